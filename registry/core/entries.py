@@ -1,0 +1,97 @@
+"""Entries of the log: what happened, to which digest, where, from which commit, and why.
+
+A leaf is the canonical JSON of one entry, at most 65535 bytes (C2SP tlog-tiles counts an
+entry's length in 16 bits).
+"""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+from registry.core import canonical, fields
+from registry.core.canonical import Json
+from registry.errors import InvalidInput, TooLarge
+
+LEAF_LIMIT = 65535
+_WHAT = "log entry"
+
+
+class Kind(StrEnum):
+    """Everything that can happen; the names are stable, auditors query by them."""
+
+    PUBLISHED = "published"
+    ALIAS_MOVED = "alias_moved"
+    ALIAS_REMOVED = "alias_removed"
+    TOKEN_CREATED = "token_created"  # noqa: S105  the name of an event
+    PULLED = "pulled"
+    VERIFIED = "verified"
+    REFUSED = "refused"
+    LOADED = "loaded"
+    STARTING = "starting"
+    STARTED = "started"
+    TESTED = "tested"
+    DEPLOYING = "deploying"
+    DEPLOYED = "deployed"
+    RESTARTED = "restarted"
+    REMOVED = "removed"
+    QUARANTINED = "quarantined"
+    ROLLED_BACK = "rolled_back"
+    REVERT_PUSHED = "revert_pushed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`time` is RFC 3339 in UTC; `actor` is `role:name` of the token; empty means not meant."""
+
+    time: str
+    kind: Kind
+    actor: str
+    model: str = ""
+    version: int = 0
+    digest: str = ""
+    host: str = ""
+    deployment: str = ""
+    commit: str = ""
+    reason: str = ""
+    detail: dict[str, Json] = field(default_factory=dict)
+
+
+def encode(entry: Entry) -> bytes:
+    """The leaf of `entry`; what is empty is left out. Raises `TooLarge`."""
+    document = {key: value for key, value in asdict(entry).items() if value not in ("", 0, {})}
+    leaf = canonical.encode(document)
+    if len(leaf) > LEAF_LIMIT:
+        raise TooLarge(
+            f"{_WHAT} of kind {entry.kind} has {len(leaf)} bytes, at most {LEAF_LIMIT} fit",
+            fix="shorten the reason or the detail",
+        )
+    return leaf
+
+
+def decode(leaf: bytes) -> Entry:
+    """Read a leaf; raises `InvalidInput` for fields it does not know."""
+    document = canonical.decode_object(leaf, what=_WHAT)
+    unknown = document.keys() - set(Entry.__slots__)
+    if unknown:
+        raise InvalidInput(f"{_WHAT} has the unknown field {min(unknown)!r}")
+    return Entry(
+        time=fields.text(document, "time", what=_WHAT),
+        kind=kind(fields.text(document, "kind", what=_WHAT)),
+        actor=fields.text(document, "actor", what=_WHAT),
+        version=fields.integer(document, "version", what=_WHAT) if "version" in document else 0,
+        detail=fields.mapping(document, "detail", what=_WHAT) if "detail" in document else {},
+        **{
+            name: fields.text(document, name, what=_WHAT)
+            for name in ("model", "digest", "host", "deployment", "commit", "reason")
+            if name in document
+        },
+    )
+
+
+def kind(text: str) -> Kind:
+    """The kind called `text`; raises `InvalidInput`."""
+    try:
+        return Kind(text)
+    except ValueError as error:
+        raise InvalidInput(
+            f"{_WHAT} kind {text[:40]!r} does not exist", fix=f"use one of {', '.join(Kind)}"
+        ) from error

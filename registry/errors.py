@@ -1,0 +1,173 @@
+"""Every way in which Plimsoll says no. Each class carries a stable `code`; users may rely on it.
+
+`status` is the HTTP status the API answers with and `exit_code` what the command line ends
+with; both live here so that no second table can disagree. A message says what is wrong and
+where; `fix` says what to do about it.
+"""
+
+from typing import ClassVar
+
+
+class PlimsollError(Exception):
+    """Root of the tree: `except PlimsollError` is the one boundary of each program."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, detail: str, *, fix: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fix = fix
+
+
+class InvalidInput(PlimsollError):
+    """A value does not have the form it must have."""
+
+    code = "invalid_input"
+    status = 422
+
+
+class InvalidName(InvalidInput):
+    """A model, alias or file name breaks the name rules."""
+
+    code = "invalid_name"
+
+
+class InvalidDesiredState(InvalidInput):
+    """A file under models.d/ is not what its schema demands; the detail opens file:line:col."""
+
+    code = "invalid_desired_state"
+
+
+class InvalidConfig(InvalidInput):
+    """The configuration file has an unknown or ill-typed setting."""
+
+    code = "invalid_config"
+
+
+class NotFound(PlimsollError):
+    """No such model, version, alias, blob, upload or entry."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(PlimsollError):
+    """The same key exists with other content, or another writer was first."""
+
+    code = "conflict"
+    status = 409
+
+
+class OutOfOrder(PlimsollError):
+    """An upload chunk does not start where the last one ended."""
+
+    code = "upload_out_of_order"
+    status = 416
+
+
+class TooLarge(PlimsollError):
+    """A body, file or model is over its limit."""
+
+    code = "too_large"
+    status = 413
+
+
+class StorageFull(PlimsollError):
+    """The blob store or the spool has no room left."""
+
+    code = "storage_full"
+    status = 507
+
+
+class Unauthenticated(PlimsollError):
+    """No token, or one that the registry does not know."""
+
+    code = "unauthenticated"
+    status = 401
+    exit_code = 4
+
+
+class Forbidden(PlimsollError):
+    """The token's role may not do this."""
+
+    code = "forbidden"
+    status = 403
+    exit_code = 4
+
+
+class UnsafeModel(PlimsollError):
+    """A model file is broken, of another format, or holds what is not allowed."""
+
+    code = "unsafe_model"
+    status = 422
+    exit_code = 3
+
+
+class PolicyDenied(PlimsollError):
+    """A policy or an acceptance test said no."""
+
+    code = "policy_denied"
+    status = 403
+    exit_code = 3
+
+
+class IntegrityError(PlimsollError):
+    """Bytes, signatures or log proofs do not agree: never retried, never worked around."""
+
+    code = "integrity"
+    status = 400
+    exit_code = 5
+
+
+class DigestMismatch(IntegrityError):
+    """The bytes that came are not the bytes that were named."""
+
+    code = "digest_mismatch"
+
+
+class SignatureInvalid(IntegrityError):
+    """A signature does not verify, or its signer is not in the trust root."""
+
+    code = "signature_invalid"
+
+
+class LogForked(IntegrityError):
+    """Two views of the log cannot both be true."""
+
+    code = "log_forked"
+
+
+class Unavailable(PlimsollError):
+    """A part this one needs did not answer; trying again later may help."""
+
+    code = "unavailable"
+    status = 503
+
+
+class WaitTimedOut(PlimsollError):
+    """What was waited for did not happen in time."""
+
+    code = "wait_timed_out"
+    status = 504
+    exit_code = 6
+
+
+class EngineUnreachable(Unavailable):
+    """A host's engine did not answer in time."""
+
+    code = "engine_unreachable"
+
+
+class EngineRefused(PlimsollError):
+    """A host's engine answered no."""
+
+    code = "engine_refused"
+    status = 502
+
+
+class GitUnavailable(Unavailable):
+    """The Git repository could not be fetched from or pushed to."""
+
+    code = "git_unavailable"
