@@ -146,6 +146,13 @@ class Unavailable(PlimsollError):
     status = 503
 
 
+class Busy(Unavailable):
+    """All places are taken: nothing is wrong, and the same request will do in a moment."""
+
+    code = "busy"
+    status = 429
+
+
 class WaitTimedOut(PlimsollError):
     """What was waited for did not happen in time."""
 

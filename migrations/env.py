@@ -1,0 +1,44 @@
+"""Runs migrations over the connection the registry hands in, or over PLIMSOLL_DATABASE_URL."""
+
+import os
+from typing import Literal
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+from registry.db import engine
+from registry.db.tables import Instant, Table
+
+_MIGRATION_LOCK = 0x706C696D  # any number, as long as it stays the same
+
+
+def rendered(kind: str, item: object, _context: object) -> str | Literal[False]:
+    """Our column types as plain ones: an old migration must not depend on today's code."""
+    if kind == "type" and isinstance(item, Instant):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+def run(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        # Two registries that start at once take turns; the second finds nothing to do.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    context.configure(
+        connection=connection,
+        target_metadata=Table.metadata,
+        compare_type=True,
+        render_item=rendered,
+        # SQLite cannot alter a column in place; alembic copies the table instead.
+        render_as_batch=connection.dialect.name == "sqlite",
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+connection: Connection | None = context.config.attributes.get("connection")
+if connection is not None:
+    run(connection)
+else:
+    database = engine.connect(os.environ["PLIMSOLL_DATABASE_URL"])
+    with database.engine.execution_options(plimsoll_writes=True).begin() as opened:
+        run(opened)

@@ -1,0 +1,1 @@
+"""Watches a Git repository of desired-state files and converges Docker hosts to it."""

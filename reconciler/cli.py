@@ -1,0 +1,74 @@
+"""The reconciler's commands: `plimsoll reconcile`, `validate`, `policy test`, `schema`."""
+
+import json
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from registry import errors
+
+app = typer.Typer(no_args_is_help=True)
+policy_app = typer.Typer(no_args_is_help=True, help="Policies on what may be deployed.")
+app.add_typer(policy_app, name="policy")
+
+Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]
+Folder = Annotated[Path, typer.Argument(help="A checkout of the desired-state repository.")]
+
+
+@app.command()
+def reconcile(config: Config = Path("plimsoll.toml")) -> None:
+    """Watch Git and converge the hosts to it, until stopped."""
+    from reconciler import service  # noqa: PLC0415  heavy
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    service.run(config, stop)
+
+
+@app.command()
+def validate(path: Folder = Path()) -> None:
+    """Check models.d/ and policies/ without any network; errors name file, line and column."""
+    from reconciler.core import desired  # noqa: PLC0415  heavy
+
+    state = desired.load(_files(path), commit="0" * 40)
+    for problem in state.problems:
+        typer.echo(problem.detail)
+        if problem.fix:
+            typer.echo(f"  fix: {problem.fix}")
+    if state.problems:
+        count = len(state.problems)
+        raise errors.InvalidDesiredState(f"{count} problem{'s' if count > 1 else ''} found")
+    typer.echo(
+        f"ok: {len(state.deployments)} deployments, {len(state.hosts)} hosts, "
+        f"{len(state.policies.policies)} policies"
+    )
+
+
+@app.command()
+def schema(kind: Annotated[str, typer.Argument(help="ModelDeployment, Host, ...")]) -> None:
+    """Print the JSON Schema of a kind, for editors."""
+    from reconciler.core import kinds  # noqa: PLC0415  heavy
+
+    if kind not in kinds.KINDS:
+        raise errors.NotFound(f"there is no kind {kind!r}", fix=f"one of {', '.join(kinds.KINDS)}")
+    typer.echo(json.dumps(kinds.schema(kinds.KINDS[kind]), indent=2))
+
+
+def _files(root: Path) -> dict[str, bytes]:
+    from reconciler.core import desired  # noqa: PLC0415  heavy
+
+    found = [path for folder in desired.FOLDERS for path in sorted((root / folder).rglob("*"))]
+    if not found:
+        raise errors.NotFound(
+            f"{root} has neither models.d/ nor policies/",
+            fix="run this in a checkout of the desired-state repository, or name one",
+        )
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in found
+        if path.is_file() and not path.is_symlink()
+    }

@@ -1,0 +1,88 @@
+"""The registry, as the reconciler talks to it: read versions, append to the log, report status."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx2
+
+from registry import errors
+from registry.core import canonical, fields, problem
+from registry.core.canonical import Json
+from registry.core.envelope import Wanted
+
+_TIMEOUT = httpx2.Timeout(10.0, connect=3.0)
+
+
+class Registry:
+    """One registry. The token is read at each call, so that a renewed one is used at once."""
+
+    def __init__(self, url: str, token_file: Path) -> None:
+        self.url = url.rstrip("/")
+        self._token_file = token_file
+        self._http = httpx2.Client(base_url=self.url, timeout=_TIMEOUT, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def version(self, wanted: Wanted) -> dict[str, Json]:
+        """The version document of `wanted`."""
+        return self._json("GET", f"/v1/models/{wanted.model}/versions/{wanted.version}")
+
+    def envelope(self, wanted: Wanted) -> bytes:
+        """The pull envelope of `wanted`, unverified."""
+        return self._call("GET", f"/v1/models/{wanted.model}/versions/{wanted.version}/bundle")
+
+    def trust(self) -> bytes:
+        """The trust root that the registry states; believed only on the very first contact."""
+        return self._call("GET", "/v1/trust")
+
+    def append(self, event: Mapping[str, Json]) -> int:
+        """Append `event` to the log and return its index; the same `id` again is the same entry."""
+        answer = self._json("POST", "/v1/events", canonical.encode(event))
+        return fields.integer(answer, "index", what="event answer")
+
+    def report(self, deployment: str, status: Mapping[str, Json]) -> None:
+        """Publish the status of `environment/name`."""
+        self._call("PUT", f"/v1/deployments/{deployment}", canonical.encode(status))
+
+    def withdraw(self, deployment: str) -> None:
+        """Drop the status of a deployment that is no more."""
+        try:
+            self._call("DELETE", f"/v1/deployments/{deployment}")
+        except errors.NotFound:
+            return
+
+    def host_token(self, host: str) -> str:
+        """Mint a token that lets `host` pull and report about itself, and nothing else."""
+        wish = canonical.encode({"role": "host", "name": host})
+        return fields.text(self._json("POST", "/v1/tokens", wish), "token", what="token answer")
+
+    def checkpoint(self) -> str:
+        """The newest checkpoint, unverified."""
+        return self._call("GET", "/log/checkpoint").decode()
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """The proof that the log of `new` entries extends that of `old`."""
+        answer = self._json("GET", f"/log/consistency?from={old}&to={new}")
+        hashes = fields.sequence(answer, "hashes", what="consistency answer")
+        return [base64.b64decode(str(sibling), validate=True) for sibling in hashes]
+
+    def _json(self, method: str, path: str, body: bytes | None = None) -> dict[str, Json]:
+        return canonical.decode_object(self._call(method, path, body), what=f"answer to {path}")
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        what = f"registry {self.url}"
+        headers = {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            answer = self._http.request(method, path, content=body, headers=headers)
+        except httpx2.HTTPError as error:
+            raise errors.Unavailable(
+                f"{what} does not answer: {error}", fix="start it, or check the address"
+            ) from error
+        if not answer.is_success:
+            raise problem.error_from(answer.status_code, answer.content, what=what)
+        return answer.content

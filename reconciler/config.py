@@ -1,0 +1,70 @@
+"""The `[reconciler]` table of plimsoll.toml."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry import errors
+from registry.core import table
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of one reconciler; paths are absolute, times are seconds.
+
+    `host_registry` is the registry's address as hosts see it, unless a `Host` says otherwise.
+    `trust_file` is the trust root; without the file the reconciler refuses to start.
+    """
+
+    repository: str
+    branch: str
+    poll_s: float
+    state: Path
+    registry: str
+    host_registry: str
+    token_file: Path
+    trust_file: Path
+    credentials: Path
+    webhook_secret_file: Path | None
+    listen: str | None
+    ingress_image: str
+    author: tuple[str, str]
+
+
+def load(path: Path) -> Config:
+    """Read `path`; raises `InvalidConfig` naming the setting and the fix."""
+    try:
+        tables = table.parse(path.read_text(encoding="utf-8"), file=str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.InvalidConfig(f"{path} cannot be read: {error}") from error
+    if "reconciler" not in tables:
+        raise errors.InvalidConfig(
+            f"{path}: the table [reconciler] is missing", fix="see docs/configuration.md"
+        )
+    return _config(tables["reconciler"], path.resolve().parent)
+
+
+def _config(settings: table.Table, folder: Path) -> Config:
+    registry = settings.take("registry", str, "http://127.0.0.1:8440")
+    secret = settings.optional("webhook_secret_file")
+    config = Config(
+        repository=settings.take("repository", str),
+        branch=settings.take("branch", str, "main"),
+        poll_s=settings.take("poll_seconds", float, 30.0),
+        state=folder / settings.take("state", str, "reconciler"),
+        registry=registry,
+        host_registry=settings.take("host_registry", str, registry),
+        token_file=folder / settings.take("token_file", str, "reconciler.token"),
+        trust_file=folder / settings.take("trust_file", str, "registry/trust.json"),
+        credentials=folder / settings.take("credentials", str, "credentials"),
+        webhook_secret_file=None if secret is None else folder / secret,
+        listen=settings.optional("listen"),
+        ingress_image=settings.take("ingress_image", str, "plimsoll-ingress:dev"),
+        author=(
+            settings.take("author_name", str, "Plimsoll reconciler"),
+            settings.take("author_email", str, "reconciler@plimsoll.invalid"),
+        ),
+    )
+    settings.finish()
+    if config.poll_s <= 0:
+        raise settings.error("poll_seconds", "must be above zero")
+    return config

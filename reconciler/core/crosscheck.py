@@ -1,0 +1,135 @@
+"""Good files against each other: does what they name exist, and can they all be true at once?"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.core import documents, kinds
+from reconciler.core.documents import Problem
+from reconciler.core.sources import Source, Tree
+from registry.core import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`hosts` has the target hosts of every deployment that may go on."""
+
+    hosts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    templates: dict[str, kinds.AcceptanceTemplate] = field(default_factory=dict)
+    datasets: dict[str, bytes] = field(default_factory=dict)
+    held: dict[str, tuple[Problem, ...]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def check(tree: Tree, files: Mapping[str, bytes]) -> Checked:
+    """What of `tree` stands, and what does not."""
+    checked = Checked(problems=list(tree.problems))
+    _check_templates(tree, files, checked)
+    for key, problems in tree.broken_deployments.items():
+        checked.held[key] = tuple(problems)
+    for key, source in tree.deployments.items():
+        problems = [*_target_problems(tree, source), *_template_problems(checked, source)]
+        if problems:
+            _hold(checked, key, problems)
+        else:
+            checked.hosts[key] = _targets(tree, source.kind)
+    _check_collisions(tree, checked)
+    return checked
+
+
+def _check_templates(tree: Tree, files: Mapping[str, bytes], checked: Checked) -> None:
+    for name, source in tree.templates.items():
+        problem = _dataset_problem(source, files)
+        if problem is not None:
+            checked.problems.append(problem)
+            continue
+        path = source.kind.spec.dataset.path
+        checked.templates[name] = source.kind
+        checked.datasets[path] = files[path]
+
+
+def _dataset_problem(
+    source: Source[kinds.AcceptanceTemplate], files: Mapping[str, bytes]
+) -> Problem | None:
+    dataset = source.kind.spec.dataset
+    data = files.get(dataset.path)
+    if data is None:
+        at = ("spec", "dataset", "path")
+        fix = "commit the file under models.d/datasets/, or correct the path"
+        message = f"spec.dataset.path: {dataset.path} is not in the repository"
+        return source.document.problem(at, message, fix=fix)
+    found = digest.of(data)
+    if found != dataset.digest:
+        at = ("spec", "dataset", "digest")
+        message = f"spec.dataset.digest: the file's digest is {found}"
+        return source.document.problem(at, message, fix=f"write digest: {found}")
+    return None
+
+
+def _target_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Iterator[Problem]:
+    targets = source.kind.spec.targets
+    known = {*tree.hosts, *tree.broken_hosts}
+    for index, host in enumerate(targets.hosts or []):
+        at = ("spec", "targets", "hosts", index)
+        name = f"spec.targets.hosts.{index}"
+        if host not in known:
+            fix = f"add models.d/hosts/{host}.yaml; {documents.did_you_mean(host, sorted(known))}"
+            yield source.document.problem(at, f"{name}: there is no host {host!r}", fix=fix)
+        elif targets.hosts and host in targets.hosts[:index]:
+            yield source.document.problem(at, f"{name}: is listed twice", fix="remove one")
+    if targets.match_labels is not None and not _targets(tree, source.kind):
+        at_labels = ("spec", "targets", "matchLabels")
+        fix = "give a host these labels, or name hosts with hosts: [...]"
+        message = "spec.targets.matchLabels: no host carries all of these"
+        yield source.document.problem(at_labels, message, fix=fix)
+
+
+def _targets(tree: Tree, deployment: kinds.ModelDeployment) -> tuple[str, ...]:
+    """A host whose file is broken stays a target by name; its labels cannot be known."""
+    targets = deployment.spec.targets
+    if targets.hosts is not None:
+        return tuple(sorted(targets.hosts))
+    wanted = (targets.match_labels or {}).items()
+    return tuple(
+        sorted(
+            name for name, host in tree.hosts.items() if wanted <= host.kind.metadata.labels.items()
+        )
+    )
+
+
+def _template_problems(
+    checked: Checked, source: Source[kinds.ModelDeployment]
+) -> Iterator[Problem]:
+    for index, reference in enumerate(source.kind.spec.acceptance):
+        if reference.template not in checked.templates:
+            at = ("spec", "acceptance", index, "template")
+            message = (
+                f"spec.acceptance.{index}.template: there is no good template "
+                f"{reference.template!r}"
+            )
+            fix = f"mend or add models.d/templates/{reference.template}.yaml"
+            yield source.document.problem(at, message, fix=fix)
+
+
+def _check_collisions(tree: Tree, checked: Checked) -> None:
+    """Two deployments of one model on one host: neither may go on, both keep their state."""
+    claims: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for key, hosts in checked.hosts.items():
+        for host in hosts:
+            claims[host, tree.deployments[key].kind.spec.model.name].append(key)
+    collisions: dict[str, list[Problem]] = defaultdict(list)
+    for (host, model), keys in claims.items():
+        for key in keys if len(keys) > 1 else []:
+            others = ", ".join(other for other in keys if other != key)
+            message = f"spec.model.name: {others} also serves {model} on {host}"
+            fix = "give them different models or different hosts"
+            document = tree.deployments[key].document
+            collisions[key].append(document.problem(("spec", "model", "name"), message, fix=fix))
+    for key, problems in collisions.items():
+        del checked.hosts[key]
+        _hold(checked, key, problems)
+
+
+def _hold(checked: Checked, key: str, problems: list[Problem]) -> None:
+    checked.held[key] = tuple(problems)
+    checked.problems.extend(problems)

@@ -1,0 +1,131 @@
+"""Everything that Git asks for at one commit, checked file by file and then against each other.
+
+A file with an error takes nothing else down. Its path alone says what it speaks of
+(`models.d/<environment>/<name>.yaml` is the deployment `<environment>/<name>`), so that
+deployment is *held*: it keeps its last state, is neither updated nor pruned, and its sync is
+Unknown until the file is mended.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.core import crosscheck, kinds, sources
+from reconciler.core.documents import Problem
+from reconciler.core.observed import InstanceSpec
+from reconciler.core.policy import PolicySet
+from registry.core import canonical, digest
+
+FOLDERS = ("models.d", "policies")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One ModelDeployment with what it refers to.
+
+    `revision` is a digest of what a rollout is about: model, runtime, acceptance tests with
+    their data, and deadline. Quarantine is by revision: targets, strategy and labels do not
+    lift it.
+    """
+
+    key: str
+    path: str
+    manifest: kinds.ModelDeployment
+    hosts: tuple[str, ...]
+    templates: tuple[kinds.AcceptanceTemplate, ...]
+    revision: str
+
+    def spec_on(self, host: str, commit: str) -> InstanceSpec:
+        """The instance that should serve on `host`."""
+        spec = self.manifest.spec
+        return InstanceSpec(
+            host=host,
+            deployment=self.key,
+            model=spec.model.name,
+            version=spec.model.version,
+            digest=spec.model.digest,
+            format=spec.runtime.format,
+            image=spec.runtime.image,
+            memory_bytes=spec.runtime.resources.memory_bytes,
+            cpus=float(spec.runtime.resources.cpus),
+            commit=commit,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredState:
+    """One commit. `held` maps deployments that keep their last state to the reasons why.
+
+    `datasets` holds the golden data of all templates by path. `allow_empty` says whether a
+    commit without any deployment may prune everything.
+    """
+
+    commit: str
+    deployments: Mapping[str, Deployment]
+    hosts: Mapping[str, kinds.Host]
+    policies: PolicySet
+    policy_tests: Mapping[str, kinds.PolicyTest] = field(default_factory=dict)
+    datasets: Mapping[str, bytes] = field(default_factory=dict)
+    held: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    allow_empty: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether Git asks for nothing at all."""
+        return not self.deployments and not self.held
+
+    @property
+    def may_prune(self) -> bool:
+        """Not while a file that is wrong might be what was moved or renamed."""
+        others = ("models.d/hosts/", "models.d/templates/", "policies/")
+        return all(problem.path.startswith(others) for problem in self.problems)
+
+
+def load(files: Mapping[str, bytes], *, commit: str, allow_empty: bool = False) -> DesiredState:
+    """All of `files` (paths under `FOLDERS`, from the repository's root) as one desired state.
+
+    Never raises for a bad file: what is wrong is in `problems`.
+    """
+    tree = sources.read(files)
+    checked = crosscheck.check(tree, files)
+    return DesiredState(
+        commit=commit,
+        deployments={
+            key: _deployment(tree.deployments[key], checked, key) for key in checked.hosts
+        },
+        hosts={name: source.kind for name, source in tree.hosts.items()},
+        policies=PolicySet(
+            tuple(tree.policies[path].kind for path in sorted(tree.policies)),
+            broken=tuple(sorted(tree.broken_policies)),
+        ),
+        policy_tests={path: source.kind for path, source in tree.policy_tests.items()},
+        datasets=checked.datasets,
+        held=checked.held,
+        problems=tuple(sorted(checked.problems, key=lambda problem: (problem.path, problem.line))),
+        allow_empty=allow_empty,
+    )
+
+
+def _deployment(
+    source: sources.Source[kinds.ModelDeployment], checked: crosscheck.Checked, key: str
+) -> Deployment:
+    templates = tuple(
+        checked.templates[reference.template] for reference in source.kind.spec.acceptance
+    )
+    return Deployment(
+        key=key,
+        path=source.path,
+        manifest=source.kind,
+        hosts=checked.hosts[key],
+        templates=templates,
+        revision=_revision(source.kind, templates),
+    )
+
+
+def _revision(
+    manifest: kinds.ModelDeployment, templates: tuple[kinds.AcceptanceTemplate, ...]
+) -> str:
+    spec = manifest.model_dump(mode="json", by_alias=True)["spec"]
+    asked = {name: spec[name] for name in ("model", "runtime", "progressDeadlineSeconds")}
+    tests = [template.model_dump(mode="json", by_alias=True)["spec"] for template in templates]
+    return digest.of(canonical.encode({**asked, "acceptance": tests}))

@@ -1,0 +1,248 @@
+"""The next steps of one deployment on one host. Each is safe whether or not the others succeed.
+
+`advance` brings the wanted version one stage further, `heal` keeps what is good serving,
+`prune` takes away what Git no longer asks for.
+"""
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from reconciler.core import actions
+from reconciler.core.actions import HostAction, Reason, Wait, Why
+from reconciler.core.observed import Health, Instance, InstanceSpec, Phase
+from reconciler.core.rollout import Failure, HostRollout
+from reconciler.core.seat import CRASH_LOOP_RESTARTS, RESTART_WINDOW_S, Seat, is_healthy
+from reconciler.core.stage import Stage, View
+
+LONGEST_BACKOFF_S = 60.0
+_RETRY_REFUSED_S = 60.0
+_RETRY_BLOCKED_S = 15.0
+
+Step: TypeAlias = HostAction | actions.Forget | Wait
+
+
+def advance(view: View, stage: Stage, laggards: list[str]) -> Iterator[Step]:
+    """One stage further, unless `laggards` are waited for; what serves now is looked after."""
+    if stage in (Stage.ROUTED, Stage.BAKED):
+        yield from _keep_routed(view, stage, laggards)
+        return
+    yield from tend(view.seat, starting=view.wanted)
+    yield from _remove_superseded(view)
+    match stage:
+        case Stage.UNVERIFIED:
+            text = f"version {view.wanted.version} was not checked here yet"
+            yield _preflight(view, Reason(Why.NOT_VERIFIED, text))
+        case Stage.REFUSED | Stage.BLOCKED:
+            yield _preflight_again(view)
+        case Stage.VERIFIED:
+            yield _start_candidate(view, laggards)
+        case Stage.STARTED:
+            yield _await_candidate(view)
+        case Stage.READY:
+            yield _accept(view)
+        case Stage.ACCEPTED:
+            yield _route_candidate(view, laggards)
+
+
+def heal(seat: Seat, good: InstanceSpec, *, because: Reason | None = None) -> Iterator[Step]:
+    """Have `good` running, healthy and routed; once it is, remove all else."""
+    steps = list(_revive(seat, good, because))
+    yield from steps
+    if not steps:
+        yield from _remove_all_but(seat, good, because)
+
+
+def tend(seat: Seat, *, starting: InstanceSpec | None = None) -> Iterator[Step]:
+    """Keep what serves alive and change nothing else; `starting` has its own rules."""
+    good, serving, candidate = seat.facts.last_good, seat.serving(), seat.facts.candidate
+    has_exited = serving is not None and serving.phase is Phase.EXITED
+    if good is not None and (serving is None or serving.name == good.name or has_exited):
+        yield from _revive(seat, good, None)
+        return
+    if candidate is None or not has_exited or not seat.is_routed(candidate.spec):
+        return
+    if starting is None or candidate.spec.name != starting.name:
+        yield _restart(seat, candidate.spec)
+
+
+def stand_still(view: View, failed: Reason) -> Iterator[Step]:
+    """A host that joined late and failed, while others have found the version good."""
+    yield from tend(view.seat, starting=view.wanted)
+    yield Wait(view.deployment.key, view.host, failed)
+
+
+def abandon(view: View, failed: str) -> Iterator[Step]:
+    """A first version that failed: nothing good to go back to, so what has traffic keeps it."""
+    why = Reason(Why.QUARANTINED, failed)
+    for name in sorted(view.seat.remains.instances):
+        if not view.seat.has_traffic(name):
+            yield actions.Remove(view.host, view.deployment.key, name, why)
+
+
+def prune(seat: Seat, why: Reason) -> Iterator[Step]:
+    """Take the deployment off the host; a model that moves elsewhere is first taken over."""
+    for model in sorted(seat.remains.routes):
+        if model in seat.successors:
+            text = f"{seat.successors[model]} takes over {model} first"
+            yield _wait(seat, Why.WAITING_FOR_SUCCESSOR, text)
+            yield from tend(seat)
+        else:
+            yield actions.Unroute(seat.host, seat.deployment, model, why)
+    if seat.remains.routes:
+        return
+    for name in sorted(seat.remains.instances):
+        yield actions.Remove(seat.host, seat.deployment, name, why)
+    if not seat.remains.instances:
+        yield actions.Forget(seat.host, seat.deployment, why)
+
+
+def hold_back(step: Step, facts: HostRollout, now: float) -> Step:
+    """`step`, or a wait where it failed too recently to be tried again."""
+    if isinstance(step, Wait):
+        return step
+    failure = facts.failure_of(actions.key(step))
+    if failure is None or now >= retry_at(failure):
+        return step
+    text = f"{failure.action} failed {failure.count} times, lately: {failure.detail}"
+    deployment = actions.deployment_of(step)
+    return Wait(deployment, step.host, Reason(Why.BACKING_OFF, text), retry_at(failure))
+
+
+def retry_at(failure: Failure) -> float:
+    """1 s after the first failure, then twice as long each time, up to a minute."""
+    return failure.at + min(2.0 ** min(failure.count - 1, 10), LONGEST_BACKOFF_S)
+
+
+def _revive(seat: Seat, good: InstanceSpec, because: Reason | None) -> Iterator[Step]:
+    """The one next step towards `good` serving; nothing when it does."""
+    instance = seat.instance_of(good)
+    if instance is None or instance.phase is Phase.CREATED:
+        code = Why.VANISHED if instance is None else Why.NEVER_STARTED
+        why = because or Reason(code, f"version {good.version} should be running and is not")
+        yield actions.Start(seat.host, good, "", why)
+    elif instance.phase is Phase.EXITED:
+        yield _restart(seat, good)
+    elif not is_healthy(instance):
+        yield _await_health(seat, good, instance)
+    elif not seat.is_routed(good) and good.model in seat.successors:
+        text = f"{seat.successors[good.model]} serves {good.model} here now"
+        yield _wait(seat, Why.WAITING_FOR_SUCCESSOR, text)
+    elif not seat.is_routed(good):
+        text = f"version {good.version} is healthy but gets no traffic"
+        yield actions.RouteTo(seat.host, good, because or Reason(Why.NOT_ROUTED, text))
+    elif not seat.ingress_ready:
+        text = "the ingress is not running"
+        yield actions.RouteTo(seat.host, good, Reason(Why.INGRESS_DOWN, text))
+
+
+def _remove_all_but(seat: Seat, good: InstanceSpec, because: Reason | None) -> Iterator[Step]:
+    """Only called once `good` is healthy and routed. Routes go first, instances a pass later."""
+    for model in sorted(seat.remains.routes):
+        if model != good.model:
+            why = Reason(Why.MODEL_CHANGED, f"the deployment serves {good.model} now")
+            yield actions.Unroute(seat.host, seat.deployment, model, because or why)
+    for name in sorted(seat.remains.instances):
+        if name != good.name and not seat.has_traffic(name):
+            why = Reason(Why.SUPERSEDED, f"version {good.version} serves in its place")
+            yield actions.Remove(seat.host, seat.deployment, name, because or why)
+
+
+def _remove_superseded(view: View) -> Iterator[Step]:
+    """Candidates of earlier commits that never got traffic make room for the newest."""
+    good = view.seat.facts.last_good
+    kept = {view.wanted.name} if good is None else {view.wanted.name, good.name}
+    for name in sorted(view.seat.remains.instances.keys() - kept):
+        if not view.seat.has_traffic(name):
+            text = f"Git asks for version {view.wanted.version} now"
+            why = Reason(Why.SUPERSEDED, text)
+            yield actions.Remove(view.host, view.deployment.key, name, why)
+
+
+def _restart(seat: Seat, spec: InstanceSpec) -> Step:
+    """At once the first time, then after 2, 4, 8 s; not at all in a crash loop."""
+    times = seat.recent_restarts(spec.name)
+    instance = seat.instance_of(spec)
+    code = None if instance is None else instance.exit_code
+    if len(times) >= CRASH_LOOP_RESTARTS:
+        text = f"version {spec.version} exited {len(times)} times lately, with code {code}"
+        return _wait(seat, Why.CRASH_LOOP, text, times[0] + RESTART_WINDOW_S)
+    until = times[-1] + 2.0 ** len(times) if times else 0.0
+    why = Reason(Why.EXITED, f"version {spec.version} exited with code {code}")
+    if seat.now < until:
+        return Wait(seat.deployment, seat.host, why, until)
+    return actions.Restart(seat.host, seat.deployment, spec.name, why)
+
+
+def _preflight(view: View, why: Reason) -> Step:
+    return actions.Preflight(view.host, view.wanted, why)
+
+
+def _preflight_again(view: View) -> Step:
+    known = view.seat.facts.preflight
+    code = Why.REFUSED if view.stage() is Stage.REFUSED else Why.BLOCKED
+    pause = _RETRY_REFUSED_S if code is Why.REFUSED else _RETRY_BLOCKED_S
+    until = view.seat.now if known is None else known.at + pause
+    said = "" if known is None else "; ".join(known.reasons)
+    if view.seat.now >= until:
+        return _preflight(view, Reason(code, f"trying again: {said}"))
+    return _wait(view.seat, code, said, until)
+
+
+def _start_candidate(view: View, laggards: list[str]) -> Step:
+    if laggards:
+        return _await_hosts(view, f"not yet verified on {', '.join(laggards)}")
+    version = view.wanted.version
+    why = Reason(Why.NEW_SPEC, f"Git asks for version {version} at {view.wanted.commit[:12]}")
+    return actions.Start(view.host, view.wanted, view.deployment.revision, why)
+
+
+def _await_candidate(view: View) -> Step:
+    instance = view.seat.instance_of(view.wanted)
+    if instance is not None and instance.phase is Phase.EXITED:
+        return _restart(view.seat, view.wanted)
+    return _await_health(view.seat, view.wanted, instance)
+
+
+def _accept(view: View) -> Step:
+    serving = view.seat.serving()
+    against = serving.name if is_healthy(serving) and serving is not None else None
+    names = ", ".join(template.metadata.name for template in view.deployment.templates)
+    why = Reason(Why.NOT_ACCEPTED, f"version {view.wanted.version} must pass {names}")
+    return actions.Accept(view.host, view.wanted, view.deployment.revision, against, why)
+
+
+def _route_candidate(view: View, laggards: list[str]) -> Step:
+    if laggards:
+        return _await_hosts(view, f"not yet accepted on {', '.join(laggards)}")
+    if not view.deployment.manifest.spec.strategy.blue_green.auto_promotion_enabled:
+        text = "accepted; set autoPromotionEnabled: true to send it traffic"
+        return _wait(view.seat, Why.WAITING_FOR_PROMOTION, text)
+    why = Reason(Why.ACCEPTED, f"version {view.wanted.version} is accepted on all hosts")
+    return actions.RouteTo(view.host, view.wanted, why)
+
+
+def _keep_routed(view: View, stage: Stage, laggards: list[str]) -> Iterator[Step]:
+    steps = list(_revive(view.seat, view.wanted, None))
+    yield from steps
+    if steps:
+        return
+    if stage is Stage.ROUTED:
+        text = f"version {view.wanted.version} serves; its predecessor stays until then"
+        yield _wait(view.seat, Why.WAITING_TO_SCALE_DOWN, text, view.scale_down_at)
+    elif laggards:
+        yield _await_hosts(view, f"not yet switched for long enough on {', '.join(laggards)}")
+
+
+def _await_hosts(view: View, text: str) -> Wait:
+    return _wait(view.seat, Why.WAITING_FOR_HOSTS, text)
+
+
+def _await_health(seat: Seat, spec: InstanceSpec, instance: Instance | None) -> Wait:
+    is_sick = instance is not None and instance.health in (Health.UNHEALTHY, Health.REFUSED)
+    said = f": {instance.detail}" if instance is not None and instance.detail else ""
+    code = Why.UNHEALTHY if is_sick else Why.WAITING_FOR_HEALTH
+    return _wait(seat, code, f"version {spec.version} is not healthy{said}")
+
+
+def _wait(seat: Seat, code: Why, text: str, until: float | None = None) -> Wait:
+    return Wait(seat.deployment, seat.host, Reason(code, text), until)

@@ -1,0 +1,140 @@
+"""ModelDeployment: one version of one model, on some hosts."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from reconciler.core.kinds.strict import Digest, Image, Labels, Memory, ModelName, Name, Strict
+
+_STRATEGIES_TO_COME = frozenset({"rolling", "canary", "abTest", "shadow"})
+_MEMORY_UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+
+
+class ModelReference(Strict):
+    """The version that must serve: both its number and the digest of its manifest."""
+
+    name: ModelName
+    version: Annotated[int, Field(ge=1, lt=2**63)]
+    digest: Digest
+
+    @model_validator(mode="before")
+    @classmethod
+    def _version_needs_digest(cls, given: object) -> object:
+        if isinstance(given, dict) and "version" in given and "digest" not in given:
+            raise PydanticCustomError(
+                "digest_missing",
+                "version {version} is pinned without its digest",
+                {"version": str(given["version"])},
+            )
+        return given
+
+
+class Targets(Strict):
+    """Exactly one of: `hosts` by name, or every host that carries all of `matchLabels`."""
+
+    hosts: Annotated[list[Name], Field(min_length=1)] | None = None
+    match_labels: Annotated[Labels, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Targets":
+        if (self.hosts is None) == (self.match_labels is None):
+            raise PydanticCustomError(
+                "targets", "name the targets either by hosts or by matchLabels"
+            )
+        return self
+
+
+class Resources(Strict):
+    """What one instance may use: memory such as 512Mi, and cores such as 0.5."""
+
+    memory: Memory
+    cpus: Annotated[float, Field(gt=0, le=1024)]
+
+    @property
+    def memory_bytes(self) -> int:
+        """`memory` in bytes."""
+        return int(self.memory[:-2]) * _MEMORY_UNITS[self.memory[-2:]]
+
+
+class Runtime(Strict):
+    """What runs the model. `format` must be the format the version was published in."""
+
+    image: Image
+    format: Literal["onnx", "saved_model"]
+    resources: Resources
+
+
+class BlueGreen(Strict):
+    """The successor takes all traffic at once; the predecessor stays for a while longer.
+
+    Without `autoPromotionEnabled` an accepted candidate waits until a commit turns it on.
+    """
+
+    scale_down_delay_seconds: Annotated[int, Field(ge=0, le=86400)] = 30
+    auto_promotion_enabled: bool = True
+
+
+class Strategy(Strict):
+    """How traffic moves to a new version."""
+
+    blue_green: BlueGreen
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_works(cls, given: object) -> object:
+        to_come = sorted(_STRATEGIES_TO_COME & given.keys()) if isinstance(given, dict) else []
+        if to_come:
+            raise PydanticCustomError(
+                "strategy_unavailable",
+                "the strategy {strategy} is not available",
+                {"strategy": to_come[0]},
+            )
+        return given
+
+
+class AcceptanceReference(Strict):
+    """Names an AcceptanceTemplate that the candidate must pass before any traffic."""
+
+    template: Name
+
+
+class Rollback(Strict):
+    """`auto`: go back when the new version turns unhealthy after it got traffic.
+
+    `pushRevertBranch`: also propose the last known good to Git, as a branch.
+    """
+
+    auto: bool = True
+    push_revert_branch: bool = True
+
+
+class DeploymentSpec(Strict):
+    """What must serve, where, on what, and how it gets there."""
+
+    model: ModelReference
+    targets: Targets
+    runtime: Runtime
+    strategy: Strategy
+    acceptance: list[AcceptanceReference] = Field(default_factory=list)
+    rollback: Rollback = Rollback()
+    progress_deadline_seconds: Annotated[int, Field(ge=1, le=86400)] = 600
+    suspend: bool = False
+
+
+class EnvironmentMetadata(Strict):
+    """`name` is the file's name, `environment` its folder."""
+
+    name: Name
+    environment: Name
+    labels: Labels = Field(default_factory=dict)
+
+
+class ModelDeployment(Strict):
+    """One model that must serve on some hosts: models.d/<environment>/<name>.yaml."""
+
+    folder: ClassVar[str] = "models.d/<environment>"
+    api_version: Literal["plimsoll.dev/v1"]
+    kind: Literal["ModelDeployment"]
+    metadata: EnvironmentMetadata
+    spec: DeploymentSpec

@@ -1,0 +1,53 @@
+"""Host: one machine, its engine and its front door."""
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from reconciler.core.kinds.strict import Metadata, Strict, Url
+
+_ADDRESS = re.compile(
+    r"unix:///\S+|tcp://[^\s/:]+:[0-9]{1,5}|ssh://([^\s/@]+@)?[^\s/@]+(:[0-9]{1,5})?"
+    r"|process://(/\S*)?"
+)
+
+
+class Engine(Strict):
+    """Where the host's engine answers."""
+
+    address: str
+
+    @field_validator("address")
+    @classmethod
+    def _known_scheme(cls, address: str) -> str:
+        if not _ADDRESS.fullmatch(address):
+            raise PydanticCustomError(
+                "engine_address", "{address} is not an engine address", {"address": repr(address)}
+            )
+        return address
+
+
+class Ingress(Strict):
+    """The one port on which the host answers clients of all its models."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
+class HostSpec(Strict):
+    """`registry` is the registry's URL as seen from the host, where it differs."""
+
+    engine: Engine
+    ingress: Ingress
+    registry: Url | None = None
+
+
+class Host(Strict):
+    """One machine: models.d/hosts/<name>.yaml."""
+
+    folder: ClassVar[str] = "models.d/hosts"
+    api_version: Literal["plimsoll.dev/v1"]
+    kind: Literal["Host"]
+    metadata: Metadata
+    spec: HostSpec

@@ -1,0 +1,143 @@
+"""A document to a kind, or to problems a person can act on; and each kind's JSON Schema."""
+
+from typing import TypeAlias, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import ErrorDetails
+
+from reconciler.core import documents
+from reconciler.core.documents import Document, Path, Problem
+from reconciler.core.kinds import strict
+from reconciler.core.kinds.deployment import ModelDeployment
+from reconciler.core.kinds.host import Host
+from reconciler.core.kinds.policy import Policy, PolicyTest
+from reconciler.core.kinds.template import AcceptanceTemplate
+
+API_VERSION = "plimsoll.dev/v1"
+SCHEMAS = "https://plimsoll.dev/schema/v1"
+
+Kind: TypeAlias = ModelDeployment | Host | AcceptanceTemplate | Policy | PolicyTest
+KINDS: dict[str, type[Kind]] = {kind.__name__: kind for kind in get_args(Kind)}
+
+_FIXES = {
+    "digest_missing": "add digest: sha256:... as `plimsoll show` prints it for the version",
+    "strategy_unavailable": "use blueGreen: {scaleDownDelaySeconds: 30}, the one there is",
+    "engine_address": "write unix:///var/run/docker.sock, tcp://host:2376, ssh://user@host "
+    "or process://",
+    "targets": "write hosts: [edge-1], or matchLabels: {site: hamburg}, not both",
+    "columns": "write prefix: p, or columns: [age, height], not both",
+    "int_type": "write a whole number",
+    "float_type": "write a number",
+    "bool_type": "write true or false",
+    "string_type": "write text; put quotes around what looks like a number",
+    "list_type": "write a list: [a, b]",
+    "dict_type": "write a mapping of names to values",
+    "model_type": "write a mapping with the fields of this block",
+    "too_short": "write at least one",
+}
+_VERSION_FIX = (
+    "write the whole number of one published version, such as 7; there is no implicit latest"
+)
+
+
+class _Untitled(GenerateJsonSchema):
+    """Titles made from field names only repeat them."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False
+
+
+def read(document: Document) -> Kind | tuple[Problem, ...]:
+    """The kind that `document` is, or everything that is wrong with it."""
+    kind = document.value.get("kind")
+    chosen = KINDS.get(kind) if isinstance(kind, str) else None
+    if document.value.get("apiVersion") != API_VERSION:
+        fix = f"write apiVersion: {API_VERSION}"
+        return (document.problem(("apiVersion",), "apiVersion: not one we know", fix=fix),)
+    if chosen is None:
+        fix = documents.did_you_mean(str(kind), list(KINDS))
+        said = "is missing" if kind is None else f"{kind!r} is not a kind"
+        return (document.problem(("kind",), f"kind: {said}", fix=fix),)
+    try:
+        return chosen.model_validate(document.value)
+    except ValidationError as error:
+        return tuple(_problem(document, chosen, entry) for entry in error.errors())
+
+
+def schema(kind: type[Kind]) -> dict[str, object]:
+    """The JSON Schema of `kind`, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{SCHEMAS}/{kind.__name__}.json",
+        **kind.model_json_schema(schema_generator=_Untitled),
+    }
+
+
+def _problem(document: Document, kind: type[Kind], entry: ErrorDetails) -> Problem:
+    at: Path = tuple(entry["loc"])
+    if at and at[-1] == "[key]":
+        at = at[:-1]
+    name = ".".join(str(part) for part in at)
+    match entry["type"]:
+        case "extra_forbidden":
+            known = _fields_at(kind, at[:-1])
+            fix = documents.did_you_mean(str(at[-1]), known)
+            return document.problem(at, f"{name}: there is no such field", fix=fix, key=True)
+        case "missing":
+            return document.problem(at, f"{name}: is missing", fix=f"add {at[-1]}: ...")
+        case "digest_missing":
+            at = (*at, "version")
+        case _:
+            pass
+    return document.problem(at, f"{name}: {_message(entry)}", fix=_fix(at, entry))
+
+
+def _message(entry: ErrorDetails) -> str:
+    match entry["type"]:
+        case "string_pattern_mismatch":
+            return f"{entry['input']!r} has not the form it must have"
+        case "int_type" | "float_type" | "bool_type" | "string_type":
+            return f"{_lower(entry['msg'])}, found {entry['input']!r}"
+        case "too_short":
+            return "is empty"
+        case _:
+            return _lower(entry["msg"])
+
+
+def _fix(at: Path, entry: ErrorDetails) -> str:
+    kind, context = entry["type"], entry.get("ctx", {})
+    if at[-2:] == ("model", "version") and kind.startswith("int_"):
+        return _VERSION_FIX
+    if kind == "string_pattern_mismatch":
+        return strict.PATTERNS[context["pattern"]]
+    if kind == "literal_error":
+        return f"write {context['expected']}"
+    bounds = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    for bound, words in bounds.items():
+        if bound in context:
+            return f"write {words} {context[bound]}"
+    return _FIXES.get(kind, "see docs/schema for what may stand here")
+
+
+def _fields_at(kind: type[BaseModel], at: Path) -> list[str]:
+    model: type[BaseModel] | None = kind
+    for part in at:
+        if isinstance(part, int) or model is None:
+            continue
+        field = next((f for f in model.model_fields.values() if f.alias == part), None)
+        model = _model_in(field.annotation) if field is not None else None
+    if model is None:
+        return []
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(part) for part in get_args(annotation))
+    return next((model for model in found if model is not None), None)
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:].removesuffix(".")

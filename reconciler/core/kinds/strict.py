@@ -1,0 +1,55 @@
+"""What all kinds share: strictness, and the words that may stand in their fields.
+
+Every pattern has a sentence in `PATTERNS` that tells a person what to write.
+"""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_MODEL = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
+_DIGEST = r"^sha256:[0-9a-f]{64}$"
+_PATH = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
+_MEMORY = r"^[1-9][0-9]{0,6}(Ki|Mi|Gi)$"
+_IMAGE = r"^[a-z0-9][A-Za-z0-9._:/@-]*$"
+_URL = r"^https?://[^\s]+$"
+
+PATTERNS = {
+    _NAME: "write up to 63 lower-case letters, digits and '-', such as digits or edge-1",
+    _MODEL: "write lower-case letters and digits in words joined by one of . _ -",
+    _DIGEST: "write sha256: and the 64 hex digits that `plimsoll show` prints for the version",
+    _PATH: "write a path from the root of the repository, such as models.d/datasets/digits.csv",
+    _MEMORY: "write a whole number and Ki, Mi or Gi, such as 512Mi",
+    _IMAGE: "write an image as Docker knows it, such as plimsoll-runtime:1",
+    _URL: "write a URL that starts with http:// or https://",
+}
+
+Name: TypeAlias = Annotated[str, StringConstraints(pattern=_NAME)]
+ModelName: TypeAlias = Annotated[str, StringConstraints(pattern=_MODEL, max_length=128)]
+Digest: TypeAlias = Annotated[str, StringConstraints(pattern=_DIGEST)]
+Labels: TypeAlias = dict[Name, Annotated[str, StringConstraints(max_length=63)]]
+RepositoryPath: TypeAlias = Annotated[str, StringConstraints(pattern=_PATH, max_length=512)]
+Memory: TypeAlias = Annotated[str, StringConstraints(pattern=_MEMORY)]
+Image: TypeAlias = Annotated[str, StringConstraints(pattern=_IMAGE, max_length=512)]
+Url: TypeAlias = Annotated[str, StringConstraints(pattern=_URL, max_length=512)]
+
+
+class Strict(BaseModel):
+    """Camel case outside, snake case inside; no extra field, no silent conversion."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        alias_generator=to_camel,
+        allow_inf_nan=False,
+    )
+
+
+class Metadata(Strict):
+    """`name` is the file's name."""
+
+    name: Name
+    labels: Labels = Field(default_factory=dict)

@@ -1,0 +1,110 @@
+"""What a host was seen to run, and what it should be asked to run: plain values, no behaviour.
+
+An *instance* is one runtime serving one version on one host. Engines produce `HostState`
+and consume `InstanceSpec`; the planner reads the first and writes the second.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """The life of an instance as its engine reports it."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    EXITED = "exited"
+
+
+class Health(StrEnum):
+    """What the engine's own health check says; `NONE` where it has not looked yet.
+
+    `REFUSED` is the runtime's own word: it will not load this version, and waiting won't help.
+    """
+
+    NONE = "none"
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """One runtime to be: everything that, when changed, needs a new instance.
+
+    `memory_bytes` is bytes, `cpus` is cores (0.5 is half a core). `commit` says which Git
+    commit asked for it; it is carried along for the record and is *not* part of the identity.
+    """
+
+    host: str
+    deployment: str
+    model: str
+    version: int
+    digest: str
+    format: str
+    image: str
+    memory_bytes: int
+    cpus: float
+    commit: str
+
+    @property
+    def spec_hash(self) -> str:
+        """Hex sha256 over every field but the commit: equal hashes need no new instance."""
+        fields = [getattr(self, name) for name in self.__slots__ if name != "commit"]
+        return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """`plimsoll-<host>-<environment>-<deployment>-<first 8 of the spec hash>`."""
+        return f"plimsoll-{self.host}-{self.deployment.replace('/', '-')}-{self.spec_hash[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One runtime that is: `deployment` is `environment/name`, `exit_code` is set once exited.
+
+    `detail` says why it is not healthy, in the runtime's own words, where it was asked.
+    """
+
+    name: str
+    host: str
+    deployment: str
+    model: str
+    version: int
+    digest: str
+    spec_hash: str
+    commit: str
+    phase: Phase
+    health: Health
+    exit_code: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which instance gets the traffic of a model on one host."""
+
+    model: str
+    deployment: str
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """One look at one host. `ingress_ready` is False while its ingress is absent or stopped."""
+
+    host: str
+    instances: tuple[Instance, ...]
+    routes: tuple[Route, ...]
+    ingress_ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """The host could not be looked at; `reason` is the engine's own error in one line."""
+
+    host: str
+    reason: str

@@ -1,0 +1,158 @@
+"""Files to kinds, one by one: what each file is follows from its path, and must agree with it."""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from reconciler.core import documents, kinds, policy
+from reconciler.core.documents import Document, Problem
+
+K = TypeVar("K", bound=kinds.Kind)
+
+_RESERVED = {"hosts": kinds.Host, "templates": kinds.AcceptanceTemplate}
+_DATA_FOLDER = "models.d/datasets/"
+_NAMED = re.compile(r"models\.d/(?P<folder>[^/]+)/(?P<name>[^/]+)\.yaml")
+_POLICY = re.compile(r"policies/[^/]+/(?P<name>[^/]+)\.yaml")
+_LAYOUT = (
+    "put it in models.d/<environment>/<name>.yaml, models.d/hosts/<name>.yaml, "
+    "models.d/templates/<name>.yaml or policies/<area>/<name>.yaml"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Generic[K]):
+    """One good file."""
+
+    document: Document
+    kind: K
+
+    @property
+    def path(self) -> str:
+        """Where it stands."""
+        return self.document.path
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """All files. What could not be read is known by its path alone, in the `broken_` sets."""
+
+    deployments: dict[str, Source[kinds.ModelDeployment]] = field(default_factory=dict)
+    hosts: dict[str, Source[kinds.Host]] = field(default_factory=dict)
+    templates: dict[str, Source[kinds.AcceptanceTemplate]] = field(default_factory=dict)
+    policies: dict[str, Source[kinds.Policy]] = field(default_factory=dict)
+    policy_tests: dict[str, Source[kinds.PolicyTest]] = field(default_factory=dict)
+    broken_deployments: dict[str, list[Problem]] = field(default_factory=dict)
+    broken_hosts: set[str] = field(default_factory=set)
+    broken_templates: set[str] = field(default_factory=set)
+    broken_policies: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read(files: Mapping[str, bytes]) -> Tree:
+    """Every YAML file among `files`; others are data or prose, and left alone."""
+    tree = Tree()
+    for path in sorted(files):
+        if path.startswith(_DATA_FOLDER) or not path.endswith((".yaml", ".yml")):
+            continue
+        parsed = parse(path, files[path])
+        if isinstance(parsed, Source):
+            _add(tree, parsed)
+        else:
+            tree.problems.extend(parsed)
+            _add_broken(tree, path, parsed)
+    return tree
+
+
+@functools.lru_cache(maxsize=8192)
+def parse(path: str, data: bytes) -> Source[kinds.Kind] | tuple[Problem, ...]:
+    """One file; remembered, since most files are the same at the next commit."""
+    document = documents.read(path, data)
+    if isinstance(document, Problem):
+        return (document,)
+    kind = kinds.read(document)
+    if isinstance(kind, tuple):
+        return kind
+    wrong = _misplaced(document, kind)
+    if wrong is None and isinstance(kind, kinds.Policy):
+        bad = tuple(policy.problems(document, kind))
+        return bad or Source(document, kind)
+    return (wrong,) if wrong else Source(document, kind)
+
+
+def _misplaced(document: Document, kind: kinds.Kind) -> Problem | None:
+    path = document.path
+    match kind:
+        case kinds.ModelDeployment():
+            return _misplaced_deployment(document, kind)
+        case kinds.Host():
+            return _misnamed(document, f"models.d/hosts/{kind.metadata.name}.yaml")
+        case kinds.AcceptanceTemplate():
+            return _misnamed(document, f"models.d/templates/{kind.metadata.name}.yaml")
+        case kinds.Policy():
+            area = path.rpartition("/")[0]
+            expected = f"{area}/{kind.metadata.name}.yaml"
+            return _misnamed(document, expected) or _unless(document, _POLICY.fullmatch(path))
+        case kinds.PolicyTest():
+            area = path.rpartition("/")[0]
+            expected = f"{area}/{kind.spec.policy}_test.yaml"
+            return _misnamed(document, expected) or _unless(document, _POLICY.fullmatch(path))
+
+
+def _misplaced_deployment(document: Document, kind: kinds.ModelDeployment) -> Problem | None:
+    found = _NAMED.fullmatch(document.path)
+    if found is None or found["folder"] in _RESERVED:
+        return document.problem((), "a ModelDeployment does not belong here", fix=_LAYOUT)
+    folder, environment = found["folder"], kind.metadata.environment
+    if environment != folder:
+        at = ("metadata", "environment")
+        message = f"metadata.environment: is {environment}, but the folder is {folder}"
+        fix = f"write environment: {folder}, or move the file to models.d/{environment}/"
+        return document.problem(at, message, fix=fix)
+    return _misnamed(document, f"models.d/{folder}/{kind.metadata.name}.yaml")
+
+
+def _misnamed(document: Document, expected: str) -> Problem | None:
+    if document.path == expected:
+        return None
+    message = f"metadata.name: this name belongs in {expected}"
+    fix = f"rename the file to {expected}, or change the name"
+    return document.problem(("metadata", "name"), message, fix=fix)
+
+
+def _unless(document: Document, is_good: object) -> Problem | None:
+    return None if is_good else document.problem((), "the file does not belong here", fix=_LAYOUT)
+
+
+def _add(tree: Tree, source: Source[kinds.Kind]) -> None:
+    document = source.document
+    match source.kind:
+        case kinds.ModelDeployment() as kind:
+            key = f"{kind.metadata.environment}/{kind.metadata.name}"
+            tree.deployments[key] = Source(document, kind)
+        case kinds.Host() as kind:
+            tree.hosts[kind.metadata.name] = Source(document, kind)
+        case kinds.AcceptanceTemplate() as kind:
+            tree.templates[kind.metadata.name] = Source(document, kind)
+        case kinds.Policy() as kind:
+            tree.policies[document.path] = Source(document, kind)
+        case kinds.PolicyTest() as kind:
+            tree.policy_tests[document.path] = Source(document, kind)
+
+
+def _add_broken(tree: Tree, path: str, problems: tuple[Problem, ...]) -> None:
+    if path.startswith("policies/"):
+        if not path.endswith("_test.yaml"):
+            tree.broken_policies.add(path)
+        return
+    found = _NAMED.fullmatch(path)
+    if found is None:
+        return
+    match found["folder"]:
+        case "hosts":
+            tree.broken_hosts.add(found["name"])
+        case "templates":
+            tree.broken_templates.add(found["name"])
+        case environment:
+            tree.broken_deployments[f"{environment}/{found['name']}"] = list(problems)

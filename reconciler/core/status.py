@@ -1,0 +1,180 @@
+"""The three statuses of every deployment, always separate: sync, health and trust.
+
+Computed here and nowhere else, from what the planner starts from, so that no two surfaces can
+disagree; `documents` is the form that is shown everywhere.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from reconciler.core import actions, hoststatus, plan
+from reconciler.core.desired import Deployment, DesiredState
+from reconciler.core.fleet import Fleet, Observed
+from reconciler.core.hoststatus import Health, HostStatus, Sync, Trust
+from reconciler.core.observed import Instance, InstanceSpec
+from reconciler.core.rollout import Quarantined, Rollouts
+from registry.core.canonical import Json
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentStatus:
+    """One deployment; each status is that of its worst host, with that host's reason."""
+
+    deployment: str
+    commit: str
+    wanted: InstanceSpec | None
+    sync: Sync
+    sync_reason: str
+    health: Health
+    health_reason: str
+    trust: Trust
+    trust_reason: str
+    hosts: tuple[HostStatus, ...]
+    quarantined: tuple[Quarantined, ...]
+
+
+def compute(
+    desired: DesiredState, observed: Observed, rollouts: Rollouts, now: float
+) -> tuple[DeploymentStatus, ...]:
+    """The status of everything that Git asks for, and of what it no longer asks for."""
+    fleet = Fleet(desired, observed, rollouts, now)
+    leftovers = fleet.leftovers()
+    gone = {key: hosts for key, hosts in leftovers.items() if key not in desired.deployments}
+    return (
+        *(_wanted(fleet, desired.deployments[key]) for key in sorted(desired.deployments)),
+        *(_held(fleet, key) for key in sorted(desired.held)),
+        *(_leaving(fleet, key, gone[key]) for key in sorted(gone)),
+    )
+
+
+def documents(
+    desired: DesiredState, observed: Observed, rollouts: Rollouts, now: float
+) -> dict[str, dict[str, Json]]:
+    """The JSON form by deployment, with what happens next and what is waited for."""
+    coming = plan.plan(desired, observed, rollouts, now)
+    found: dict[str, dict[str, Json]] = {}
+    for status in compute(desired, observed, rollouts, now):
+        found[status.deployment] = _document(status)
+    for action in coming.actions:
+        _append(found, actions.deployment_of(action), "next", actions.document(action))
+    for wait in coming.waits:
+        _append(found, wait.deployment, "waiting", actions.wait_document(wait))
+    return found
+
+
+def _append(
+    found: dict[str, dict[str, Json]], deployment: str, name: str, item: dict[str, Json]
+) -> None:
+    items = found.get(deployment, {}).get(name)
+    if isinstance(items, list):
+        items.append(item)
+
+
+def _wanted(fleet: Fleet, deployment: Deployment) -> DeploymentStatus:
+    rollout = fleet.rollout(deployment.key)
+    entry = rollout.quarantine_of(deployment.revision)
+    views = {view.host: view for view in fleet.views(deployment)}
+    hosts = [
+        hoststatus.of_view(views[host], entry)
+        if host in views
+        else hoststatus.of_absent(fleet, deployment.key, host)
+        for host in deployment.hosts
+    ]
+    if deployment.manifest.spec.suspend:
+        hosts = [_suspended(host) for host in hosts]
+    wanted = deployment.spec_on(deployment.hosts[0], fleet.desired.commit)
+    status = _summary(fleet, deployment.key, wanted, hosts)
+    if entry is not None and status.sync is not Sync.SYNCED:
+        return replace(status, sync_reason=f"version {wanted.version} is quarantined")
+    return status
+
+
+def _suspended(host: HostStatus) -> HostStatus:
+    return replace(host, health=Health.SUSPENDED, reason="suspend: true in Git")
+
+
+def _held(fleet: Fleet, key: str) -> DeploymentStatus:
+    hosts = {host for host, remains in fleet.remains.items() if key in remains}
+    hosts.update(fleet.rollout(key).hosts)
+    found = [hoststatus.of_kept(fleet, key, host, Sync.UNKNOWN) for host in sorted(hosts)]
+    status = _summary(fleet, key, None, found)
+    return replace(status, sync=Sync.UNKNOWN, sync_reason=fleet.desired.held[key][0].detail)
+
+
+def _leaving(fleet: Fleet, key: str, hosts: Iterable[str]) -> DeploymentStatus:
+    found = [hoststatus.of_kept(fleet, key, host, Sync.OUT_OF_SYNC) for host in sorted(hosts)]
+    status = _summary(fleet, key, None, found)
+    return replace(status, sync=Sync.OUT_OF_SYNC, sync_reason="no longer in Git")
+
+
+def _summary(
+    fleet: Fleet, key: str, wanted: InstanceSpec | None, hosts: list[HostStatus]
+) -> DeploymentStatus:
+    healths, trusts = list(Health), list(Trust)
+    sickest = min(hosts, key=lambda host: healths.index(host.health), default=None)
+    least = min(hosts, key=lambda host: trusts.index(host.trust), default=None)
+    is_synced = all(host.sync is Sync.SYNCED for host in hosts)
+    differing = ", ".join(host.host for host in hosts if host.sync is not Sync.SYNCED)
+    return DeploymentStatus(
+        deployment=key,
+        commit=fleet.desired.commit,
+        wanted=wanted,
+        sync=Sync.SYNCED if is_synced else Sync.OUT_OF_SYNC,
+        sync_reason="" if is_synced else f"not yet on {differing}",
+        health=Health.MISSING if sickest is None else sickest.health,
+        health_reason="" if sickest is None else sickest.reason,
+        trust=Trust.UNVERIFIED if least is None else least.trust,
+        trust_reason="" if least is None else least.trust_reason,
+        hosts=tuple(hosts),
+        quarantined=fleet.rollout(key).quarantined,
+    )
+
+
+def _document(status: DeploymentStatus) -> dict[str, Json]:
+    environment, _, name = status.deployment.partition("/")
+    return {
+        "deployment": status.deployment,
+        "environment": environment,
+        "name": name,
+        "commit": status.commit,
+        "desired": None if status.wanted is None else _version(status.wanted),
+        "sync": {"status": status.sync, "reason": status.sync_reason},
+        "health": {"status": status.health, "reason": status.health_reason},
+        "trust": {"status": status.trust, "reason": status.trust_reason},
+        "hosts": [_host_document(host) for host in status.hosts],
+        "quarantined": [_quarantine_document(entry) for entry in status.quarantined],
+        "next": [],
+        "waiting": [],
+    }
+
+
+def _host_document(host: HostStatus) -> dict[str, Json]:
+    serving: dict[str, Json] | None = None
+    if host.serving is not None:
+        serving = {**_version(host.serving), "instance": host.serving.name}
+    return {
+        "host": host.host,
+        "sync": host.sync,
+        "health": host.health,
+        "trust": host.trust,
+        "reason": host.reason,
+        "trustReason": host.trust_reason,
+        "serving": serving,
+        "stage": host.stage,
+    }
+
+
+def _quarantine_document(entry: Quarantined) -> dict[str, Json]:
+    return {
+        **_version(entry.spec),
+        "revision": entry.revision,
+        "host": entry.host,
+        "code": entry.code,
+        "reason": entry.reason,
+        "at": entry.at,
+        "branch": entry.reverted,
+    }
+
+
+def _version(of: InstanceSpec | Instance) -> dict[str, Json]:
+    return {"model": of.model, "version": of.version, "digest": of.digest, "commit": of.commit}

@@ -1,0 +1,189 @@
+"""Performs one action on one host and says how it ended: intent → effect → outcome.
+
+The intent is in the registry's log before anything new starts or gets traffic. Bringing back
+what served before needs no log entry first: a registry outage stops changes, never serving.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from reconciler import acceptance, client, journal, proposal, witness
+from reconciler.core import actions, desired, golden, kinds, outcomes, policy
+from reconciler.core.observed import InstanceSpec
+from reconciler.core.rollout import Rollouts, Verdict
+from reconciler.engines.protocol import Engine, Launch
+from registry import errors
+from registry.core import envelope
+from registry.core.canonical import Json
+from registry.core.entries import Kind
+from registry.core.envelope import Refused, Wanted
+from registry.core.trustroot import TrustRoot
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Everything an action may need. `launch` gives what an instance of a host is handed."""
+
+    registry: client.Registry
+    journal: journal.Journal
+    witness: witness.Witness
+    trust: TrustRoot
+    proposals: proposal.Proposals
+    launch: Callable[[str, kinds.Host], Launch]
+    rollouts: Callable[[], Rollouts]
+
+    def perform(
+        self,
+        action: actions.Action,
+        state: desired.DesiredState,
+        engines: Mapping[str, Engine],
+    ) -> outcomes.Outcome:
+        """Carry out `action`; an error of ours becomes `Failed` with its sentence."""
+        try:
+            return self._performed(action, state, engines)
+        except errors.PlimsollError as error:
+            return outcomes.Failed(error.detail)
+
+    def _performed(  # noqa: C901, PLR0911  one arm an action, and mypy finds a missing one
+        self,
+        action: actions.Action,
+        state: desired.DesiredState,
+        engines: Mapping[str, Engine],
+    ) -> outcomes.Outcome:
+        match action:
+            case actions.Preflight():
+                return self._preflight(action, state, engines[action.host])
+            case actions.Start():
+                return self._start(action, state.hosts[action.host], engines[action.host])
+            case actions.Restart():
+                return self._restart(action, engines[action.host])
+            case actions.Accept():
+                return self._accept(action, state, engines[action.host])
+            case actions.RouteTo():
+                return self._route(action, engines[action.host])
+            case actions.Unroute():
+                engines[action.host].unroute(action.model)
+                return outcomes.Done()
+            case actions.Remove():
+                return self._remove(action, engines[action.host])
+            case actions.Quarantine():
+                return self._quarantine(action)
+            case actions.PushRevert():
+                return self._push_revert(action)
+            case actions.Settle() | actions.Forget():
+                return outcomes.Done()
+
+    def _preflight(
+        self, action: actions.Preflight, state: desired.DesiredState, engine: Engine
+    ) -> outcomes.Outcome:
+        spec = action.spec
+        refusals = self._refusals(spec, state)
+        if refusals:
+            fields = journal.about(spec, "; ".join(refusals), {"stage": "preflight"})
+            self.journal.record(Kind.REFUSED, fields)
+            return outcomes.Preflighted(state.policies.digest, Verdict.REFUSED, tuple(refusals))
+        blocked = engine.preflight(spec)
+        verdict = Verdict.BLOCKED if blocked else Verdict.PASSED
+        return outcomes.Preflighted(state.policies.digest, verdict, tuple(blocked))
+
+    def _refusals(self, spec: InstanceSpec, state: desired.DesiredState) -> list[str]:
+        """Why trust or policy forbid `spec`; a registry that does not answer raises instead."""
+        wanted = Wanted(spec.model, spec.version, spec.digest)
+        try:
+            document = self.registry.version(wanted)
+            found = envelope.verify(self.registry.envelope(wanted), self.trust, wanted)
+        except errors.NotFound as error:
+            return [f"{spec.model}@{spec.version} is not in the registry: {error.detail}"]
+        if isinstance(found, Refused):
+            return [f"verification refused ({found.code}): {found.reason}"]
+        self.witness.observe(found.checkpoint)
+        if found.format != spec.format:
+            return [f"{spec.model}@{spec.version} is {found.format}, asked for is {spec.format}"]
+        manifest = state.deployments[spec.deployment].manifest
+        decision = policy.decide(state.policies, policy.request(manifest, document, found))
+        match decision:
+            case policy.Allowed():
+                return []
+            case policy.Denied():
+                return list(decision.reasons)
+
+    def _start(self, action: actions.Start, host: kinds.Host, engine: Engine) -> outcomes.Outcome:
+        self._announce(Kind.STARTING, action.spec, action.reason.text)
+        engine.start(action.spec, self.launch(action.host, host))
+        self.journal.record(Kind.STARTED, journal.about(action.spec, action.reason.text))
+        return outcomes.Done()
+
+    def _restart(self, action: actions.Restart, engine: Engine) -> outcomes.Outcome:
+        engine.restart(action.instance)
+        self.journal.record(Kind.RESTARTED, _about_instance(action, action.reason.text))
+        return outcomes.Done()
+
+    def _accept(
+        self, action: actions.Accept, state: desired.DesiredState, engine: Engine
+    ) -> outcomes.Outcome:
+        spec = action.spec
+        candidate = acceptance.Target(spec.model, spec.version, engine.preview(spec.name))
+        serving = self._serving(action, engine)
+        reasons: list[str] = []
+        evidence: dict[str, Json] = {}
+        for template in state.deployments[spec.deployment].templates:
+            name, dataset = template.metadata.name, template.spec.dataset
+            data = golden.read(state.datasets[dataset.path], dataset)
+            found = acceptance.run(template.spec, data, candidate=candidate, serving=serving)
+            evidence[name] = {**found.metrics, "passed": not found.reasons}
+            reasons += [f"{name}: {reason}" for reason in found.reasons]
+        summary = "; ".join(reasons) or "all acceptance tests passed"
+        detail: dict[str, Json] = {"passed": not reasons, "evidence": evidence}
+        self.journal.record(Kind.TESTED, journal.about(spec, summary, detail))
+        return outcomes.Tested(not reasons, tuple(reasons))
+
+    def _serving(self, action: actions.Accept, engine: Engine) -> acceptance.Target | None:
+        if action.against is None:
+            return None
+        known = [one for one in engine.observe().instances if one.name == action.against]
+        if not known:
+            return None
+        return acceptance.Target(known[0].model, known[0].version, engine.preview(action.against))
+
+    def _route(self, action: actions.RouteTo, engine: Engine) -> outcomes.Outcome:
+        self._announce(Kind.DEPLOYING, action.spec, action.reason.text)
+        engine.route(action.route)
+        rolled_back = action.reason.code is actions.Why.ROLLED_BACK
+        kind = Kind.ROLLED_BACK if rolled_back else Kind.DEPLOYED
+        self.journal.record(kind, journal.about(action.spec, action.reason.text))
+        return outcomes.Done()
+
+    def _remove(self, action: actions.Remove, engine: Engine) -> outcomes.Outcome:
+        engine.remove(action.instance)
+        self.journal.record(Kind.REMOVED, _about_instance(action, action.reason.text))
+        return outcomes.Done()
+
+    def _quarantine(self, action: actions.Quarantine) -> outcomes.Outcome:
+        self.journal.record(Kind.QUARANTINED, journal.about(action.spec, action.reason.text))
+        return outcomes.Done()
+
+    def _push_revert(self, action: actions.PushRevert) -> outcomes.Outcome:
+        pushed = self.proposals.revert(action)
+        detail: dict[str, Json] = {"branch": pushed.branch, "commit": pushed.commit}
+        fields = journal.about(action.bad, action.reason.text, detail)
+        self.journal.record(Kind.REVERT_PUSHED, fields)
+        return outcomes.Done(pushed.branch)
+
+    def _announce(self, kind: Kind, spec: InstanceSpec, reason: str) -> None:
+        """Log an intent: before anything new it must succeed, before a repair it may wait."""
+        good = self.rollouts().get(spec.deployment)
+        last_good = good.on(spec.host).last_good if good is not None else None
+        fields = journal.about(spec, reason)
+        if last_good is not None and last_good.spec_hash == spec.spec_hash:
+            self.journal.record(kind, fields)
+        else:
+            self.journal.require(kind, fields)
+
+
+def _about_instance(action: actions.Restart | actions.Remove, reason: str) -> dict[str, Json]:
+    return {
+        "host": action.host,
+        "deployment": action.deployment,
+        "reason": reason,
+        "detail": {"instance": action.instance},
+    }

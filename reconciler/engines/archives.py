@@ -1,0 +1,49 @@
+"""Files to and from containers, as the tar archives that Docker's API speaks. Pure."""
+
+import io
+import tarfile
+from collections.abc import Iterable, Mapping
+
+OWNER = 10001
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """A tar of `files` that our user may read and nobody inside the container may write."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, content in files.items():
+            archive.addfile(_entry(name, len(content)), io.BytesIO(content))
+    return packed.getvalue()
+
+
+def pack_swapped(name: str, content: bytes) -> bytes:
+    """A tar whose unpacking replaces `name` whole, however it is watched.
+
+    Unpacking a file writes it bit by bit, and gives it to its owner last. So the content goes
+    to a file beside it, and `name` becomes another name of that.
+    """
+    packed = io.BytesIO()
+    beside = f"{name}.next"
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(_entry(beside, len(content)), io.BytesIO(content))
+        link = _entry(name, 0)
+        link.type, link.linkname = tarfile.LNKTYPE, beside
+        archive.addfile(link)
+    return packed.getvalue()
+
+
+def first_file(chunks: Iterable[bytes]) -> bytes:
+    """The content of the first plain file in a tar; empty when it holds none."""
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+        for entry in archive:
+            content = archive.extractfile(entry)
+            if content is not None:
+                return content.read()
+    return b""
+
+
+def _entry(name: str, size: int) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = size, 0o440
+    entry.uid, entry.gid = 0, OWNER
+    return entry

@@ -1,0 +1,195 @@
+"""What we would send to Docker, as values: the bodies of POST /containers/create. Pure.
+
+Tests assert them exactly, without Docker. Nothing secret is ever in a body: tokens and the
+trust root travel as files, put into the container between its creation and its start.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.core.observed import InstanceSpec
+from reconciler.engines.protocol import Launch
+
+LABEL = "dev.plimsoll"
+NETWORK = "plimsoll"
+LAUNCH_FOLDER = "/run/plimsoll"
+CACHE_FOLDER = "/var/lib/plimsoll"
+ROUTES_FOLDER = "/etc/plimsoll"
+ROUTES_FILE = "routes.yml"
+RUNTIME_PORT = 8501
+PREVIEW_OFFSET = 1000
+GRACE_SECONDS = 30
+_SECOND = 1_000_000_000  # Docker counts nanoseconds
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IngressSpec:
+    """The one front of a host; the preview port lies `PREVIEW_OFFSET` above `port`."""
+
+    host: str
+    image: str
+    port: int
+    bind: str = "0.0.0.0"  # noqa: S104  clients come from other machines
+    preview_bind: str = "127.0.0.1"
+
+    @property
+    def name(self) -> str:
+        return f"plimsoll-ingress-{self.host}"
+
+    @property
+    def preview_port(self) -> int:
+        return self.port + PREVIEW_OFFSET
+
+
+def owned_by(host: str) -> list[str]:
+    """The label filters that pick out what is ours on `host`."""
+    return [f"{LABEL}.managed=true", f"{LABEL}.host={host}"]
+
+
+def cache_volume(host: str) -> str:
+    return f"plimsoll-cache-{host}"
+
+
+def upstream(spec_hash: str) -> str:
+    """Where the ingress finds an instance: a network alias, since a name may pass DNS's 63."""
+    return f"http://i-{spec_hash[:16]}:{RUNTIME_PORT}"
+
+
+def runtime_container(spec: InstanceSpec, *, start_interval: bool) -> Body:
+    """A runtime that can write to its cache and its /tmp and to nothing else.
+
+    The launch folder is an anonymous volume: it is created and removed with its container.
+    """
+    host_config = _hardened(memory_bytes=spec.memory_bytes, pids=512) | {
+        "NanoCpus": round(spec.cpus * 1e9),
+        "ExtraHosts": ["host.docker.internal:host-gateway"],
+        "Mounts": [_volume(cache_volume(spec.host), CACHE_FOLDER)],
+    }
+    alias = upstream(spec.spec_hash).removeprefix("http://").partition(":")[0]
+    return {
+        "Image": spec.image,
+        "User": "10001:10001",
+        "Cmd": ["--config", f"{LAUNCH_FOLDER}/runtime.json"],
+        "Labels": _runtime_labels(spec),
+        "Healthcheck": _health_timing(start_interval=start_interval),
+        "StopSignal": "SIGTERM",
+        "StopTimeout": GRACE_SECONDS,
+        "Volumes": {LAUNCH_FOLDER: {}},
+        "HostConfig": host_config,
+        "NetworkingConfig": {"EndpointsConfig": {NETWORK: {"Aliases": [alias]}}},
+    }
+
+
+def launch_files(spec: InstanceSpec, launch: Launch) -> dict[str, bytes]:
+    """What a runtime reads at its start, by file name under the launch folder."""
+    config = {
+        "listen": f"0.0.0.0:{RUNTIME_PORT}",
+        "cache": CACHE_FOLDER,
+        "registry": launch.registry_url,
+        "tokenFile": f"{LAUNCH_FOLDER}/token",
+        "trustFile": f"{LAUNCH_FOLDER}/trust.json",
+        "host": spec.host,
+        "models": [
+            {
+                "model": spec.model,
+                "version": spec.version,
+                "digest": spec.digest,
+                "format": spec.format,
+                "active": True,
+            }
+        ],
+        "controlTokenFile": None,
+    }
+    return {
+        "runtime.json": json.dumps(config, indent=1).encode(),
+        "token": launch.token.encode(),
+        "trust.json": launch.trust.encode(),
+    }
+
+
+def ingress_container(spec: IngressSpec) -> Body:
+    """Traefik, reading its routes from a volume that only the Docker API writes to."""
+    front, preview = "8080/tcp", "8081/tcp"
+    body: Body = {
+        "Image": spec.image,
+        "User": "10001:10001",
+        "Cmd": [
+            "--entrypoints.front.address=:8080",
+            "--entrypoints.preview.address=:8081",
+            f"--providers.file.filename={ROUTES_FOLDER}/{ROUTES_FILE}",
+            "--providers.providersthrottleduration=100ms",
+            "--ping.manualrouting=true",
+            "--log.level=ERROR",
+            "--global.checknewversion=false",
+            "--global.sendanonymoususage=false",
+        ],
+        "ExposedPorts": {front: {}, preview: {}},
+        "StopTimeout": GRACE_SECONDS,
+        "HostConfig": _hardened(memory_bytes=512 << 20, pids=256)
+        | {
+            "PortBindings": {
+                front: [{"HostIp": spec.bind, "HostPort": str(spec.port)}],
+                preview: [{"HostIp": spec.preview_bind, "HostPort": str(spec.preview_port)}],
+            },
+            "Mounts": [_volume(spec.name, ROUTES_FOLDER)],
+        },
+        "NetworkingConfig": {"EndpointsConfig": {NETWORK: {}}},
+    }
+    identity = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    return body | {"Labels": _labels({"host": spec.host, "kind": "ingress", "spec": identity})}
+
+
+def _hardened(*, memory_bytes: int, pids: int) -> Body:
+    return {
+        "NetworkMode": NETWORK,
+        "ReadonlyRootfs": True,
+        "Tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777"},  # noqa: S108  inside it
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "Init": True,
+        "PidsLimit": pids,
+        "Memory": memory_bytes,
+        "MemorySwap": memory_bytes,
+        "RestartPolicy": {"Name": "unless-stopped"},
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+    }
+
+
+def _volume(name: str, target: str) -> Body:
+    return {"Type": "volume", "Source": name, "Target": target}
+
+
+def _health_timing(*, start_interval: bool) -> Body:
+    """How often to look; what to run is the image's own and costs a few milliseconds.
+
+    Engines before API 1.44 know one interval only, so there it is the compromise.
+    """
+    timing = {"Timeout": 3 * _SECOND, "Retries": 3, "StartPeriod": 120 * _SECOND}
+    if start_interval:
+        return timing | {"Interval": 5 * _SECOND, "StartInterval": _SECOND // 2}
+    return timing | {"Interval": 2 * _SECOND}
+
+
+def _runtime_labels(spec: InstanceSpec) -> dict[str, str]:
+    return _labels(
+        {
+            "kind": "runtime",
+            "host": spec.host,
+            "deployment": spec.deployment,
+            "model": spec.model,
+            "version": str(spec.version),
+            "digest": spec.digest,
+            "spec": spec.spec_hash,
+            "commit": spec.commit,
+            "memory": str(spec.memory_bytes),
+        }
+    )
+
+
+def _labels(values: dict[str, str]) -> dict[str, str]:
+    labels = {"managed": "true"} | values
+    return {f"{LABEL}.{key}": value for key, value in labels.items()}

@@ -1,0 +1,274 @@
+"""The embedded engine: one local runtime process, in which versions are swapped.
+
+An instance is a version that the process has loaded. There is no ingress beside the runtime:
+it answers clients on the host's port itself, and routing means making a version active.
+Candidates are reached by the URL that names their version, `/v1/models/m/versions/2`.
+"""
+
+import dataclasses
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
+from reconciler.engines import loaded, records, wire
+from reconciler.engines.protocol import Endpoint, Launch
+from reconciler.engines.records import Records
+from reconciler.engines.supervised import Supervised
+from registry import errors
+
+_KEPT_ENVIRONMENT = ("HOME", "LANG", "PATH", "SSL_CERT_FILE", "TMPDIR")
+_LEAST_DISK = 1 << 30
+_STOP_SECONDS = 30.0
+
+
+class ProcessEngine:
+    """`state` is this host's own folder, `timeout` the seconds that any answer may take."""
+
+    def __init__(
+        self, host: str, *, state: Path, port: int, timeout: float, bind: str = "127.0.0.1"
+    ) -> None:
+        self._host = host
+        self._state = state.resolve()
+        self._listen = f"{bind}:{port}"
+        self._url = f"http://127.0.0.1:{port}"
+        self._timeout = timeout
+        self._config = self._state / "runtime.json"
+        self._records = self._state / "instances.json"
+        self._process = Supervised(
+            ["-m", "runtime", "--config", str(self._config)],
+            log=self._state / "runtime.log",
+            environment=_environment(),
+        )
+        self._changing = threading.RLock()
+
+    def observe(self) -> HostState:
+        with self._changing:
+            known = records.read(self._records)
+            is_running = self._process.pid() is not None
+        versions = loaded.versions(self._ask("GET", "/plimsoll/status")) if is_running else None
+        return HostState(
+            host=self._host,
+            instances=tuple(
+                loaded.instance(known.specs[name], versions) for name in sorted(known.specs)
+            ),
+            routes=loaded.routes(known, versions),
+            ingress_ready=is_running,
+        )
+
+    def preflight(self, spec: InstanceSpec) -> list[str]:
+        reasons = []
+        if importlib.util.find_spec("runtime") is None:
+            reasons.append("the package `runtime` is not installed here")
+        free = _free_memory()
+        if spec.memory_bytes > free:
+            reasons.append(
+                f"{spec.memory_bytes >> 20} MiB of memory wanted, {free >> 20} MiB available"
+            )
+        disk = shutil.disk_usage(_existing(self._state)).free
+        if disk < _LEAST_DISK:
+            reasons.append(f"{self._state} has {disk >> 20} MiB left")
+        return reasons
+
+    def start(self, spec: InstanceSpec, launch: Launch) -> None:
+        """Recorded first: after a crash the version is known, though nothing has loaded it."""
+        with self._changing:
+            self._write_files(launch)
+            self._run()
+            known = records.read(self._records)
+            if known.specs.get(spec.name) != spec:
+                specs = {**known.specs, spec.name: spec}
+                records.write(self._records, dataclasses.replace(known, specs=specs))
+            self._load(spec)
+
+    def restart(self, instance: str) -> None:
+        with self._changing:
+            spec = self._known(instance)
+            if self._process.pid() is None:
+                self._run()
+                self._load(spec)
+            elif self._seen(instance).phase is Phase.CREATED:
+                raise errors.EngineRefused(
+                    f"{instance} was recorded but never loaded", fix="start it again from its spec"
+                )
+
+    def remove(self, instance: str) -> None:
+        with self._changing:
+            if any(route.instance == instance for route in self.observe().routes):
+                raise errors.EngineRefused(
+                    f"{instance} still gets traffic", fix="route its model elsewhere first"
+                )
+            known = records.read(self._records)
+            spec = known.specs.get(instance)
+            if spec is None:
+                return
+            others = {name: other for name, other in known.specs.items() if name != instance}
+            if not any(_version(other) == _version(spec) for other in others.values()):
+                self._unload(spec)
+            records.write(self._records, dataclasses.replace(known, specs=others))
+
+    def route(self, route: Route) -> None:
+        with self._changing:
+            spec = self._known(route.instance)
+            if self._seen(route.instance).phase is not Phase.RUNNING:
+                raise errors.EngineRefused(f"{route.instance} is not running", fix="start it first")
+            self._ask("POST", f"{_path(spec)}/activate")
+            self._record_route(route.model, route)
+
+    def unroute(self, model: str) -> None:
+        with self._changing:
+            if any(route.model == model for route in self.observe().routes):
+                self._run()
+                self._ask("DELETE", f"/plimsoll/models/{model}/active")
+            self._record_route(model, None)
+
+    def preview(self, instance: str) -> Endpoint:
+        self._known(instance)
+        return Endpoint(self._url, {})
+
+    def front(self) -> Endpoint:
+        return Endpoint(self._url, {})
+
+    def logs(self, instance: str, *, lines: int = 50) -> str:
+        """The versions share one process, so this is the log of them all."""
+        self._known(instance)
+        return self._process.tail(lines)
+
+    def close(self) -> None:
+        """The process stays: it serves whether or not anybody watches over it."""
+
+    def halt(self) -> None:
+        """End the process; what it served is EXITED until something restarts it."""
+        self._process.stop(timeout=_STOP_SECONDS)
+
+    def _run(self) -> None:
+        if self._process.pid() is None:
+            self._process.start()
+        if not wire.until(self._is_live, timeout=self._timeout):
+            said = self._process.tail(1).strip() or "nothing"
+            raise errors.EngineRefused(
+                f"the runtime of {self._host} does not answer at {self._url}; it said: {said}",
+                fix=f"see {self._state / 'runtime.log'}, and that the port is free",
+            )
+
+    def _is_live(self) -> bool:
+        """Whether our own process answers, and not another one on its port."""
+        try:
+            return wire.ask(f"{self._url}/livez").status == 200 and self._process.pid() is not None
+        except errors.EngineUnreachable:
+            return False
+
+    def _write_files(self, launch: Launch) -> None:
+        """The runtime reads token and trust root when it needs them, its own file at its start."""
+        texts = {"token": launch.token, "trust.json": launch.trust}
+        if not (self._state / "control-token").exists():
+            texts["control-token"] = secrets.token_hex(32)
+        for name, text in texts.items():
+            path = self._state / name
+            if not path.exists() or path.read_text() != text:
+                records.replace(path, text.encode())
+        # While it runs the file is the runtime's to write.
+        if self._process.pid() is None:
+            records.replace(self._config, json.dumps(self._configuration(launch)).encode())
+
+    def _configuration(self, launch: Launch) -> dict[str, Any]:
+        models = json.loads(self._config.read_bytes())["models"] if self._config.exists() else []
+        return {
+            "listen": self._listen,
+            "cache": str(self._state / "cache"),
+            "registry": launch.registry_url,
+            "tokenFile": str(self._state / "token"),
+            "trustFile": str(self._state / "trust.json"),
+            "host": self._host,
+            "models": models,
+            "controlTokenFile": str(self._state / "control-token"),
+        }
+
+    def _load(self, spec: InstanceSpec) -> None:
+        pin = {"digest": spec.digest, "format": spec.format}
+        self._ask("PUT", _path(spec), json.dumps(pin).encode())
+
+    def _unload(self, spec: InstanceSpec) -> None:
+        self._run()
+        self._ask("DELETE", _path(spec), timeout=self._timeout + _STOP_SECONDS)
+
+    def _record_route(self, model: str, route: Route | None) -> None:
+        known = records.read(self._records)
+        routes = {name: other for name, other in known.routes.items() if name != model}
+        if route is not None:
+            routes[model] = route
+        if routes != known.routes:
+            records.write(self._records, dataclasses.replace(known, routes=routes))
+
+    def _known(self, instance: str) -> InstanceSpec:
+        spec = self._read().specs.get(instance)
+        if spec is None:
+            raise errors.EngineRefused(
+                f"{instance} is not on {self._host}", fix="look at the host again"
+            )
+        return spec
+
+    def _seen(self, instance: str) -> Instance:
+        return next(one for one in self.observe().instances if one.name == instance)
+
+    def _read(self) -> Records:
+        with self._changing:
+            return records.read(self._records)
+
+    def _ask(
+        self, method: str, path: str, body: bytes = b"", *, timeout: float | None = None
+    ) -> bytes:
+        token = self._state / "control-token"
+        headers = {"authorization": f"Bearer {token.read_text()}"} if token.exists() else {}
+        answer = wire.ask(
+            self._url + path,
+            method=method,
+            headers=headers,
+            body=body,
+            timeout=timeout or self._timeout,
+        )
+        if answer.status >= 300:
+            raise errors.EngineRefused(
+                f"{self._host}: {method} {path}: {_said(answer)}",
+                fix=f"see {self._state / 'runtime.log'}",
+            )
+        return answer.body
+
+
+def _path(spec: InstanceSpec) -> str:
+    return f"/plimsoll/models/{spec.model}/versions/{spec.version}"
+
+
+def _version(spec: InstanceSpec) -> tuple[str, int]:
+    return spec.model, spec.version
+
+
+def _said(answer: wire.Answer) -> str:
+    try:
+        return str(json.loads(answer.body)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {answer.status}"
+
+
+def _environment() -> dict[str, str]:
+    """Enough to run; nothing else of ours is the runtime's business."""
+    kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    found = importlib.util.find_spec("runtime")
+    if found is not None and found.origin is not None:
+        kept["PYTHONPATH"] = str(Path(found.origin).parent.parent)
+    return kept
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _free_memory() -> int:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    available = next(line for line in lines if line.startswith("MemAvailable:"))
+    return int(available.split()[1]) << 10

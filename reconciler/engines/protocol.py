@@ -1,0 +1,71 @@
+"""What the reconciler asks of a host's engine: look, start, route, remove. One file per engine.
+
+Every call is idempotent, so that a step repeated after a crash does no harm: starting what
+runs, removing what is gone and routing where traffic already goes are all quiet successes.
+Engines raise `errors.EngineUnreachable` when the host does not answer in time and
+`errors.EngineRefused` when it answers no.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.core.observed import HostState, InstanceSpec, Route
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to send HTTP for one instance or one model: a base URL and headers to add."""
+
+    url: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What an instance is handed at its start, besides its spec.
+
+    `registry_url` is the registry as seen from the host. `token` and `trust` (the trust root,
+    JSON text) are secrets of this host: they go into files, never into environment or labels.
+    """
+
+    registry_url: str
+    token: str
+    trust: str
+
+
+class Engine(Protocol):
+    """One host. Calls block, are safe from several threads, and end within the engine's timeout."""
+
+    def observe(self) -> HostState:
+        """Everything Plimsoll owns on the host, in at most a few read-only calls."""
+
+    def preflight(self, spec: InstanceSpec) -> list[str]:
+        """Reasons why `spec` could not start here (image, memory, disk); empty when it could."""
+
+    def start(self, spec: InstanceSpec, launch: Launch) -> None:
+        """Create the instance (and network, cache, ingress where missing) and start it."""
+
+    def restart(self, instance: str) -> None:
+        """Start an instance that exists and has exited."""
+
+    def remove(self, instance: str) -> None:
+        """Let the instance finish its requests, stop it and delete all that belongs to it."""
+
+    def route(self, route: Route) -> None:
+        """Send all traffic of `route.model` to `route.instance`; returns once it takes effect."""
+
+    def unroute(self, model: str) -> None:
+        """Send no more traffic of `model` to this host."""
+
+    def preview(self, instance: str) -> Endpoint:
+        """Where only the reconciler can reach `instance`, whether routed or not."""
+
+    def front(self) -> Endpoint:
+        """Where clients reach the host."""
+
+    def logs(self, instance: str, *, lines: int = 50) -> str:
+        """The last lines the instance wrote."""
+
+    def close(self) -> None:
+        """Let go of connections; what runs on the host runs on."""

@@ -1,0 +1,56 @@
+"""What a process engine knows about its instances that the runtime does not: one JSON file."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reconciler.core.observed import InstanceSpec, Route
+from registry import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """`specs` by instance name, `routes` by model: what was asked for, not what is so."""
+
+    specs: Mapping[str, InstanceSpec]
+    routes: Mapping[str, Route]
+
+
+def read(path: Path) -> Records:
+    """Nothing is recorded where there is no file; a damaged file raises `EngineRefused`."""
+    if not path.exists():
+        return Records({}, {})
+    try:
+        document = json.loads(path.read_bytes())
+        specs = [InstanceSpec(**fields) for fields in document["instances"]]
+        routes = [Route(**fields) for fields in document["routes"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise errors.EngineRefused(
+            f"{path} cannot be read: {error}",
+            fix="remove it: what runs will be started again from the desired state",
+        ) from error
+    return Records({spec.name: spec for spec in specs}, {route.model: route for route in routes})
+
+
+def write(path: Path, records: Records) -> None:
+    """Replace the file whole."""
+    document: dict[str, Any] = {
+        "instances": [dataclasses.asdict(spec) for spec in records.specs.values()],
+        "routes": [dataclasses.asdict(route) for route in records.routes.values()],
+    }
+    replace(path, json.dumps(document, indent=1).encode())
+
+
+def replace(path: Path, content: bytes) -> None:
+    """After a crash there is the old file or the new one; only we may read it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_name(f"{path.name}.new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

@@ -1,0 +1,123 @@
+"""The ingress container of one host: there when needed, told where to send, asked if it does.
+
+Its volume outlives it, so a removed or renewed ingress comes back with its routes.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+
+import docker.errors
+
+from reconciler.core.observed import Route
+from reconciler.engines import archives, commands, ingress, listing, wire
+from reconciler.engines.protocol import Endpoint
+from reconciler.engines.transport import Connection
+from registry import errors
+
+_FILE = f"{commands.ROUTES_FOLDER}/{commands.ROUTES_FILE}"
+
+
+class Traffic:
+    """`reach` is the host name under which this machine finds the published ports."""
+
+    def __init__(
+        self, spec: commands.IngressSpec, *, connection: Connection, reach: str, timeout: float
+    ) -> None:
+        self._spec = spec
+        self._body = commands.ingress_container(spec)
+        self._connection = connection
+        self._timeout = timeout
+        self.front_url = f"http://{reach}:{spec.port}"
+        self.preview_url = f"http://{reach}:{spec.preview_port}"
+
+    def is_ready(self, entry: listing.Entry) -> bool:
+        """Whether this container, of the engine's list, is the ingress we want, and runs."""
+        return listing.is_running(entry) and self._is_current(entry)
+
+    def read(self) -> ingress.Routing | None:
+        """What the ingress was last told; None when there is no ingress or no routing of ours."""
+        with self._connection.speaking(f"read the routes of {self._spec.host}") as api:
+            try:
+                chunks, _ = api.get_archive(self._spec.name, _FILE)
+                return ingress.parse(archives.first_file(chunks))
+            except docker.errors.NotFound:
+                return None
+
+    def ensure(self) -> ingress.Routing:
+        """Create, renew or start the ingress where it needs that, and wait until it answers."""
+        with self._connection.speaking(f"start the ingress of {self._spec.host}") as api:
+            filters = {"label": [*commands.owned_by(self._spec.host), _KIND]}
+            known = api.containers(all=True, filters=filters)
+            if known and not self._is_current(known[0]):
+                api.remove_container(self._spec.name, force=True)
+                known = []
+            if not known:
+                self._connection.create(api, self._body, name=self._spec.name)
+            routing = self.read()
+            if routing is None:
+                routing = ingress.Routing(secrets.token_hex(16))
+                self._put(ingress.render(routing, {}))
+            if not known or not listing.is_running(known[0]):
+                api.start(self._spec.name)
+                self._await_ping(routing)
+            return routing
+
+    def tell(self, routing: ingress.Routing, upstreams: Mapping[str, str]) -> None:
+        """Hand the ingress its routes, unless it has them; it takes them up a moment later."""
+        wanted = ingress.render(routing, upstreams)
+        with self._connection.speaking(f"read the routes of {self._spec.host}") as api:
+            chunks, _ = api.get_archive(self._spec.name, _FILE)
+            if archives.first_file(chunks) == wanted:
+                return
+        self._put(wanted)
+
+    def await_front(self, model: str, route: Route | None) -> None:
+        """Return once clients of `model` get `route`'s answers, or none of ours without one."""
+        wanted = route.instance if route else None
+        url = f"{self.front_url}/v1/models/{model}"
+        self._await(lambda: _answering(url, {}) == wanted, f"{model} to {wanted or 'nobody'}")
+
+    def await_preview(self, endpoint: Endpoint) -> None:
+        """Return once the preview entrypoint knows the instance, whether that answers or not."""
+        wanted = endpoint.headers[ingress.INSTANCE_HEADER]
+        url = f"{endpoint.url}/livez"
+        self._await(lambda: _answering(url, endpoint.headers) == wanted, f"previews to {wanted}")
+
+    def _await_ping(self, routing: ingress.Routing) -> None:
+        url, headers = self.preview_url + ingress.PING_PATH, ingress.headers(routing, "")
+        self._await(lambda: _status(url, headers) == 200, "its first request")
+
+    def _await(self, is_so: Callable[[], bool], what: str) -> None:
+        if not wire.until(is_so, timeout=self._timeout):
+            raise errors.EngineRefused(
+                f"the ingress of {self._spec.host} did not send {what} in {self._timeout:g} s",
+                fix=f"see `docker logs {self._spec.name}`, and that {self.front_url} and "
+                f"{self.preview_url} can be reached from the reconciler",
+            )
+
+    def _is_current(self, entry: listing.Entry) -> bool:
+        wanted: str = self._body["Labels"][f"{commands.LABEL}.spec"]
+        return listing.label(entry, "spec") == wanted
+
+    def _put(self, document: bytes) -> None:
+        packed = archives.pack_swapped(commands.ROUTES_FILE, document)
+        with self._connection.speaking(f"write the routes of {self._spec.host}") as api:
+            api.put_archive(self._spec.name, commands.ROUTES_FOLDER, packed)
+
+
+_KIND = f"{commands.LABEL}.kind=ingress"
+
+
+def _answering(url: str, headers: Mapping[str, str]) -> str | None:
+    """The instance that the ingress names in its answer; "" when nothing answers at all."""
+    try:
+        return wire.ask(url, headers=headers).headers.get(ingress.INSTANCE_HEADER)
+    except errors.EngineUnreachable:
+        return ""
+
+
+def _status(url: str, headers: Mapping[str, str]) -> int:
+    try:
+        return wire.ask(url, headers=headers).status
+    except errors.EngineUnreachable:
+        return 0

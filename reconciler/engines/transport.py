@@ -1,0 +1,182 @@
+"""A connection to one Docker Engine over unix://, tcp:// with mutual TLS, or ssh://.
+
+Opened at the first call, negotiated once, rebuilt when it died. Every error of the SDK and
+of what lies below it leaves as `EngineUnreachable` (no answer) or `EngineRefused` (a no).
+"""
+
+import contextlib
+import math
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import docker
+import docker.errors
+import docker.tls
+import docker.transport
+import docker.utils
+import paramiko
+import requests
+import urllib3.exceptions
+
+from registry import errors
+
+# The oldest engine we know answers 1.41; 29 and later refuse to speak below 1.44.
+_OLDEST, _NEWEST = "1.41", "1.47"
+_START_INTERVAL_SINCE = "1.44"
+_SILENT = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    paramiko.SSHException,
+    EOFError,
+    OSError,
+)
+
+
+class Connection:
+    """`timeout` is in seconds and bounds the connect and each read."""
+
+    def __init__(self, address: str, *, credentials: Path | None, timeout: float) -> None:
+        if urlsplit(address).scheme == "tcp" and credentials is None:
+            raise errors.InvalidConfig(
+                f"engine {address} has no credentials folder, and plain TCP would let anyone in",
+                fix="give a folder with ca.pem, cert.pem and key.pem, or use ssh:// or unix://",
+            )
+        self.address = address
+        self._credentials = credentials
+        self._timeout = timeout
+        self._client: docker.APIClient | None = None
+        self._version = _OLDEST
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def speaking(self, doing: str) -> Iterator[docker.APIClient]:
+        """The client, for the calls that make up `doing` (words for the error message)."""
+        try:
+            yield self._live()
+        except docker.errors.ImageNotFound as error:
+            fix = "build or load the image on that host"
+            raise errors.EngineRefused(f"{doing}: {_explanation(error)}", fix=fix) from error
+        except docker.errors.APIError as error:
+            fix = f"see the engine's log at {self.address}"
+            raise errors.EngineRefused(f"{doing}: {_explanation(error)}", fix=fix) from error
+        except (docker.errors.DockerException, *_SILENT) as error:
+            self.close()
+            raise errors.EngineUnreachable(
+                f"{doing}: {self.address} did not answer: {_reason(error)}",
+                fix="check that the engine runs, and its address and credentials",
+            ) from error
+
+    @staticmethod
+    def create(api: docker.APIClient, body: dict[str, Any], *, name: str) -> None:
+        """Create a container from the body of the API's own call; never pulls its image."""
+        api.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
+
+    def knows_start_interval(self) -> bool:
+        """Whether the engine looks more often at the health of what has just started."""
+        with self.speaking("ask for the engine's version"):
+            return not docker.utils.version_lt(self._version, _START_INTERVAL_SINCE)
+
+    def close(self) -> None:
+        """Let go of the client; the next call opens another."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _live(self) -> docker.APIClient:
+        with self._lock:
+            if self._client is not None and _is_dead(self._client):
+                self._client.close()
+                self._client = None
+            if self._client is None:
+                self._client = self._negotiated()
+            return self._client
+
+    def _negotiated(self) -> docker.APIClient:
+        client = self._open(_OLDEST)
+        try:
+            offered = str(client.version(api_version=False)["ApiVersion"])
+        except BaseException:
+            client.close()
+            raise
+        version = _NEWEST if docker.utils.version_lt(_NEWEST, offered) else offered
+        if version != _OLDEST:
+            client.close()
+            client = self._open(version)
+        self._version = version
+        return client
+
+    def _open(self, version: str) -> docker.APIClient:
+        address = urlsplit(self.address)
+        options: dict[str, Any] = {"version": version, "timeout": self._timeout}
+        if address.scheme == "ssh":
+            client = docker.APIClient(base_url="http://ssh", **options)
+            client.mount("http+docker://ssh", _Ssh(self.address, self._credentials, self._timeout))
+            client.base_url = "http+docker://ssh"
+        elif address.scheme == "tcp" and self._credentials is not None:
+            client = docker.APIClient(
+                base_url=self.address, tls=_mutual_tls(self._credentials), **options
+            )
+        else:
+            client = docker.APIClient(base_url=self.address, **options)
+        # A CA bundle or proxy named in the environment would override our own.
+        client.trust_env = False
+        return client
+
+
+class _Ssh(docker.transport.SSHHTTPAdapter):
+    """The SDK's adapter, with time limits and this host's own key and known_hosts."""
+
+    def __init__(self, address: str, credentials: Path | None, timeout: float) -> None:
+        self._folder = credentials
+        self._limit = timeout
+        self.ssh_params: dict[str, Any] = {}
+        super().__init__(address, timeout=math.ceil(timeout))
+
+    def is_alive(self) -> bool:
+        session = self.ssh_client.get_transport() if self.ssh_client else None
+        return session is not None and session.is_active()
+
+    def _create_paramiko_client(self, base_url: str) -> None:
+        super()._create_paramiko_client(base_url)  # type: ignore[misc]
+        limits = dict.fromkeys(("timeout", "banner_timeout", "auth_timeout"), self._limit)
+        self.ssh_params.update(limits)
+        if self._folder is not None and self.ssh_client is not None:
+            self.ssh_client.load_host_keys(str(self._folder / "known_hosts"))
+            self.ssh_params.update(
+                key_filename=str(self._folder / "key"), allow_agent=False, look_for_keys=False
+            )
+
+
+def _is_dead(client: docker.APIClient) -> bool:
+    """An ssh client never recovers by itself once its session has ended."""
+    if client.base_url != "http+docker://ssh":
+        return False
+    adapter = client.get_adapter(client.base_url)
+    return isinstance(adapter, _Ssh) and not adapter.is_alive()
+
+
+def _mutual_tls(folder: Path) -> docker.tls.TLSConfig:
+    return docker.tls.TLSConfig(
+        client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
+        ca_cert=str(folder / "ca.pem"),
+        verify=True,
+    )
+
+
+def _explanation(error: docker.errors.APIError) -> str:
+    return " ".join(str(error.explanation or error).split())
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in one line, since the SDK wraps it three times over."""
+    if isinstance(error, requests.Timeout | TimeoutError | socket.timeout):
+        return "timed out"
+    inner = error
+    while inner.__cause__ or inner.__context__:
+        inner = inner.__cause__ or inner.__context__ or inner
+    return " ".join(str(inner).split()) or type(inner).__name__

@@ -1,0 +1,74 @@
+"""Writes what the reconciler does into the registry's log.
+
+An intent to change something must be in the log before the change (`require`): when the log
+cannot be written the change does not happen. An outcome is put on disk first (`record`) and
+delivered as soon as the registry answers, once, whatever crashes in between.
+"""
+
+import threading
+import uuid
+
+from reconciler import client, state
+from reconciler.core.observed import InstanceSpec
+from registry import errors
+from registry.core.canonical import Json
+from registry.core.entries import Kind
+
+_REASON_LIMIT = 4000
+
+
+def about(
+    spec: InstanceSpec, reason: str, detail: dict[str, Json] | None = None
+) -> dict[str, Json]:
+    """The fields of an event on `spec`."""
+    return {
+        "model": spec.model,
+        "version": spec.version,
+        "digest": spec.digest,
+        "host": spec.host,
+        "deployment": spec.deployment,
+        "commit": spec.commit,
+        "reason": reason[:_REASON_LIMIT],
+        "detail": detail or {},
+    }
+
+
+class Journal:
+    """One per reconciler; safe from several threads, and in order."""
+
+    def __init__(self, registry: client.Registry, folder: state.StateFolder) -> None:
+        self._registry = registry
+        self._folder = folder
+        self._lock = threading.Lock()
+
+    def require(self, kind: Kind, fields: dict[str, Json]) -> None:
+        """Append now; raises `Unavailable` and the like when that fails."""
+        with self._lock:
+            self._deliver()
+            self._registry.append(_event(kind, fields))
+
+    def record(self, kind: Kind, fields: dict[str, Json]) -> None:
+        """Append now if the registry answers, else later."""
+        with self._lock:
+            self._folder.post(_event(kind, fields))
+            self._try_to_deliver()
+
+    def flush(self) -> None:
+        """Deliver what is still in the outbox, if the registry answers."""
+        with self._lock:
+            self._try_to_deliver()
+
+    def _try_to_deliver(self) -> None:
+        try:
+            self._deliver()
+        except (errors.Unavailable, errors.Unauthenticated, errors.Forbidden):
+            return  # stays in the outbox; the next record, require or flush tries again
+
+    def _deliver(self) -> None:
+        for name, event in self._folder.pending():
+            self._registry.append(event)
+            self._folder.unpost(name)
+
+
+def _event(kind: Kind, fields: dict[str, Json]) -> dict[str, Json]:
+    return {"id": str(uuid.uuid4()), "kind": kind.value, **fields}

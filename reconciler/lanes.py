@@ -1,0 +1,144 @@
+"""One lane per host: what is asked of a host happens in order, and hosts never wait for each other.
+
+A lane is one thread. Looking at all hosts waits a bounded time; a host that has not answered
+by then is `Unreachable` for this round, and one that is busy acting shows its last state.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+
+from reconciler import probe
+from reconciler.core import kinds
+from reconciler.core.observed import Health, HostState, Instance, Phase, Unreachable
+from reconciler.engines.protocol import Engine
+from registry import errors
+
+Look = HostState | Unreachable
+Connect = Callable[[str, kinds.Host], Engine]
+
+_PROBE_TIMEOUT_S = 2.0
+
+
+class Lane:
+    """One host. `last` is what was seen last; `busy` while actions run."""
+
+    def __init__(self, name: str, kind: kinds.Host, engine: Engine) -> None:
+        self.name = name
+        self.kind = kind
+        self.engine = engine
+        self.last: Look = Unreachable(name, "has not answered yet")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"host-{name}")
+        self._looking: Future[Look] | None = None
+        self._acting: Future[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether actions are still running."""
+        return self._acting is not None and not self._acting.done()
+
+    def start_looking(self) -> "Future[Look] | None":
+        """Begin to look, unless busy or still looking; returns what to wait for."""
+        if self.busy:
+            return None
+        if self._looking is None:
+            self._looking = self._worker.submit(_look, self.name, self.engine)
+        return self._looking
+
+    def seen(self) -> Look:
+        """The outcome of `start_looking`, or why there is none."""
+        if self._looking is not None:
+            if self._looking.done():
+                self.last = self._looking.result()
+                self._looking = None
+            else:
+                self.last = Unreachable(self.name, "does not answer in time")
+        return self.last
+
+    def act(self, work: Callable[[], None]) -> "Future[None]":
+        """Run `work` on this lane."""
+        self._acting = self._worker.submit(work)
+        return self._acting
+
+    def close(self) -> None:
+        """Let go; what runs now ends by itself."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        self.engine.close()
+
+
+class Lanes:
+    """All hosts that are declared now."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._lanes: dict[str, Lane] = {}
+        self._failed: dict[str, Unreachable] = {}
+
+    def follow(self, hosts: Mapping[str, kinds.Host]) -> None:
+        """Open lanes for new hosts, and renew those whose declaration changed."""
+        for name, lane in list(self._lanes.items()):
+            if hosts.get(name) != lane.kind and not lane.busy:
+                self._lanes.pop(name).close()
+        self._failed = {}
+        for name, kind in hosts.items():
+            if name not in self._lanes:
+                try:
+                    self._lanes[name] = Lane(name, kind, self._connect(name, kind))
+                except errors.PlimsollError as error:
+                    self._failed[name] = Unreachable(name, error.detail)
+
+    def look(self, *, timeout_s: float) -> dict[str, Look]:
+        """Every host as it is now, in parallel."""
+        waiting = [
+            future for lane in self._lanes.values() if (future := lane.start_looking()) is not None
+        ]
+        wait(waiting, timeout=timeout_s)
+        return {name: lane.seen() for name, lane in self._lanes.items()} | self._failed
+
+    def engines(self) -> dict[str, Engine]:
+        """The engines of hosts with a lane."""
+        return {name: lane.engine for name, lane in self._lanes.items()}
+
+    def act(self, work: Mapping[str, Callable[[], None]], *, patience_s: float) -> None:
+        """Run `work` per host in parallel; busy hosts are left out, slow ones left running."""
+        started = [
+            self._lanes[name].act(job)
+            for name, job in work.items()
+            if name in self._lanes and not self._lanes[name].busy
+        ]
+        done = wait(started, timeout=patience_s).done
+        for future in done:
+            future.result()
+
+    def close(self) -> None:
+        """Close every lane."""
+        for lane in self._lanes.values():
+            lane.close()
+
+
+def _look(name: str, engine: Engine) -> Look:
+    try:
+        state = engine.observe()
+    except errors.PlimsollError as error:
+        return Unreachable(name, error.detail)
+    return replace(state, instances=tuple(_asked(engine, state.instances)))
+
+
+def _asked(engine: Engine, instances: Sequence[Instance]) -> list[Instance]:
+    """Instances that the engine does not call healthy are asked themselves: that is faster,
+    and only they can say why."""
+    return [
+        _ask(engine, one)
+        if one.phase is Phase.RUNNING and one.health not in (Health.HEALTHY, Health.REFUSED)
+        else one
+        for one in instances
+    ]
+
+
+def _ask(engine: Engine, instance: Instance) -> Instance:
+    try:
+        with probe.Probe(engine.preview(instance.name), timeout_s=_PROBE_TIMEOUT_S) as asked:
+            seen = asked.seen(instance)
+    except errors.PlimsollError as error:
+        return replace(instance, detail=error.detail)
+    return replace(instance, health=seen.health, detail=seen.detail)

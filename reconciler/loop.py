@@ -1,0 +1,134 @@
+"""The loop: gather, plan, apply; the same three lines at the first start and after a crash."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import structlog
+
+from reconciler import effects, journal, lanes, memory, metrics, source, statuses
+from reconciler.core import actions, desired, outcomes, plan
+from reconciler.core.actions import Why
+from reconciler.core.rollout import Rollouts
+
+_LOOK_TIMEOUT_S = 5.0
+_FETCH_PATIENCE_S = 2.0
+_APPLY_PATIENCE_S = 5.0
+_BUSY_PAUSE_S = 0.1
+_IDLE_PAUSE_S = 2.0
+_SOON_OVER = frozenset({Why.WAITING_FOR_HEALTH, Why.WAITING_FOR_HOSTS})
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """One look at everything."""
+
+    desired: desired.DesiredState
+    observed: Mapping[str, lanes.Look]
+    rollouts: Rollouts
+    now: float
+
+
+@dataclass(kw_only=True)
+class Loop:
+    """One reconciler. `clock` gives seconds since the epoch."""
+
+    source: source.Source
+    lanes: lanes.Lanes
+    memory: memory.Memory
+    journal: journal.Journal
+    effects: effects.Effects
+    statuses: statuses.Statuses
+    metrics: metrics.Metrics
+    clock: Callable[[], float] = time.time
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _git: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _proposing: Future[None] | None = None
+
+    def hint(self) -> None:
+        """Something may have been pushed: look now."""
+        self.source.hint()
+        self._wake.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Tick until `stop` is set (and `hint` or the pause wakes the loop)."""
+        while not stop.is_set():
+            self._wake.wait(self.tick())
+            self._wake.clear()
+
+    def tick(self) -> float:
+        """One round; returns for how many seconds nothing is likely to change."""
+        with self.metrics.reconciling():
+            found = self.gather()
+            if found is None:
+                return _IDLE_PAUSE_S
+            wanted = plan.plan(found.desired, found.observed, found.rollouts, found.now)
+            self.apply(wanted, found)
+        self.statuses.report(found.desired, found.observed, self.memory.rollouts(), found.now)
+        self.journal.flush()
+        return _pause(wanted, self.clock())
+
+    def gather(self) -> Gathered | None:
+        """The desired state, every host as it is, what is remembered, the time.
+
+        None before the repository was ever read.
+        """
+        state = self.source.state(patience_s=_FETCH_PATIENCE_S)
+        self.metrics.git(self.source.fetched_at, failing=bool(self.source.error))
+        if state is None:
+            log.warning("no desired state yet", error=self.source.error)
+            return None
+        self.lanes.follow(state.hosts)
+        observed = self.lanes.look(timeout_s=_LOOK_TIMEOUT_S)
+        now = self.clock()
+        return Gathered(state, observed, self.memory.look(observed, now), now)
+
+    def apply(self, wanted: plan.Plan, found: Gathered) -> None:
+        """Every host's actions in order, hosts in parallel; slow ones go on by themselves."""
+        by_host: dict[str, list[actions.Action]] = {}
+        for action in wanted.actions:
+            if isinstance(action, actions.PushRevert):
+                self._propose(action, found.desired)
+            elif isinstance(action, actions.Settle | actions.Forget | actions.Quarantine):
+                self._perform(action, found.desired)
+            else:
+                by_host.setdefault(action.host, []).append(action)
+        self.lanes.act(
+            {host: self._job(todo, found.desired) for host, todo in by_host.items()},
+            patience_s=_APPLY_PATIENCE_S,
+        )
+
+    def _propose(self, action: actions.PushRevert, state: desired.DesiredState) -> None:
+        """One push at a time, beside the loop: the plan asks again until it is done."""
+        if self._proposing is None or self._proposing.done():
+            self._proposing = self._git.submit(self._perform, action, state)
+
+    def _job(self, todo: list[actions.Action], state: desired.DesiredState) -> Callable[[], None]:
+        def job() -> None:
+            for action in todo:
+                self._perform(action, state)
+
+        return job
+
+    def _perform(self, action: actions.Action, state: desired.DesiredState) -> None:
+        line = actions.render(action)
+        log.info("action", line=line)
+        self.memory.intend(action, self.clock())
+        outcome = self.effects.perform(action, state, self.lanes.engines())
+        self.memory.conclude(action, outcome, self.clock())
+        self.metrics.action(action, outcome)
+        if isinstance(outcome, outcomes.Failed):
+            log.warning("action failed", line=line, error=outcome.detail)
+
+
+def _pause(done: plan.Plan, now: float) -> float:
+    """Short while something is under way; never past the time at which a wait ends."""
+    if done.actions or any(wait.reason.code in _SOON_OVER for wait in done.waits):
+        return _BUSY_PAUSE_S
+    if done.next_at is None:
+        return _IDLE_PAUSE_S
+    return min(max(done.next_at - now, _BUSY_PAUSE_S), _IDLE_PAUSE_S)

@@ -1,0 +1,43 @@
+"""The rollouts, in memory and on disk: every change is saved before anybody acts on it."""
+
+import threading
+from collections.abc import Mapping
+
+from reconciler import state
+from reconciler.core import actions, outcomes, rollout
+from reconciler.core.observed import HostState, Unreachable
+
+
+class Memory:
+    """One per reconciler; safe from several threads."""
+
+    def __init__(self, folder: state.StateFolder) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._rollouts = folder.rollouts()
+
+    def rollouts(self) -> rollout.Rollouts:
+        """What is known now."""
+        with self._lock:
+            return self._rollouts
+
+    def look(self, observed: Mapping[str, HostState | Unreachable], now: float) -> rollout.Rollouts:
+        """Let deadlines run on. Not saved by itself: a crash only gives candidates more time."""
+        with self._lock:
+            self._rollouts = outcomes.look(self._rollouts, observed, now)
+            return self._rollouts
+
+    def intend(self, action: actions.Action, now: float) -> None:
+        """Remember that `action` is about to be performed."""
+        with self._lock:
+            self._keep(outcomes.intend(self._rollouts, action, now))
+
+    def conclude(self, action: actions.Action, outcome: outcomes.Outcome, now: float) -> None:
+        """Remember how `action` ended."""
+        with self._lock:
+            self._keep(outcomes.conclude(self._rollouts, action, outcome, now))
+
+    def _keep(self, changed: rollout.Rollouts) -> None:
+        if changed != self._rollouts:
+            self._folder.save_rollouts(changed)
+            self._rollouts = changed

@@ -1,0 +1,79 @@
+"""Speaks HTTP to instances: are they ready, what do they predict. Raises `errors.Unavailable`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from reconciler.core.observed import Health, Instance
+from reconciler.engines.protocol import Endpoint
+from registry import errors
+from registry.core import canonical, fields
+from registry.core.canonical import Json
+
+_STATES = {"AVAILABLE": Health.HEALTHY, "REFUSED": Health.REFUSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an instance says of itself; `detail` is its reason for not being healthy."""
+
+    health: Health
+    detail: str
+
+
+class Probe:
+    """One endpoint, over kept-alive connections. `timeout_s` bounds each request."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout_s: float) -> None:
+        # Reading the CA bundle takes 20 ms, more than most looks; plain HTTP has no use for it.
+        self._http = httpx2.Client(
+            base_url=endpoint.url,
+            headers=dict(endpoint.headers),
+            timeout=timeout_s,
+            trust_env=False,
+            verify=not endpoint.url.startswith("http://"),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def seen(self, instance: Instance) -> Seen:
+        """The state of the version that `instance` is to serve; still starting if unknown."""
+        answer = self._call("GET", "/plimsoll/status")
+        for model in fields.objects(answer, "models", what="runtime status"):
+            if (model.get("model"), model.get("digest")) == (instance.model, instance.digest):
+                health = _STATES.get(str(model.get("state")), Health.STARTING)
+                return Seen(health, str(model.get("reason") or ""))
+        return Seen(Health.STARTING, "")
+
+    def predict(self, model: str, version: int, instances: Sequence[Json]) -> list[Json]:
+        """`:predict` in row form: one prediction for each of `instances`."""
+        path = f"/v1/models/{model}/versions/{version}:predict"
+        answer = self._call("POST", path, canonical.encode({"instances": list(instances)}))
+        predictions = fields.sequence(answer, "predictions", what="predict answer")
+        if len(predictions) != len(instances):
+            raise errors.Unavailable(
+                f"{path} answered {len(predictions)} predictions to {len(instances)} instances"
+            )
+        return predictions
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Json]:
+        try:
+            answer = self._http.request(method, path, content=body)
+        except httpx2.HTTPError as error:
+            raise errors.Unavailable(f"instance does not answer: {error}") from error
+        if not answer.is_success:
+            said = answer.text[:300].strip()
+            raise errors.Unavailable(f"{path} answered status {answer.status_code}: {said}")
+        return canonical.decode_object(answer.content, what=f"answer to {path}")

@@ -1,0 +1,212 @@
+"""The Git repository of desired state: fetched, read at one commit, and proposed to.
+
+Reads objects straight from a bare clone, so nothing from the repository is ever checked out or
+run. The clone is a cache: a broken one is thrown away and cloned again. Git runs with prompts
+off and a time limit; every failure is `errors.GitUnavailable`.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import git
+
+from registry import errors
+
+_TIME_LIMIT_S = 60
+_CACHED_BLOBS = 4096
+_REGULAR = frozenset({"100644", "100755"})
+_HEAD = "refs/plimsoll/head"
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One file at one commit; `regular` is False for a link or a submodule."""
+
+    path: str
+    id: str
+    regular: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A commit to push to `branch`: on top of `parent`, `path` gets `content`.
+
+    `at` (seconds since the epoch) dates it, so that a push repeated after a crash is the very
+    same commit.
+    """
+
+    branch: str
+    parent: str
+    path: str
+    content: bytes
+    message: str
+    at: float
+
+
+class Repository:
+    """One branch of one remote, in a bare clone under `folder`."""
+
+    def __init__(self, url: str, *, branch: str, folder: Path, author: tuple[str, str]) -> None:
+        self.url = url
+        self.branch = branch
+        self._folder = folder
+        self._author = author
+        self._contents: dict[str, bytes] = {}
+
+    def fetch(self) -> str:
+        """The newest commit of the branch."""
+        with self._failures(f"fetch {self.branch} from {self.url}"):
+            self._prepare()
+            runner = self._runner()
+            try:
+                self._fetch(runner)
+            except git.GitCommandError as error:
+                if not _is_broken_clone(str(error.stderr)):
+                    raise
+                shutil.rmtree(self._folder)
+                self._prepare()
+                self._fetch(runner)
+            return str(runner.rev_parse("--verify", f"{_HEAD}^{{commit}}"))
+
+    def known(self) -> str | None:
+        """The commit that was fetched last, also by an earlier run; None before the first."""
+        if not (self._folder / "HEAD").exists():
+            return None
+        try:
+            return str(self._runner().rev_parse("--verify", "--quiet", f"{_HEAD}^{{commit}}"))
+        except git.GitCommandError:
+            return None
+
+    def list(self, commit: str, folders: Sequence[str]) -> list[Blob]:
+        """Every file under `folders` at `commit`, by path."""
+        with self._failures(f"list files at {commit[:12]}"):
+            listing = self._runner().ls_tree("-r", "-z", "--full-tree", commit, "--", *folders)
+        blobs = []
+        for record in filter(None, listing.split("\0")):
+            meta, _, path = record.partition("\t")
+            mode, _, identity = meta.split(" ")
+            blobs.append(Blob(path, identity, mode in _REGULAR))
+        return sorted(blobs, key=lambda blob: blob.path)
+
+    def read(self, blob: Blob, *, limit: int) -> bytes:
+        """The content of `blob`; raises `TooLarge` beyond `limit` bytes, before reading them."""
+        if blob.id not in self._contents:
+            with self._failures(f"read {blob.path}"):
+                runner = self._runner()
+                size = int(runner.cat_file("-s", blob.id))
+                if size > limit:
+                    raise errors.TooLarge(
+                        f"{blob.path} has {size} bytes, at most {limit} are read",
+                        fix="keep large data out of Git: push it to the registry",
+                    )
+                if len(self._contents) >= _CACHED_BLOBS:
+                    self._contents.clear()
+                self._contents[blob.id] = _bytes(runner, "cat-file", "blob", blob.id)
+        return self._contents[blob.id]
+
+    def read_at(self, commit: str, path: str, *, limit: int) -> bytes | None:
+        """The content of the regular file `path` at `commit`; None where it is not."""
+        found = [blob for blob in self.list(commit, [path]) if blob.path == path and blob.regular]
+        return self.read(found[0], limit=limit) if found else None
+
+    def committed_at(self, commit: str) -> float:
+        """When `commit` was committed, in seconds since the epoch."""
+        with self._failures(f"read commit {commit[:12]}"):
+            return float(self._runner().show("--no-patch", "--format=%ct", commit))
+
+    def push(self, proposal: Proposal) -> str:
+        """Push `proposal` and return its commit; pushing it again changes nothing."""
+        with self._failures(f"push branch {proposal.branch} to {self.url}"):
+            commit = self._commit(proposal)
+            runner = self._runner()
+            runner.push(
+                "--force",
+                self.url,
+                f"{commit}:refs/heads/{proposal.branch}",
+                kill_after_timeout=_TIME_LIMIT_S,
+            )
+        return commit
+
+    def _commit(self, proposal: Proposal) -> str:
+        name, address = self._author
+        date = f"{int(proposal.at)} +0000"
+        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+            runner = self._runner()
+            runner.update_environment(
+                GIT_INDEX_FILE=str(Path(scratch) / "index"),
+                GIT_AUTHOR_NAME=name,
+                GIT_AUTHOR_EMAIL=address,
+                GIT_AUTHOR_DATE=date,
+                GIT_COMMITTER_NAME=name,
+                GIT_COMMITTER_EMAIL=address,
+                GIT_COMMITTER_DATE=date,
+            )
+            content, message = Path(scratch) / "content", Path(scratch) / "message"
+            content.write_bytes(proposal.content)
+            message.write_text(proposal.message, encoding="utf-8")
+            runner.read_tree(proposal.parent)
+            blob = runner.hash_object("-w", "--no-filters", str(content))
+            runner.update_index("--add", "--cacheinfo", f"100644,{blob},{proposal.path}")
+            tree = runner.write_tree()
+            return str(runner.commit_tree(tree, "-p", proposal.parent, "-F", str(message)))
+
+    def _prepare(self) -> None:
+        if not (self._folder / "HEAD").exists():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._runner().init("--bare", "--quiet", str(self._folder))
+
+    def _fetch(self, runner: git.Git) -> None:
+        runner.fetch(
+            "--quiet",
+            "--no-tags",
+            "--force",
+            self.url,
+            f"refs/heads/{self.branch}:{_HEAD}",
+            kill_after_timeout=_TIME_LIMIT_S,
+        )
+
+    def _runner(self) -> git.Git:
+        runner = git.Git(str(self._folder))
+        runner.update_environment(
+            GIT_TERMINAL_PROMPT="0",
+            GIT_CONFIG_COUNT="1",
+            GIT_CONFIG_KEY_0="protocol.ext.allow",
+            GIT_CONFIG_VALUE_0="never",
+            GIT_SSH_COMMAND=os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes"),
+            LC_ALL="C",
+        )
+        return runner
+
+    @contextmanager
+    def _failures(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (git.GitError, OSError) as error:
+            said = str(getattr(error, "stderr", "") or error).strip().splitlines()
+            raise errors.GitUnavailable(
+                f"cannot {what}: {said[-1].strip() if said else type(error).__name__}",
+                fix="check the repository address, the branch and the credentials of the "
+                "reconciler's user with: git ls-remote",
+            ) from error
+
+
+def _bytes(runner: git.Git, *command: str) -> bytes:
+    output: object = runner.execute(
+        ["git", *command],
+        stdout_as_string=False,
+        strip_newline_in_stdout=False,
+        kill_after_timeout=_TIME_LIMIT_S,
+    )
+    if not isinstance(output, bytes):
+        raise TypeError(f"git gave {type(output).__name__} where bytes were asked for")
+    return output
+
+
+def _is_broken_clone(stderr: str) -> bool:
+    signs = ("not a git repository", "bad object", "corrupt", "did not send all necessary")
+    return any(sign in stderr for sign in signs)

@@ -1,0 +1,160 @@
+"""Puts one reconciler together from its configuration, runs it, and takes it apart again."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from reconciler import (
+    client,
+    config,
+    effects,
+    engines,
+    journal,
+    lanes,
+    loop,
+    memory,
+    metrics,
+    proposal,
+    repo,
+    source,
+    state,
+    statuses,
+    webhook,
+    witness,
+)
+from reconciler.core import kinds
+from reconciler.engines.protocol import Engine, Launch
+from registry import errors
+from registry.core import trustroot
+
+
+def run(path: Path, stop: threading.Event) -> None:
+    """Reconcile as `path` (plimsoll.toml) says until `stop` is set."""
+    settings = config.load(path)
+    with assembled(settings) as (reconciler, counted), _listening(settings, reconciler, counted):
+        reconciler.run(stop)
+
+
+@contextmanager
+def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metrics]]:
+    """A reconciler that has not looked at anything yet."""
+    trust_text = _read(settings.trust_file, "trust root")
+    trust = trustroot.parse(trust_text)
+    with ExitStack() as stack:
+        folder = stack.enter_context(closing(state.StateFolder(settings.state)))
+        registry = stack.enter_context(
+            closing(client.Registry(settings.registry, settings.token_file))
+        )
+        repository = repo.Repository(
+            settings.repository,
+            branch=settings.branch,
+            folder=settings.state / "repository.git",
+            author=settings.author,
+        )
+        git = stack.enter_context(
+            closing(source.Source(repository, poll_s=settings.poll_s, clock=time.time))
+        )
+        hosts = stack.enter_context(closing(lanes.Lanes(_connector(settings))))
+        remembered, counted = memory.Memory(folder), metrics.Metrics()
+        written = journal.Journal(registry, folder)
+        performed = effects.Effects(
+            registry=registry,
+            journal=written,
+            witness=witness.Witness(registry, folder, trust.log),
+            trust=trust,
+            proposals=proposal.Proposals(repository),
+            launch=_Launches(settings, registry, folder, trust_text).launch,
+            rollouts=remembered.rollouts,
+        )
+        yield (
+            loop.Loop(
+                source=git,
+                lanes=hosts,
+                memory=remembered,
+                journal=written,
+                effects=performed,
+                statuses=statuses.Statuses(registry),
+                metrics=counted,
+            ),
+            counted,
+        )
+
+
+class _Launches:
+    """What instances are handed: each host its own token, minted once and kept."""
+
+    def __init__(
+        self,
+        settings: config.Config,
+        registry: client.Registry,
+        folder: state.StateFolder,
+        trust: str,
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._folder = folder
+        self._trust = trust
+        self._lock = threading.Lock()
+
+    def launch(self, host: str, kind: kinds.Host) -> Launch:
+        """For an instance on `host`; asks the registry only the first time."""
+        with self._lock:
+            token = self._folder.token(host)
+            if token is None:
+                token = self._registry.host_token(host)
+                self._folder.save_token(host, token)
+        address = kind.spec.registry or self._settings.host_registry
+        return Launch(registry_url=address, token=token, trust=self._trust)
+
+
+def _connector(settings: config.Config) -> lanes.Connect:
+    def connect(name: str, kind: kinds.Host) -> Engine:
+        credentials = settings.credentials / name
+        return engines.connect(
+            host=name,
+            address=kind.spec.engine.address,
+            front=engines.Front(port=kind.spec.ingress.port, image=settings.ingress_image),
+            state=settings.state / "hosts",
+            credentials=credentials if credentials.is_dir() else None,
+        )
+
+    return connect
+
+
+@contextmanager
+def _listening(
+    settings: config.Config, reconciler: loop.Loop, counted: metrics.Metrics
+) -> Iterator[None]:
+    """Serve the webhook beside the loop, where the configuration says so."""
+    if settings.listen is None:
+        yield
+        return
+    secret = b""
+    if settings.webhook_secret_file is not None:
+        secret = _read(settings.webhook_secret_file, "webhook secret").strip().encode()
+    app = webhook.create_app(secret=secret, hint=reconciler.hint, metrics=counted.registry)
+    address, _, port = settings.listen.rpartition(":")
+    server = uvicorn.Server(
+        uvicorn.Config(app, host=address, port=int(port), log_level="warning", lifespan="off")
+    )
+    thread = threading.Thread(target=server.run, name="webhook", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(timeout=5)
+
+
+def _read(path: Path, what: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.InvalidConfig(
+            f"the {what} {path} cannot be read: {error}",
+            fix="see docs/configuration.md for what must be in it",
+        ) from error

@@ -1,0 +1,94 @@
+"""Desired state from Git, newest commit first, without ever keeping anybody waiting.
+
+Fetching runs on a thread of its own: a slow or dead Git host delays new commits and nothing
+else. Until the first fetch succeeds, the commit that an earlier run fetched stands.
+"""
+
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from reconciler import repo
+from reconciler.core import desired
+from registry import errors
+
+_FILE_LIMIT = 8 << 20
+_JITTER = 0.2
+_LINK = b"!a-symbolic-link-or-submodule-is-not-followed"
+
+
+class Source:
+    """Polls every `poll_s` seconds, up to a fifth sooner or later, and whenever hinted."""
+
+    def __init__(
+        self, repository: repo.Repository, *, poll_s: float, clock: Callable[[], float]
+    ) -> None:
+        self._repository = repository
+        self._poll_s = poll_s
+        self._clock = clock
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="git")
+        self._hinted = threading.Event()
+        self._hinted.set()
+        self._next_poll = 0.0
+        self._fetching: Future[desired.DesiredState] | None = None
+        self._state: desired.DesiredState | None = None
+        self.error = ""
+        self.fetched_at = 0.0
+
+    def hint(self) -> None:
+        """Something may have been pushed: look at the next call of `state`."""
+        self._hinted.set()
+
+    def state(self, *, patience_s: float) -> desired.DesiredState | None:
+        """The newest state known, after waiting at most `patience_s` for a fetch that is due."""
+        if self._fetching is None and (self._hinted.is_set() or self._clock() >= self._next_poll):
+            self._hinted.clear()
+            self._fetching = self._worker.submit(self._fetch)
+            spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  not a secret
+            self._next_poll = self._clock() + self._poll_s * spread
+        if self._fetching is not None and wait([self._fetching], timeout=patience_s).done:
+            self._take(self._fetching)
+            self._fetching = None
+        return self._state
+
+    def close(self) -> None:
+        """Stop fetching."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _take(self, fetched: "Future[desired.DesiredState]") -> None:
+        try:
+            self._state = fetched.result()
+        except errors.PlimsollError as error:
+            self.error = error.detail
+            if self._state is None:
+                self._state = self._known()
+        else:
+            self.error = ""
+            self.fetched_at = self._clock()
+
+    def _fetch(self) -> desired.DesiredState:
+        return self._load(self._repository.fetch())
+
+    def _known(self) -> desired.DesiredState | None:
+        commit = self._repository.known()
+        return self._load(commit) if commit is not None else None
+
+    def _load(self, commit: str) -> desired.DesiredState:
+        if self._state is not None and self._state.commit == commit:
+            return self._state
+        return load(self._repository, commit)
+
+
+def load(repository: repo.Repository, commit: str) -> desired.DesiredState:
+    """The desired state at `commit`. A link, or a file over the limit, is a broken file."""
+    files = {}
+    for blob in repository.list(commit, desired.FOLDERS):
+        if not blob.regular:
+            files[blob.path] = _LINK
+            continue
+        try:
+            files[blob.path] = repository.read(blob, limit=_FILE_LIMIT)
+        except errors.TooLarge:
+            files[blob.path] = bytes(_FILE_LIMIT)
+    return desired.load(files, commit=commit)

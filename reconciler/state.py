@@ -1,0 +1,104 @@
+"""What the reconciler must remember across a crash, as files that are whole or absent.
+
+`rollouts.json` is the memory of the planner, `checkpoint` the last log checkpoint this witness
+saw, `outbox/` the log events that the registry has not acknowledged yet, `tokens/` the secrets
+of hosts. A lock on the folder keeps a second reconciler out.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from reconciler.core import rollout
+from registry import errors
+from registry.core import canonical
+from registry.core.canonical import Json
+
+
+class StateFolder:
+    """The folder `path`, created with mode 0700; one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        for folder in (path, path / "outbox", path / "tokens"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = (path / "lock").open("ab")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise errors.Conflict(
+                f"another reconciler uses {path}", fix="stop it, or give this one its own folder"
+            ) from error
+
+    def close(self) -> None:
+        """Let another process in."""
+        self._lock.close()
+
+    def rollouts(self) -> rollout.Rollouts:
+        """What was saved last; nothing at the first start."""
+        data = self._read("rollouts.json")
+        return rollout.load(data) if data is not None else {}
+
+    def save_rollouts(self, rollouts: rollout.Rollouts) -> None:
+        """Replace what is remembered; on disk when this returns."""
+        self._write("rollouts.json", rollout.dump(rollouts))
+
+    def checkpoint(self) -> str | None:
+        """The last checkpoint seen, as a signed note."""
+        data = self._read("checkpoint")
+        return data.decode() if data is not None else None
+
+    def save_checkpoint(self, text: str) -> None:
+        """Remember `text` as the last checkpoint seen."""
+        self._write("checkpoint", text.encode())
+
+    def token(self, host: str) -> str | None:
+        """The token minted for `host` before."""
+        data = self._read(f"tokens/{host}")
+        return data.decode() if data is not None else None
+
+    def save_token(self, host: str, token: str) -> None:
+        """Keep the token of `host`, readable by this user only."""
+        self._write(f"tokens/{host}", token.encode())
+
+    def post(self, event: dict[str, Json]) -> None:
+        """Put `event` last in the outbox, under its `id`."""
+        last = max((int(path.stem) for path in self._posted()), default=0)
+        self._write(f"outbox/{last + 1:012d}.json", canonical.encode(event))
+
+    def pending(self) -> list[tuple[str, dict[str, Json]]]:
+        """The outbox in the order of posting, each with the name to `unpost` it by."""
+        found = []
+        for path in self._posted():
+            event = canonical.decode_object(path.read_bytes(), what=str(path))
+            found.append((path.name, event))
+        return found
+
+    def unpost(self, name: str) -> None:
+        """Drop an acknowledged event; a crash before this only sends it again."""
+        (self._path / "outbox" / name).unlink(missing_ok=True)
+
+    def _posted(self) -> list[Path]:
+        return sorted((self._path / "outbox").glob("*.json"))
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return (self._path / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _write(self, name: str, data: bytes) -> None:
+        target = self._path / name
+        draft = target.with_name(f".{target.name}.new")
+        descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

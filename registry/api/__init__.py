@@ -1,0 +1,1 @@
+"""The registry over HTTP: routes, their access table, errors as problem+json, the server."""

@@ -1,0 +1,73 @@
+"""Builds the application: one open registry, its routes, and who may call them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import structlog
+from fastapi import Depends, FastAPI, Request
+
+from registry.api import blobs, health, log, models, problems, reports, uploads
+from registry.api.access import authorise
+from registry.api.limits import BodyLimit
+from registry.api.observing import Metrics, Observing
+from registry.pages import rendering
+from registry.pages import router as pages
+from registry.settings import Settings
+from registry.usecases import access, opening
+
+_LOG = structlog.get_logger("registry.api")
+_TIDY_EVERY = 600.0
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Open the registry, on a first start making all it needs, and give the application."""
+    registry = opening.open_registry(settings)
+    if access.mint_first(registry):
+        _LOG.info("admin token minted", file=str(settings.admin_token_file))
+    app = FastAPI(
+        title="Plimsoll registry",
+        summary="Signed model versions, their evidence, and a log of all that happened",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[Depends(authorise)],
+        lifespan=_lifespan,
+    )
+    app.state.registry = registry
+    app.state.metrics = Metrics(registry)
+    app.state.templates = rendering.environment()
+    problems.install(app)
+    for part in (uploads, blobs, models, reports, log, health, pages):
+        app.include_router(part.router)
+    app.add_api_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
+    app.add_middleware(BodyLimit, max_bytes=settings.limits.max_document_bytes)
+    app.add_middleware(Observing, metrics=app.state.metrics)
+    return app
+
+
+def _openapi(request: Request) -> dict[str, Any]:
+    document: dict[str, Any] = request.app.openapi()
+    return document
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    tidying = asyncio.create_task(_tidy(app.state.registry))
+    yield
+    tidying.cancel()
+    with suppress(asyncio.CancelledError):
+        await tidying
+    app.state.registry.close()
+
+
+async def _tidy(registry: opening.Registry) -> None:
+    """Half-finished uploads that nobody comes back for do not fill the disk."""
+    while True:
+        ttl = registry.settings.limits.upload_ttl
+        expired = await asyncio.to_thread(registry.uploads.expire, older_than=ttl)
+        if expired:
+            _LOG.info("uploads expired", count=expired)
+        await asyncio.sleep(_TIDY_EVERY)

@@ -1,0 +1,51 @@
+"""The public log: everything an auditor or a witness needs, open to everybody."""
+
+import base64
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from registry.api import wire
+from registry.api.access import Opened
+from registry.usecases import log
+
+router = APIRouter(tags=["log"])
+
+Place = Annotated[int, Path(ge=0, lt=2**63)]
+Size = Annotated[int, Query(ge=0, lt=2**63)]
+
+
+@router.get("/log/checkpoint", summary="The signed checkpoint (C2SP tlog-checkpoint)")
+def checkpoint(registry: Opened) -> Response:
+    return Response(log.checkpoint(registry), media_type="text/plain; charset=utf-8")
+
+
+@router.get("/log/entries", summary="Leaves, from `start` on")
+def entries(
+    registry: Opened,
+    start: Size = 0,
+    limit: Annotated[int, Query(ge=1, le=log.PAGE)] = 100,
+) -> wire.LogPage:
+    size, leaves = log.page(registry, start=start, limit=limit)
+    return wire.LogPage(
+        size=size,
+        entries=[wire.LogLeaf(index=index, leaf=_text(leaf)) for index, leaf in leaves],
+    )
+
+
+@router.get("/log/proof/{index}", summary="That an entry is in the log of `size`")
+def proof(registry: Opened, index: Place, size: Size | None = None) -> wire.LogProof:
+    return wire.LogProof(hashes=[_text(one) for one in log.inclusion(registry, index, size)])
+
+
+@router.get("/log/consistency", summary="That the log of `to` entries extends that of `from`")
+def consistency(
+    registry: Opened,
+    old: Annotated[int, Query(alias="from", ge=0, lt=2**63)],
+    new: Annotated[int, Query(alias="to", ge=0, lt=2**63)],
+) -> wire.LogProof:
+    return wire.LogProof(hashes=[_text(one) for one in log.consistency(registry, old, new)])
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,83 @@
+"""Every error as RFC 9457 problem+json: ours, FastAPI's, and the ones nobody expected."""
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from registry import errors
+from registry.core import problem as documents
+from registry.errors import PlimsollError
+
+_LOG = structlog.get_logger("registry.api")
+_BY_STATUS = {
+    401: errors.Unauthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    413: errors.TooLarge,
+    422: errors.InvalidInput,
+}
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer all errors in this one form."""
+    app.add_exception_handler(PlimsollError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(
+    request: Request, error: PlimsollError, *, status: int | None = None, code: str | None = None
+) -> JSONResponse:
+    """The answer that says `error`; an extra `requestId` finds it in the server's log."""
+    document = documents.document(error)
+    document["requestId"] = request.scope.get("plimsoll_request_id", "")
+    if status is not None and code is not None:
+        document |= {"status": status, "code": code, "title": code.replace("_", " ")}
+    answer = JSONResponse(
+        document, status_code=status or error.status, media_type=documents.MEDIA_TYPE
+    )
+    if answer.status_code == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="plimsoll"'
+    return answer
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PlimsollError)  # noqa: S101  what this handler was installed for
+    wants_page = "text/html" in request.headers.get("accept", "")
+    if isinstance(error, errors.Unauthenticated) and wants_page and request.method == "GET":
+        return RedirectResponse("/login", status_code=303)
+    if error.status >= 500:
+        _LOG.warning("refused", code=error.code, detail=error.detail, path=request.url.path)
+    return problem(request, error)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  as above
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = errors.InvalidInput(
+        f"{where}: {first['msg']}", fix="see GET /openapi.json for what this call takes"
+    )
+    return problem(request, said)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  as above
+    kind = _BY_STATUS.get(error.status_code, PlimsollError)
+    said = kind(f"{request.method} {request.url.path}: {error.detail}")
+    code = None if error.status_code in _BY_STATUS else f"http_{error.status_code}"
+    answer = problem(request, said, status=error.status_code, code=code)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    _LOG.error("unexpected", path=request.url.path, exc_info=error)
+    said = PlimsollError(
+        "the registry failed in a way it did not expect",
+        fix="report it with this requestId; the server's log says more",
+    )
+    return problem(request, said)

@@ -1,0 +1,101 @@
+"""Runs the application on one or several addresses, as a process or in a thread.
+
+Stopping is graceful: no new connection is taken, requests in flight get some seconds to end.
+"""
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Sequence
+
+import uvicorn
+
+from registry import errors
+from registry.api.app import create_app
+from registry.settings import Settings
+
+_GRACE = 10
+
+
+class Server:
+    """One registry, listening. `start` returns once it answers; `run` does not return."""
+
+    def __init__(self, settings: Settings, sockets: Sequence[socket.socket] = ()) -> None:
+        self.sockets = list(sockets) or [bind(address) for address in settings.listen]
+        self.app = create_app(settings)
+        config = uvicorn.Config(
+            self.app,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens, with the real port where port 0 was asked for."""
+        return [_url(one) for one in self.sockets]
+
+    def run(self) -> None:
+        """Serve in the main thread until SIGINT or SIGTERM, then return: to be stopped is no error."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # uvicorn raises the signal again once it has stopped; this is who gets it.
+            signal.signal(number, lambda *_: None)
+        self._server.run(sockets=self.sockets)
+
+    def start(self) -> None:
+        """Serve in a thread; raises Unavailable where it does not come up."""
+        self._thread = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": self.sockets},
+            name="registry",
+            daemon=True,
+        )
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise errors.Unavailable("the registry's server did not start")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Let requests in flight end, then return."""
+        self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join()
+
+
+def serve(settings: Settings, sockets: Sequence[socket.socket] = ()) -> None:
+    """Run one registry in this process until it is told to stop."""
+    Server(settings, sockets).run()
+
+
+def bind(address: str) -> socket.socket:
+    """A listening socket for `host:port` or `[v6]:port`; raises InvalidConfig."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise errors.InvalidConfig(
+            f"listen address {address!r} is not of the form host:port", fix="such as 127.0.0.1:8080"
+        )
+    bare = host.removeprefix("[").removesuffix("]")
+    family = socket.AF_INET6 if ":" in bare else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((bare, int(port)))
+    except OSError as error:
+        listener.close()
+        raise errors.InvalidConfig(
+            f"cannot listen on {address}: {error.strerror}", fix="choose a free address"
+        ) from error
+    listener.listen(1024)
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    name = f"[{host}]" if listener.family == socket.AF_INET6 else host
+    return f"http://{name}:{port}"

@@ -1,0 +1,174 @@
+"""The registry over HTTP, for the command line: calls, bounded retries, errors by their codes.
+
+What may be repeated without harm is tried again a few times; the rest only where the request
+never reached the server.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx2
+
+from registry import errors
+from registry.core import canonical, fields, problem
+from registry.core.canonical import Json
+
+ATTEMPTS = 4
+BLOCK = 1024 * 1024
+_TIMEOUT = httpx2.Timeout(120.0, connect=5.0)
+_AGAIN = frozenset({502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """The log's size when it was asked, and (index, leaf) pairs."""
+
+    size: int
+    leaves: tuple[tuple[int, bytes], ...]
+
+
+class Client:
+    """One registry. `token` may be empty for what is open to everybody."""
+
+    def __init__(self, url: str, token: str = "") -> None:
+        self.url = url.rstrip("/")
+        headers = {"User-Agent": "plimsoll"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            self.http = httpx2.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT)
+        except (httpx2.InvalidURL, ValueError, UnicodeEncodeError) as error:
+            raise errors.InvalidConfig(
+                f"{url!r} is no address, or the token no token: {error}",
+                fix="write the server like http://127.0.0.1:8440",
+            ) from error
+
+    def models(self) -> list[dict[str, Json]]:
+        return fields.objects(self._json("GET", "/v1/models"), "models", what="models")
+
+    def model(self, name: str) -> dict[str, Json]:
+        return self._json("GET", f"/v1/models/{name}")
+
+    def version(self, model: str, version: int) -> dict[str, Json]:
+        return self._json("GET", f"/v1/models/{model}/versions/{version}")
+
+    def publish(self, model: str, document: Mapping[str, Json]) -> dict[str, Json]:
+        """With a number in it, it may be repeated; without, a repetition takes the next one."""
+        is_repeatable = document.get("version") is not None
+        body = canonical.encode(document)
+        path = f"/v1/models/{model}/versions"
+        return self._json("POST", path, body, is_repeatable=is_repeatable)
+
+    def envelope(self, model: str, version: int) -> bytes:
+        """The pull envelope, unverified."""
+        return self.call("GET", f"/v1/models/{model}/versions/{version}/bundle").content
+
+    def alias(self, model: str, alias: str) -> int:
+        """The version that the alias points at."""
+        found = self._json("GET", f"/v1/models/{model}/aliases/{alias}")
+        return fields.integer(found, "version", what="alias")
+
+    def move_alias(self, model: str, alias: str, version: int, reason: str) -> dict[str, Json]:
+        body = canonical.encode({"version": version, "reason": reason})
+        return self._json("PUT", f"/v1/models/{model}/aliases/{alias}", body)
+
+    def remove_alias(self, model: str, alias: str, reason: str) -> None:
+        path = f"/v1/models/{model}/aliases/{alias}"
+        self.call("DELETE", path, parameters={"reason": reason})
+
+    def deployments(self) -> list[dict[str, Json]]:
+        found = self._json("GET", "/v1/deployments")
+        return fields.objects(found, "deployments", what="deployments")
+
+    def deployment(self, key: str) -> dict[str, Json]:
+        return self._json("GET", f"/v1/deployments/{key}")
+
+    def create_token(self, role: str, name: str) -> str:
+        """Not repeated: a second try would leave a token that nobody knows."""
+        body = canonical.encode({"role": role, "name": name})
+        answer = self._json("POST", "/v1/tokens", body, is_repeatable=False)
+        return fields.text(answer, "token", what="new token")
+
+    def trust(self) -> bytes:
+        """The trust root as the registry itself states it."""
+        return self.call("GET", "/v1/trust").content
+
+    def checkpoint(self) -> str:
+        """The newest checkpoint, unverified."""
+        return self.call("GET", "/log/checkpoint").content.decode(errors="replace")
+
+    def log_page(self, start: int, limit: int) -> LogPage:
+        found = self._json("GET", f"/log/entries?start={start}&limit={limit}")
+        leaves = tuple(
+            (
+                fields.integer(item, "index", what="log page"),
+                fields.base64_bytes(item, "leaf", what="log page"),
+            )
+            for item in fields.objects(found, "entries", what="log page")
+        )
+        return LogPage(fields.integer(found, "size", what="log page"), leaves)
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        found = self._json("GET", f"/log/consistency?from={old}&to={new}")
+        listed = fields.sequence(found, "hashes", what="consistency proof")
+        return [fields.unbase64(item, what="consistency proof") for item in listed]
+
+    @contextmanager
+    def blob(self, digest: str) -> Iterator[Iterator[bytes]]:
+        """The stored bytes, in blocks, as they come. The caller checks them."""
+        what = f"{self.url}: blob {digest}"
+        try:
+            with self.http.stream("GET", f"/v1/blobs/{digest}") as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise problem.error_from(answer.status_code, answer.content, what=what)
+                yield answer.iter_raw(BLOCK)
+        except httpx2.HTTPError as error:
+            raise self.unreachable(error) from error
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        is_repeatable: bool = True,
+    ) -> httpx2.Response:
+        """The answer, if it is a success; else the error that it stands for."""
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                answer = self.http.request(
+                    method, path, content=body, headers=headers, params=parameters
+                )
+            except httpx2.ConnectError as error:
+                failure: errors.PlimsollError = self.unreachable(error)
+            except httpx2.HTTPError as error:
+                failure = self.unreachable(error)
+                if not is_repeatable:
+                    raise failure from error
+            else:
+                if answer.is_success:
+                    return answer
+                failure = problem.error_from(answer.status_code, answer.content, what=self.url)
+                if answer.status_code not in _AGAIN or not is_repeatable:
+                    raise failure
+            if attempt == ATTEMPTS:
+                raise failure
+            time.sleep(0.2 * 2**attempt)
+        raise AssertionError  # the loop returns or raises
+
+    def unreachable(self, error: Exception) -> errors.Unavailable:
+        return errors.Unavailable(
+            f"the registry at {self.url} does not answer: {error}",
+            fix="start it, or name the right one with --server or PLIMSOLL_SERVER",
+        )
+
+    def _json(
+        self, method: str, path: str, body: bytes | None = None, *, is_repeatable: bool = True
+    ) -> dict[str, Json]:
+        answer = self.call(method, path, body, is_repeatable=is_repeatable)
+        return canonical.decode_object(answer.content, what=f"answer to {method} {path}")

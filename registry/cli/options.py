@@ -1,0 +1,94 @@
+"""Options that many commands share, and how a command gets to its registry.
+
+What is given on the command line wins over the environment. A token never stands on the
+command line, where every user of the machine could read it.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry import errors
+from registry.core import names, trustroot
+from registry.core.trustroot import TrustRoot
+
+if TYPE_CHECKING:
+    from registry.cli.client import Client
+
+DEFAULT_SERVER = "http://127.0.0.1:8440"
+
+Server = Annotated[
+    str, typer.Option("--server", envvar="PLIMSOLL_SERVER", help="The registry's address.")
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        help="A file with the token. Without it: PLIMSOLL_TOKEN, then PLIMSOLL_TOKEN_FILE.",
+    ),
+]
+Trust = Annotated[
+    Path | None,
+    typer.Option(
+        "--trust",
+        envvar="PLIMSOLL_TRUST",
+        help="The trust root, trust.json, as you got it over a channel you trust.",
+    ),
+]
+
+_REFERENCE = re.compile(r"(?P<model>[^@:]+)(?:@(?P<version>\d{1,19})|:(?P<alias>.+))?")
+
+
+def connect(server: str, token_file: Path | None) -> "Client":
+    """A client of the registry at `server`, with the token that was configured, if any."""
+    from registry.cli.client import Client  # noqa: PLC0415  heavy
+
+    return Client(server, _token(token_file))
+
+
+def trust_root(path: Path | None) -> TrustRoot:
+    """The trust root in `path`; raises InvalidConfig where there is none."""
+    if path is None:
+        raise errors.InvalidConfig(
+            "without a trust root nothing can be verified",
+            fix="name it with --trust trust.json or PLIMSOLL_TRUST; the registry writes it to its "
+            "data folder at each start",
+        )
+    try:
+        return trustroot.parse(path.read_bytes())
+    except OSError as error:
+        raise errors.InvalidConfig(
+            f"{path}: the trust root cannot be read: {error.strerror}",
+            fix="copy trust.json from the registry's data folder",
+        ) from error
+
+
+def reference(client: "Client", text: str) -> tuple[str, int]:
+    """(model, version) of `digits@3` or, asking the registry, `digits:champion`."""
+    form = _REFERENCE.fullmatch(text)
+    if form is None or (form["version"] is None and form["alias"] is None):
+        raise errors.InvalidInput(
+            f"{text[:80]!r} names no version", fix="write model@3, or model:alias"
+        )
+    model = names.slug(form["model"])
+    if form["version"] is not None:
+        return model, names.version(int(form["version"]))
+    return model, client.alias(model, names.alias(form["alias"]))
+
+
+def _token(token_file: Path | None) -> str:
+    if token_file is None and "PLIMSOLL_TOKEN" in os.environ:
+        return os.environ["PLIMSOLL_TOKEN"].strip()
+    named = token_file or os.environ.get("PLIMSOLL_TOKEN_FILE")
+    if not named:
+        return ""
+    try:
+        return Path(named).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.InvalidConfig(
+            f"{named}: the token cannot be read: {error}",
+            fix="point --token-file at the file that holds the token and nothing else",
+        ) from error

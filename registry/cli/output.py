@@ -1,0 +1,63 @@
+"""What goes to stdout: aligned columns for people, JSON for programs. Messages go to stderr."""
+
+import json
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from registry.core.canonical import Json
+
+
+class Form(StrEnum):
+    """How a command prints its result."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Output = Annotated[Form, typer.Option("--output", "-o", help="How to print the result.")]
+
+
+def print_json(document: object) -> None:
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Columns as wide as they must be; nothing is cut off, so the output can be searched."""
+    lines = [[title.upper() for title in titles]]
+    lines += [["-" if cell in (None, "") else _plain(cell) for cell in row] for row in rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(padded).rstrip())
+
+
+def print_fields(fields: Iterable[tuple[str, object]]) -> None:
+    """One `name  value` a line."""
+    listed = list(fields)
+    width = max((len(name) for name, _ in listed), default=0)
+    for name, value in listed:
+        typer.echo(f"{name.ljust(width)}  {'-' if value in (None, '') else _plain(value)}")
+
+
+def message(text: str) -> None:
+    """For whoever watches; never part of the result."""
+    typer.echo(text, err=True)
+
+
+def shape(tensor: Json) -> str:
+    """`float32[?, 64]`, with ? for what is free."""
+    if not isinstance(tensor, dict):
+        return "?"
+    sizes = tensor.get("shape")
+    listed = ", ".join("?" if size is None else str(size) for size in sizes) if isinstance(
+        sizes, list
+    ) else "…"  # fmt: skip
+    return f"{tensor.get('name')}: {tensor.get('dtype')}[{listed}]"
+
+
+def _plain(cell: object) -> str:
+    """Text from elsewhere cannot steer the terminal."""
+    return "".join(char if char.isprintable() else "�" for char in str(cell))

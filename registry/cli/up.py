@@ -1,0 +1,87 @@
+"""`plimsoll up`: registry and reconciler in one process, from one configuration file.
+
+The registry knows no reconciler: whatever is installed under the entry points
+`plimsoll.services` runs beside it, in a thread each, until the process is told to stop.
+"""
+
+import os
+import signal
+import threading
+import tomllib
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from registry import errors
+
+app = typer.Typer()
+
+_SERVICES = "plimsoll.services"
+_JOIN_S = 15.0
+
+
+@app.command()
+def up(
+    config: Annotated[Path, typer.Option(help="The configuration file.")] = Path("plimsoll.toml"),
+) -> None:
+    """Run registry and reconciler together, for a small team's single machine."""
+    from registry import configuration  # noqa: PLC0415  heavy
+    from registry.api.server import Server  # noqa: PLC0415  heavy
+
+    settings = configuration.load(config)
+    server = Server(settings)
+    server.start()
+    failures: list[BaseException] = []
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        _provide_token(config, server.addresses[0], settings.admin_token_file)
+        threads = [_start(entry, config, stop, failures) for entry in _services()]
+        typer.echo(f"registry   {server.addresses[0]}", err=True)
+        while not stop.wait(0.5):
+            if not all(thread.is_alive() for thread in threads):
+                stop.set()
+        for thread in threads:
+            thread.join(_JOIN_S)
+    finally:
+        server.stop()
+    if failures:
+        raise failures[0]
+
+
+def _services() -> list[metadata.EntryPoint]:
+    return sorted(metadata.entry_points(group=_SERVICES), key=lambda entry: entry.name)
+
+
+def _start(
+    entry: metadata.EntryPoint, config: Path, stop: threading.Event, failures: list[BaseException]
+) -> threading.Thread:
+    def run() -> None:
+        try:
+            entry.load()(config, stop)
+        except BaseException as error:  # noqa: BLE001  raised again by `up`, once all has ended
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name=entry.name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _provide_token(config: Path, address: str, admin_token_file: Path) -> None:
+    """Mint the reconciler's own token at the first start: it never needs the admin's."""
+    from registry.cli.client import Client  # noqa: PLC0415  heavy
+
+    table = tomllib.loads(config.read_text(encoding="utf-8")).get("reconciler")
+    if not isinstance(table, dict):
+        raise errors.InvalidConfig(f"{config}: the table [reconciler] is missing")
+    path = config.resolve().parent / str(table.get("token_file", "reconciler.token"))
+    if path.exists():
+        return
+    token = Client(address, admin_token_file.read_text().strip()).create_token(
+        "reconciler", "reconciler"
+    )
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(token + "\n")

@@ -1,0 +1,129 @@
+"""Opens SQLite or PostgreSQL, and hands out sessions: `reading()` or `writing()`.
+
+A writing session holds the write lock from its first statement on (SQLite: BEGIN IMMEDIATE), so
+what it has read is still true when it writes. It commits only where the use case says
+`session.commit()`; leaving the block without that rolls everything back.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from registry import errors
+
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=10000",
+)
+_POSTGRES_OPTIONS = (
+    "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+)
+_FULL = ("disk is full", "disk full", "No space left")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One engine; `dialect` is sqlite or postgresql."""
+
+    engine: Engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One consistent view; nothing it does is kept."""
+        with _named_failures(), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One writer at a time on SQLite; rolled back unless the block commits."""
+        writer = self.engine.execution_options(plimsoll_writes=True)
+        with _named_failures(), Session(writer, expire_on_commit=False) as session:
+            yield session
+
+    def ping(self) -> None:
+        """Raise Unavailable unless the database answers."""
+        with self.reading() as session:
+            session.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def connect(url: str) -> Database:
+    """Open `sqlite:///path` or `postgresql+psycopg://...`; raises InvalidConfig for others."""
+    dialect = url.partition(":")[0]
+    match dialect:
+        case "sqlite":
+            return Database(_sqlite(url))
+        case "postgresql" | "postgresql+psycopg":
+            return Database(_postgresql(url))
+        case _:
+            raise errors.InvalidConfig(
+                f"database {dialect!r} is not supported",
+                fix="write sqlite:///path/to/file or postgresql://user@host/name",
+            )
+
+
+def _sqlite(url: str) -> Engine:
+    engine = create_engine(url)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgresql(url: str) -> Engine:
+    address = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    return create_engine(
+        address,
+        pool_pre_ping=True,
+        connect_args={"options": _POSTGRES_OPTIONS, "connect_timeout": 5},
+        # A reader sees one snapshot, as on SQLite; writers take the log's row lock first.
+        isolation_level="READ COMMITTED",
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # Python's driver would begin transactions by itself, too late and too weak.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("plimsoll_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _named_failures() -> Iterator[None]:
+    """The driver's failures as ours: a lost race, a full disk, or a database that is away."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise errors.Conflict(
+            "another writer stored this first", fix="read it again, then decide"
+        ) from error
+    except OperationalError as error:
+        if any(sign in str(error.orig) for sign in _FULL):
+            raise errors.StorageFull(
+                "the database has no room left", fix="free disk space, then try again"
+            ) from error
+        raise _away(error) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _away(error) from error
+        raise
+
+
+def _away(error: DBAPIError) -> errors.Unavailable:
+    return errors.Unavailable(
+        f"the database does not answer: {type(error.orig).__name__}",
+        fix="see the registry's log; try again once it answers",
+    )

@@ -1,0 +1,58 @@
+"""What survives a power cut: fsync of the file, rename, fsync of the folder. In that order."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from registry import errors
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextmanager
+def full_disk_named(what: str) -> Iterator[None]:
+    """Turn "no space left" into StorageFull; other failures pass as they are."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise errors.StorageFull(
+                f"no room left while storing {what}",
+                fix="free disk space on the registry, then resume the upload",
+            ) from error
+        raise
+
+
+def move(source: Path, target: Path) -> None:
+    """Move a file whose content is already synced; both paths are on one file system.
+
+    A crash before the rename leaves the source, after it the target, never half of either.
+    """
+    if not target.parent.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sync_folder(target.parent.parent)
+    source.replace(target)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's list of names durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only this user may read, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with full_disk_named(path.name), open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    move(temporary, path)

@@ -1,0 +1,48 @@
+"""Signatures: OpenSSF Model Signing over files, the registry's statement, the log's checkpoint.
+
+The documents that get signed are made by `registry.core`, which also checks all of this; here
+is only what needs a secret. Bundles are plain JSON values, ready to be sent or stored.
+"""
+
+import base64
+from collections.abc import Iterable
+
+from registry.core import dsse, note, oms, statement
+from registry.core.canonical import Json
+from registry.core.oms import File
+from registry.errors import InvalidInput
+from registry.trust.keys import LogKey, SigningKey
+
+
+def sign_model(name: str, files: Iterable[File], key: SigningKey) -> dict[str, Json]:
+    """An OMS v1.0 bundle over exactly these files; `model_signing verify key` accepts it."""
+    listed = list(files)
+    if not listed:
+        raise InvalidInput("a model without files cannot be signed", fix="name a folder with files")
+    return _bundle(oms.statement(name, listed), key)
+
+
+def sign_version(version: statement.Version, key: SigningKey) -> dict[str, Json]:
+    """The registry's word that this name and number mean this digest."""
+    return _bundle(statement.encode(version), key)
+
+
+def sign_checkpoint(origin: str, size: int, root: bytes, key: LogKey) -> str:
+    """A C2SP signed note; never sign one that contradicts an earlier one."""
+    body = note.checkpoint_body(origin, size, base64.b64encode(root).decode("ascii"))
+    name = note.LogKey(origin, key.public_raw)
+    signature = base64.b64encode(name.key_id + key.sign(body.encode())).decode("ascii")
+    return f"{body}\n{note.signature_line(name, signature)}"
+
+
+def _bundle(payload: bytes, key: SigningKey) -> dict[str, Json]:
+    signature = key.sign(dsse.pae(payload))
+    return {
+        "mediaType": dsse.MEDIA_TYPE,
+        "verificationMaterial": {"publicKey": {"hint": key.hint}, "tlogEntries": []},
+        "dsseEnvelope": {
+            "payload": base64.b64encode(payload).decode("ascii"),
+            "payloadType": dsse.PAYLOAD_TYPE,
+            "signatures": [{"sig": base64.b64encode(signature).decode("ascii"), "keyid": ""}],
+        },
+    }

@@ -1,0 +1,115 @@
+"""Opens a registry, and makes on the first start all it needs: folders, schema, keys, a token.
+
+Every step finds what an earlier, perhaps interrupted, start has left, so starting again after
+a crash is the same path.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry import errors
+from registry.core import canonical, dsse, fields, merkle, note
+from registry.core.trustroot import TrustRoot
+from registry.db import engine, log, migrate
+from registry.settings import Settings
+from registry.store import addresses, durable
+from registry.store.blobs import BlobStore
+from registry.store.uploads import Uploads
+from registry.trust import keys, sign
+from registry.trust.keys import LogKey, SigningKey
+
+_NAME = "registry"
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """An open registry: everything that a use case works on."""
+
+    settings: Settings
+    database: engine.Database
+    blobs: BlobStore
+    uploads: Uploads
+    signing_key: SigningKey
+    log_key: LogKey
+
+    @property
+    def log_name(self) -> note.LogKey:
+        """How checkpoints of this log are recognised."""
+        return note.LogKey(self.settings.origin, self.log_key.public_raw)
+
+    def trust_root(self) -> TrustRoot:
+        """Whom to trust, with the publishers as their file lists them now."""
+        return TrustRoot(
+            _publishers(self.settings.publishers_file),
+            dsse.signer(_NAME, self.signing_key.public_pem),
+            self.log_name,
+        )
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def open_registry(settings: Settings) -> Registry:
+    """Raises InvalidConfig, or Unavailable where the database does not answer."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.data_dir.chmod(0o700)
+    database = engine.connect(settings.database)
+    migrate.to_head(database)
+    blobs, spool = addresses.open_store(settings.blobs, settings.data_dir)
+    registry = Registry(
+        settings=settings,
+        database=database,
+        blobs=blobs,
+        uploads=Uploads(spool, blobs, max_bytes=settings.limits.max_file_bytes),
+        signing_key=keys.load_or_create_signing_key(settings.data_dir / "keys" / "registry.pem"),
+        log_key=keys.load_or_create_log_key(settings.data_dir / "keys" / "log.pem"),
+    )
+    _begin_log(registry)
+    trust = canonical.encode(registry.trust_root().document())
+    durable.write_private(settings.trust_file, trust)
+    return registry
+
+
+def _begin_log(registry: Registry) -> None:
+    with registry.database.writing() as session:
+        head = log.head(session)
+        if head is None:
+            origin = registry.settings.origin
+            checkpoint = sign.sign_checkpoint(origin, 0, merkle.EMPTY_ROOT, registry.log_key)
+            log.create_head(session, origin=origin, checkpoint=checkpoint)
+            session.commit()
+            return
+    _require_own_log(registry, head.checkpoint, head.origin)
+
+
+def _require_own_log(registry: Registry, checkpoint: str, origin: str) -> None:
+    """A log goes on under its own name and key, or not at all."""
+    if origin != registry.settings.origin:
+        raise errors.InvalidConfig(
+            f"the log in this database is called {origin!r}, "
+            f"the settings call it {registry.settings.origin!r}",
+            fix=f"set origin to {origin!r}",
+        )
+    try:
+        note.verify_checkpoint(checkpoint, registry.log_name)
+    except errors.SignatureInvalid as error:
+        raise errors.InvalidConfig(
+            "the log in this database was signed by another key than keys/log.pem",
+            fix="put the log's own key back; a log cannot go on under a new key",
+        ) from error
+
+
+def _publishers(file: Path) -> tuple[dsse.Signer, ...]:
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return ()
+    document = canonical.decode_object(content, what=str(file))
+    listed = fields.objects(document, "publishers", what=str(file))
+    return tuple(
+        dsse.signer(
+            fields.text(item, "name", what=str(file)),
+            fields.text(item, "publicKey", what=str(file)),
+        )
+        for item in listed
+    )

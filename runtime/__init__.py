@@ -1,0 +1,1 @@
+"""Pulls a version, verifies it, loads it, serves it over the protocols clients already speak."""

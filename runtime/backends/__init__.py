@@ -1,0 +1,1 @@
+"""The engines behind one protocol: ONNX models and TensorFlow SavedModels."""

@@ -1,0 +1,53 @@
+"""Which backend reads which format, and the warm-up that precedes the first request.
+
+A backend's engine is heavy to import, so it is imported here and when it is first needed.
+"""
+
+from pathlib import Path
+
+from registry.core.tensors import Signature
+from registry.errors import InvalidInput, UnsafeModel
+from runtime.backends import protocol
+from runtime.backends.protocol import Backend
+
+
+def prepare(form: str) -> None:
+    """Import the engine for `form`, which may go on while the files are still on their way."""
+    if form == "onnx":
+        from runtime.backends import onnx  # noqa: F401, PLC0415
+    else:
+        from runtime.backends import saved_model  # noqa: PLC0415
+
+        saved_model.prepare()
+
+
+def opened(form: str, files: Path) -> Backend:
+    """A loaded and warmed-up version; raises `UnsafeModel` where the files cannot be served."""
+    backend = _loaded(form, files)
+    for name, call in backend.calls.items():
+        try:
+            backend.run(name, protocol.zeros(call.signature))
+        except Exception as error:
+            if isinstance(error, InvalidInput) or not _is_certain(call.signature):
+                continue  # what was made up for the warm-up is at fault, not the model
+            backend.close()
+            raise UnsafeModel(f"it fails on zeros of its declared shapes: {error}") from error
+    return backend
+
+
+def _loaded(form: str, files: Path) -> Backend:
+    if form == "onnx":
+        from runtime.backends.onnx import OnnxBackend  # noqa: PLC0415
+
+        return OnnxBackend(files)
+    from runtime.backends.saved_model import SavedModelBackend  # noqa: PLC0415
+
+    return SavedModelBackend(files)
+
+
+def _is_certain(signature: Signature) -> bool:
+    """Whether zeros must be a good input: numbers, every size but the batch's declared."""
+    return all(
+        tensor.shape is not None and None not in tensor.shape[1:] and tensor.dtype != "string"
+        for tensor in signature.inputs
+    )

@@ -1,0 +1,99 @@
+"""What serving asks of an engine: the calls a model offers, and one of them run on arrays.
+
+Strings travel as object arrays of `bytes`, whatever the engine itself prefers. One conformance
+suite (tests/runtime/test_backends.py) is passed by every backend.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from registry.core.tensors import Signature, Tensor
+from registry.errors import InvalidInput
+
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+
+DEFAULT_CALL = "serving_default"
+NUMPY_TYPES: Mapping[str, npt.DTypeLike] = {
+    "bool": np.bool_,
+    "uint8": np.uint8,
+    "uint16": np.uint16,
+    "uint32": np.uint32,
+    "uint64": np.uint64,
+    "int8": np.int8,
+    "int16": np.int16,
+    "int32": np.int32,
+    "int64": np.int64,
+    "float16": np.float16,
+    "float32": np.float32,
+    "float64": np.float64,
+    "string": np.object_,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One way to call a model. `inputs` and `outputs` are the engine's names, in order."""
+
+    signature: Signature
+    method: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+class Backend(Protocol):
+    """One loaded version. `run` is safe from several threads at once."""
+
+    calls: Mapping[str, Call]
+
+    def run(self, call: str, inputs: Arrays) -> dict[str, Array]:
+        """The outputs for `inputs`, which fit the call; raises `InvalidInput` for bad values."""
+
+    def close(self) -> None:
+        """Give the memory back; nothing is run afterwards."""
+
+
+def objects(items: Iterable[object], shape: tuple[int, ...]) -> Array:
+    """An object array of exactly `items`; assigning a list would cut NUL bytes off their ends."""
+    found = np.empty(math.prod(shape), dtype=object)
+    for position, item in enumerate(items):
+        found[position] = item
+    return found.reshape(shape)
+
+
+def require_fit(signature: Signature, inputs: Arrays) -> None:
+    """Raise `InvalidInput` unless the inputs have the shapes that the model declares."""
+    for tensor in signature.inputs:
+        shape = inputs[tensor.name].shape
+        if tensor.shape is None:
+            continue
+        fits = len(shape) == len(tensor.shape) and all(
+            wanted is None or wanted == found
+            for wanted, found in zip(tensor.shape, shape, strict=True)
+        )
+        if not fits:
+            raise InvalidInput(
+                f"input {tensor.name!r} has the shape {_printed(shape)}, "
+                f"the model wants {_printed(tensor.shape)}"
+            )
+
+
+def zeros(signature: Signature) -> dict[str, Array]:
+    """One smallest input that fits: free dimensions are 1, numbers 0, strings empty."""
+    return {tensor.name: _zero(tensor) for tensor in signature.inputs}
+
+
+def _zero(tensor: Tensor) -> Array:
+    shape = [1 if size is None else size for size in tensor.shape or ()]
+    if tensor.dtype == "string":
+        return np.full(shape, b"", dtype=object)
+    return np.zeros(shape, dtype=NUMPY_TYPES[tensor.dtype])
+
+
+def _printed(shape: tuple[int | None, ...]) -> str:
+    return "[" + ",".join("-1" if size is None else str(size) for size in shape) + "]"

@@ -1,0 +1,166 @@
+"""The last-known-good cache: verified versions on disk, by digest, for starts without a registry.
+
+    versions/<hex>/envelope.json and files/...   whole and once verified, but never trusted again
+    incoming/<hex>/...                           a pull under way, or one that was cut off
+    locks/<hex>.pull, locks/<hex>.use            flock: several runtimes of a host share one cache
+
+A version enters by one rename of a synced folder, so a crash leaves it absent or whole. The disk
+proves nothing: every start checks the stored envelope and hashes every file again.
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from registry.core import envelope
+from registry.core.envelope import Refused, Verified, Wanted
+from registry.core.oms import File
+from registry.core.trustroot import TrustRoot
+from runtime import durable
+
+_ABANDONED_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Verified files on this disk. While `lease` is open nobody evicts them."""
+
+    verified: Verified
+    files: Path
+    lease: BinaryIO
+
+
+class Cache:
+    """One folder, shared by the runtimes of one host; `keep` versions stay when room is made."""
+
+    def __init__(self, root: Path, *, keep: int) -> None:
+        self._root = root
+        self._keep = keep
+        for name in ("versions", "incoming", "locks"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+
+    def free_bytes(self) -> int:
+        """Room on the cache's disk."""
+        return shutil.disk_usage(self._root).free
+
+    @contextmanager
+    def pulling(self, digest: str) -> Iterator[None]:
+        """Only one runtime at a time checks, discards or pulls a version; the others wait."""
+        with self._lock(digest, "pull") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def incoming(self, digest: str, files: tuple[File, ...]) -> Path:
+        """Where a pull writes `files`; of those, what an earlier pull left there is kept."""
+        folder = self._root / "incoming" / _hex(digest) / "files"
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = {folder / file.path for file in files}
+        for path in _leaves(folder):
+            if path.is_symlink() or path not in wanted:
+                path.unlink()
+        return folder
+
+    def check(self, wanted: Wanted, trust: TrustRoot) -> Copy | Refused | None:
+        """The stored copy if every check holds today; None where there is none."""
+        folder = self._root / "versions" / _hex(wanted.digest)
+        if not folder.exists():
+            return None
+        try:
+            document = (folder / "envelope.json").read_bytes()
+        except OSError as error:
+            return Refused("integrity", f"cached envelope cannot be read: {error.strerror}")
+        found = envelope.verify(document, trust, wanted)
+        if isinstance(found, Refused):
+            return Refused(found.code, f"cached copy: {found.reason}")
+        wrong = _difference(folder / "files", found.files)
+        if wrong:
+            return Refused("digest_mismatch", f"cached copy: {wrong}")
+        os.utime(folder)
+        return Copy(found, folder / "files", self._lease(wanted.digest))
+
+    def admit(self, verified: Verified, document: bytes) -> Copy:
+        """Make the files in `incoming`, synced and compared, a version of the cache."""
+        digest = verified.wanted.digest
+        staged = self._root / "incoming" / _hex(digest)
+        durable.replace(staged / "envelope.json", document)
+        durable.sync_tree(staged)
+        lease = self._lease(digest)
+        target = self._root / "versions" / _hex(digest)
+        durable.move(staged, target)
+        self._make_room()
+        return Copy(verified, target / "files", lease)
+
+    def discard(self, digest: str) -> None:
+        """Forget a version and all that was pulled of it."""
+        for place in ("versions", "incoming"):
+            self._remove(self._root / place / _hex(digest))
+
+    def _lock(self, digest: str, kind: str) -> BinaryIO:
+        return (self._root / "locks" / f"{_hex(digest)}.{kind}").open("ab")
+
+    def _lease(self, digest: str) -> BinaryIO:
+        lock = self._lock(digest, "use")
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        return lock
+
+    def _make_room(self) -> None:
+        """Drop the least recently used versions that no runtime serves, and abandoned pulls."""
+        versions = sorted(
+            (self._root / "versions").iterdir(), key=lambda folder: -folder.stat().st_mtime
+        )
+        for folder in versions[self._keep :]:
+            self._remove_unless_locked(folder, "use")
+        for folder in (self._root / "incoming").iterdir():
+            if folder.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                self._remove_unless_locked(folder, "pull")
+
+    def _remove_unless_locked(self, folder: Path, kind: str) -> None:
+        with self._lock(folder.name, kind) as lock, suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._remove(folder)
+
+    def _remove(self, folder: Path) -> None:
+        """Out of sight by one rename first: a crash in between leaves no half version in place."""
+        doomed = self._root / "incoming" / f"{folder.name}.removed.{secrets.token_hex(4)}"
+        with suppress(FileNotFoundError):
+            folder.rename(doomed)
+            shutil.rmtree(doomed)
+
+
+def digest_of(path: Path) -> str:
+    """The digest of a plain file; a symbolic link is an `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _difference(folder: Path, files: tuple[File, ...]) -> str:
+    """The first way in which `folder` is not exactly `files`; empty when it is."""
+    present = {str(path.relative_to(folder)) for path in _leaves(folder)}
+    for extra in sorted(present - {file.path for file in files}):
+        return f"file {extra!r} is not part of the version"
+    for file in files:
+        try:
+            actual = digest_of(folder / file.path)
+        except OSError as error:
+            return f"file {file.path!r}: {error.strerror}"
+        if actual != file.digest:
+            return f"file {file.path!r} has the digest {actual}, the manifest says {file.digest}"
+    return ""
+
+
+def _leaves(folder: Path) -> list[Path]:
+    """Everything below `folder` that is not a real folder, links to folders included."""
+    return [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
+
+
+def _hex(digest: str) -> str:
+    return digest.removeprefix("sha256:")

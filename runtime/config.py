@@ -1,0 +1,210 @@
+"""The runtime's one configuration file: strict reading, and atomic writing for process mode.
+
+Nothing is taken from the environment or from the command line, so that the file is the whole
+truth on what an instance was told. An unknown field or a wrong type names itself.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.core import canonical, digest, envelope, fields, names
+from registry.core.canonical import Json
+from registry.errors import InvalidConfig, InvalidInput
+from runtime import durable
+
+FORMATS = ("onnx", "saved_model")
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One version to serve. `active` says whether requests that name no version go to it."""
+
+    model: str
+    version: int
+    digest: str
+    format: str
+    active: bool
+
+    @property
+    def wanted(self) -> envelope.Wanted:
+        return envelope.Wanted(self.model, self.version, self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`body_bytes` of one request; `deadline_seconds` from its first byte to its answer;
+    `queue` requests inside the engine or waiting for it; `keep_versions` in the cache."""
+
+    body_bytes: int = 64 * 1024 * 1024
+    deadline_seconds: int = 30
+    queue: int = 256
+    keep_versions: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The file as it stands; paths are as written, `control_token_file` only in process mode."""
+
+    listen: str
+    cache: Path
+    registry: str
+    token_file: Path
+    trust_file: Path
+    host: str
+    models: tuple[Pin, ...]
+    control_token_file: Path | None
+    limits: Limits
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on; `[::]:8501` and `0.0.0.0:8501` are both fine."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+_FIELDS = {
+    "listen", "cache", "registry", "tokenFile", "trustFile", "host", "models",
+    "controlTokenFile", "limits",
+}  # fmt: skip
+_PIN_FIELDS = {"model", "version", "digest", "format", "active"}
+_LIMIT_FIELDS = {
+    "bodyBytes": "body_bytes",
+    "deadlineSeconds": "deadline_seconds",
+    "queue": "queue",
+    "keepVersions": "keep_versions",
+}
+
+
+def read(path: Path) -> Config:
+    """Read the file; raises `InvalidConfig` naming the file and the field."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidConfig(
+            f"{path}: cannot be read: {error.strerror}",
+            fix="name the runtime's configuration file: python -m runtime --config FILE",
+        ) from error
+    return parse(data, what=path.name)
+
+
+def parse(data: bytes, *, what: str) -> Config:
+    """The configuration in `data`; raises `InvalidConfig`."""
+    try:
+        return _config(canonical.decode_object(data, what=what), what)
+    except InvalidInput as error:
+        raise InvalidConfig(error.detail, fix=error.fix) from error
+
+
+def write(path: Path, config: Config) -> None:
+    """Replace the file whole; a crash leaves the old one or the new one."""
+    durable.replace(path, canonical.encode(_document(config)))
+
+
+def with_models(config: Config, models: tuple[Pin, ...]) -> Config:
+    return dataclasses.replace(config, models=models)
+
+
+def _config(document: dict[str, Json], what: str) -> Config:
+    _refuse_unknown(document, _FIELDS, what)
+    control = document.get("controlTokenFile")
+    pins = [
+        pin(item, what=f"{what}: models[{number}]")
+        for number, item in enumerate(fields.objects(document, "models", what=what))
+    ]
+    _refuse_doubles(pins, what)
+    return Config(
+        listen=_listen(fields.text(document, "listen", what=what), what),
+        cache=Path(fields.text(document, "cache", what=what)),
+        registry=_url(fields.text(document, "registry", what=what), what),
+        token_file=Path(fields.text(document, "tokenFile", what=what)),
+        trust_file=Path(fields.text(document, "trustFile", what=what)),
+        host=names.slug(fields.text(document, "host", what=what), what=f"{what}: 'host'"),
+        models=tuple(pins),
+        control_token_file=None
+        if control is None
+        else Path(fields.text(document, "controlTokenFile", what=what)),
+        limits=_limits(document, what),
+    )
+
+
+def pin(item: dict[str, Json], *, what: str) -> Pin:
+    """One entry of `models`; raises `InvalidInput`."""
+    _refuse_unknown(item, _PIN_FIELDS, what)
+    active = item.get("active")
+    if not isinstance(active, bool):
+        raise InvalidInput(f"{what}: 'active' must be true or false")
+    form = fields.text(item, "format", what=what)
+    if form not in FORMATS:
+        raise InvalidInput(f"{what}: 'format' is {form[:40]!r}, must be {' or '.join(FORMATS)}")
+    try:
+        version = names.version(item.get("version"))
+        pinned = digest.parse(item.get("digest"))
+    except InvalidInput as error:
+        raise InvalidInput(f"{what}: {error.detail}", fix=error.fix) from error
+    model = names.slug(fields.text(item, "model", what=what), what=f"{what}: 'model'")
+    return Pin(model, version, pinned, form, active)
+
+
+def _limits(document: dict[str, Json], what: str) -> Limits:
+    if "limits" not in document:
+        return Limits()
+    given = fields.mapping(document, "limits", what=what)
+    where = f"{what}: limits"
+    _refuse_unknown(given, set(_LIMIT_FIELDS), where)
+    found = {_LIMIT_FIELDS[name]: fields.integer(given, name, what=where) for name in given}
+    for name, value in found.items():
+        if value <= 0:
+            raise InvalidInput(f"{where}: {name!r} must be above zero, found {value}")
+    return Limits(**found)
+
+
+def _refuse_unknown(found: dict[str, Json], known: set[str], what: str) -> None:
+    unknown = found.keys() - known
+    if unknown:
+        raise InvalidInput(
+            f"{what}: unknown field {min(unknown)!r}",
+            fix=f"the fields are {', '.join(sorted(known))}",
+        )
+
+
+def _refuse_doubles(pins: list[Pin], what: str) -> None:
+    versions = [(pin.model, pin.version) for pin in pins]
+    active = [pin.model for pin in pins if pin.active]
+    for model, version in versions:
+        if versions.count((model, version)) > 1:
+            raise InvalidInput(f"{what}: models lists {model}@{version} twice")
+        if active.count(model) > 1:
+            raise InvalidInput(f"{what}: models has two active versions of {model!r}")
+
+
+def _listen(text: str, what: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise InvalidInput(
+            f"{what}: 'listen' is {text[:80]!r}", fix="write address:port, such as 0.0.0.0:8501"
+        )
+    return text
+
+
+def _url(text: str, what: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise InvalidInput(
+            f"{what}: 'registry' is {text[:80]!r}", fix="write a URL: https://registry.example"
+        )
+    return text.rstrip("/")
+
+
+def _document(config: Config) -> dict[str, Json]:
+    control = config.control_token_file
+    return {
+        "listen": config.listen,
+        "cache": str(config.cache),
+        "registry": config.registry,
+        "tokenFile": str(config.token_file),
+        "trustFile": str(config.trust_file),
+        "host": config.host,
+        "models": [dataclasses.asdict(pin) for pin in config.models],
+        "controlTokenFile": None if control is None else str(control),
+        "limits": {name: getattr(config.limits, field) for name, field in _LIMIT_FIELDS.items()},
+    }

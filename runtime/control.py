@@ -1,0 +1,166 @@
+"""Process mode: versions loaded, swapped and unloaded inside one runtime, by whoever has the token.
+
+Each change is written to the configuration file before it takes effect, so a restart serves what
+was asked for last. Without `controlTokenFile` none of these paths exist.
+"""
+
+import asyncio
+import hmac
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from registry import errors
+from registry.core import canonical, names
+from runtime import config
+from runtime.config import Config, Pin
+from runtime.protocols import http
+from runtime.protocols.http import Answer, Receive, Scope
+from runtime.serving import Serving
+from runtime.table import Slot, State
+
+_VERSION = re.compile(r"/plimsoll/models/([^/]+)/versions/([0-9]{1,19})(/activate)?")
+_ACTIVE = re.compile(r"/plimsoll/models/([^/]+)/active")
+_BODY_LIMIT = 64 * 1024
+_BODY_SECONDS = 10
+
+
+class Control:
+    """The one writer of the configuration file; changes are made one at a time."""
+
+    def __init__(self, serving: Serving, loaded: Config, *, path: Path) -> None:
+        self._serving = serving
+        self._config = loaded
+        self._path = path
+        self._changing = asyncio.Lock()
+
+    async def answer(self, scope: Scope, receive: Receive) -> Answer:
+        """The answer to any request below /plimsoll/models/."""
+        try:
+            await self._authenticate(scope)
+            act = self._action(scope, receive)
+            async with self._changing:
+                return await act()
+        except errors.PlimsollError as error:
+            return http.problem(error)
+
+    def _action(self, scope: Scope, receive: Receive) -> Callable[[], Awaitable[Answer]]:
+        method, path = scope["method"], scope["path"]
+        active = _ACTIVE.fullmatch(path)
+        if active is not None and method == "DELETE":
+            return lambda: self._deactivate(active[1])
+        found = _VERSION.fullmatch(path)
+        if found is None:
+            raise errors.NotFound(f"there is no {path}")
+        model, version = names.slug(found[1]), names.version(int(found[2]))
+        match method, found[3]:
+            case "PUT", None:
+                return lambda: self._load(model, version, scope, receive)
+            case "POST", "/activate":
+                return lambda: self._activate(model, version)
+            case "DELETE", None:
+                return lambda: self._unload(model, version)
+        raise errors.NotFound(f"there is no {method} {path}")
+
+    async def _load(self, model: str, version: int, scope: Scope, receive: Receive) -> Answer:
+        """Asking again for what is loaded or loading changes nothing; a refused one is retried."""
+        body = await http.body(scope, receive, limit=_BODY_LIMIT, seconds=_BODY_SECONDS)
+        document = canonical.decode_object(body, what="body")
+        pin = config.pin(
+            {**document, "model": model, "version": version, "active": False}, what="body"
+        )
+        slot = self._serving.table.get(model, version)
+        if slot is not None and slot.pin.digest != pin.digest:
+            raise errors.Conflict(
+                f"{model}@{version} is here as {slot.pin.digest}",
+                fix="a version never changes its digest: pin the one that was published",
+            )
+        if slot is None or slot.state is State.REFUSED:
+            if slot is None:
+                await self._persist((*self._config.models, pin))
+            else:
+                await self._serving.end(slot)
+                pin = slot.pin
+            slot = self._serving.begin(pin)
+        return self._described(202, slot)
+
+    async def _activate(self, model: str, version: int) -> Answer:
+        slot = self._serving.table.require(model, version)
+        if slot.state is not State.AVAILABLE:
+            raise errors.Conflict(
+                f"{model}@{version} is {slot.state}, not AVAILABLE. {slot.reason}".strip(),
+                fix="wait until GET /plimsoll/status says AVAILABLE",
+            )
+        await self._persist(_with_active(self._config.models, model, version=version))
+        self._serving.table.activate(model, version)
+        return self._described(200, slot)
+
+    async def _deactivate(self, model: str) -> Answer:
+        await self._persist(_with_active(self._config.models, model, version=None))
+        self._serving.table.deactivate(model)
+        return Answer(204, b"", ())
+
+    async def _unload(self, model: str, version: int) -> Answer:
+        """Answers once the version's requests are finished and its memory is given back."""
+        await self._persist(
+            tuple(
+                pin for pin in self._config.models if (pin.model, pin.version) != (model, version)
+            )
+        )
+        slot = self._serving.table.get(model, version)
+        if slot is not None:
+            await self._serving.end(slot)
+        return Answer(204, b"", ())
+
+    async def _persist(self, models: tuple[Pin, ...]) -> None:
+        changed = config.with_models(self._config, models)
+        if changed != self._config:
+            try:
+                await asyncio.to_thread(config.write, self._path, changed)
+            except OSError as error:
+                raise errors.StorageFull(
+                    f"{self._path}: cannot be written: {error.strerror}",
+                    fix="make the configuration file's folder writable and leave room on its disk",
+                ) from error
+            self._config = changed
+
+    async def _authenticate(self, scope: Scope) -> None:
+        token_file = self._config.control_token_file
+        if token_file is None:
+            raise errors.NotFound(f"there is no {scope['path']}")
+        try:
+            token = await asyncio.to_thread(token_file.read_bytes)
+        except OSError as error:
+            raise errors.Unavailable(f"{token_file}: cannot be read: {error.strerror}") from error
+        given = next((v for name, v in scope["headers"] if name == b"authorization"), b"")
+        wanted = b"Bearer " + token.strip()
+        # An empty token file opens nothing: it must not be matched by an empty token.
+        if not token.strip() or not hmac.compare_digest(given, wanted):
+            raise errors.Unauthenticated(
+                "the control token is missing or wrong",
+                fix=f"send 'Authorization: Bearer' with the content of {token_file}",
+            )
+
+    def _described(self, status: int, slot: Slot) -> Answer:
+        return http.json_answer(status, described(self._serving, slot))
+
+
+def described(serving: Serving, slot: Slot) -> dict[str, object]:
+    """One version as /plimsoll/status shows it."""
+    return {
+        "model": slot.pin.model,
+        "version": slot.pin.version,
+        "digest": slot.pin.digest,
+        "state": str(slot.state),
+        "reason": slot.reason,
+        "active": serving.table.is_active(slot),
+    }
+
+
+def _with_active(models: tuple[Pin, ...], model: str, *, version: int | None) -> tuple[Pin, ...]:
+    return tuple(
+        Pin(pin.model, pin.version, pin.digest, pin.format, pin.version == version)
+        if pin.model == model
+        else pin
+        for pin in models
+    )

@@ -1,0 +1,100 @@
+"""Prometheus metrics: under TensorFlow Serving's names for its dashboards, and under our own."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from runtime.config import Pin
+from runtime.table import Table
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_TFS_COUNT = ":tensorflow:serving:request_count"
+_TFS_LATENCY = ":tensorflow:serving:request_latency"
+_TFS_BUCKETS = [10 * 1.8**power for power in range(33)]
+_BUCKETS = [0.0005 * 2**power for power in range(16)]
+
+
+class Metrics:
+    """All that is counted. Label values are models and versions of the table, never raw paths."""
+
+    def __init__(self, table: Table) -> None:
+        self._tfs = CollectorRegistry()
+        self._own = CollectorRegistry()
+        self._tfs_count = Counter(
+            _TFS_COUNT, "The number of requests.", ("model_name", "status"), registry=self._tfs
+        )
+        self._tfs_latency = Histogram(
+            _TFS_LATENCY,
+            "Distribution of wall time in microseconds.",
+            ("model_name", "API", "entrypoint"),
+            buckets=_TFS_BUCKETS,
+            registry=self._tfs,
+        )
+        self._requests = Counter(
+            "plimsoll_requests",
+            "Predict requests answered.",
+            ("model", "version", "status"),
+            registry=self._own,
+        )
+        self._seconds = Histogram(
+            "plimsoll_request_seconds",
+            "From the request's head to its answer.",
+            ("model", "version"),
+            buckets=_BUCKETS,
+            registry=self._own,
+        )
+        self._verified = Counter(
+            "plimsoll_verifications",
+            "Versions whose proof and files were checked, by result.",
+            ("model", "result"),
+            registry=self._own,
+        )
+        self._own.register(_Versions(table))
+
+    def predicted(self, pin: Pin, *, status: int, code: str, seconds: float) -> None:
+        """One predict request was answered; `code` is TensorFlow's name for the outcome."""
+        version = str(pin.version)
+        self._tfs_count.labels(pin.model, code).inc()
+        self._tfs_latency.labels(pin.model, "Predict", "REST").observe(seconds * 1e6)
+        self._requests.labels(pin.model, version, status).inc()
+        self._seconds.labels(pin.model, version).observe(seconds)
+
+    def verified(self, model: str, result: str) -> None:
+        self._verified.labels(model, result).inc()
+
+    def tensorflow_serving(self) -> bytes:
+        """The page at /monitoring/prometheus/metrics; its counter has no `_total`, as there."""
+        text = generate_latest(self._tfs)
+        return text.replace(f"{_TFS_COUNT}_total".encode(), _TFS_COUNT.encode())
+
+    def own(self) -> bytes:
+        """The page at /metrics."""
+        return generate_latest(self._own)
+
+
+class _Versions(Collector):
+    """State of each version, read when asked for: it cannot lag behind the table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        state = GaugeMetricFamily(
+            "plimsoll_version_state",
+            "1 for the state that a version is in.",
+            labels=("model", "version", "digest", "state", "active"),
+        )
+        in_flight = GaugeMetricFamily(
+            "plimsoll_requests_in_flight",
+            "Requests inside the engine or waiting for it.",
+            labels=("model", "version"),
+        )
+        for slot in self._table.slots():
+            pin, active = slot.pin, str(self._table.is_active(slot)).lower()
+            version = str(pin.version)
+            state.add_metric((pin.model, version, pin.digest, slot.state, active), 1)
+            in_flight.add_metric((pin.model, version), slot.in_flight)
+        yield state
+        yield in_flight

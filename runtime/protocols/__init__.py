@@ -1,0 +1,1 @@
+"""The dialects that clients speak, each a function from one HTTP request to one answer."""

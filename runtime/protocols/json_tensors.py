@@ -1,0 +1,158 @@
+"""JSON values to arrays and back, as TensorFlow Serving's json_tensor.cc does it.
+
+Reading first tries the whole tensor at once. Only where that fails is it walked value by value,
+to say what is wrong and where in TensorFlow Serving's own words. Numbers are never taken from
+strings, booleans or null, and never rounded out of an integer.
+"""
+
+import json
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import orjson
+
+from registry.core.tensors import Tensor
+from registry.errors import InvalidInput
+from runtime.backends.protocol import NUMPY_TYPES, Array, Arrays, objects
+from runtime.protocols import json_faults, json_strings
+
+_EXACT_INTEGERS = {"float16": 2**11, "float32": 2**24, "float64": 2**53}
+
+
+def loads(data: bytes) -> dict[str, Any]:
+    """The request document. NaN, Infinity and -Infinity are numbers here, as in the original."""
+    if not data:
+        raise InvalidInput("JSON Parse error: The document is empty")
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        document = _loads_with_nan(data, error)
+    if not isinstance(document, dict):
+        raise InvalidInput(f"JSON Value: {json_faults.shown(document)} Is not object")
+    return document
+
+
+def array(value: object, tensor: Tensor) -> Array:
+    """One tensor; its shape is that of the nested lists. Raises `InvalidInput`."""
+    try:
+        shape, leaves, kinds = _flat(value)
+        found = _typed(leaves, kinds, tensor.dtype)
+    except (ValueError, OverflowError) as error:
+        raise json_faults.fault(value, tensor) from error
+    return found.reshape(shape)
+
+
+def dumps(document: dict[str, Any], *arrays: Array) -> bytes:
+    """`document` with the `arrays` in it as JSON; a NaN stays a NaN."""
+    if all(item.dtype.kind != "f" or np.isfinite(item).all() for item in arrays):
+        return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    return json.dumps(document, default=_plain, separators=(",", ":")).encode()
+
+
+def values(name: str, found: Array) -> Any:
+    """What `dumps` can write for one output; `name` decides how its strings are written."""
+    if found.dtype.kind == "O":
+        as_base64 = name.endswith("_bytes")
+        strings = (json_strings.plain(item, as_base64=as_base64) for item in found.flat)
+        return objects(strings, found.shape).tolist()
+    return np.ascontiguousarray(found) if found.ndim else found[()]
+
+
+def rows(columns: Arrays) -> list[Any]:
+    """TensorFlow Serving's row format: one value, or one object of values, an instance."""
+    count = _batch_size(columns)
+    found = {name: values(name, column) for name, column in columns.items()}
+    if len(found) == 1:
+        only: list[Any] = next(iter(found.values()))
+        return only
+    return [{name: column[row] for name, column in found.items()} for row in range(count)]
+
+
+def _loads_with_nan(data: bytes, error: orjson.JSONDecodeError) -> object:
+    if b"NaN" in data or b"Infinity" in data:
+        try:
+            return json.loads(data)
+        except json.JSONDecodeError as second:
+            raise InvalidInput(_parse_error(second)) from second
+        except (ValueError, RecursionError) as second:
+            raise InvalidInput("JSON Parse error: a number or the nesting is too long") from second
+    raise InvalidInput(_parse_error(error)) from error
+
+
+def _parse_error(error: json.JSONDecodeError) -> str:
+    return f"JSON Parse error: Invalid value. at offset: {error.pos}"
+
+
+def _flat(value: object) -> tuple[list[int], Sequence[Any], set[type]]:
+    """Shape, leaves in row-major order and their types; `ValueError` where it is ragged."""
+    if type(value) is not list:
+        return [], [value], {type(value)}
+    shape = [len(value)]
+    level: list[Any] = value
+    while level:
+        kinds = set(map(type, level))
+        if list not in kinds:
+            return shape, level, kinds
+        if len(shape) > json_faults.DEEPEST:
+            raise ValueError("nested too deeply")
+        sizes = set(map(len, level)) if len(kinds) == 1 else set()
+        if len(sizes) != 1:
+            raise ValueError("ragged")
+        shape.append(sizes.pop())
+        level = list(chain.from_iterable(level))
+    return shape, [], set()
+
+
+def _typed(leaves: Sequence[Any], kinds: set[type], dtype: str) -> Array:
+    """`ValueError` or `OverflowError` where a leaf is not exactly of `dtype`."""
+    if dtype in _EXACT_INTEGERS:
+        return _floats(leaves, kinds, dtype)
+    if dtype == "string":
+        return objects(map(json_strings.encoded, leaves), (len(leaves),))
+    wanted = bool if dtype == "bool" else int
+    if not kinds <= {wanted}:
+        raise ValueError("of another type")
+    return np.array(leaves, dtype=NUMPY_TYPES[dtype])
+
+
+def _floats(leaves: Sequence[Any], kinds: set[type], dtype: str) -> Array:
+    if not kinds <= {float, int}:
+        raise ValueError("of another type")
+    wide = np.array(leaves, dtype=np.float64)
+    peak = np.abs(wide).max(initial=0.0)
+    # Written so that a NaN, which no comparison holds for, takes the careful way.
+    if not peak < _EXACT_INTEGERS[dtype]:
+        _require_exact(wide, leaves, dtype)
+    return wide.astype(NUMPY_TYPES[dtype])
+
+
+def _require_exact(wide: Array, leaves: Sequence[Any], dtype: str) -> None:
+    largest = np.finfo(NUMPY_TYPES[dtype]).max
+    if (np.isfinite(wide) & (np.abs(wide) > largest)).any():
+        raise ValueError("too large")
+    if any(type(leaf) is int and abs(leaf) >= _EXACT_INTEGERS[dtype] for leaf in leaves):
+        raise ValueError("not exact")
+
+
+def _plain(item: Any) -> object:
+    """Arrays as lists; floats by their shortest digits, so 0.2 does not become 0.2000000003."""
+    if item.dtype.kind == "f":
+        shortest = np.array([float(str(number)) for number in np.asarray(item).flat])
+        return shortest.reshape(item.shape).tolist()
+    return item.tolist()
+
+
+def _batch_size(columns: Arrays) -> int:
+    expected = -1
+    for name, column in columns.items():
+        if column.ndim == 0:
+            raise InvalidInput(f"Tensor name: {name} has no shape information ")
+        if expected not in {-1, len(column)}:
+            raise InvalidInput(
+                f"Tensor name: {name} has inconsistent batch size: {len(column)} "
+                f"expecting: {expected}"
+            )
+        expected = len(column)
+    return expected

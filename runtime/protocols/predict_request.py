@@ -1,0 +1,131 @@
+"""TensorFlow Serving's predict request: `instances` (rows) or `inputs` (columns), never both."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from registry.core.tensors import Tensor
+from registry.errors import InvalidInput
+from runtime.backends.protocol import DEFAULT_CALL, Array, Backend
+from runtime.protocols import json_faults, json_strings, json_tensors
+
+
+def call_name(document: dict[str, Any], backend: Backend) -> str:
+    """Which of the model's signatures is called."""
+    name = document.get("signature_name", DEFAULT_CALL)
+    if not isinstance(name, str):
+        raise InvalidInput(
+            f"JSON Value: {json_faults.shown(document)} not formatted correctly. "
+            "'signature_name' key must be a string value."
+        )
+    name = name or DEFAULT_CALL
+    if name not in backend.calls:
+        raise InvalidInput(f'Serving signature name: "{name}" not found in signature def')
+    return name
+
+
+def is_row_format(document: dict[str, Any]) -> bool:
+    """Whether it has `instances`; raises `InvalidInput` unless it has exactly one of the two."""
+    if "instances" in document and "inputs" in document:
+        raise InvalidInput(
+            f"JSON Value: {json_faults.shown(document)} Not formatted correctly expecting only "
+            "one of 'inputs' or 'instances' keys to exist "
+        )
+    if "instances" not in document and "inputs" not in document:
+        raise InvalidInput("Missing 'inputs' or 'instances' key")
+    return "instances" in document
+
+
+def columns(document: dict[str, Any], tensors: Sequence[Tensor]) -> dict[str, Array]:
+    """The arrays of `inputs`."""
+    value = document["inputs"]
+    if isinstance(value, dict) and not json_strings.is_bytes(value):
+        return {tensor.name: json_tensors.array(_named(value, tensor), tensor)
+                for tensor in tensors}  # fmt: skip
+    if len(tensors) > 1:
+        raise InvalidInput(
+            "inputs is a plain value/list, but expecting an object as multiple "
+            "input tensors required as per tensorinfo_map"
+        )
+    return {tensor.name: json_tensors.array(value, tensor) for tensor in tensors}
+
+
+def rows(document: dict[str, Any], tensors: Sequence[Tensor]) -> dict[str, Array]:
+    """The arrays of `instances`: each element is one row of every input."""
+    instances = document["instances"]
+    if not isinstance(instances, list):
+        raise InvalidInput(
+            f"JSON Value: {json_faults.shown(document)} Excepting 'instances' to be an list/array"
+        )
+    if not instances:
+        raise InvalidInput(
+            f"JSON Value: {json_faults.shown(document)} No values in 'instances' array"
+        )
+    if _is_object(instances[0]):
+        return _named_rows(instances, tensors)
+    return _plain_rows(instances, tensors)
+
+
+def _plain_rows(instances: list[Any], tensors: Sequence[Tensor]) -> dict[str, Array]:
+    if len(tensors) > 1:
+        raise InvalidInput(
+            "instances is a plain list, but expecting list of objects as multiple "
+            "input tensors required as per tensorinfo_map"
+        )
+    try:
+        return {tensor.name: json_tensors.array(instances, tensor) for tensor in tensors}
+    except InvalidInput as error:
+        for position, element in enumerate(instances):
+            if _is_object(element):
+                raise InvalidInput(
+                    f"Expecting value/list but got object at item {position} of input list"
+                ) from error
+        position, fault = json_faults.element_fault(instances, tensors[0])
+        raise InvalidInput(
+            f"Failed to process element: {position} of 'instances' list. "
+            f"Error: INVALID_ARGUMENT: {fault.detail}"
+        ) from error
+
+
+def _named_rows(instances: list[Any], tensors: Sequence[Tensor]) -> dict[str, Array]:
+    wanted = {tensor.name for tensor in tensors}
+    for position, element in enumerate(instances):
+        _require_keys(position, element, wanted)
+    found = {}
+    for tensor in tensors:
+        values = [element[tensor.name] for element in instances]
+        try:
+            found[tensor.name] = json_tensors.array(values, tensor)
+        except InvalidInput as error:
+            position, fault = json_faults.element_fault(values, tensor)
+            raise InvalidInput(
+                f"Failed to process element: {position} key: {tensor.name} of 'instances' list. "
+                f"Error: INVALID_ARGUMENT: {fault.detail}"
+            ) from error
+    return found
+
+
+def _require_keys(position: int, element: object, wanted: set[str]) -> None:
+    if not isinstance(element, dict) or json_strings.is_bytes(element):
+        raise InvalidInput(f"Expecting object but got list at item {position} of input list")
+    for name in element:
+        if name not in wanted:
+            raise InvalidInput(
+                f"Failed to process element: {position} key: {name} of 'instances' list. Error: "
+                f"INVALID_ARGUMENT: JSON object: does not have named input: {name}"
+            )
+    if element.keys() != wanted:
+        raise InvalidInput(
+            f"Failed to process element: {position} of 'instances' list. "
+            f"JSON object: {json_faults.shown(element)} "
+            f"keys must be equal to: {','.join(sorted(wanted))}"
+        )
+
+
+def _named(value: dict[str, Any], tensor: Tensor) -> object:
+    if tensor.name not in value:
+        raise InvalidInput(f"Missing named input: {tensor.name} in 'inputs' object.")
+    return value[tensor.name]
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict) and not json_strings.is_bytes(value)

@@ -1,0 +1,211 @@
+"""TensorFlow Serving's REST dialect on /v1/: predict, status, metadata.
+
+Paths, bodies, error texts and codes are those of http_rest_api_handler.cc; so is the habit of
+not looking at the Content-Type, which its best-known client (`curl -d`) sets wrong.
+"""
+
+import re
+import time
+
+from registry import errors
+from runtime.backends.protocol import Backend, Call
+from runtime.protocols import http, json_tensors, predict_request
+from runtime.protocols.http import Answer, Receive, Scope
+from runtime.serving import Serving
+from runtime.table import Slot, State
+
+_PREDICT = re.compile(
+    r"/v1/models/([^/:]+)(?:(?:/versions/([0-9]+))|(?:/labels/([^/:]+)))?"
+    r":(classify|regress|predict)",
+    re.IGNORECASE,
+)
+_STATUS = re.compile(
+    r"/v1/models(?:/([^/:]+))?(?:(?:/versions/([0-9]+))|(?:/labels/([^/:]+)))?(?:\/(metadata))?",
+    re.IGNORECASE,
+)
+_LARGEST_VERSION = 2**63 - 1
+_CODES: tuple[tuple[type[errors.PlimsollError], int, str], ...] = (
+    (errors.TooLarge, 413, "OUT_OF_RANGE"),
+    (errors.InvalidInput, 400, "INVALID_ARGUMENT"),
+    (errors.NotFound, 404, "NOT_FOUND"),
+    (errors.Busy, 429, "RESOURCE_EXHAUSTED"),
+    (errors.Unavailable, 503, "UNAVAILABLE"),
+    (errors.WaitTimedOut, 504, "DEADLINE_EXCEEDED"),
+    (errors.PlimsollError, 500, "INTERNAL"),
+)
+_DTYPES = {
+    "float16": "DT_HALF",
+    "float32": "DT_FLOAT",
+    "float64": "DT_DOUBLE",
+    **{name: f"DT_{name.upper()}" for name in ("bool", "string")},
+    **{f"{sign}int{bits}": f"DT_{sign.upper()}INT{bits}"
+       for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}  # fmt: skip
+
+
+async def answer(serving: Serving, scope: Scope, receive: Receive) -> Answer:
+    """The answer to any request below /v1/."""
+    method, path = scope["method"], scope["path"]
+    predict = _PREDICT.fullmatch(path) if method == "POST" else None
+    if predict is not None:
+        return await _predict(serving, predict, scope, receive)
+    status = _STATUS.fullmatch(path) if method == "GET" else None
+    try:
+        if status is None:
+            raise errors.InvalidInput(f"Malformed request: {method} {path}")
+        return _described(serving, status)
+    except errors.PlimsollError as error:
+        return _error(error)
+
+
+async def _predict(
+    serving: Serving, match: re.Match[str], scope: Scope, receive: Receive
+) -> Answer:
+    started = time.perf_counter()
+    name, version, label, method = match.groups()
+    if method.lower() != "predict":
+        return http.json_answer(501, {"error": f"{method} is not implemented, use predict"})
+    try:
+        slot = _servable(serving, name, version=_version(version), label=label)
+    except errors.PlimsollError as error:
+        return _error(error)
+    # From here to the answer the version stays loaded, whatever is swapped meanwhile.
+    slot.enter()
+    try:
+        body = await http.body(
+            scope,
+            receive,
+            limit=serving.limits.body_bytes,
+            seconds=serving.limits.deadline_seconds,
+        )
+        found, code = Answer(200, await _predicted(serving, slot, body)), "OK"
+    except errors.PlimsollError as error:
+        found, code = _error(error), _code(error)[1]
+    finally:
+        slot.leave()
+    seconds = time.perf_counter() - started
+    serving.metrics.predicted(slot.pin, status=found.status, code=code, seconds=seconds)
+    return Answer(found.status, found.body, (*found.headers, *slot.headers))
+
+
+async def _predicted(serving: Serving, slot: Slot, body: bytes) -> bytes:
+    backend = _backend(slot)
+    document = json_tensors.loads(body)
+    call = predict_request.call_name(document, backend)
+    tensors = backend.calls[call].signature.inputs
+    if predict_request.is_row_format(document):
+        inputs = predict_request.rows(document, tensors)
+        outputs = await serving.run(slot, call, inputs)
+        return json_tensors.dumps({"predictions": json_tensors.rows(outputs)}, *outputs.values())
+    outputs = await serving.run(slot, call, predict_request.columns(document, tensors))
+    found = {name: json_tensors.values(name, column) for name, column in outputs.items()}
+    value = found if len(found) > 1 else next(iter(found.values()))
+    return json_tensors.dumps({"outputs": value}, *outputs.values())
+
+
+def _servable(serving: Serving, model: str, *, version: int | None, label: str | None) -> Slot:
+    """Who answers; a version that is still on its way is `Unavailable`, not unknown."""
+    if label is not None:
+        raise errors.InvalidInput(f"Unrecognized servable version label: {label}")
+    table = serving.table
+    slot = table.active(model) if version is None else table.get(model, version)
+    if slot is not None and slot.state is State.LOADING:
+        raise errors.Unavailable(f"{model}@{slot.pin.version} is loading. {slot.reason}".strip())
+    if slot is None or slot.backend is None or slot.state is not State.AVAILABLE:
+        wanted = f"Latest({model})" if version is None else f"Specific({model}, {version})"
+        raise errors.NotFound(f"Servable not found for request: {wanted}")
+    return slot
+
+
+def _backend(slot: Slot) -> Backend:
+    if slot.backend is None:  # unloaded while the body was on its way
+        raise errors.Unavailable(f"{slot.pin.model}@{slot.pin.version} was unloaded")
+    return slot.backend
+
+
+def _described(serving: Serving, match: re.Match[str]) -> Answer:
+    model, version_text, label, metadata = match.groups()
+    if model is None:
+        raise errors.InvalidInput("Missing model name in request.")
+    version = _version(version_text)
+    if metadata is not None:
+        slot = _servable(serving, model, version=version, label=label)
+        return http.json_answer(200, _metadata(slot, _backend(slot)))
+    if label is not None:
+        raise errors.InvalidInput(f"Unrecognized servable version label: {label}")
+    slots = serving.table.versions(model)
+    if not slots:
+        raise errors.NotFound(f"Could not find any versions of model {model}")
+    if version is not None:
+        slots = [slot for slot in slots if slot.pin.version == version]
+        if not slots:
+            raise errors.NotFound(f"Could not find version {version} of model {model}")
+    return http.json_answer(200, {"model_version_status": [_status(slot) for slot in slots]})
+
+
+def _status(slot: Slot) -> dict[str, object]:
+    """TensorFlow Serving has no word for refused: it is the END of a version that failed."""
+    refused = slot.state is State.REFUSED
+    return {
+        "version": str(slot.pin.version),
+        "state": "END" if refused else str(slot.state),
+        "status": {
+            "error_code": "FAILED_PRECONDITION" if refused else "OK",
+            "error_message": slot.reason if refused else "",
+        },
+    }
+
+
+def _metadata(slot: Slot, backend: Backend) -> dict[str, object]:
+    definitions = {name: _definition(call) for name, call in backend.calls.items()}
+    return {
+        "model_spec": {
+            "name": slot.pin.model,
+            "signature_name": "",
+            "version": str(slot.pin.version),
+        },
+        "metadata": {"signature_def": {"signature_def": definitions}},
+    }
+
+
+def _definition(call: Call) -> dict[str, object]:
+    sides = {
+        "inputs": zip(call.signature.inputs, call.inputs, strict=True),
+        "outputs": zip(call.signature.outputs, call.outputs, strict=True),
+    }
+    described = {
+        side: {
+            tensor.name: {
+                "dtype": _DTYPES[tensor.dtype],
+                "tensor_shape": _shape(tensor.shape),
+                "name": node,
+            }
+            for tensor, node in pairs
+        }
+        for side, pairs in sides.items()
+    }
+    return {**described, "method_name": call.method, "defaults": {}}
+
+
+def _shape(shape: tuple[int | None, ...] | None) -> dict[str, object]:
+    if shape is None:
+        return {"dim": [], "unknown_rank": True}
+    sizes = ("-1" if size is None else str(size) for size in shape)
+    return {"dim": [{"size": size, "name": ""} for size in sizes], "unknown_rank": False}
+
+
+def _version(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if len(text) > len(str(_LARGEST_VERSION)) or int(text) > _LARGEST_VERSION:
+        raise errors.InvalidInput(f"Failed to convert version: {text} to numeric.")
+    return int(text)
+
+
+def _code(error: errors.PlimsollError) -> tuple[int, str]:
+    return next((status, code) for kind, status, code in _CODES if isinstance(error, kind))
+
+
+def _error(error: errors.PlimsollError) -> Answer:
+    status, _ = _code(error)
+    return http.json_answer(status, {"error": error.detail}, *http.extra_headers(error))

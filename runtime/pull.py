@@ -1,0 +1,182 @@
+"""The registry as a host sees it: envelope, blobs, events. The only place that speaks HTTP out.
+
+Nothing that comes back is believed here: `download` compares with the size and digest it was
+given, the envelope is checked by who asked for it. A cut connection resumes where it stopped,
+a bounded number of times in a row.
+"""
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from io import BufferedRandom
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import httpx2
+
+from registry import errors
+from registry.core import canonical
+from registry.core.canonical import Json
+from registry.core.envelope import Wanted
+from registry.core.oms import File
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+_CHUNK = 1024 * 1024
+_ENVELOPE_LIMIT = 16 * 1024 * 1024
+_ATTEMPTS = 4
+_FIRST_DELAY_SECONDS = 0.1
+_TIMEOUT = httpx2.Timeout(30, connect=5)
+_INTEGRITY_CODES = {"integrity", "digest_mismatch", "signature_invalid", "log_forked"}
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """One registry. The token is read from its file at each request, so it may be rotated."""
+
+    url: str
+    token_file: Path
+
+    def envelope(self, wanted: Wanted) -> bytes:
+        """The pull envelope as received; raises `PlimsollError`s."""
+        path = f"/v1/models/{wanted.model}/versions/{wanted.version}/bundle"
+        received = bytearray()
+        with self._client() as client, _named(self.url), client.stream("GET", path) as response:
+            _require(response, HTTPStatus.OK)
+            for chunk in response.iter_bytes():
+                received += chunk
+                if len(received) > _ENVELOPE_LIMIT:
+                    raise errors.TooLarge(f"the pull envelope is over {_ENVELOPE_LIMIT} bytes")
+        return bytes(received)
+
+    def download(self, file: File, target: Path) -> None:
+        """Bring `target` to be `file`, synced, from whatever is there; raises `DigestMismatch`."""
+        resumed = target.exists() and target.stat().st_size > 0
+        try:
+            self._download(file, target)
+        except errors.DigestMismatch:
+            target.unlink()
+            if not resumed:
+                raise
+            # What an earlier pull left was not the beginning of this file: once more, from zero.
+            self._download(file, target)
+
+    def post_event(self, event: dict[str, Json]) -> None:
+        """Record one event; the same id again is a quiet success. Raises `PlimsollError`s."""
+        with self._client() as client, _named(self.url):
+            body = canonical.encode(event)
+            response = client.post(
+                "/v1/events", content=body, headers={"content-type": "application/json"}
+            )
+            if response.status_code != HTTPStatus.CREATED:
+                _require(response, HTTPStatus.OK)
+
+    def _download(self, file: File, target: Path) -> None:
+        with target.open("ab+") as sink, self._client() as client:
+            hasher = _hash_of(sink)
+            failures = 0
+            while True:
+                before = sink.tell()
+                try:
+                    self._stream(client, file, sink, hasher)
+                    break
+                except errors.Unavailable:
+                    failures = failures + 1 if sink.tell() == before else 0
+                    if failures >= _ATTEMPTS:
+                        raise
+                    time.sleep(_FIRST_DELAY_SECONDS * 2**failures)
+            sink.flush()
+            os.fsync(sink.fileno())
+            _compare(file, sink.tell(), hasher.hexdigest())
+
+    def _stream(self, client: httpx2.Client, file: File, sink: BinaryIO, hasher: "_Hash") -> None:
+        start = sink.tell()
+        if start >= file.size:
+            return
+        asked = {"range": f"bytes={start}-"} if start else {}
+        path = f"/v1/blobs/{file.digest}"
+        with _named(self.url), client.stream("GET", path, headers=asked) as response:
+            _require(response, HTTPStatus.PARTIAL_CONTENT if start else HTTPStatus.OK)
+            for chunk in response.iter_raw(_CHUNK):
+                if sink.tell() + len(chunk) > file.size:
+                    raise errors.DigestMismatch(
+                        f"file {file.path!r} is longer than the {file.size} bytes of the manifest"
+                    )
+                sink.write(chunk)
+                hasher.update(chunk)
+
+    def _client(self) -> httpx2.Client:
+        try:
+            token = self.token_file.read_text().strip()
+        except OSError as error:
+            raise errors.Unauthenticated(
+                f"{self.token_file}: cannot be read: {error.strerror}",
+                fix="write the host's registry token into this file",
+            ) from error
+        headers = {"authorization": f"Bearer {token}", "accept-encoding": "identity"}
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT)
+
+
+class _named:  # noqa: N801  reads as a verb where it is used
+    """Turns a transport failure into `Unavailable` with the registry's name in it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, httpx2.HTTPError):
+            what = str(error) or type(error).__name__
+            raise errors.Unavailable(f"registry {self._url} did not answer: {what}") from error
+
+
+def _require(response: httpx2.Response, wanted: HTTPStatus) -> None:
+    status = response.status_code
+    if status == wanted:
+        return
+    response.read()
+    code, detail = _problem(response)
+    said = f"registry answered {status} to {response.request.url.path}: {detail}"
+    if code in _INTEGRITY_CODES:
+        raise errors.IntegrityError(said)
+    if status == HTTPStatus.UNAUTHORIZED:
+        raise errors.Unauthenticated(said, fix="give the host a new token")
+    if status == HTTPStatus.FORBIDDEN:
+        raise errors.Forbidden(said, fix="give the host a token of the role 'host'")
+    if status == HTTPStatus.NOT_FOUND:
+        raise errors.NotFound(said)
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        raise errors.DigestMismatch(f"{said}: the stored file is shorter than the manifest says")
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise errors.Unavailable(said)
+    raise errors.InvalidInput(said)
+
+
+def _problem(response: httpx2.Response) -> tuple[str, str]:
+    """Code and detail of a problem+json answer; the first of the text where it is none."""
+    try:
+        document = canonical.decode_object(response.content, what="problem")
+    except errors.InvalidInput:
+        return "", response.text[:200]
+    return str(document.get("code", "")), str(document.get("detail", ""))[:500]
+
+
+def _hash_of(sink: BufferedRandom) -> "_Hash":
+    sink.seek(0)
+    return hashlib.file_digest(sink, "sha256")
+
+
+def _compare(file: File, size: int, hexdigest: str) -> None:
+    if size != file.size:
+        raise errors.DigestMismatch(
+            f"file {file.path!r} ends after {size} of {file.size} bytes: it is truncated"
+        )
+    if f"sha256:{hexdigest}" != file.digest:
+        raise errors.DigestMismatch(
+            f"file {file.path!r} has the digest sha256:{hexdigest}, the manifest says {file.digest}"
+        )

@@ -1,0 +1,129 @@
+"""The process: it listens at once, brings versions up behind that, and goes down in order.
+
+Routes by the first segment of the path to a dialect, to process mode's control, or to the few
+pages here. On SIGTERM: not ready, no new connections, requests in flight finish, exit code 0.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+import uvloop
+
+from registry import errors
+from runtime import control, metrics
+from runtime.config import Config
+from runtime.control import Control
+from runtime.protocols import http, tensorflow_serving
+from runtime.protocols.http import Answer, Receive, Scope, Send
+from runtime.serving import Serving
+
+# Longer than Traefik keeps an idle connection (90 s): who closes first must be the proxy, or it
+# sends a request into a connection that is closing.
+_KEEP_ALIVE_SECONDS = 120
+_EVENTS_SECONDS = 2.0
+_log = logging.getLogger("plimsoll.runtime")
+
+
+class Application:
+    """The ASGI callable."""
+
+    def __init__(self, serving: Serving, changes: Control) -> None:
+        self._serving = serving
+        self._control = changes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            answer = await self._answer(scope, receive)
+        except Exception:  # noqa: BLE001  the outermost boundary
+            # A defect costs one request its answer, never the process.
+            _log.exception("request failed", extra={"path": scope["path"]})
+            answer = http.json_answer(500, {"error": "internal error"})
+        await http.send(answer, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        path: str = scope["path"]
+        if path[:4].lower() == "/v1/":
+            return await tensorflow_serving.answer(self._serving, scope, receive)
+        if path.startswith("/plimsoll/models/"):
+            return await self._control.answer(scope, receive)
+        if scope["method"] not in {"GET", "HEAD"}:
+            return http.problem(errors.NotFound(f"there is no {scope['method']} {path}"))
+        return self._page(path)
+
+    def _page(self, path: str) -> Answer:
+        match path:
+            case "/livez":
+                return http.json_answer(200, {"live": True})
+            case "/readyz":
+                ready = self._serving.is_ready()
+                return http.json_answer(200 if ready else 503, {"ready": ready})
+            case "/plimsoll/status":
+                return http.json_answer(200, self._status())
+            case "/metrics":
+                return _text(self._serving.metrics.own())
+            case "/monitoring/prometheus/metrics":
+                return _text(self._serving.metrics.tensorflow_serving())
+        return http.problem(errors.NotFound(f"there is no {path}"))
+
+    def _status(self) -> dict[str, object]:
+        slots = self._serving.table.slots()
+        models = [control.described(self._serving, slot) for slot in slots]
+        return {"host": self._serving.host, "models": models}
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, whose first reaction to a signal is to stop being ready."""
+
+    def __init__(self, settings: uvicorn.Config, serving: Serving) -> None:
+        super().__init__(settings)
+        self._serving = serving
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        _log.info("stopping", extra={"signal": signal.Signals(sig).name})
+        self._serving.is_draining = True
+        super().handle_exit(sig, frame)
+
+
+def run(loaded: Config, *, path: Path) -> None:
+    """Serve until a signal comes; returns once every request has its answer."""
+    # Uvicorn raises the signal again when it is done. Here that means: done, and all is well.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(loaded, path))
+
+
+async def _serve(loaded: Config, path: Path) -> None:
+    serving = Serving(loaded, cores=os.cpu_count() or 1)
+    application = Application(serving, Control(serving, loaded, path=path))
+    for pin in sorted(loaded.models, key=lambda pin: not pin.active):
+        serving.begin(pin)
+    host, port = loaded.address
+    settings = uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=2048,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=loaded.limits.deadline_seconds,
+    )
+    await _Server(settings, serving).serve()
+    await asyncio.to_thread(serving.flush_events, seconds=_EVENTS_SECONDS)
+
+
+def _text(page: bytes) -> Answer:
+    return Answer(200, page, ((b"content-type", metrics.CONTENT_TYPE.encode()),))

@@ -1,0 +1,208 @@
+"""Brings versions up, swaps them, takes them down, and runs requests on them.
+
+A version is obtained and verified, opened and warmed up on other threads, and enters service by
+one assignment on the event loop. Whatever goes wrong before that touches nothing that serves.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from registry import errors
+from registry.core.entries import Kind
+from registry.core.envelope import Refused
+from runtime import obtain
+from runtime.backends import opening, protocol
+from runtime.backends.protocol import Array, Arrays
+from runtime.cache import Cache, Copy
+from runtime.config import Config, Pin
+from runtime.events import Events
+from runtime.metrics import Metrics
+from runtime.obtain import NotNow
+from runtime.pull import Registry
+from runtime.table import Slot, State, Table
+
+_FIRST_DELAY_SECONDS = 0.5
+_LONGEST_DELAY_SECONDS = 30.0
+_LOADERS = 4
+_log = logging.getLogger("plimsoll.runtime")
+
+
+class Serving:
+    """Made on the event loop, used on the event loop; only the blocking parts leave it."""
+
+    def __init__(self, config: Config, *, cores: int) -> None:
+        self._config = config
+        self._registry = Registry(config.registry, config.token_file)
+        self._cache = Cache(config.cache, keep=config.limits.keep_versions)
+        self._events = Events(self._registry, host=config.host)
+        self._loop = asyncio.get_running_loop()
+        self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="load")
+        self._engines = ThreadPoolExecutor(cores, thread_name_prefix="engine")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._queued = 0
+        self.limits = config.limits
+        self.table = Table()
+        self.metrics = Metrics(self.table)
+        self.is_draining = False
+
+    @property
+    def host(self) -> str:
+        return self._config.host
+
+    def is_ready(self) -> bool:
+        """Whether every model that should answer does, and the process is not going down."""
+        slots = self.table.slots()
+        waiting = [slot for slot in slots if self.table.is_active(slot)
+                   and slot.state is not State.AVAILABLE]  # fmt: skip
+        return not self.is_draining and not waiting
+
+    def begin(self, pin: Pin) -> Slot:
+        """Start to bring a version up in the background."""
+        slot = Slot(pin)
+        self.table.put(slot)
+        self._spawn(slot)
+        return slot
+
+    async def end(self, slot: Slot) -> None:
+        """Take a version out of service, let its requests finish, and give its memory back."""
+        self.table.remove(slot)
+        await slot.drained()
+        await self._loop.run_in_executor(self._loaders, _close, slot)
+        _log.info("unloaded", extra=_named(slot.pin))
+
+    async def run(self, slot: Slot, call: str, inputs: Arrays) -> dict[str, Array]:
+        """One inference. Raises `InvalidInput`, `Busy`, `WaitTimedOut`."""
+        if slot.backend is None:
+            raise errors.Unavailable(f"{slot.pin.model}@{slot.pin.version} is {slot.state}")
+        backend = slot.backend
+        protocol.require_fit(backend.calls[call].signature, inputs)
+        if self._queued >= self.limits.queue:
+            raise errors.Busy(f"{self._queued} requests wait already", fix="try again in a moment")
+        self._queued += 1
+        slot.enter()
+        work = self._engines.submit(backend.run, call, inputs)
+        try:
+            async with asyncio.timeout(self.limits.deadline_seconds):
+                return await asyncio.wrap_future(work)
+        except TimeoutError as error:
+            raise errors.WaitTimedOut(
+                f"no answer within {self.limits.deadline_seconds} seconds"
+            ) from error
+        finally:
+            self._when_done(work, lambda: self._leave(slot))
+
+    def flush_events(self, *, seconds: float) -> None:
+        """Blocks until what happened has been told, or for `seconds`."""
+        self._events.flush(seconds=seconds)
+
+    def _leave(self, slot: Slot) -> None:
+        self._queued -= 1
+        slot.leave()
+
+    def _when_done(self, work: "Future[dict[str, Array]]", then: Callable[[], None]) -> None:
+        """A request that timed out inside the engine holds its place until the engine is done."""
+        if work.done():
+            then()
+        else:
+            work.add_done_callback(lambda _: self._loop.call_soon_threadsafe(then))
+
+    def _spawn(self, slot: Slot) -> None:
+        task = self._loop.create_task(self._bring_up_or_refuse(slot))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _bring_up_or_refuse(self, slot: Slot) -> None:
+        occasion = secrets.token_hex(8)
+        try:
+            await self._bring_up(slot, occasion)
+        except errors.PlimsollError as error:
+            self._refuse(slot, f"verified, but not loadable: {error.detail}", occasion=occasion)
+        except Exception as error:  # noqa: BLE001  the boundary of this task
+            # A defect of ours must not leave the version LOADING for ever, nor hide.
+            _log.exception("bringing a version up failed", extra=_named(slot.pin))
+            self._refuse(slot, f"internal error: {error!r}", occasion=occasion)
+
+    async def _bring_up(self, slot: Slot, occasion: str) -> None:
+        # The engine's import goes on while the files come; what it raises, opening raises again.
+        warming = self._loop.run_in_executor(self._loaders, opening.prepare, slot.pin.format)
+        warming.add_done_callback(lambda done: done.exception())
+        copy = await self._obtained(slot, occasion)
+        if copy is None:
+            return
+        slot.copy = copy
+        if copy.verified.format != slot.pin.format:
+            raise errors.UnsafeModel(
+                f"its format is {copy.verified.format!r}, the configuration says "
+                f"{slot.pin.format!r}"
+            )
+        slot.backend = await self._loop.run_in_executor(
+            self._loaders, opening.opened, slot.pin.format, copy.files
+        )
+        self._enter_service(slot, occasion)
+
+    async def _obtained(self, slot: Slot, occasion: str) -> Copy | None:
+        """Verified files, sooner or later; None where the version is refused, or gone meanwhile."""
+        delay = _FIRST_DELAY_SECONDS
+        while slot.state is not State.END:
+            match await self._loop.run_in_executor(self._loaders, self._attempt, slot.pin):
+                case Copy() as copy:
+                    self.metrics.verified(slot.pin.model, "verified")
+                    self._events.tell(Kind.VERIFIED, slot.pin, occasion=occasion)
+                    return copy
+                case Refused(code, reason):
+                    self._refuse(slot, f"{code}: {reason}", occasion=occasion)
+                    return None
+                case NotNow(reason, discarded):
+                    self._postpone(slot, reason, discarded=discarded, occasion=occasion)
+            await asyncio.sleep(delay * (0.75 + secrets.randbelow(50) / 100))
+            delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
+        return None
+
+    def _attempt(self, pin: Pin) -> Copy | Refused | NotNow:
+        return obtain.obtain(
+            pin.wanted,
+            trust_file=self._config.trust_file,
+            cache=self._cache,
+            registry=self._registry,
+        )
+
+    def _enter_service(self, slot: Slot, occasion: str) -> None:
+        if slot.state is State.END:
+            _close(slot)  # unloaded while it was loading
+            return
+        slot.state, slot.reason = State.AVAILABLE, ""
+        self._events.tell(Kind.LOADED, slot.pin, occasion=occasion)
+        _log.info("available", extra=_named(slot.pin))
+
+    def _postpone(self, slot: Slot, reason: str, *, discarded: str, occasion: str) -> None:
+        """Keep trying. A cached copy that lied is a refusal, even while a new pull is awaited."""
+        if discarded:
+            self._refuse(slot, discarded, occasion=occasion)
+        slot.reason = f"{discarded}; {reason}" if discarded else reason
+        _log.warning("waiting", extra={**_named(slot.pin), "reason": slot.reason})
+
+    def _refuse(self, slot: Slot, reason: str, *, occasion: str) -> None:
+        if slot.copy is not None:
+            slot.copy.lease.close()
+            slot.copy = None
+        if slot.state is not State.END:
+            slot.state, slot.reason = State.REFUSED, reason
+        self.metrics.verified(slot.pin.model, "refused")
+        self._events.tell(Kind.REFUSED, slot.pin, occasion=occasion, reason=reason)
+        _log.error("refused", extra={**_named(slot.pin), "reason": reason})
+
+
+def _close(slot: Slot) -> None:
+    if slot.backend is not None:
+        slot.backend.close()
+        slot.backend = None
+    if slot.copy is not None:
+        slot.copy.lease.close()
+        slot.copy = None
+
+
+def _named(pin: Pin) -> dict[str, object]:
+    return {"model": pin.model, "version": pin.version, "digest": pin.digest}

@@ -1,0 +1,135 @@
+"""SavedModel: real exports, flaws built field by field, and TensorFlow as the reference."""
+
+import hashlib
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from registry import errors
+from registry.core.tensors import Signature, Tensor
+from registry.formats import inspection, saved_model_ops
+from tests.formats import descriptors, saved_models
+
+LIMITS = inspection.Limits()
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    script = HERE / "export_saved_models.py"
+    done = subprocess.run(
+        [sys.executable, script, folder], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path for path in found}
+
+
+def inspect_built(folder: Path, files: saved_models.Files) -> inspection.Inspection:
+    places = {}
+    for path, content in files.items():
+        places[path] = folder / hashlib.sha256(path.encode()).hexdigest()
+        places[path].write_bytes(content)
+    return inspection.inspect(places, "saved_model", LIMITS)
+
+
+def test_a_keras_export_is_read_without_tensorflow(exported: Path):
+    found = inspection.inspect(files_of(exported / "layers"), None, LIMITS)
+    assert found.format == "saved_model"
+    assert found.signature == Signature(
+        (Tensor("image", "float32", (None, 28, 28, 1)),),
+        (Tensor("output_0", "float32", (None, 10)),),
+    )
+    assert found.detail["signatureName"] == "serving_default"
+    assert str(found.detail["producer"]).startswith("TensorFlow 2.")
+
+
+def test_tables_loops_and_text_inputs_are_read(exported: Path):
+    found = inspection.inspect(files_of(exported / "table"), None, LIMITS)
+    assert found.signature.inputs == (
+        Tensor("key", "string", (2,)),
+        Tensor("x", "float32", (None, 4)),
+    )
+    assert [output.name for output in found.signature.outputs] == ["id", "y"]
+
+
+def test_a_tensorflow_1_export_is_read(exported: Path):
+    found = inspection.inspect(files_of(exported / "version_one"), None, LIMITS)
+    assert found.signature.outputs == (Tensor("y", "float32", (None, 2)),)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("reader", "operation ReadFile"),
+        ("writer", "operation PrintV2"),
+        ("wrapper", "operation MatchingFiles"),
+        ("vocabulary", "operation InitializeTableFromTextFileV2"),
+    ],
+)
+def test_a_real_export_that_touches_files_is_refused(exported: Path, name: str, expected: str):
+    with pytest.raises(errors.UnsafeModel, match=f"{expected}.* is not allowed"):
+        inspection.inspect(files_of(exported / name), None, LIMITS)
+
+
+def test_weights_that_were_left_behind_are_missed(exported: Path):
+    files = files_of(exported / "layers")
+    del files["variables/variables.index"]
+    with pytest.raises(errors.UnsafeModel, match="the weights are not complete"):
+        inspection.inspect(files, None, LIMITS)
+
+
+def test_the_built_model_is_accepted_but_for_its_flaws(tmp_path: Path):
+    found = inspect_built(tmp_path, saved_models.files(saved_models.honest()))
+    assert found.signature.inputs == (Tensor("x", "float32", (None, 4)),)
+
+
+@pytest.mark.parametrize("name", saved_models.FLAWS)
+def test_a_flawed_model_is_refused_with_its_flaw_and_the_fix(tmp_path: Path, name: str):
+    build, expected = saved_models.FLAWS[name]
+    with pytest.raises(errors.UnsafeModel, match=expected) as caught:
+        inspect_built(tmp_path, build())
+    assert caught.value.detail.startswith(("saved_model.pb: ", "variables/: "))
+    assert caught.value.fix
+
+
+def test_every_tenth_flipped_byte_is_refused_or_still_harmless(tmp_path: Path):
+    """No flip may end in anything but a verdict."""
+    whole = saved_models.files(saved_models.honest())["saved_model.pb"]
+    for position in range(0, len(whole), 23):
+        flipped = bytearray(whole)
+        flipped[position] ^= 0x55
+        try:
+            inspect_built(tmp_path, {"saved_model.pb": bytes(flipped)})
+        except errors.UnsafeModel as refusal:
+            assert "failed with status" not in refusal.detail
+
+
+def test_the_descriptors_are_those_of_the_installed_tensorflow():
+    carried = resources.files("registry.formats").joinpath("saved_model.descriptors").read_bytes()
+    assert carried == descriptors.of_installed_tensorflow(), descriptors.__doc__
+
+
+def test_every_allowed_operation_exists_in_tensorflow_and_none_touches_files(exported: Path):
+    script = """
+from tensorflow.core.framework import op_def_pb2
+from tensorflow.python.client import pywrap_tf_session as session
+listed = op_def_pb2.OpList.FromString(session.TF_GetBuffer(session.TF_GetAllOpList()))
+print(*[op.name for op in listed.op])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    known = set(done.stdout.split())
+    assert saved_model_ops.SAVING <= known
+    telling = ("File", "Print", "PyFunc", "Send", "Recv", "Rpc", "Dataset", "Iterator", "Xla")
+    assert not [op for op in saved_model_ops.SERVING if any(word in op for word in telling)]
+    assert not saved_model_ops.SERVING & {"ImmutableConst", "LoadAndRemapMatrix", "Abort"}

@@ -1,0 +1,144 @@
+"""Reading and proposing to real Git repositories."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from reconciler import repo
+from registry import errors
+from tests.reconciler.origin import Origin
+
+LIMIT = 100_000
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Origin:
+    return Origin(tmp_path / "remote")
+
+
+def clone(origin: Origin, folder: Path) -> repo.Repository:
+    author = ("Bot", "bot@example.com")
+    return repo.Repository(origin.url, branch="main", folder=folder / "clone", author=author)
+
+
+def test_fetch_follows_the_branch(origin: Origin, tmp_path: Path) -> None:
+    here = clone(origin, tmp_path)
+    first = origin.commit({"models.d/a.yaml": "a: 1\n"})
+    assert here.fetch() == first
+    second = origin.commit({"models.d/a.yaml": "a: 2\n"})
+    assert here.fetch() == second
+    assert here.read_at(first, "models.d/a.yaml", limit=LIMIT) == b"a: 1\n"
+    assert here.read_at(second, "models.d/a.yaml", limit=LIMIT) == b"a: 2\n"
+
+
+def test_fetch_follows_a_branch_that_was_rewritten(origin: Origin, tmp_path: Path) -> None:
+    here = clone(origin, tmp_path)
+    origin.commit({"models.d/a.yaml": "a: 1\n"})
+    origin.commit({"models.d/a.yaml": "a: 2\n"})
+    here.fetch()
+    origin.git("reset", "--quiet", "--hard", "HEAD~1")
+    origin.git("push", "--quiet", "--force", "origin", "main")
+    assert here.fetch() == origin.git("rev-parse", "HEAD")
+
+
+def test_only_the_asked_folders_are_listed_and_links_are_marked(
+    origin: Origin, tmp_path: Path
+) -> None:
+    (origin.work / "models.d").mkdir()
+    (origin.work / "models.d" / "passwd").symlink_to("/etc/passwd")
+    commit = origin.commit({"models.d/a b.yaml": "x\n", "policies/p.yaml": "y\n", "other": "z\n"})
+    here = clone(origin, tmp_path)
+    here.fetch()
+    found = {blob.path: blob.regular for blob in here.list(commit, ["models.d", "policies"])}
+    assert found == {"models.d/a b.yaml": True, "models.d/passwd": False, "policies/p.yaml": True}
+    assert here.read_at(commit, "models.d/passwd", limit=LIMIT) is None
+
+
+def test_bytes_are_read_as_they_are(origin: Origin, tmp_path: Path) -> None:
+    commit = origin.commit({"models.d/a.csv": "1,2\r\n3,4\n\n\n"})
+    here = clone(origin, tmp_path)
+    here.fetch()
+    assert here.read_at(commit, "models.d/a.csv", limit=LIMIT) == b"1,2\r\n3,4\n\n\n"
+
+
+def test_a_file_over_the_limit_is_refused_unread(origin: Origin, tmp_path: Path) -> None:
+    commit = origin.commit({"models.d/big": "x" * 2000})
+    here = clone(origin, tmp_path)
+    here.fetch()
+    with pytest.raises(errors.TooLarge, match=r"models.d/big has 2000 bytes, at most 1000"):
+        here.read_at(commit, "models.d/big", limit=1000)
+
+
+def test_a_missing_remote_is_git_unavailable(tmp_path: Path) -> None:
+    here = repo.Repository(
+        str(tmp_path / "nowhere"), branch="main", folder=tmp_path / "clone", author=("a", "b")
+    )
+    with pytest.raises(errors.GitUnavailable, match=r"cannot fetch main from .*nowhere"):
+        here.fetch()
+
+
+def test_a_missing_branch_is_git_unavailable(origin: Origin, tmp_path: Path) -> None:
+    origin.commit({"a": "1"})
+    here = repo.Repository(
+        origin.url, branch="release", folder=tmp_path / "clone", author=("a", "b")
+    )
+    with pytest.raises(errors.GitUnavailable, match="release"):
+        here.fetch()
+
+
+def test_a_broken_clone_is_made_again(origin: Origin, tmp_path: Path) -> None:
+    commit = origin.commit({"models.d/a.yaml": "a: 1\n"})
+    here = clone(origin, tmp_path)
+    here.fetch()
+    shutil.rmtree(tmp_path / "clone" / "refs")
+    shutil.rmtree(tmp_path / "clone" / "objects")
+    assert here.fetch() == commit
+
+
+def test_the_remote_cannot_name_a_program_to_run(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    here = repo.Repository(
+        f"ext::sh -c touch% {marker}", branch="main", folder=tmp_path / "c", author=("a", "b")
+    )
+    with pytest.raises(errors.GitUnavailable):
+        here.fetch()
+    assert not marker.exists()
+
+
+def test_a_pushed_proposal_changes_one_file_and_can_be_repeated(
+    origin: Origin, tmp_path: Path
+) -> None:
+    parent = origin.commit({"models.d/a.yaml": "version: 2\n", "models.d/b.yaml": "b\n"})
+    here = clone(origin, tmp_path)
+    here.fetch()
+    wish = repo.Proposal(
+        branch="plimsoll/revert-a",
+        parent=parent,
+        path="models.d/a.yaml",
+        content=b"version: 1\n",
+        message="Revert a\n\nbecause it failed\n",
+        at=1_700_000_000.0,
+    )
+    first = here.push(wish)
+    assert here.push(wish) == first
+    assert origin.branch("plimsoll/revert-a", "models.d/a.yaml") == "version: 1"
+    assert origin.branch("plimsoll/revert-a", "models.d/b.yaml") == "b"
+    assert origin.message("plimsoll/revert-a") == "Revert a\n\nbecause it failed"
+    assert origin.branch("main", "models.d/a.yaml") == "version: 2"
+    assert here.fetch() == parent
+
+
+def test_a_repository_that_does_not_take_pushes_is_git_unavailable(
+    origin: Origin, tmp_path: Path
+) -> None:
+    parent = origin.commit({"models.d/a.yaml": "1\n"})
+    here = clone(origin, tmp_path)
+    here.fetch()
+    hook = Path(origin.url) / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho branch is protected >&2\nexit 1\n")
+    os.chmod(hook, 0o755)  # noqa: S103, PTH101  a hook must be executable
+    wish = repo.Proposal("x", parent, "models.d/a.yaml", b"2\n", "m", 0.0)
+    with pytest.raises(errors.GitUnavailable, match="cannot push branch x"):
+        here.push(wish)

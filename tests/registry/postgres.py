@@ -1,0 +1,57 @@
+"""A throw-away PostgreSQL cluster on a unix socket, started as the user `postgres` if we are root."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+_PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+
+
+def is_installed() -> bool:
+    return bool(_PROGRAMS)
+
+
+@contextmanager
+def cluster() -> Iterator[str]:
+    """The folder of the socket of a running cluster with the superuser `postgres`."""
+    folder = Path(tempfile.mkdtemp(prefix="plimsoll-pg-"))
+    data = folder / "data"
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        _run("initdb", "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync")
+        options = f"-c listen_addresses='' -c fsync=off -c max_connections=50 -k {folder}"
+        log = str(folder / "log")
+        _run("pg_ctl", "-D", str(data), "-l", log, "-w", "-o", options, "start")
+        try:
+            yield str(folder)
+        finally:
+            _run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+def create_database(socket_folder: str, name: str) -> str:
+    """The address of a new, empty database."""
+    with psycopg.connect(
+        f"host={socket_folder} user=postgres dbname=postgres", autocommit=True
+    ) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return f"postgresql://postgres@/{name}?host={socket_folder}"
+
+
+def _run(program: str, *arguments: str) -> None:
+    command: Sequence[str] = [str(_PROGRAMS[0] / program), *arguments]
+    if os.geteuid() == 0:
+        command = ["runuser", "-u", "postgres", "--", *command]
+    # pg_ctl leaves the server running with our output: a pipe would never close.
+    with tempfile.TemporaryFile() as output:
+        done = subprocess.run(command, stdout=output, stderr=output, cwd="/", check=False)
+        output.seek(0)
+        assert done.returncode == 0, output.read().decode()

@@ -1,0 +1,50 @@
+"""A registry as a process of its own, so that it can be killed: `python -m tests.registry.serving`."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+from registry.api.server import Server
+from registry.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def running(data_dir: Path) -> Iterator[tuple[httpx2.Client, subprocess.Popen[str]]]:
+    """An admin's client and the process; whatever is left of it is killed at the end."""
+    command = [sys.executable, "-m", "tests.registry.serving", str(data_dir)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert process.stdout
+        address = next(line for line in process.stdout if line.startswith("http")).strip()
+        token = Settings(data_dir).admin_token_file.read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        transport = httpx2.HTTPTransport(retries=5)
+        with httpx2.Client(base_url=address, headers=headers, transport=transport) as client:
+            yield client, process
+    finally:
+        kill(process)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """As a power cut would, without a word."""
+    if process.poll() is None:
+        os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout:
+        process.stdout.close()
+
+
+if __name__ == "__main__":
+    server = Server(Settings(Path(sys.argv[1]), listen=("127.0.0.1:0",)))
+    print(server.addresses[0], flush=True)
+    server.run()

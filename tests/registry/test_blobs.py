@@ -1,0 +1,147 @@
+"""One suite for every blob store: a local directory, and an object store speaking S3."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from registry import errors
+from registry.store.blobs import BlobStore
+from registry.store.bucket import BucketStore
+from registry.store.folder import FolderStore
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def blobs(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> BlobStore:
+    if request.param == "folder":
+        return FolderStore(tmp_path / "blobs")
+    endpoint = request.getfixturevalue("s3_endpoint")
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "k",
+        "AWS_SECRET_ACCESS_KEY": "s",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ALLOW_HTTP": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    bucket = "b" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:20]
+    _create_bucket(endpoint, bucket)
+    return BucketStore(f"s3://{bucket}/models")
+
+
+def _create_bucket(endpoint: str, bucket: str) -> None:
+    import httpx2
+
+    httpx2.put(f"{endpoint}/{bucket}", content=b"").raise_for_status()
+
+
+def digest_of(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def spooled(tmp_path: Path, data: bytes) -> Path:
+    file = tmp_path / "upload.part"
+    file.write_bytes(data)
+    return file
+
+
+def read(blobs: BlobStore, digest: str, start: int, stop: int) -> bytes:
+    async def collect() -> bytes:
+        return b"".join([block async for block in blobs.read(digest, start, stop)])
+
+    return asyncio.run(collect())
+
+
+LARGE = bytes(range(256)) * (12 * 4096 + 7)  # over one multipart part, and no whole number of MiB
+
+
+@pytest.mark.parametrize("data", [b"", b"x", LARGE], ids=["empty", "one byte", "12 MiB"])
+def test_what_was_adopted_is_read_back(blobs: BlobStore, tmp_path: Path, data: bytes) -> None:
+    digest = digest_of(data)
+    assert blobs.size(digest) is None
+    file = spooled(tmp_path, data)
+    blobs.adopt(file, digest)
+    assert blobs.size(digest) == len(data)
+    assert read(blobs, digest, 0, len(data)) == data
+    assert not file.exists()
+
+
+def test_any_range_can_be_read(blobs: BlobStore, tmp_path: Path) -> None:
+    digest = digest_of(LARGE)
+    blobs.adopt(spooled(tmp_path, LARGE), digest)
+    for start, stop in [(0, 1), (5, 5), (1048575, 1048577), (len(LARGE) - 1, len(LARGE))]:
+        assert read(blobs, digest, start, stop) == LARGE[start:stop]
+
+
+def test_putting_twice_leaves_one_blob(blobs: BlobStore, tmp_path: Path) -> None:
+    digest = digest_of(b"same")
+    blobs.put(b"same", digest)
+    blobs.put(b"same", digest)
+    blobs.adopt(spooled(tmp_path, b"same"), digest)
+    assert list(blobs.digests()) == [digest]
+
+
+def test_a_blob_can_be_read_from_a_local_file(blobs: BlobStore, tmp_path: Path) -> None:
+    digest = digest_of(LARGE)
+    blobs.adopt(spooled(tmp_path, LARGE), digest)
+    for _ in range(2):
+        assert blobs.local(digest, tmp_path).read_bytes() == LARGE
+
+
+def test_a_deleted_blob_is_gone_and_deleting_again_is_fine(blobs: BlobStore) -> None:
+    digest = digest_of(b"gone")
+    blobs.put(b"gone", digest)
+    blobs.delete(digest)
+    blobs.delete(digest)
+    assert blobs.size(digest) is None
+    assert list(blobs.digests()) == []
+
+
+def test_a_blob_that_is_not_there_is_not_found(blobs: BlobStore, tmp_path: Path) -> None:
+    digest = digest_of(b"never")
+    with pytest.raises(errors.NotFound):
+        read(blobs, digest, 0, 5)
+    with pytest.raises(errors.NotFound):
+        blobs.local(digest, tmp_path)
+
+
+def test_an_object_store_that_is_away_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch, s3_endpoint: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    with pytest.raises(errors.Unavailable):
+        BucketStore("s3://no-such-bucket").put(b"x", digest_of(b"x"))
+
+
+def test_a_damaged_blob_is_healed_by_pushing_it_again(tmp_path: Path) -> None:
+    blobs = FolderStore(tmp_path / "blobs")
+    digest = digest_of(b"weights")
+    blobs.put(b"weights", digest)
+    stored = blobs.path(digest)
+    stored.chmod(0o600)
+    stored.write_bytes(b"weighty")
+    blobs.adopt(spooled(tmp_path, b"weights"), digest)
+    assert stored.read_bytes() == b"weights"
+
+
+def test_stored_files_are_read_only(tmp_path: Path) -> None:
+    blobs = FolderStore(tmp_path / "blobs")
+    blobs.adopt(spooled(tmp_path, b"x"), digest_of(b"x"))
+    assert blobs.path(digest_of(b"x")).stat().st_mode & 0o777 == 0o440

@@ -1,0 +1,119 @@
+"""SIGKILL at bad moments: nothing acknowledged is lost, nothing is there by half."""
+
+import base64
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from registry.core import envelope, merkle, trustroot
+from registry.settings import Settings
+from tests.registry.publishing import Publisher, digest_of, onnx_model, upload
+from tests.registry.serving import kill, running
+
+DATA = os.urandom(24 * 1024**2)
+FILES = {"model.onnx": onnx_model()}
+
+
+def test_an_upload_goes_on_after_a_kill_in_its_middle(tmp_path: Path) -> None:
+    with running(tmp_path) as (client, process):
+        location = client.post("/v1/uploads").headers["location"]
+
+        def dying() -> Iterator[bytes]:
+            for start in range(0, len(DATA), 1024**2):
+                if start == 16 * 1024**2:
+                    kill(process)
+                yield DATA[start : start + 1024**2]
+
+        with pytest.raises(httpx2.TransportError):
+            client.patch(location, content=dying())
+
+    with running(tmp_path) as (client, _):
+        offset = int(client.get(location).headers["upload-offset"])
+        assert 0 < offset <= 16 * 1024**2
+        rest = {"Content-Range": f"{offset}-{len(DATA) - 1}"}
+        digest = digest_of(DATA)
+        answer = client.put(
+            location, params={"digest": digest}, content=DATA[offset:], headers=rest
+        )
+        assert answer.status_code == 201
+        assert client.get(f"/v1/blobs/{digest}").content == DATA
+
+
+def test_no_acknowledged_version_is_lost_however_often_it_is_killed(tmp_path: Path) -> None:
+    alice = Publisher()
+    alice.list_in(Settings(tmp_path).publishers_file)
+    acknowledged: dict[int, str] = {}
+    checkpoint = (0, b"")
+    for round_ in range(5):
+        with running(tmp_path) as (client, process):
+            checkpoint = checked_state(client, tmp_path, acknowledged, checkpoint)
+            upload(client, FILES["model.onnx"])
+            moment = random.Random(round_).uniform(0.2, 0.9)
+            timer = threading.Timer(moment, kill, [process])
+            timer.start()
+            publish_until_killed(client, alice, acknowledged)
+            timer.join()
+    with running(tmp_path) as (client, _):
+        checked_state(client, tmp_path, acknowledged, checkpoint)
+    assert acknowledged
+
+
+def publish_until_killed(
+    client: httpx2.Client, alice: Publisher, acknowledged: dict[int, str]
+) -> None:
+    try:
+        while True:
+            answer = client.post("/v1/models/digits/versions", json=alice.body(FILES))
+            assert answer.status_code == 201, answer.text
+            acknowledged[answer.json()["version"]] = answer.json()["digest"]
+    except httpx2.TransportError:
+        return
+
+
+def checked_state(
+    client: httpx2.Client, data_dir: Path, acknowledged: dict[int, str], before: tuple[int, bytes]
+) -> tuple[int, bytes]:
+    """Every promise that was made still holds; returns the log's (size, root)."""
+    models = client.get("/v1/models").json()["models"]
+    versions = {v["version"]: v["digest"] for model in models for v in model["versions"]}
+    assert acknowledged.items() <= versions.items()
+    trust = trustroot.parse(Settings(data_dir).trust_file.read_bytes())
+    for number, digest in versions.items():
+        sent = client.get(f"/v1/models/digits/versions/{number}/bundle").content
+        wanted = envelope.Wanted("digits", number, digest)
+        assert isinstance(envelope.verify(sent, trust, wanted), envelope.Verified)
+    published = [
+        leaf
+        for entry in client.get("/log/entries", params={"limit": 1000}).json()["entries"]
+        if b'"kind":"published"' in (leaf := base64.b64decode(entry["leaf"]))
+    ]
+    assert len(published) == len(versions)
+    lines = client.get("/log/checkpoint").text.split("\n")
+    now = int(lines[1]), base64.b64decode(lines[2])
+    if before[0]:
+        answer = client.get("/log/consistency", params={"from": before[0], "to": now[0]})
+        proof = [base64.b64decode(one) for one in answer.json()["hashes"]]
+        merkle.check_consistency(before, now, proof)
+    return now
+
+
+def test_sigterm_ends_requests_in_flight_before_the_process(tmp_path: Path) -> None:
+    with running(tmp_path) as (client, process):
+        location = client.post("/v1/uploads").headers["location"]
+
+        def slow() -> Iterator[bytes]:
+            yield DATA[: 1024**2]
+            process.send_signal(signal.SIGTERM)
+            yield DATA[1024**2 :]
+
+        digest = digest_of(DATA)
+        answer = client.put(location, params={"digest": digest}, content=slow())
+        assert answer.status_code == 201
+        assert process.wait(timeout=15) == 0
+    assert Settings(tmp_path).data_dir.joinpath("blobs/sha256").is_dir()

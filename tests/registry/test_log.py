@@ -1,0 +1,150 @@
+"""The log: its proofs checked by registry.core and by a naive reading of RFC 6962."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+
+import httpx2
+import pytest
+
+from registry import errors
+from registry.core import merkle, note
+from registry.usecases import log, reports
+from registry.usecases.access import Caller, Role
+from registry.usecases.opening import Registry
+from registry.usecases.reports import Event
+
+RECONCILER = Caller(Role.RECONCILER, "loop")
+SIZE = 21
+
+
+def naive_root(leaves: list[bytes]) -> bytes:
+    """RFC 6962 §2.1, as it is written there."""
+    if not leaves:
+        return hashlib.sha256(b"").digest()
+    if len(leaves) == 1:
+        return hashlib.sha256(b"\x00" + leaves[0]).digest()
+    k = 1
+    while k * 2 < len(leaves):
+        k *= 2
+    return hashlib.sha256(b"\x01" + naive_root(leaves[:k]) + naive_root(leaves[k:])).digest()
+
+
+def naive_path(m: int, leaves: list[bytes]) -> list[bytes]:
+    """RFC 6962 §2.1.1, as it is written there."""
+    if len(leaves) == 1:
+        return []
+    k = 1
+    while k * 2 < len(leaves):
+        k *= 2
+    if m < k:
+        return [*naive_path(m, leaves[:k]), naive_root(leaves[k:])]
+    return [*naive_path(m - k, leaves[k:]), naive_root(leaves[:k])]
+
+
+def fill(registry: Registry, count: int) -> None:
+    for number in range(count):
+        reports.record(registry, Event(f"e{number}", "deployed", reason=str(number)), RECONCILER)
+
+
+def leaves_of(registry: Registry) -> list[bytes]:
+    return [leaf for _, leaf in log.page(registry, start=0, limit=1000)[1]]
+
+
+def test_every_checkpoint_signs_the_root_of_all_leaves(registry: Registry) -> None:
+    for size in range(SIZE):
+        signed = note.verify_checkpoint(log.checkpoint(registry), registry.log_name)
+        assert (signed.size, signed.root) == (size, naive_root(leaves_of(registry)))
+        reports.record(registry, Event(f"e{size}", "deployed"), RECONCILER)
+
+
+def test_every_inclusion_proof_holds_at_every_size(registry: Registry) -> None:
+    fill(registry, SIZE)
+    leaves = leaves_of(registry)
+    for size in range(1, SIZE + 1):
+        for index in range(size):
+            proof = log.inclusion(registry, index, size)
+            assert proof == naive_path(index, leaves[:size])
+            root = naive_root(leaves[:size])
+            merkle.check_inclusion(leaves[index], index, size, proof=proof, expected_root=root)
+
+
+def test_every_consistency_proof_holds(registry: Registry) -> None:
+    fill(registry, SIZE)
+    leaves = leaves_of(registry)
+    for new in range(1, SIZE + 1):
+        for old in range(1, new + 1):
+            proof = log.consistency(registry, old, new)
+            roots = naive_root(leaves[:old]), naive_root(leaves[:new])
+            merkle.check_consistency((old, roots[0]), (new, roots[1]), proof)
+
+
+@pytest.mark.parametrize(("index", "size"), [(0, 0), (5, 5), (0, 6), (5, None)])
+def test_a_proof_of_what_is_not_there_is_not_found(
+    registry: Registry, index: int, size: int | None
+) -> None:
+    fill(registry, 5)
+    with pytest.raises(errors.NotFound):
+        log.inclusion(registry, index, size)
+
+
+@pytest.mark.parametrize(("old", "new"), [(0, 3), (4, 3), (3, 6)])
+def test_a_consistency_proof_between_impossible_sizes_is_not_found(
+    registry: Registry, old: int, new: int
+) -> None:
+    fill(registry, 5)
+    with pytest.raises(errors.NotFound):
+        log.consistency(registry, old, new)
+
+
+def test_an_event_told_twice_is_logged_once(registry: Registry) -> None:
+    event = Event("once", "deployed", deployment="production/digits", commit="c0ffee")
+    first = reports.record(registry, event, RECONCILER)
+    again = reports.record(registry, event, RECONCILER)
+    assert (first.is_new, again.is_new, first.index) == (True, False, again.index)
+    assert log.size(registry) == 1
+    with pytest.raises(errors.Conflict):
+        reports.record(registry, Event("once", "deployed", reason="other"), RECONCILER)
+
+
+@pytest.mark.parametrize("kind", ["published", "pulled", "token_created", "alias_moved"])
+def test_nobody_tells_what_only_the_registry_does(registry: Registry, kind: str) -> None:
+    with pytest.raises(errors.Forbidden):
+        reports.record(registry, Event("x", kind), RECONCILER)
+
+
+def test_a_host_tells_only_of_itself(registry: Registry) -> None:
+    host = Caller(Role.HOST, "edge-1")
+    reports.record(registry, Event("a", "loaded", host="edge-1"), host)
+    for event in (
+        Event("b", "loaded", host="edge-2"),
+        Event("c", "loaded"),
+        Event("d", "deployed", host="edge-1"),
+    ):
+        with pytest.raises(errors.Forbidden):
+            reports.record(registry, event, host)
+
+
+def test_an_entry_too_long_for_a_leaf_is_refused(registry: Registry) -> None:
+    with pytest.raises(errors.TooLarge):
+        reports.record(registry, Event("x", "deployed", detail={"a": "x" * 70_000}), RECONCILER)
+    assert log.size(registry) == 0
+
+
+def test_an_auditor_without_a_token_can_check_the_log_over_http(
+    client_of: Callable[..., httpx2.Client],
+) -> None:
+    reconciler = client_of(Role.RECONCILER)
+    for number in range(6):
+        event = {"id": f"e{number}", "kind": "tested", "reason": "golden data"}
+        assert reconciler.post("/v1/events", json=event).status_code == 201
+    anyone = client_of()
+    size = int(anyone.get("/log/checkpoint").text.split("\n")[1])
+    page = anyone.get("/log/entries", params={"start": 2, "limit": 3}).json()
+    assert (page["size"], [entry["index"] for entry in page["entries"]]) == (size, [2, 3, 4])
+    leaf = base64.b64decode(page["entries"][0]["leaf"])
+    hashes = anyone.get("/log/proof/2").json()["hashes"]
+    root = base64.b64decode(anyone.get("/log/checkpoint").text.split("\n")[2])
+    proof = [base64.b64decode(one) for one in hashes]
+    merkle.check_inclusion(leaf, 2, size, proof=proof, expected_root=root)
+    assert anyone.get("/log/consistency", params={"from": 1, "to": size}).status_code == 200

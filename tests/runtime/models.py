@@ -1,0 +1,162 @@
+"""Real models, trained once a test session: an ONNX one here, SavedModels in a child process.
+
+The child is there because a test process should not import TensorFlow when it only serves.
+"""
+
+import functools
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+from skl2onnx import to_onnx
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+
+_SAVED_MODELS = """
+import sys
+import numpy as np
+import tensorflow as tf
+from sklearn.datasets import load_digits
+
+images, labels = load_digits(return_X_y=True)
+images = (images / 16).astype("float32")
+
+class Classifier(tf.Module):
+    def __init__(self):
+        self.weights = tf.Variable(tf.zeros([64, 10]))
+        self.bias = tf.Variable(tf.zeros([10]))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 64], tf.float32, name="pixels")])
+    def serve(self, pixels):
+        scores = tf.nn.softmax(pixels @ self.weights + self.bias)
+        return {"label": tf.argmax(scores, 1), "probabilities": scores}
+
+class Words(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="word")])
+    def serve(self, word):
+        return {"same": word, "more_bytes": word + b"\\xff\\x00"}
+
+model = Classifier()
+for _ in range(150):
+    with tf.GradientTape() as tape:
+        logits = tf.constant(images) @ model.weights + model.bias
+        loss = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        )
+    for variable, gradient in zip(
+        (model.weights, model.bias), tape.gradient(loss, (model.weights, model.bias))
+    ):
+        variable.assign_sub(2.0 * gradient)
+tf.saved_model.save(model, sys.argv[1], signatures={"serving_default": model.serve})
+words = Words()
+tf.saved_model.save(words, sys.argv[2], signatures={"serving_default": words.serve})
+"""
+
+
+@functools.cache
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    images, labels = load_digits(return_X_y=True)
+    return (images / 16).astype(np.float32), labels
+
+
+@functools.cache
+def onnx_digits(*, shuffled: bool = False) -> dict[str, bytes]:
+    """A logistic regression; `shuffled` is trained on nonsense."""
+    images, labels = digits()
+    if shuffled:
+        labels = np.random.default_rng(7).permutation(labels)
+    trained = LogisticRegression(max_iter=200).fit(images, labels)
+    exported = to_onnx(trained, images[:1], options={"zipmap": False}, target_opset=18)
+    return {"model.onnx": exported.SerializeToString()}
+
+
+@functools.cache
+def saved_models() -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The digits classifier, and a model of strings."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, "digits"), Path(folder, "words")]
+        subprocess.run(
+            [sys.executable, "-c", _SAVED_MODELS, *map(str, paths)], check=True, capture_output=True
+        )
+        digits_files, words_files = map(_files, paths)
+        return digits_files, words_files
+
+
+def onnx_identity(dtype: int, *, shape: tuple[int | str, ...] = ("n", "m")) -> dict[str, bytes]:
+    """Gives back what it gets, in any of ONNX's types: for the ways in and out of JSON."""
+    return onnx_graph(
+        [helper.make_node("Identity", ["x"], ["y"])],
+        inputs={"x": (dtype, shape)},
+        outputs={"y": (dtype, shape)},
+    )
+
+
+def onnx_two_inputs() -> dict[str, bytes]:
+    """Sum and difference of two named vectors."""
+    vector = (TensorProto.FLOAT, ("n",))
+    return onnx_graph(
+        [
+            helper.make_node("Add", ["a", "b"], ["sum"]),
+            helper.make_node("Sub", ["a", "b"], ["less"]),
+        ],
+        inputs={"a": vector, "b": vector},
+        outputs={"sum": vector, "less": vector},
+    )
+
+
+def onnx_slow(loops: int) -> dict[str, bytes]:
+    """Multiplies matrices `loops` times over: one inference takes as long as is asked for."""
+    shape = (TensorProto.FLOAT, ("n", 256))
+    body = onnx.helper.make_graph(
+        [
+            helper.make_node("Identity", ["keep_in"], ["keep_out"]),
+            helper.make_node("MatMul", ["value_in", "weights"], ["value_out"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("step", TensorProto.INT64, []),
+            helper.make_tensor_value_info("keep_in", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("value_in", *shape),
+        ],
+        [
+            helper.make_tensor_value_info("keep_out", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("value_out", *shape),
+        ],
+    )
+    weights = np.eye(256, dtype=np.float32)
+    return onnx_graph(
+        [helper.make_node("Loop", ["loops", "", "x"], ["y"], body=body)],
+        inputs={"x": shape},
+        outputs={"y": shape},
+        constants={"weights": weights, "loops": np.array(loops, dtype=np.int64)},
+    )
+
+
+def onnx_graph(
+    nodes: list[onnx.NodeProto],
+    *,
+    inputs: dict[str, tuple[int, tuple[int | str, ...]]],
+    outputs: dict[str, tuple[int, tuple[int | str, ...]]],
+    constants: dict[str, np.ndarray] | None = None,
+) -> dict[str, bytes]:
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info(name, *kind) for name, kind in inputs.items()],
+        [helper.make_tensor_value_info(name, *kind) for name, kind in outputs.items()],
+        [onnx.numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return {"model.onnx": model.SerializeToString()}
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

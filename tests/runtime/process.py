@@ -1,0 +1,156 @@
+"""A runtime as it is really run: its own process, its own configuration file, a loopback port."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from tests.core.publication import Publication
+from tests.runtime.stand_in import TOKEN, StandIn
+
+ROOT = Path(__file__).parent.parent.parent
+CONTROL_TOKEN = "plm_control_test"
+
+
+def pin(published: Publication, *, active: bool = True) -> dict[str, object]:
+    return {
+        "model": published.model,
+        "version": published.version,
+        "digest": published.wanted.digest,
+        "format": published.format,
+        "active": active,
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Runtime:
+    """One process and the folder it lives in; the folder survives the process."""
+
+    folder: Path
+    registry: StandIn
+    models: list[dict[str, object]] = field(default_factory=list)
+    limits: dict[str, int] = field(default_factory=dict)
+    port: int = field(default_factory=_free_port)
+    child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "runtime.json"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def write_config(self) -> None:
+        (self.folder / "token").write_text(TOKEN + "\n")
+        (self.folder / "control").write_text(CONTROL_TOKEN + "\n")
+        (self.folder / "trust.json").write_bytes(self.registry.trust())
+        document = {
+            "listen": f"127.0.0.1:{self.port}",
+            "cache": str(self.cache),
+            "registry": self.registry.url,
+            "tokenFile": str(self.folder / "token"),
+            "trustFile": str(self.folder / "trust.json"),
+            "host": "edge-1",
+            "models": self.models,
+            "controlTokenFile": str(self.folder / "control"),
+            "limits": self.limits,
+        }
+        self.config.write_text(json.dumps(document))
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self.child = subprocess.Popen(
+                [sys.executable, "-m", "runtime", "--config", str(self.config)],
+                cwd=ROOT,
+                stderr=log,
+                env=os.environ | {"NO_PROXY": "127.0.0.1"},
+            )
+        self.until(lambda: self.get("/livez").status_code == 200)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        assert self.child is not None
+        self.child.send_signal(number)
+        return self.child.wait(30)
+
+    def get(self, path: str) -> httpx2.Response:
+        return httpx2.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)
+
+    def post(self, path: str, body: object = None, **options: Any) -> httpx2.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        url = f"http://127.0.0.1:{self.port}{path}"
+        return httpx2.post(url, content=content, timeout=30, **options)
+
+    def control(self, method: str, path: str, body: object = None) -> httpx2.Response:
+        return httpx2.request(
+            method,
+            f"http://127.0.0.1:{self.port}/plimsoll/models/{path}",
+            content=json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {CONTROL_TOKEN}"},
+            timeout=30,
+        )
+
+    def status(self, version: int = 1) -> dict[str, Any]:
+        models = self.get("/plimsoll/status").json()["models"]
+        found: dict[str, Any] = next(item for item in models if item["version"] == version)
+        return found
+
+    def until(self, holds: Callable[[], bool], *, seconds: float = 40) -> None:
+        """Poll; where it never comes true, the runtime's own log says why."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                if holds():
+                    return
+            except (httpx2.TransportError, StopIteration):
+                assert self.child is not None
+                assert self.child.poll() is None, self.log
+            time.sleep(0.02)
+        raise AssertionError(f"it never held; the log:\n{self.log}")
+
+    def until_state(self, state: str, *, version: int = 1) -> dict[str, Any]:
+        self.until(lambda: self.status(version)["state"] == state)
+        return self.status(version)
+
+
+@contextmanager
+def running(runtime: Runtime) -> Iterator[Runtime]:
+    """Started for the block, and gone after it whatever happens."""
+    runtime.write_config()
+    runtime.start()
+    try:
+        yield runtime
+    finally:
+        assert runtime.child is not None
+        runtime.child.kill()
+        runtime.child.wait()
+
+
+def sent(runtime: Runtime, path: str, body: object) -> socket.socket:
+    """A connection on which a request is complete and no answer was read yet."""
+    content = json.dumps(body).encode()
+    connection = socket.create_connection(("127.0.0.1", runtime.port), timeout=60)
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n"
+    connection.sendall(head.encode() + content)
+    return connection

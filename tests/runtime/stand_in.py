@@ -1,0 +1,150 @@
+"""A registry of one socket: real signed envelopes, real blobs with ranges, and faults on demand."""
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from registry.core import canonical
+from registry.core import digest as digests
+from registry.trust import keys
+from tests.core.publication import Publication
+
+TOKEN = "plm_host_test"
+
+
+class StandIn:
+    """What is published, what was asked, and how the next answers go wrong."""
+
+    def __init__(self) -> None:
+        self.publisher = keys.generate_signing_key()
+        self.registry = keys.generate_signing_key()
+        self.log = keys.generate_log_key()
+        self.envelopes: dict[tuple[str, int], bytes] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.events: dict[str, dict[str, object]] = {}
+        self.requests: list[str] = []
+        self.cut_after: int | None = None
+        self.hold_after: int | None = None
+        self.released = threading.Event()
+        self.url = ""
+
+    def publication(self, contents: dict[str, bytes], **fields: object) -> Publication:
+        """A version signed by this registry's own keys; not published yet."""
+        known = {"publisher": self.publisher, "registry": self.registry, "log": self.log}
+        return Publication(contents, **(known | fields))  # type: ignore[arg-type]
+
+    def publish(self, contents: dict[str, bytes], **fields: object) -> Publication:
+        found = self.publication(contents, **fields)
+        self.envelopes[found.model, found.version] = found.envelope()
+        self.blobs |= {digests.of(data): data for data in contents.values()}
+        return found
+
+    def release(self) -> None:
+        """Let go of the answers that `hold_after` stopped half way, and stop no more."""
+        self.hold_after = None
+        self.released.set()
+
+    def trust(self) -> bytes:
+        return canonical.encode(self.publication({"x": b"x"}).trust.document())
+
+    @contextmanager
+    def answering(self, port: int = 0) -> Iterator[None]:
+        """Listen until the block ends; the port stays the same for later blocks."""
+        server = _Server(port, self)
+        self.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: "_Server"
+
+    def do_GET(self) -> None:
+        if not self._is_allowed():
+            return
+        bundle = re.fullmatch(r"/v1/models/([^/]+)/versions/(\d+)/bundle", self.path)
+        if bundle:
+            self._send(200, self.server.state.envelopes.get((bundle[1], int(bundle[2]))))
+            return
+        blob = self.server.state.blobs.get(self.path.removeprefix("/v1/blobs/"))
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if blob is not None and asked:
+            start = int(asked[1])
+            self.server.state.requests[-1] += f" from {start}"
+            self._send(206 if start < len(blob) else 416, blob[start:])
+        else:
+            self._send(200, blob)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self._is_allowed():
+            return
+        event = json.loads(body)
+        known = event["id"] in self.server.state.events
+        self.server.state.events[event["id"]] = event
+        self._send(200 if known else 201, b'{"index":0}')
+
+    def _is_allowed(self) -> bool:
+        self.server.state.requests.append(f"{self.command} {self.path}")
+        if self.headers.get("Authorization") == f"Bearer {TOKEN}":
+            return True
+        self._problem(401, "unauthenticated", "the token is not known")
+        return False
+
+    def _send(self, status: int, body: bytes | None) -> None:
+        if body is None:
+            self._problem(404, "not_found", f"there is no {self.path}")
+            return
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        state = self.server.state
+        if state.hold_after is not None and state.hold_after < len(body):
+            self.wfile.write(body[: state.hold_after])
+            self.wfile.flush()
+            state.released.wait(60)
+            self.close_connection = True
+            return
+        cut = state.cut_after
+        if cut is not None and cut < len(body):
+            state.cut_after = None
+            self.wfile.write(body[:cut])
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
+        self.wfile.write(body)
+
+    def _problem(self, status: int, code: str, detail: str) -> None:
+        body = json.dumps({"code": code, "detail": detail, "status": status}).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/problem+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, port: int, state: StandIn) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.state = state

@@ -1,0 +1,157 @@
+"""One conformance suite, passed by every backend."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from registry.core.tensors import Tensor
+from registry.errors import InvalidInput, UnsafeModel
+from runtime.backends import opening, protocol
+from runtime.backends.protocol import DEFAULT_CALL, Backend
+from tests.runtime import models
+from tests.runtime.process import ROOT
+
+FORMATS = ["onnx", "saved_model"]
+
+
+def laid_out(contents: dict[str, bytes], folder: Path) -> Path:
+    for path, data in contents.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder
+
+
+def classifier(form: str, folder: Path) -> Backend:
+    contents = models.onnx_digits() if form == "onnx" else models.saved_models()[0]
+    return opening.opened(form, laid_out(contents, folder))
+
+
+def words(form: str, folder: Path) -> Backend:
+    contents = (
+        models.onnx_identity(TensorProto.STRING, shape=("n",))
+        if form == "onnx"
+        else models.saved_models()[1]
+    )
+    return opening.opened(form, laid_out(contents, folder))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_it_recognises_digits(form: str, tmp_path: Path) -> None:
+    backend = classifier(form, tmp_path)
+    [name] = [tensor.name for tensor in backend.calls[DEFAULT_CALL].signature.inputs]
+    images, labels = models.digits()
+    outputs = backend.run(DEFAULT_CALL, {name: images[:200]})
+    assert np.mean(outputs["label"] == labels[:200]) > 0.9
+    assert outputs["probabilities"].dtype == np.float32
+    assert outputs["probabilities"].shape == (200, 10)
+    backend.close()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_its_signature_is_read_from_the_file(form: str, tmp_path: Path) -> None:
+    backend = classifier(form, tmp_path)
+    signature = backend.calls[DEFAULT_CALL].signature
+    assert [(tensor.dtype, tensor.shape) for tensor in signature.inputs] == [
+        ("float32", (None, 64))
+    ]
+    assert signature.outputs == (
+        Tensor("label", "int64", (None,)),
+        Tensor("probabilities", "float32", (None, 10)),
+    )
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_outputs_come_in_plain_numpy_types(form: str, tmp_path: Path) -> None:
+    backend = classifier(form, tmp_path)
+    outputs = backend.run(DEFAULT_CALL, protocol.zeros(backend.calls[DEFAULT_CALL].signature))
+    assert [str(value.dtype) for _, value in sorted(outputs.items())] == ["int64", "float32"]
+    assert type(outputs["label"][0]) is np.int64
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_strings_travel_as_bytes(form: str, tmp_path: Path) -> None:
+    backend = words(form, tmp_path)
+    [given] = backend.calls[DEFAULT_CALL].signature.inputs
+    said = protocol.objects(["Grüße\0".encode(), b""], (2,))
+    outputs = backend.run(DEFAULT_CALL, {given.name: said})
+    found = outputs["y" if form == "onnx" else "same"]
+    assert found.tolist() == ["Grüße\0".encode(), b""]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_many_threads_may_run_it(form: str, tmp_path: Path) -> None:
+    backend = classifier(form, tmp_path)
+    [name] = [tensor.name for tensor in backend.calls[DEFAULT_CALL].signature.inputs]
+    images, _ = models.digits()
+    alone = backend.run(DEFAULT_CALL, {name: images[:100]})["label"].tolist()
+
+    def one(row: int) -> int:
+        return int(backend.run(DEFAULT_CALL, {name: images[row : row + 1]})["label"][0])
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(one, range(100))) == alone
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_file_that_is_no_model_is_refused(form: str, tmp_path: Path) -> None:
+    name = "model.onnx" if form == "onnx" else "saved_model.pb"
+    (tmp_path / name).write_bytes(b"\x80\x04 not a model")
+    with pytest.raises(UnsafeModel, match="cannot load"):
+        opening.opened(form, tmp_path)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_truncated_model_is_refused(form: str, tmp_path: Path) -> None:
+    contents = models.onnx_digits() if form == "onnx" else models.saved_models()[0]
+    name = max(contents, key=lambda path: len(contents[path]))
+    laid_out(contents | {name: contents[name][: len(contents[name]) // 2]}, tmp_path)
+    with pytest.raises(UnsafeModel):
+        opening.opened(form, tmp_path)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_folder_without_a_model_is_refused(form: str, tmp_path: Path) -> None:
+    (tmp_path / "README").write_bytes(b"nothing here")
+    with pytest.raises(UnsafeModel, match="exactly one"):
+        opening.opened(form, tmp_path)
+
+
+def test_inputs_of_another_shape_do_not_fit(tmp_path: Path) -> None:
+    signature = classifier("onnx", tmp_path).calls[DEFAULT_CALL].signature
+    protocol.require_fit(signature, {"X": np.zeros((3, 64), np.float32)})
+    for shape in ((3, 63), (64,), (1, 1, 64)):
+        with pytest.raises(InvalidInput, match=r"the model wants \[-1,64\]"):
+            protocol.require_fit(signature, {"X": np.zeros(shape, np.float32)})
+
+
+def test_strings_are_written_as_text_or_base64(tmp_path: Path) -> None:
+    outputs = words("saved_model", tmp_path).run(
+        DEFAULT_CALL, {"word": protocol.objects([b"a"], (1,))}
+    )
+    assert outputs["more_bytes"].tolist() == [b"a\xff\x00"]
+
+
+def test_serving_a_saved_model_leaves_the_real_tensorflow_importable(tmp_path: Path) -> None:
+    """The backend imports past `tensorflow/__init__`; whoever wants all of it still gets it."""
+    laid_out(models.saved_models()[0], tmp_path)
+    program = (
+        "import sys, pathlib\n"
+        "from runtime.backends import opening\n"
+        "opening.opened('saved_model', pathlib.Path(sys.argv[1]))\n"
+        "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules\n"
+        "import tensorflow as tf\n"
+        "print(tf.reduce_sum(tf.constant([1, 2])).numpy())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.strip() == "3"

@@ -1,0 +1,332 @@
+"""What a start does with the registry, the cache and every way in which either can lie."""
+
+import json
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from registry.core import canonical, digest
+from registry.trust import keys, sign
+from tests.runtime import models
+from tests.runtime.process import Runtime, pin, running
+from tests.runtime.stand_in import StandIn
+
+DIGITS = "/v1/models/digits:predict"
+BODY = {"instances": [[0.5] * 64]}
+
+
+def refused(runtime: Runtime, said: str) -> None:
+    """The version is REFUSED for a reason with `said` in it; the process lives and says so."""
+    status = runtime.until_state("REFUSED")
+    assert said in status["reason"]
+    assert runtime.get("/livez").status_code == 200
+    assert runtime.get("/readyz").status_code == 503
+    assert runtime.post(DIGITS, BODY).status_code == 404
+    shown = runtime.get("/v1/models/digits").json()["model_version_status"][0]
+    assert shown["state"] == "END"
+    assert said in shown["status"]["error_message"]
+    runtime.until(lambda: said in str(list(runtime.registry.events.values())))
+    assert {event["kind"] for event in runtime.registry.events.values()} == {"refused"}
+
+
+def cached(runtime: Runtime, number: int) -> Path:
+    folder = runtime.cache / "versions" / str(runtime.models[number]["digest"])[7:]
+    return folder / "files" / "model.onnx"
+
+
+def test_a_flipped_byte_in_a_blob_is_refused(runtime: Runtime, registry: StandIn) -> None:
+    published = registry.publish(models.onnx_digits())
+    runtime.models = [pin(published)]
+    [file] = published.files
+    spoiled = bytearray(registry.blobs[file.digest])
+    spoiled[len(spoiled) // 2] ^= 1
+    registry.blobs[file.digest] = bytes(spoiled)
+    with running(runtime):
+        refused(runtime, f"the manifest says {file.digest}")
+    assert not list(runtime.cache.glob("versions/*"))
+
+
+def test_a_truncated_blob_is_refused(runtime: Runtime, registry: StandIn) -> None:
+    published = registry.publish(models.onnx_digits())
+    runtime.models = [pin(published)]
+    [file] = published.files
+    registry.blobs[file.digest] = registry.blobs[file.digest][:1000]
+    with running(runtime):
+        refused(runtime, f"ends after 1000 of {file.size} bytes: it is truncated")
+
+
+def test_a_blob_longer_than_its_manifest_says_is_refused(
+    runtime: Runtime, registry: StandIn
+) -> None:
+    published = registry.publish(models.onnx_digits())
+    runtime.models = [pin(published)]
+    [file] = published.files
+    registry.blobs[file.digest] += b"more"
+    with running(runtime):
+        refused(runtime, f"longer than the {file.size} bytes")
+
+
+def test_a_digest_other_than_the_pinned_one_is_refused(runtime: Runtime, registry: StandIn) -> None:
+    published = registry.publish(models.onnx_digits())
+    runtime.models = [pin(published) | {"digest": digest.of(b"another")}]
+    with running(runtime):
+        refused(runtime, f"pinned is {digest.of(b'another')}")
+    assert not [asked for asked in registry.requests if "/blobs/" in asked]
+
+
+def test_a_publisher_outside_the_trust_root_is_refused(runtime: Runtime, registry: StandIn) -> None:
+    published = registry.publish(models.onnx_digits(), publisher=keys.generate_signing_key())
+    runtime.models = [pin(published)]
+    with running(runtime):
+        refused(runtime, "signed by an unknown key")
+    assert not [asked for asked in registry.requests if "/blobs/" in asked]
+
+
+def test_a_path_out_of_the_folder_is_refused(runtime: Runtime, registry: StandIn) -> None:
+    published = registry.publication({"model.onnx": b"x"})
+    honest = json.loads(published.parts().manifest)
+    honest["layers"][0]["annotations"]["org.cncf.model.filepath"] = "../../../escaped.onnx"
+    lie = canonical.encode(honest)
+    wanted = replace(published.wanted, digest=digest.of(lie))
+    said = replace(published.said, digest=wanted.digest)
+    registry.envelopes["digits", 1] = published.envelope(
+        manifest=lie, registry_bundle=sign.sign_version(said, published.registry)
+    )
+    runtime.models = [pin(published) | {"digest": wanted.digest}]
+    with running(runtime):
+        refused(runtime, "file path '../../../escaped.onnx' is not allowed")
+    assert not list(runtime.folder.rglob("escaped.onnx"))
+
+
+def test_a_version_the_registry_does_not_know_is_refused(
+    runtime: Runtime, registry: StandIn
+) -> None:
+    runtime.models = [pin(registry.publication(models.onnx_digits()))]
+    with running(runtime):
+        refused(runtime, "registry answered 404")
+
+
+def test_a_format_other_than_the_published_one_is_refused(
+    runtime: Runtime, registry: StandIn
+) -> None:
+    published = registry.publish(models.onnx_digits(), format="saved_model")
+    runtime.models = [pin(published) | {"format": "onnx"}]
+    with running(runtime):
+        status = runtime.until_state("REFUSED")
+    assert "its format is 'saved_model', the configuration says 'onnx'" in status["reason"]
+
+
+def test_a_verified_file_that_is_no_model_is_refused(runtime: Runtime, registry: StandIn) -> None:
+    runtime.models = [pin(registry.publish({"model.onnx": b"not a model at all"}))]
+    with running(runtime):
+        status = runtime.until_state("REFUSED")
+        assert "verified, but not loadable: onnxruntime cannot load" in status["reason"]
+        assert runtime.get("/livez").status_code == 200
+
+
+def test_a_refused_version_leaves_the_others_serving(runtime: Runtime, registry: StandIn) -> None:
+    good = registry.publish(models.onnx_digits())
+    bad = registry.publish({"model.onnx": b"junk"}, model="other", version=2)
+    runtime.models = [pin(good), pin(bad)]
+    with running(runtime):
+        runtime.until_state("REFUSED", version=2)
+        runtime.until_state("AVAILABLE")
+        assert runtime.post(DIGITS, BODY).status_code == 200
+
+
+def test_a_cut_connection_resumes_where_it_stopped(runtime: Runtime, registry: StandIn) -> None:
+    contents = models.onnx_digits() | {"notes.bin": bytes(range(256)) * 20_000}
+    runtime.models = [pin(registry.publish(contents))]
+    registry.cut_after = 3_000_000
+    with running(runtime):
+        runtime.until_state("AVAILABLE")
+    resumed = [asked for asked in registry.requests if " from " in asked]
+    assert resumed
+    assert int(resumed[0].rpartition(" ")[2]) > 0
+
+
+def test_without_a_registry_and_without_a_cache_it_waits(
+    runtime: Runtime, registry: StandIn
+) -> None:
+    published = registry.publish(models.onnx_digits())
+    runtime.models = [pin(published)]
+    down = StandIn()
+    with down.answering():
+        pass
+    runtime.registry, down.envelopes, down.blobs = down, registry.envelopes, registry.blobs
+    runtime.write_config()
+    (runtime.folder / "trust.json").write_bytes(registry.trust())
+    runtime.start()
+    try:
+        runtime.until(lambda: "did not answer" in runtime.status()["reason"])
+        assert runtime.status()["state"] == "LOADING"
+        assert runtime.get("/readyz").status_code == 503
+        answer = runtime.post(DIGITS, BODY)
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "1"
+        with down.answering(down.port):
+            runtime.until_state("AVAILABLE")
+    finally:
+        runtime.stop()
+
+
+def test_without_a_registry_the_cached_copy_serves(tmp_path: Path) -> None:
+    registry = StandIn()
+    with registry.answering():
+        runtime = Runtime(tmp_path, registry, [pin(registry.publish(models.onnx_digits()))])
+        with running(runtime):
+            runtime.until_state("AVAILABLE")
+    asked = len(registry.requests)
+    with running(runtime):
+        runtime.until_state("AVAILABLE")
+        assert runtime.post(DIGITS, BODY).status_code == 200
+    assert len(registry.requests) == asked
+
+
+@pytest.mark.parametrize("flaw", ["flipped byte", "missing file", "extra file", "symbolic link"])
+def test_a_corrupted_cache_entry_is_pulled_again(
+    runtime: Runtime, registry: StandIn, flaw: str
+) -> None:
+    runtime.models = [pin(registry.publish(models.onnx_digits()))]
+    with running(runtime):
+        runtime.until_state("AVAILABLE")
+    _spoil(cached(runtime, 0), flaw)
+    registry.requests.clear()
+    with running(runtime):
+        runtime.until_state("AVAILABLE")
+    assert [asked for asked in registry.requests if "/blobs/" in asked]
+    assert cached(runtime, 0).read_bytes() == models.onnx_digits()["model.onnx"]
+
+
+def test_a_cached_envelope_is_verified_again(runtime: Runtime, registry: StandIn) -> None:
+    runtime.models = [pin(registry.publish(models.onnx_digits()))]
+    with running(runtime):
+        runtime.until_state("AVAILABLE")
+    (cached(runtime, 0).parent.parent / "envelope.json").write_text("{}")
+    registry.requests.clear()
+    with running(runtime):
+        runtime.until_state("AVAILABLE")
+    assert [asked for asked in registry.requests if "/bundle" in asked]
+
+
+def test_a_cached_copy_of_a_key_no_longer_trusted_is_refused(
+    runtime: Runtime, registry: StandIn
+) -> None:
+    runtime.models = [pin(registry.publish(models.onnx_digits()))]
+    with running(runtime):
+        runtime.until_state("AVAILABLE")
+    registry.publisher = keys.generate_signing_key()
+    with running(runtime):
+        assert "signed by an unknown key" in runtime.until_state("REFUSED")["reason"]
+
+
+def test_a_corrupted_cache_entry_without_a_registry_is_refused(tmp_path: Path) -> None:
+    registry = StandIn()
+    with registry.answering():
+        runtime = Runtime(tmp_path, registry, [pin(registry.publish(models.onnx_digits()))])
+        with running(runtime):
+            runtime.until_state("AVAILABLE")
+    _spoil(cached(runtime, 0), "flipped byte")
+    with running(runtime):
+        reason = runtime.until_state("REFUSED")["reason"]
+        assert "cached copy: file 'model.onnx' has the digest" in reason
+        assert "did not answer" in reason
+        assert runtime.post(DIGITS, BODY).status_code == 404
+        with registry.answering(registry.port):
+            runtime.until_state("AVAILABLE")
+
+
+def test_a_pull_killed_half_way_is_finished_by_the_next_start(
+    runtime: Runtime, registry: StandIn
+) -> None:
+    contents = {"a.bin": bytes(range(256)) * 20_000} | models.onnx_digits()
+    runtime.models = [pin(registry.publish(contents))]
+    registry.hold_after = 3_000_000
+    runtime.write_config()
+    runtime.start()
+    runtime.until(lambda: any(path.stat().st_size for path in runtime.cache.rglob("a.bin")))
+    runtime.stop(signal.SIGKILL)
+    assert not list(runtime.cache.glob("versions/*"))
+    registry.release()
+    with running(runtime):
+        runtime.until_state("AVAILABLE")
+        assert runtime.post(DIGITS, BODY).status_code == 200
+    assert [asked for asked in registry.requests if " from " in asked]
+
+
+def test_leftovers_that_are_not_the_beginning_of_the_file_do_no_harm(
+    runtime: Runtime, registry: StandIn
+) -> None:
+    published = registry.publish(models.onnx_digits())
+    runtime.models = [pin(published)]
+    left = runtime.cache / "incoming" / published.wanted.digest[7:] / "files"
+    left.mkdir(parents=True)
+    (left / "model.onnx").write_bytes(b"something else")
+    (left / "stowaway").write_bytes(b"unsigned")
+    with running(runtime):
+        runtime.until_state("AVAILABLE")
+    assert [path.name for path in cached(runtime, 0).parent.iterdir()] == ["model.onnx"]
+
+
+def test_a_wrong_token_is_named_and_healed_by_the_right_one(
+    runtime: Runtime, registry: StandIn
+) -> None:
+    runtime.models = [pin(registry.publish(models.onnx_digits()))]
+    runtime.write_config()
+    token = (runtime.folder / "token").read_text()
+    (runtime.folder / "token").write_text("plm_wrong")
+    runtime.start()
+    try:
+        runtime.until(lambda: "registry answered 401" in runtime.status()["reason"])
+        assert runtime.status()["state"] == "LOADING"
+        (runtime.folder / "token").write_text(token)
+        runtime.until_state("AVAILABLE")
+    finally:
+        runtime.stop()
+
+
+def test_the_cache_keeps_what_was_used_last(runtime: Runtime, registry: StandIn) -> None:
+    runtime.limits = {"keepVersions": 2}
+    published = [
+        registry.publish(models.onnx_digits() | {"n": bytes([number])}, version=number)
+        for number in (1, 2, 3)
+    ]
+    for one in published:
+        runtime.models = [pin(one)]
+        with running(runtime):
+            runtime.until_state("AVAILABLE", version=one.version)
+    kept = {folder.name for folder in runtime.cache.glob("versions/*")}
+    assert kept == {one.wanted.digest[7:] for one in published[1:]}
+
+
+def test_two_runtimes_share_one_cache_and_pull_once(
+    runtime: Runtime, registry: StandIn, tmp_path: Path
+) -> None:
+    runtime.models = [pin(registry.publish(models.onnx_digits()))]
+    second = Runtime(tmp_path / "second", registry, runtime.models)
+    second.folder.mkdir()
+    (second.folder / "cache").symlink_to(runtime.cache)
+    runtime.cache.mkdir()
+    with running(runtime), running(second):
+        runtime.until_state("AVAILABLE")
+        second.until_state("AVAILABLE")
+    assert len([asked for asked in registry.requests if "/blobs/" in asked]) == 1
+
+
+def _spoil(path: Path, flaw: str) -> None:
+    match flaw:
+        case "flipped byte":
+            content = bytearray(path.read_bytes())
+            content[100] ^= 1
+            path.write_bytes(content)
+        case "missing file":
+            path.unlink()
+        case "extra file":
+            (path.parent / "extra.so").write_bytes(b"unsigned")
+        case "symbolic link":
+            shutil.copy(path, path.parent.parent / "elsewhere")
+            path.unlink()
+            path.symlink_to(path.parent.parent / "elsewhere")
