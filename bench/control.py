@@ -4,14 +4,14 @@ import itertools
 import sqlite3
 import statistics
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import httpx2
-
 from bench import publishing, registries, repeating
 from bench.figures import Row
+from registry.cli.client import Client
+from registry.core import canonical
 
 _AREA = "registry"
 _PUBLICATIONS = 21
@@ -20,45 +20,43 @@ _BATCHES = 5
 _PROOFS = 101
 
 
-def rows(registry: registries.Running, folder: Path, model: Mapping[str, bytes]) -> Iterator[Row]:
-    """Everything but the transfers; `model` is the files of a small ONNX model."""
-    with registry.client() as client:
-        yield _published(registry, client, model)
-        yield _appended(client, folder)
-        yield _proven(client)
-        yield from _sizes(client)
+def rows(registry: registries.Running, folder: Path, model: Path) -> Iterator[Row]:
+    """Everything but the transfers; `model` is the folder of a small ONNX model."""
+    client = registry.client()
+    yield _published(registry, client, model)
+    yield _appended(client, folder)
+    yield _proven(client)
+    yield from _sizes(client)
 
 
-def _published(
-    registry: registries.Running, client: httpx2.Client, model: Mapping[str, bytes]
-) -> Row:
+def _published(registry: registries.Running, client: Client, model: Path) -> Row:
     """POST of a version whose files are uploaded: signature checked, files inspected in a child
     process, manifest built, statement signed, log entry and checkpoint written, one commit.
 
     Grows with the size of the model's structure (the inspection), and with the logarithm of the
     log's size.
     """
-    publishing.upload(client, model)
+    files = publishing.upload(client, model)
     numbers = itertools.count(1)
 
     def one() -> None:
         document = publishing.body(
-            registry, model, model="latency", version=next(numbers), form="onnx"
+            registry, files, model="latency", version=next(numbers), form="onnx"
         )
-        publishing.post(client, document, "latency")
+        client.publish("latency", document)
 
     took = repeating.median_seconds(one, repetitions=_PUBLICATIONS)
     return Row(_AREA, "publish a small ONNX version (uploaded), p50", took * 1e3, "ms")
 
 
-def _appended(client: httpx2.Client, folder: Path) -> Row:
+def _appended(client: Client, folder: Path) -> Row:
     """Events into the log over HTTP, one after the other, each signed and durable.
 
     The cost of one grows with the logarithm of the log's size.
     """
 
     def append() -> float:
-        return repeating.seconds(lambda: [_append(client) for _ in range(_APPENDS)])
+        return repeating.seconds(lambda: _append(client))
 
     with closing(_plain_database(folder / "plain.db")) as database:
         found = repeating.compared(append, lambda: _commit(database), repetitions=_BATCHES)
@@ -72,9 +70,10 @@ def _appended(client: httpx2.Client, folder: Path) -> Row:
     )
 
 
-def _append(client: httpx2.Client) -> None:
-    event = {"id": str(uuid.uuid4()), "kind": "deployed", "reason": "a figure is measured"}
-    client.post("/v1/events", json=event).raise_for_status()
+def _append(client: Client) -> None:
+    for _ in range(_APPENDS):
+        event = {"id": str(uuid.uuid4()), "kind": "deployed", "reason": "a figure is measured"}
+        client.call("POST", "/v1/events", canonical.encode(event))
 
 
 def _plain_database(path: Path) -> sqlite3.Connection:
@@ -86,29 +85,29 @@ def _plain_database(path: Path) -> sqlite3.Connection:
 
 
 def _commit(database: sqlite3.Connection) -> float:
-    def all_of_them() -> None:
+    def commit() -> None:
         for _ in range(_APPENDS):
             database.execute("INSERT INTO entries VALUES (randomblob(200))")
 
-    return repeating.seconds(all_of_them)
+    return repeating.seconds(commit)
 
 
-def _proven(client: httpx2.Client) -> Row:
+def _proven(client: Client) -> Row:
     """An inclusion proof over HTTP; grows with the logarithm of the log's size."""
-    size = int(client.get("/log/checkpoint").text.splitlines()[1])
+    size = int(client.checkpoint().splitlines()[1])
     turns = itertools.count()
 
     def prove() -> None:
-        client.get(f"/log/proof/{next(turns) * 7 % size}").raise_for_status()
+        client.call("GET", f"/log/proof/{next(turns) * 7 % size}")
 
     took = repeating.median_seconds(prove, repetitions=_PROOFS)
     return Row(_AREA, f"inclusion proof over HTTP, log of {size} entries, p50", took * 1e3, "ms")
 
 
-def _sizes(client: httpx2.Client) -> Iterator[Row]:
+def _sizes(client: Client) -> Iterator[Row]:
     """The pull envelope grows with the number of files and the logarithm of the log's size."""
-    envelope = client.get("/v1/models/latency/versions/1/bundle").raise_for_status().content
+    envelope = client.envelope("latency", 1)
     yield Row(_AREA, "pull envelope of a one-file version", len(envelope) / 1024, "KiB")
-    page = client.get("/log/entries", params={"limit": 1000}).raise_for_status().json()
-    sizes = [len(entry["leaf"]) * 3 / 4 for entry in page["entries"]]
-    yield Row(_AREA, "log entry, median", statistics.median(sizes), "bytes")
+    leaves = client.log_page(0, 1000).leaves
+    median = statistics.median(len(leaf) for _, leaf in leaves)
+    yield Row(_AREA, "log entry, median", median, "bytes")

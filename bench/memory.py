@@ -22,7 +22,9 @@ def forget_peak(process: int) -> None:
 
 
 def _status(process: int, field: str) -> int:
-    found = re.search(rf"^{field}:\s+(\d+) kB$", Path(f"/proc/{process}/status").read_text(), re.M)
+    found = re.search(
+        rf"^{field}:\s+(\d+) kB$", Path(f"/proc/{process}/status").read_text(), re.MULTILINE
+    )
     if found is None:
         raise ProcessLookupError(process)
     return int(found[1]) * 1024

@@ -4,23 +4,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import publishing
 from deploy.demo import models
 
 ROOT = Path(__file__).resolve().parents[1]
 INPUT = [float(number % 17) for number in range(64)]  # one picture, grey values 0..16
 
 
-def onnx(folder: Path, *, seed: int) -> dict[str, bytes]:
-    """The files of an ONNX classifier; each seed gives another one."""
+def onnx(folder: Path, *, seed: int) -> Path:
+    """The folder of an ONNX classifier; each seed gives another one."""
     target = folder / f"onnx-{seed}"
     images, _, labels, _ = models.splits()
     models.train_onnx(images, labels, target, seed=seed)
-    return publishing.files_of(target)
+    return target
 
 
-def saved_model(folder: Path) -> dict[str, bytes]:
-    """The files of a TensorFlow SavedModel of the same task.
+def saved_model(folder: Path) -> Path:
+    """The folder of a TensorFlow SavedModel of the same task.
 
     Trained in a process of its own, since TensorFlow would stay in this one's memory.
     """
@@ -36,4 +35,4 @@ def saved_model(folder: Path) -> dict[str, bytes]:
         check=True,
         capture_output=True,
     )
-    return publishing.files_of(target)
+    return target

@@ -52,4 +52,3 @@ def serving(root: Path, *, folder: Path) -> Iterator[str]:
             lambda: addresses.listens(port), "nginx listening", timeout=10, process=process
         )
         yield f"http://127.0.0.1:{port}"
-

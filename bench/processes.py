@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from registry import errors
 
+PLIMSOLL = str(Path(sys.executable).with_name("plimsoll"))
 _STOPPING_S = 20.0
 
 

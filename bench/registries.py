@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx2
 
 from bench import addresses, processes
+from registry.cli.client import Client
 from registry.trust import keys
 
 PUBLISHER = "bench"
@@ -44,10 +44,9 @@ class Running:
         name = digest.removeprefix("sha256:")
         return self.data / "blobs" / "sha256" / name[:2] / name
 
-    def client(self) -> httpx2.Client:
-        """A client with the admin's token."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=300, trust_env=False)
+    def client(self) -> Client:
+        """The command line's own client, with the admin's token."""
+        return Client(self.url, self.token)
 
 
 @contextmanager
@@ -63,21 +62,12 @@ def running(folder: Path, *, also_on: Sequence[str] = ()) -> Iterator[Running]:
     config = folder / "registry.toml"
     config.write_text(f'[registry]\ndata = "registry"\nlisten = {json.dumps(listen)}\n')
     url = f"http://127.0.0.1:{port}"
-    with processes.running(_command(config), log=folder / "registry.log") as process:
+    command = [processes.PLIMSOLL, "serve", "--config", str(config)]
+    with processes.running(command, log=folder / "registry.log") as process:
         processes.await_true(
             lambda: _answers(url), "the registry answering", timeout=_STARTING_S, process=process
         )
         yield Running(url, data, process, key)
-
-
-def _command(config: Path) -> list[str]:
-    program = (
-        "import pathlib, sys\n"
-        "from registry import configuration\n"
-        "from registry.api.server import serve\n"
-        "serve(configuration.load(pathlib.Path(sys.argv[1])))\n"
-    )
-    return [sys.executable, "-c", program, str(config)]
 
 
 def _answers(url: str) -> bool:

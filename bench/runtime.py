@@ -3,7 +3,7 @@
 import json
 import statistics
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,13 +25,13 @@ def rows(
     registry: registries.Running,
     folder: Path,
     *,
-    onnx: Mapping[str, bytes],
-    saved_model: Mapping[str, bytes],
+    onnx: Path,
+    saved_model: Path,
 ) -> Iterator[Row]:
     """Starts of both formats, then the ONNX model under load."""
     versions = {
-        form: _published(registry, files, version=number, form=form)
-        for number, (form, files) in enumerate(
+        form: _published(registry, model, version=number, form=form)
+        for number, (form, model) in enumerate(
             (("onnx", onnx), ("saved_model", saved_model)), start=1
         )
     }
@@ -42,9 +42,9 @@ def rows(
 
 
 def _published(
-    registry: registries.Running, files: Mapping[str, bytes], *, version: int, form: str
+    registry: registries.Running, model: Path, *, version: int, form: str
 ) -> runtimes.Version:
-    digest = publishing.publish(registry, files, model="predict", version=version, form=form)
+    digest = publishing.publish(registry, model, model="predict", version=version, form=form)
     return runtimes.Version("predict", version, digest, form)
 
 
@@ -54,7 +54,8 @@ def _started(
     """From the process's start to the version's being AVAILABLE: imports, pull, verification,
     load, warm-up. Grows with the size of the files; of a small model it is the imports.
     """
-    cold, warm = [], []
+    cold: list[float] = []
+    warm: list[float] = []
     for number in range(_STARTS):
         place = folder / f"start-{form}-{number}"
         for times in (cold, warm):

@@ -37,15 +37,13 @@ class Running:
 
 
 @contextmanager
-def running(
-    registry: registries.Running, version: Version, *, folder: Path
-) -> Iterator[Running]:
+def running(registry: registries.Running, version: Version, *, folder: Path) -> Iterator[Running]:
     """A runtime that answers; in the same `folder` again, it finds its cache there."""
     folder.mkdir(exist_ok=True)
     port = addresses.free_port()
     config = folder / "runtime.json"
     config.write_text(json.dumps(_config(registry, version, folder=folder, port=port)))
-    (folder / "token").write_text(_host_token(registry))
+    (folder / "token").write_text(registry.client().create_token("host", HOST))
     command = [sys.executable, "-m", "runtime", "--config", str(config)]
     start = time.perf_counter()
     with processes.running(command, log=folder / "runtime.log") as process:
@@ -78,12 +76,6 @@ def _config(
         "models": [pin],
         "controlTokenFile": None,
     }
-
-
-def _host_token(registry: registries.Running) -> str:
-    with registry.client() as client:
-        wish = {"role": "host", "name": HOST}
-        return str(client.post("/v1/tokens", json=wish).raise_for_status().json()["token"])
 
 
 def _is_available(port: int) -> bool:

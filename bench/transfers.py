@@ -2,19 +2,18 @@
 
 import http.client
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx2
-
-from bench import disk, figures, memory, nginx, registries, repeating
+from bench import disk, figures, memory, nginx, publishing, registries, repeating
 from bench.figures import Row
 from registry import errors
 from registry.core.oms import File
-from runtime import pull
+from runtime import pull as runtime_pull
 
 SIZE = 1024**3
 _REPETITIONS = 5
@@ -28,7 +27,7 @@ class Transfer:
 
     registry: registries.Running
     source: Path
-    digest: str
+    file: File
     folder: Path
 
 
@@ -37,7 +36,7 @@ def prepared(registry: registries.Running, folder: Path, *, size: int) -> Iterat
     """A random file of `size` bytes on the file system of the registry's blobs."""
     source = folder / "large.bin"
     digest = disk.random_file(source, size)
-    yield Transfer(registry, source, digest, folder)
+    yield Transfer(registry, source, File("model.bin", digest, size), folder)
     source.unlink()
 
 
@@ -69,7 +68,7 @@ def _pushed(transfer: Transfer) -> Row:
 
     def push() -> float:
         # Each push stores anew: replacing the file would pay for freeing the old one.
-        transfer.registry.blob(transfer.digest).unlink(missing_ok=True)
+        transfer.registry.blob(transfer.file.digest).unlink(missing_ok=True)
         os.sync()
         return repeating.seconds(lambda: _push(transfer))
 
@@ -77,7 +76,7 @@ def _pushed(transfer: Transfer) -> Row:
         return disk.write_plainly(transfer.source, transfer.folder / "plain.bin")
 
     found = repeating.compared(push, write, repetitions=_REPETITIONS)
-    size = transfer.source.stat().st_size
+    size = transfer.file.size
     return Row(
         _AREA,
         f"push of {size // _MIB} MiB, verified by digest, synced",
@@ -90,44 +89,38 @@ def _pushed(transfer: Transfer) -> Row:
 
 
 def _pulled(transfer: Transfer) -> Iterator[Row]:
-    size = transfer.source.stat().st_size
     root = transfer.folder / "root"
     # nginx serves the very inode that the registry serves, under the same path.
-    link = root / "v1" / "blobs" / transfer.digest
+    link = root / "v1" / "blobs" / transfer.file.digest
     link.parent.mkdir(parents=True)
-    link.symlink_to(transfer.registry.blob(transfer.digest))
+    link.symlink_to(transfer.registry.blob(transfer.file.digest))
     with nginx.serving(root, folder=transfer.folder / "nginx") as url:
-        for name, measured in (
-            (f"pull of {size // _MIB} MiB, bytes counted and dropped", _pull),
-            (f"pull of {size // _MIB} MiB as a host does: hashed, written, synced", _pull_as_host),
-        ):
-            found = repeating.compared(
-                lambda measured=measured: measured(transfer, transfer.registry.url),
-                lambda measured=measured: measured(transfer, url),
-                repetitions=_REPETITIONS,
-            )
-            yield Row(
-                _AREA,
-                name,
-                size / found.seconds / 1e6,
-                "MB/s",
-                f"nginx, same client and file: {size / found.reference_seconds / 1e6:.0f} MB/s",
-                ratio=found.speed_ratio,
-                bar=figures.at_least(0.9),
-            )
+        yield _pulled_by(_pull, "bytes counted and dropped", transfer, url)
+        yield _pulled_by(_pull_as_host, "as a host does: hashed, written, synced", transfer, url)
+
+
+def _pulled_by(
+    pull: Callable[[Transfer, str], float], how: str, transfer: Transfer, nginx_url: str
+) -> Row:
+    size = transfer.file.size
+    found = repeating.compared(
+        partial(pull, transfer, transfer.registry.url),
+        partial(pull, transfer, nginx_url),
+        repetitions=_REPETITIONS,
+    )
+    return Row(
+        _AREA,
+        f"pull of {size // _MIB} MiB, {how}",
+        size / found.seconds / 1e6,
+        "MB/s",
+        f"nginx, same client and file: {size / found.reference_seconds / 1e6:.0f} MB/s",
+        ratio=found.speed_ratio,
+        bar=figures.at_least(0.9),
+    )
 
 
 def _push(transfer: Transfer) -> None:
-    with transfer.registry.client() as client, transfer.source.open("rb") as file:
-        location = client.post("/v1/uploads").headers["location"]
-        size = str(transfer.source.stat().st_size)
-        answer = client.put(
-            f"{location}?digest={transfer.digest}",
-            content=iter(lambda: file.read(_MIB), b""),
-            headers={"Content-Length": size},
-        )
-    if answer.status_code != httpx2.codes.CREATED:
-        raise errors.Unavailable(f"push answered {answer.status_code}: {answer.text[:200]}")
+    publishing.send(transfer.registry.client(), transfer.file, transfer.source)
 
 
 def _pull(transfer: Transfer, url: str) -> float:
@@ -139,7 +132,7 @@ def _pull(transfer: Transfer, url: str) -> float:
 
     def receive() -> None:
         nonlocal received
-        link.request("GET", f"/v1/blobs/{transfer.digest}", headers=headers)
+        link.request("GET", f"/v1/blobs/{transfer.file.digest}", headers=headers)
         answer = link.getresponse()
         while count := answer.readinto(buffer):
             received += count
@@ -147,16 +140,15 @@ def _pull(transfer: Transfer, url: str) -> float:
     with ExitStack() as stack:
         stack.callback(link.close)
         took = repeating.seconds(receive)
-    if received != transfer.source.stat().st_size:
-        raise errors.IntegrityError(f"{url} sent {received} bytes of {transfer.digest}")
+    if received != transfer.file.size:
+        raise errors.IntegrityError(f"{url} sent {received} bytes of {transfer.file.digest}")
     return took
 
 
 def _pull_as_host(transfer: Transfer, url: str) -> float:
     """Seconds of the runtime's own download, which checks the digest and syncs the file."""
     target = transfer.folder / "pulled.bin"
-    file = File("model.bin", transfer.digest, transfer.source.stat().st_size)
-    registry = pull.Registry(url, transfer.registry.token_file)
-    took = repeating.seconds(lambda: registry.download(file, target))
+    registry = runtime_pull.Registry(url, transfer.registry.token_file)
+    took = repeating.seconds(lambda: registry.download(transfer.file, target))
     target.unlink()
     return took

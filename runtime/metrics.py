@@ -1,6 +1,7 @@
 """Prometheus metrics: under TensorFlow Serving's names for its dashboards, and under our own."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -52,17 +53,30 @@ class Metrics:
             registry=self._own,
         )
         self._own.register(_Versions(table))
+        self._predictions: dict[tuple[str, int, int, str], _Prediction] = {}
 
     def predicted(self, pin: Pin, *, status: int, code: str, seconds: float) -> None:
         """One predict request was answered; `code` is TensorFlow's name for the outcome."""
-        version = str(pin.version)
-        self._tfs_count.labels(pin.model, code).inc()
-        self._tfs_latency.labels(pin.model, "Predict", "REST").observe(seconds * 1e6)
-        self._requests.labels(pin.model, version, status).inc()
-        self._seconds.labels(pin.model, version).observe(seconds)
+        key = (pin.model, pin.version, status, code)
+        found = self._predictions.get(key)
+        if found is None:
+            found = self._predictions[key] = self._prediction(pin, status, code)
+        found.tfs_count.inc()
+        found.tfs_latency.observe(seconds * 1e6)
+        found.requests.inc()
+        found.seconds.observe(seconds)
 
     def verified(self, model: str, result: str) -> None:
         self._verified.labels(model, result).inc()
+
+    def _prediction(self, pin: Pin, status: int, code: str) -> "_Prediction":
+        version = str(pin.version)
+        return _Prediction(
+            self._tfs_count.labels(pin.model, code),
+            self._tfs_latency.labels(pin.model, "Predict", "REST"),
+            self._requests.labels(pin.model, version, status),
+            self._seconds.labels(pin.model, version),
+        )
 
     def tensorflow_serving(self) -> bytes:
         """The page at /monitoring/prometheus/metrics; its counter has no `_total`, as there."""
@@ -72,6 +86,16 @@ class Metrics:
     def own(self) -> bytes:
         """The page at /metrics."""
         return generate_latest(self._own)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prediction:
+    """The series of one outcome, looked up once: finding them costs more than counting."""
+
+    tfs_count: Counter
+    tfs_latency: Histogram
+    requests: Counter
+    seconds: Histogram
 
 
 class _Versions(Collector):

@@ -25,7 +25,6 @@ from registry.core.oms import File
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-_CHUNK = 1024 * 1024
 _ENVELOPE_LIMIT = 16 * 1024 * 1024
 _ATTEMPTS = 4
 _FIRST_DELAY_SECONDS = 0.1
@@ -100,7 +99,7 @@ class Registry:
         path = f"/v1/blobs/{file.digest}"
         with _named(self.url), client.stream("GET", path, headers=asked) as response:
             _require(response, HTTPStatus.PARTIAL_CONTENT if start else HTTPStatus.OK)
-            for chunk in response.iter_raw(_CHUNK):
+            for chunk in response.iter_raw():
                 if sink.tell() + len(chunk) > file.size:
                     raise errors.DigestMismatch(
                         f"file {file.path!r} is longer than the {file.size} bytes of the manifest"

@@ -128,7 +128,7 @@ class Serving:
     async def _bring_up(self, slot: Slot, occasion: str) -> None:
         # The engine's import goes on while the files come; what it raises, opening raises again.
         warming = self._loop.run_in_executor(self._loaders, opening.prepare, slot.pin.format)
-        warming.add_done_callback(lambda done: done.exception())
+        warming.add_done_callback(lambda done: done.cancelled() or done.exception())
         copy = await self._obtained(slot, occasion)
         if copy is None:
             return

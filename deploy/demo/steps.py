@@ -46,7 +46,9 @@ class Demo:
     def publish(self) -> None:
         """Keys, registry, and `plimsoll push` three times."""
         world = self.world
-        world.plimsoll("keys", "generate", "--out", "publisher.pem", "--name", "ada")
+        made = world.plimsoll("keys", "generate", "--out", "publisher.pem", "--name", "ada")
+        publishers = {"publishers": [json.loads(made.stdout)]}
+        (world.folder / "publishers.json").write_text(json.dumps(publishers))
         world.start("registry", "serve", "--config", "plimsoll.toml")
         wait_for(lambda: world.get("/v1/models"), "the registry to answer", seconds=30)
         self.story.say(f"registry answers on {world.registry_url}")
@@ -75,8 +77,8 @@ class Demo:
         if not world.docker:
             self._edit("models.d/hosts/edge-1.yaml", r"address: \S+", "address: process://")
         self._pin(1)
-        world.plimsoll("token", "create", "--role", "reconciler", "--name", "reconciler",
-                       "--out", "reconciler.token")  # fmt: skip
+        token = world.plimsoll("token", "create", "reconciler", "reconciler").stdout
+        (world.folder / "reconciler.token").write_text(token)
         world.git("add", "--all")
         world.git("commit", "--quiet", "-m", "Serve digits version 1")
         world.git("push", "--quiet", "origin", "HEAD:main")
@@ -208,7 +210,7 @@ class Demo:
 
     def _await_status(self, is_so: Any, what: str, *, seconds: float = 60) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
-            status = self.world.get("/v1/deployments/production/digits")["status"]
+            status = self.world.get("/v1/deployments/production/digits")
             return status if is_so(status) else None
 
         found: dict[str, Any] = wait_for(look, what, seconds=seconds)
@@ -238,7 +240,9 @@ class Demo:
         subprocess.run(["pkill", "-KILL", "-f", "runtime --config .*edge-1"], check=True)
 
     def _log(self, *kinds: str, since: int = 0) -> list[dict[str, Any]]:
-        listed = json.loads(self.world.plimsoll("audit", "log", "-o", "json").stdout)
+        listed = json.loads(
+            self.world.plimsoll("audit", "log", "--last", "9999", "-o", "json").stdout
+        )
         return [one for one in listed[since:] if not kinds or one["kind"] in kinds]
 
     def _say_log(self, *kinds: str) -> None:
@@ -254,8 +258,6 @@ def _host(status: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _refused_on(name: str) -> Any:
     def is_so(status: dict[str, Any]) -> bool:
-        return any(
-            one["host"] == name and one["trust"] == "Refused" for one in status["hosts"]
-        )
+        return any(one["host"] == name and one["trust"] == "Refused" for one in status["hosts"])
 
     return is_so

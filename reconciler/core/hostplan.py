@@ -113,13 +113,18 @@ def retry_at(failure: Failure) -> float:
     return failure.at + min(2.0 ** min(failure.count - 1, 10), LONGEST_BACKOFF_S)
 
 
-def _revive(seat: Seat, good: InstanceSpec, because: Reason | None) -> Iterator[Step]:
-    """The one next step towards `good` serving; nothing when it does."""
+def _revive(
+    seat: Seat, good: InstanceSpec, because: Reason | None, *, revision: str = ""
+) -> Iterator[Step]:
+    """The one next step towards `good` serving; nothing when it does.
+
+    A last known good starts on nobody's behalf; a version that is none yet names its revision.
+    """
     instance = seat.instance_of(good)
     if instance is None or instance.phase is Phase.CREATED:
         code = Why.VANISHED if instance is None else Why.NEVER_STARTED
         why = because or Reason(code, f"version {good.version} should be running and is not")
-        yield actions.Start(seat.host, good, "", why)
+        yield actions.Start(seat.host, good, revision, why)
     elif instance.phase is Phase.EXITED:
         yield _restart(seat, good)
     elif not is_healthy(instance):
@@ -222,7 +227,7 @@ def _route_candidate(view: View, laggards: list[str]) -> Step:
 
 
 def _keep_routed(view: View, stage: Stage, laggards: list[str]) -> Iterator[Step]:
-    steps = list(_revive(view.seat, view.wanted, None))
+    steps = list(_revive(view.seat, view.wanted, None, revision=view.deployment.revision))
     yield from steps
     if steps:
         return

@@ -183,4 +183,4 @@ def _environment() -> cel.Env:
 
 def _first_line(error: Exception) -> str:
     line = str(error).partition("\n")[0]
-    return line.partition("ERROR: <input>:1:")[2] or line
+    return line.partition("ERROR: <input>:")[2] or line

@@ -20,8 +20,6 @@ from reconciler.engines.traffic import Traffic
 from reconciler.engines.transport import Connection
 from registry import errors
 
-_RUNTIME = f"{commands.LABEL}.kind=runtime"
-
 
 class DockerEngine:
     """The part of one Docker Engine that carries the label of one host."""
@@ -96,7 +94,7 @@ class DockerEngine:
 
     def remove(self, instance: str) -> None:
         with self._speaking(f"remove {instance}") as api:
-            routing = self._traffic.read() or ingress.Routing("")
+            routing = self._routing(api)
             if any(route.instance == instance for route in routing.routes):
                 raise errors.EngineRefused(
                     f"{instance} still gets traffic", fix="route its model elsewhere first"
@@ -111,8 +109,7 @@ class DockerEngine:
                 api.stop(instance, timeout=commands.GRACE_SECONDS)
                 api.remove_container(instance, v=True, force=True)
             with self._writing:
-                if routing.secret:
-                    self._publish(self._traffic.read() or routing)
+                self._publish(self._traffic.read() or routing)
 
     def route(self, route: Route) -> None:
         with self._writing:
@@ -166,8 +163,11 @@ class DockerEngine:
         )
 
     def _runtimes(self, api: docker.APIClient) -> list[listing.Entry]:
-        filters = {"label": [*commands.owned_by(self._host), _RUNTIME]}
-        return list(api.containers(all=True, filters=filters))
+        return self._list(api, "runtime")
+
+    def _list(self, api: docker.APIClient, kind: str) -> list[listing.Entry]:
+        labels = [*commands.owned_by(self._host), f"{commands.LABEL}.kind={kind}"]
+        return list(api.containers(all=True, filters={"label": labels}))
 
     def _publish(self, routing: ingress.Routing) -> None:
         """Routes, and a preview for each instance that exists at this moment."""
@@ -178,6 +178,18 @@ class DockerEngine:
             for entry in entries
         }
         self._traffic.tell(routing, upstreams)
+
+    def _routing(self, api: docker.APIClient) -> ingress.Routing:
+        """Where traffic goes, for certain: what cannot be read may still be in effect."""
+        routing = self._traffic.read()
+        if routing is not None:
+            return routing
+        if self._list(api, "ingress"):
+            raise errors.EngineRefused(
+                f"no routes of {self._host} can be read", fix="route its models again"
+            )
+        with self._writing:
+            return self._traffic.ensure()
 
     def _await_absence(self, model: str, routing: ingress.Routing) -> None:
         """The routes on file may not be in effect yet, if a reconciler died while waiting."""

@@ -6,11 +6,10 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from registry import errors
+from registry.pages.router import COOKIE
 from registry.usecases import access
 from registry.usecases.access import Caller, Role
 from registry.usecases.opening import Registry
-
-COOKIE = "plimsoll_token"
 
 _ALL = frozenset(Role)
 _PUBLISHERS = frozenset({Role.ADMIN, Role.PUBLISHER})
@@ -27,6 +26,8 @@ OPEN = frozenset(
         "GET /log/entries",
         "GET /log/proof/{index}",
         "GET /log/consistency",
+        "GET /log/tile/entries/{path}",
+        "GET /log/tile/{level}/{path}",
         "GET /login",
         "POST /login",
         "POST /logout",
@@ -77,7 +78,7 @@ def authorise(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller | None:
     """The caller, None on an open route; raises Unauthenticated or Forbidden."""
-    route = f"{request.method} {request.scope['route'].path}"
+    route = f"{request.method} {request.scope['route'].path.replace(':path}', '}')}"
     if route in OPEN:
         return None
     secret = credentials.credentials if credentials else _cookie(request)

@@ -1,4 +1,4 @@
-"""How large a request's body may be. Uploads count for themselves; everything else is a document."""
+"""How large a request's body may be. Uploads count for themselves; the rest are documents."""
 
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from registry.api import wire
 from registry.api.access import Opened
-from registry.usecases import log
+from registry.usecases import log, tiles
 
 router = APIRouter(tags=["log"])
 
@@ -45,6 +45,24 @@ def consistency(
     new: Annotated[int, Query(alias="to", ge=0, lt=2**63)],
 ) -> wire.LogProof:
     return wire.LogProof(hashes=[_text(one) for one in log.consistency(registry, old, new)])
+
+
+@router.get("/log/tile/entries/{path:path}", summary="An entry bundle (C2SP tlog-tiles)")
+def tile_of_entries(registry: Opened, path: str) -> Response:
+    return _tile(tiles.entries(registry, tiles.place(path)))
+
+
+@router.get("/log/tile/{level}/{path:path}", summary="A tile of hashes (C2SP tlog-tiles)")
+def tile_of_hashes(
+    registry: Opened, level: Annotated[int, Path(ge=0, le=7)], path: str
+) -> Response:
+    return _tile(tiles.hashes(registry, level, tiles.place(path)))
+
+
+def _tile(content: bytes) -> Response:
+    """A tile never changes, so anybody may keep it."""
+    forever = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(content, media_type="application/octet-stream", headers=forever)
 
 
 def _text(data: bytes) -> str:

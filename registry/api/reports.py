@@ -33,7 +33,7 @@ def deployments(registry: Opened) -> wire.DeploymentList:
 @router.get(
     "/v1/deployments/{environment}/{name}", tags=["deployments"], summary="One deployment's status"
 )
-def deployment(registry: Opened, environment: str, name: str) -> wire.DeploymentDocument:
+def deployment(registry: Opened, environment: str, name: str) -> dict[str, Any]:
     return wire.deployment_document(catalogue.deployment(registry, environment, name))
 
 

@@ -41,7 +41,7 @@ class Server:
         return [_url(one) for one in self.sockets]
 
     def run(self) -> None:
-        """Serve in the main thread until SIGINT or SIGTERM, then return: to be stopped is no error."""
+        """Serve in the main thread until SIGINT or SIGTERM, then return: a stop is no error."""
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn raises the signal again once it has stopped; this is who gets it.
             signal.signal(number, lambda *_: None)

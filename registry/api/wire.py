@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from registry.core.canonical import Json
 from registry.db import tables
 from registry.usecases.catalogue import Overview
 
@@ -127,16 +128,10 @@ class LogProof(Document):
     hashes: list[str]
 
 
-class DeploymentDocument(Document):
-    environment: str
-    name: str
-    updated_at: datetime
-    updated_by: str
-    status: dict[str, Any]
-
-
 class DeploymentList(Document):
-    deployments: list[DeploymentDocument]
+    """Status documents as they were reported, with `updatedAt` and `updatedBy`."""
+
+    deployments: list[dict[str, Any]]
 
 
 def version_document(row: tables.Version) -> VersionDocument:
@@ -164,11 +159,11 @@ def model_document(overview: Overview) -> ModelDocument:
     )
 
 
-def deployment_document(row: tables.Deployment) -> DeploymentDocument:
-    return DeploymentDocument(
-        environment=row.environment,
-        name=row.name,
-        updated_at=row.updated_at,
-        updated_by=row.updated_by,
-        status=row.document,
-    )
+def deployment_document(row: tables.Deployment) -> dict[str, Json]:
+    """What the reconciler reported, word for word, and when."""
+    return row.document | {
+        "environment": row.environment,
+        "name": row.name,
+        "updatedAt": row.updated_at.isoformat(timespec="milliseconds"),
+        "updatedBy": row.updated_by,
+    }

@@ -29,6 +29,14 @@ class LogPage:
     leaves: tuple[tuple[int, bytes], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Passing:
+    """A failure that another try may get around; `has_arrived`: the server may have acted."""
+
+    error: errors.PlimsollError
+    has_arrived: bool
+
+
 class Client:
     """One registry. `token` may be empty for what is open to everybody."""
 
@@ -128,6 +136,16 @@ class Client:
         except httpx2.HTTPError as error:
             raise self.unreachable(error) from error
 
+    def has_blob(self, digest: str) -> bool:
+        """Whether the registry holds these bytes already."""
+        try:
+            answer = self.http.head(f"/v1/blobs/{digest}")
+        except httpx2.HTTPError as error:
+            raise self.unreachable(error) from error
+        if answer.status_code not in {200, 404}:
+            raise problem.error_from(answer.status_code, answer.content, what=self.url)
+        return answer.status_code == 200
+
     def call(
         self,
         method: str,
@@ -137,29 +155,36 @@ class Client:
         parameters: Mapping[str, str] | None = None,
         is_repeatable: bool = True,
     ) -> httpx2.Response:
-        """The answer, if it is a success; else the error that it stands for."""
-        headers = {"Content-Type": "application/json"} if body is not None else {}
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                answer = self.http.request(
-                    method, path, content=body, headers=headers, params=parameters
-                )
-            except httpx2.ConnectError as error:
-                failure: errors.PlimsollError = self.unreachable(error)
-            except httpx2.HTTPError as error:
-                failure = self.unreachable(error)
-                if not is_repeatable:
-                    raise failure from error
-            else:
-                if answer.is_success:
-                    return answer
-                failure = problem.error_from(answer.status_code, answer.content, what=self.url)
-                if answer.status_code not in _AGAIN or not is_repeatable:
-                    raise failure
-            if attempt == ATTEMPTS:
-                raise failure
+        """The answer, if it is a success; else raises the error that it stands for."""
+        attempt = 1
+        while True:
+            outcome = self._once(method, path, body, parameters)
+            if isinstance(outcome, httpx2.Response):
+                return outcome
+            may_repeat = is_repeatable or not outcome.has_arrived
+            if attempt == ATTEMPTS or not may_repeat:
+                raise outcome.error
             time.sleep(0.2 * 2**attempt)
-        raise AssertionError  # the loop returns or raises
+            attempt += 1
+
+    def _once(
+        self, method: str, path: str, body: bytes | None, parameters: Mapping[str, str] | None
+    ) -> "httpx2.Response | _Passing":
+        """Raises what will not pass, returns what may."""
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        try:
+            answer = self.http.request(
+                method, path, content=body, headers=headers, params=parameters
+            )
+        except httpx2.HTTPError as error:
+            has_arrived = not isinstance(error, httpx2.ConnectError)
+            return _Passing(self.unreachable(error), has_arrived=has_arrived)
+        if answer.is_success:
+            return answer
+        failure = problem.error_from(answer.status_code, answer.content, what=self.url)
+        if answer.status_code in _AGAIN:
+            return _Passing(failure, has_arrived=True)
+        raise failure
 
     def unreachable(self, error: Exception) -> errors.Unavailable:
         return errors.Unavailable(

@@ -81,6 +81,17 @@ def subtrees(session: Session) -> Subtrees:
     return find
 
 
+def row_of_hashes(session: Session, *, level: int, start: int, stop: int) -> bytes:
+    """The hashes of one level from `start` up to `stop`, one after the other."""
+    return b"".join(
+        session.scalars(
+            select(LogHash.hash)
+            .where(LogHash.level == level, LogHash.index >= start, LogHash.index < stop)
+            .order_by(LogHash.index)
+        )
+    )
+
+
 def leaf(session: Session, index: int) -> bytes | None:
     """The bytes of one leaf."""
     return session.execute(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from registry import errors
 from registry.db.tables import Blob, Model, Version
@@ -70,9 +70,13 @@ def version(session: Session, model_name: str, number: int) -> Version:
 
 
 def of_model(session: Session, model_name: str) -> Sequence[Version]:
-    """All versions, newest first."""
+    """All versions, newest first, without their manifests and signatures."""
+    heavy = (Version.manifest, Version.publisher_bundle, Version.registry_bundle)
     return session.scalars(
-        select(Version).where(Version.model == model_name).order_by(Version.version.desc())
+        select(Version)
+        .where(Version.model == model_name)
+        .order_by(Version.version.desc())
+        .options(*(defer(column, raiseload=True) for column in heavy))
     ).all()
 
 

@@ -188,7 +188,7 @@ def version(row: tables.Version, now: datetime) -> Version:
 
 def entry(logged: Logged, now: datetime) -> Entry:
     said = logged.entry
-    at = datetime.fromisoformat(said.time.replace("Z", "+00:00"))
+    at = datetime.fromisoformat(said.time)
     return Entry(
         index=logged.index,
         kind=said.kind.replace("_", " "),
@@ -259,15 +259,15 @@ def _name(of: dict[str, Json]) -> str:
 
 def _tensor(item: dict[str, Json]) -> str:
     shape = item.get("shape")
-    sizes = ["?" if one is None else str(one) for one in shape] if isinstance(shape, list) else ["…"]
+    sizes = (
+        ["?" if one is None else str(one) for one in shape] if isinstance(shape, list) else ["…"]
+    )
     return f"{_text(item, 'name')}: {_text(item, 'dtype')}[{', '.join(sizes)}]"
 
 
 def _numbers(value: Json) -> Sequence[tuple[str, float]]:
     return [
-        (key, number)
-        for key, number in _mapping(value).items()
-        if isinstance(number, int | float)
+        (key, number) for key, number in _mapping(value).items() if isinstance(number, int | float)
     ]
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,8 +49,7 @@ def sync_folder(folder: Path) -> None:
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a file that only this user may read, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with full_disk_named(path.name), open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor
         file.write(content)

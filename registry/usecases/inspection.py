@@ -16,7 +16,5 @@ def inspect(registry: Registry, format_name: str, files: tuple[File, ...]) -> In
         model_bytes=limits.max_model_bytes, wall_seconds=limits.inspection_seconds
     )
     with tempfile.TemporaryDirectory(prefix="inspect-", dir=registry.settings.data_dir) as folder:
-        local = {
-            file.path: registry.blobs.local(file.digest, Path(folder)) for file in files
-        }
+        local = {file.path: registry.blobs.local(file.digest, Path(folder)) for file in files}
         return inspection.inspect(local, format_name, bounds)

@@ -4,6 +4,7 @@ Every step finds what an earlier, perhaps interrupted, start has left, so starti
 a crash is the same path.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,14 +72,17 @@ def open_registry(settings: Settings) -> Registry:
 
 
 def _begin_log(registry: Registry) -> None:
-    with registry.database.writing() as session:
-        head = log.head(session)
-        if head is None:
-            origin = registry.settings.origin
+    origin = registry.settings.origin
+    # Where another process is first, its head is found below.
+    with suppress(errors.Conflict), registry.database.writing() as session:
+        if log.head(session) is None:
             checkpoint = sign.sign_checkpoint(origin, 0, merkle.EMPTY_ROOT, registry.log_key)
             log.create_head(session, origin=origin, checkpoint=checkpoint)
             session.commit()
-            return
+    with registry.database.reading() as session:
+        head = log.head(session)
+    if head is None:
+        raise errors.Unavailable("the log could not be begun", fix="start the registry again")
     _require_own_log(registry, head.checkpoint, head.origin)
 
 

@@ -95,11 +95,11 @@ def free_port() -> int:
     """A port that is free, as is the one that previews go to."""
     while True:
         with socket.socket() as front, socket.socket() as preview:
-            front.bind(("0.0.0.0", 0))
+            front.bind(("", 0))
             port: int = front.getsockname()[1]
             if port + commands.PREVIEW_OFFSET < 65536:
                 try:
-                    preview.bind(("0.0.0.0", port + commands.PREVIEW_OFFSET))
+                    preview.bind(("", port + commands.PREVIEW_OFFSET))
                 except OSError:
                     continue
                 return port

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from moto.server import ThreadedMotoServer
 
 from registry.api.server import Server
 from registry.settings import Limits, Settings
@@ -126,3 +127,28 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
     (mounted / "ballast").write_bytes(bytes(4 * 1024**2))
     yield mounted
     subprocess.run(["umount", "--lazy", str(mounted)], check=True)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an empty place in an object store that speaks S3."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "k",
+        "AWS_SECRET_ACCESS_KEY": "s",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": s3_endpoint,
+        "AWS_ALLOW_HTTP": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    name = f"plimsoll-{next(_numbers)}"
+    httpx2.put(f"{s3_endpoint}/{name}", content=b"").raise_for_status()
+    return f"s3://{name}/models"

@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL cluster on a unix socket, started as the user `postgres` if we are root."""
+"""A throw-away PostgreSQL cluster on a unix socket, started as `postgres` if we are root."""
 
 import os
 import shutil

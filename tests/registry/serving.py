@@ -1,4 +1,4 @@
-"""A registry as a process of its own, so that it can be killed: `python -m tests.registry.serving`."""
+"""A registry as a process of its own, so that it can be killed."""
 
 import os
 import signal
@@ -46,5 +46,5 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 if __name__ == "__main__":
     server = Server(Settings(Path(sys.argv[1]), listen=("127.0.0.1:0",)))
-    print(server.addresses[0], flush=True)
+    print(server.addresses[0], flush=True)  # noqa: T201  the parent reads it
     server.run()

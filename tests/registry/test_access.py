@@ -29,7 +29,7 @@ def routes_of(server: Server) -> set[str]:
 def call(client: httpx2.Client, route: str) -> httpx2.Response:
     method, path = route.split(" ")
     place = re.sub(r"\{digest\}", "sha256:" + "0" * 64, path)
-    place = re.sub(r"\{(version|index)\}", "1", place)
+    place = re.sub(r"\{(version|index|level)\}", "1", place)
     place = re.sub(r"\{upload\}", "0" * 32, place)
     return client.request(method, re.sub(r"\{\w+\}", "x", place))
 
@@ -53,6 +53,8 @@ def test_without_a_token_only_health_log_and_metrics_answer(
         "GET /log/entries",
         "GET /log/proof/{index}",
         "GET /log/consistency",
+        "GET /log/tile/entries/{path}",
+        "GET /log/tile/{level}/{path}",
     }
 
 

@@ -2,11 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from registry import errors
 from registry.store.blobs import BlobStore
@@ -14,39 +12,11 @@ from registry.store.bucket import BucketStore
 from registry.store.folder import FolderStore
 
 
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture(params=["folder", "bucket"])
-def blobs(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> BlobStore:
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     if request.param == "folder":
         return FolderStore(tmp_path / "blobs")
-    endpoint = request.getfixturevalue("s3_endpoint")
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "k",
-        "AWS_SECRET_ACCESS_KEY": "s",
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ALLOW_HTTP": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-    bucket = "b" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:20]
-    _create_bucket(endpoint, bucket)
-    return BucketStore(f"s3://{bucket}/models")
-
-
-def _create_bucket(endpoint: str, bucket: str) -> None:
-    import httpx2
-
-    httpx2.put(f"{endpoint}/{bucket}", content=b"").raise_for_status()
+    return BucketStore(request.getfixturevalue("bucket"))
 
 
 def digest_of(data: bytes) -> str:
@@ -119,13 +89,8 @@ def test_a_blob_that_is_not_there_is_not_found(blobs: BlobStore, tmp_path: Path)
         blobs.local(digest, tmp_path)
 
 
-def test_an_object_store_that_is_away_is_unavailable(
-    monkeypatch: pytest.MonkeyPatch, s3_endpoint: str
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
-    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+@pytest.mark.usefixtures("bucket")
+def test_an_object_store_that_is_away_is_unavailable() -> None:
     with pytest.raises(errors.Unavailable):
         BucketStore("s3://no-such-bucket").put(b"x", digest_of(b"x"))
 

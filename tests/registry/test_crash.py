@@ -2,7 +2,6 @@
 
 import base64
 import os
-import random
 import signal
 import threading
 from collections.abc import Iterator
@@ -54,7 +53,7 @@ def test_no_acknowledged_version_is_lost_however_often_it_is_killed(tmp_path: Pa
         with running(tmp_path) as (client, process):
             checkpoint = checked_state(client, tmp_path, acknowledged, checkpoint)
             upload(client, FILES["model.onnx"])
-            moment = random.Random(round_).uniform(0.2, 0.9)
+            moment = 0.2 + round_ * 0.17
             timer = threading.Timer(moment, kill, [process])
             timer.start()
             publish_until_killed(client, alice, acknowledged)

@@ -9,7 +9,7 @@ import pytest
 
 from registry import errors
 from registry.core import merkle, note
-from registry.usecases import log, reports
+from registry.usecases import log, reports, tiles
 from registry.usecases.access import Caller, Role
 from registry.usecases.opening import Registry
 from registry.usecases.reports import Event
@@ -129,6 +129,49 @@ def test_an_entry_too_long_for_a_leaf_is_refused(registry: Registry) -> None:
     with pytest.raises(errors.TooLarge):
         reports.record(registry, Event("x", "deployed", detail={"a": "x" * 70_000}), RECONCILER)
     assert log.size(registry) == 0
+
+
+def tile_root(registry: Registry, size: int) -> bytes:
+    """The root over what the entry bundles hold, read as C2SP tlog-tiles says."""
+    leaves: list[bytes] = []
+    for number in range(-(-size // 256)):
+        width = min(256, size - number * 256)
+        path = f"{number:03}" + ("" if width == 256 else f".p/{width}")
+        bundle = tiles.entries(registry, tiles.place(path))
+        while bundle:
+            length = int.from_bytes(bundle[:2], "big")
+            leaves.append(bundle[2 : 2 + length])
+            bundle = bundle[2 + length :]
+    return naive_root(leaves)
+
+
+def test_the_tiles_hold_the_tree_that_the_checkpoint_signs(registry: Registry) -> None:
+    fill(registry, 260)
+    signed = note.verify_checkpoint(log.checkpoint(registry), registry.log_name)
+    assert tile_root(registry, signed.size) == signed.root
+    full = tiles.hashes(registry, 0, tiles.place("000"))
+    assert len(full) == 256 * 32
+    leaves = leaves_of(registry)
+    assert full[:32] == merkle.leaf_hash(leaves[0])
+    top = tiles.hashes(registry, 1, tiles.place("000.p/1"))
+    assert top == naive_root(leaves[:256])
+
+
+@pytest.mark.parametrize(
+    "path", ["001", "000.p/6", "000.p/256", "000.p/0", "x000/000", "0", "../x", ""]
+)
+def test_a_tile_that_is_not_there_is_not_found(registry: Registry, path: str) -> None:
+    fill(registry, 5)
+    with pytest.raises(errors.NotFound):
+        tiles.hashes(registry, 0, tiles.place(path))
+
+
+@pytest.mark.parametrize(
+    ("path", "number", "width"),
+    [("000", 0, 256), ("x001/x234/067", 1234067, 256), ("x001/000.p/7", 1000, 7)],
+)
+def test_a_tile_path_is_read_as_specified(path: str, number: int, width: int) -> None:
+    assert tiles.place(path) == tiles.Place(number, width)
 
 
 def test_an_auditor_without_a_token_can_check_the_log_over_http(

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from registry import errors
 from registry.core import envelope
 from registry.core.oms import File
 from registry.db import log as log_rows
+from registry.db.tables import Table
 from registry.trust import sign
 from registry.usecases import aliases, catalogue, log, publish, pull
 from registry.usecases.access import Caller, Role
@@ -29,7 +30,9 @@ def rows_of(registry: Registry) -> dict[str, int]:
     tables = ("models", "versions", "files", "blobs", "log_entries", "log_hashes")
     with registry.database.reading() as session:
         return {
-            name: session.execute(text(f"SELECT count(*) FROM {name}")).scalar_one()
+            name: session.execute(
+                select(func.count()).select_from(Table.metadata.tables[name])
+            ).scalar_one()
             for name in tables
         }
 
@@ -136,7 +139,11 @@ def test_a_file_that_is_no_such_model_is_refused(
     registry: Registry, alice: Publisher, flaw: str
 ) -> None:
     good = FILES["model.onnx"]
-    data = {"truncated": good[: len(good) // 2], "not a model": b"\x80\x04K*.", "another format": good}
+    data = {
+        "truncated": good[: len(good) // 2],
+        "not a model": b"\x80\x04K*.",
+        "another format": good,
+    }
     files = {"model.onnx": data[flaw]}
     store(registry, files)
     before = rows_of(registry)
@@ -213,9 +220,7 @@ def test_a_log_that_cannot_be_written_rolls_everything_back(
     assert log.size(registry) == 0
 
 
-def test_a_pull_that_cannot_be_logged_does_not_happen(
-    registry: Registry, alice: Publisher
-) -> None:
+def test_a_pull_that_cannot_be_logged_does_not_happen(registry: Registry, alice: Publisher) -> None:
     store(registry, FILES)
     publish.publish(registry, alice.draft(FILES), ALICE)
     with registry.database.writing() as session:

@@ -49,9 +49,7 @@ def test_an_upload_in_chunks_says_how_far_it_is(client: httpx2.Client) -> None:
     for start in range(0, len(DATA), 1_000_000):
         chunk = DATA[start : start + 1_000_000]
         last = start + len(chunk) - 1
-        answer = client.patch(
-            location, content=chunk, headers={"Content-Range": f"{start}-{last}"}
-        )
+        answer = client.patch(location, content=chunk, headers={"Content-Range": f"{start}-{last}"})
         assert (answer.status_code, answer.headers["range"]) == (202, f"0-{last}")
         assert client.get(location).headers["range"] == f"0-{last}"
     answer = client.put(location, params={"digest": digest_of(DATA)})
@@ -88,9 +86,7 @@ def test_an_out_of_order_chunk_is_refused_and_the_upload_goes_on(
 
 @pytest.mark.parametrize("content_range", ["5", "9-0", "a-b", "0-9999", "bytes 0-3/2/1"])
 def test_a_malformed_content_range_is_refused(client: httpx2.Client, content_range: str) -> None:
-    answer = client.patch(
-        begin(client), content=b"1234", headers={"Content-Range": content_range}
-    )
+    answer = client.patch(begin(client), content=b"1234", headers={"Content-Range": content_range})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
 
 

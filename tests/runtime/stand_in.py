@@ -30,6 +30,7 @@ class StandIn:
         self.cut_after: int | None = None
         self.hold_after: int | None = None
         self.released = threading.Event()
+        self.refused_events = 0
         self.url = ""
 
     def publication(self, contents: dict[str, bytes], **fields: object) -> Publication:
@@ -93,6 +94,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if not self._is_allowed():
+            return
+        if self.server.state.refused_events:
+            self.server.state.refused_events -= 1
+            self._problem(503, "unavailable", "the log is being moved")
             return
         event = json.loads(body)
         known = event["id"] in self.server.state.events

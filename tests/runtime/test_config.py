@@ -37,7 +37,7 @@ def parsed(document: dict[str, Any]) -> config.Config:
 
 def test_a_complete_file_is_read() -> None:
     found = parsed(GOOD)
-    assert found.address == ("0.0.0.0", 8501)
+    assert found.address == ("0.0.0.0", 8501)  # noqa: S104
     assert found.registry == "http://registry:8080"
     assert found.models == (config.Pin("digits", 2, PIN["digest"], "onnx", True),)  # type: ignore[arg-type]
 

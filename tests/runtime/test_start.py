@@ -288,6 +288,16 @@ def test_a_wrong_token_is_named_and_healed_by_the_right_one(
         runtime.stop()
 
 
+def test_a_log_that_does_not_answer_delays_no_request(runtime: Runtime, registry: StandIn) -> None:
+    registry.refused_events = 2
+    runtime.models = [pin(registry.publish(models.onnx_digits()))]
+    with running(runtime):
+        runtime.until_state("AVAILABLE")
+        assert runtime.post(DIGITS, BODY).status_code == 200
+        assert not registry.events
+        runtime.until(lambda: len(registry.events) == 2)
+
+
 def test_the_cache_keeps_what_was_used_last(runtime: Runtime, registry: StandIn) -> None:
     runtime.limits = {"keepVersions": 2}
     published = [

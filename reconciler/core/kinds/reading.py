@@ -44,7 +44,7 @@ _VERSION_FIX = (
 class _Untitled(GenerateJsonSchema):
     """Titles made from field names only repeat them."""
 
-    def field_title_should_be_set(self, schema: object) -> bool:
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002  as inherited
         return False
 
 

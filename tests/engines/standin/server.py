@@ -1,13 +1,15 @@
 """What a container of the tests runs in place of the runtime: it answers as the runtime would.
 
 Anything it is asked, it answers with the version it was told to serve. A format it does not
-know, `broken`, makes it not ready; `crash` makes it exit at once.
+know, `broken`, makes it not ready; `crash` makes it exit at once. It takes as long as the
+request's header `test-delay` says, in seconds.
 """
 
 import json
 import signal
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -27,6 +29,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer()
 
     def answer(self) -> None:
+        time.sleep(float(self.headers.get("test-delay") or 0))
         is_ready = MODEL["format"] != "broken"
         seen = {"version": MODEL["version"], "path": self.path, "headers": dict(self.headers)}
         body = json.dumps(seen).encode()

@@ -1,0 +1,78 @@
+"""`plimsoll pull`: verify all proofs, download, check every byte, and only then move in place."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry import errors
+from registry.cli import options, output, verifying
+from registry.core.oms import File
+
+if TYPE_CHECKING:
+    from registry.cli.client import Client
+
+app = typer.Typer()
+
+
+@app.command()
+def pull(
+    reference: Annotated[
+        str, typer.Argument(help="NAME@VERSION or NAME:ALIAS.", metavar="REFERENCE")
+    ],
+    folder: Annotated[Path, typer.Argument(help="A folder that is not there yet, or is empty.")],
+    digest: Annotated[
+        str | None, typer.Option(help="The digest that it must have, sha256:…")
+    ] = None,
+    trust: options.Trust = None,
+    server: options.Server = options.DEFAULT_SERVER,
+    token_file: options.TokenFile = None,
+) -> None:
+    """Download a version and verify it: signatures, log proof and every byte."""
+    root = options.trust_root(trust)
+    _require_room(folder)
+    client = options.connect(server, token_file)
+    model, version = options.reference(client, reference)
+    verified = verifying.version(client, root, model=model, version=version, pinned=digest)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for file in verified.files:
+            _download(client, file, partial / file.path)
+        partial.chmod(0o755)
+        os.replace(partial, folder)  # noqa: PTH105  Path.replace refuses nothing more, says less
+    except OSError as error:
+        raise errors.StorageFull(
+            f"{folder}: cannot be written: {error.strerror}",
+            fix="name another folder, or make room",
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    output.message(f"signed by {verified.publisher}, entry {verified.log_index} of the log")
+    typer.echo(f"{model} {version} {verified.wanted.digest} {folder}")
+
+
+def _require_room(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise errors.Conflict(
+            f"{folder} is there already and not empty", fix="name a folder that is not there yet"
+        )
+
+
+def _download(client: "Client", file: File, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    hasher, size = hashlib.sha256(), 0
+    with client.blob(file.digest) as blocks, target.open("xb") as stream:
+        for block in blocks:
+            size += len(block)
+            if size > file.size:
+                break
+            hasher.update(block)
+            stream.write(block)
+        stream.flush()
+        os.fsync(stream.fileno())
+    verifying.require_bytes(file, f"sha256:{hasher.hexdigest()}", size)

@@ -1,0 +1,23 @@
+"""`plimsoll serve`: the registry alone, in the foreground."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from registry.cli import output
+
+app = typer.Typer()
+
+
+@app.command()
+def serve(
+    config: Annotated[Path, typer.Option(help="The configuration file.")] = Path("plimsoll.toml"),
+) -> None:
+    """Run the registry until it is told to stop."""
+    from registry import configuration  # noqa: PLC0415
+    from registry.api.server import Server  # noqa: PLC0415  heavy
+
+    server = Server(configuration.load(config))
+    output.message(f"registry   {', '.join(server.addresses)}")
+    server.run()

@@ -1,0 +1,90 @@
+"""`plimsoll status`: sync, health and trust of every deployment, as the reconciler reports them."""
+
+from typing import Annotated
+
+import typer
+
+from registry import errors
+from registry.cli import options, output
+from registry.core import names
+from registry.core.canonical import Json
+
+app = typer.Typer()
+
+
+@app.command()
+def status(
+    deployment: Annotated[
+        str | None, typer.Argument(help="ENVIRONMENT/NAME; without it, all of them.")
+    ] = None,
+    server: options.Server = options.DEFAULT_SERVER,
+    token_file: options.TokenFile = None,
+    form: output.Output = output.Form.TABLE,
+) -> None:
+    """What is deployed and how it does."""
+    client = options.connect(server, token_file)
+    one = None if deployment is None else client.deployment(_key(deployment))
+    found = client.deployments() if one is None else [one]
+    if form is output.Form.JSON:
+        output.print_json(found if one is None else one)
+        return
+    output.print_table(
+        ("deployment", "wanted", "commit", "sync", "health", "trust", "reason"),
+        [_row(document) for document in found],
+    )
+    if one is not None:
+        _print_details(_object(one, "status"))
+
+
+def _key(text: str) -> str:
+    parts = text.split("/")
+    if len(parts) != 2:
+        raise errors.InvalidInput(
+            f"{text[:80]!r} names no deployment", fix="write ENVIRONMENT/NAME: production/digits"
+        )
+    environment, name = parts
+    names.slug(environment, what="environment")
+    return f"{environment}/{names.slug(name, what='deployment name')}"
+
+
+def _row(document: dict[str, Json]) -> tuple[object, ...]:
+    found = _object(document, "status")
+    three = [_object(found, name) for name in ("sync", "health", "trust")]
+    reasons = [str(part["reason"]) for part in three if part.get("reason")]
+    return (
+        f"{document.get('environment')}/{document.get('name')}",
+        _version(found.get("desired")),
+        str(found.get("commit") or "")[:12],
+        *(part.get("status") for part in three),
+        "; ".join(reasons),
+    )
+
+
+def _print_details(found: dict[str, Json]) -> None:
+    typer.echo()
+    output.print_table(
+        ("host", "serving", "sync", "health", "trust", "stage", "reason"),
+        [
+            (host.get("host"), _version(host.get("serving")), host.get("sync"),
+             host.get("health"), host.get("trust"), host.get("stage"),
+             host.get("reason") or host.get("trustReason"))
+            for host in _objects(found, "hosts")
+        ],
+    )  # fmt: skip
+    for entry in _objects(found, "quarantined"):
+        branch = f"; reverted on branch {entry['branch']}" if entry.get("branch") else ""
+        output.print_fields([("quarantined", f"{_version(entry)}: {entry.get('reason')}{branch}")])
+
+
+def _version(value: Json) -> str:
+    return f"{value.get('model')}@{value.get('version')}" if isinstance(value, dict) else ""
+
+
+def _object(document: dict[str, Json], name: str) -> dict[str, Json]:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _objects(document: dict[str, Json], name: str) -> list[dict[str, Json]]:
+    found = document.get(name)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []

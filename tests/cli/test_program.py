@@ -1,0 +1,112 @@
+"""The program as a whole: quick to start, honest exit codes, data apart from messages."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, run
+
+HEAVY = ("fastapi", "sqlalchemy", "tensorflow", "onnxruntime", "onnx", "httpx2", "numpy", "docker")
+PROGRAM = "import sys; from registry.cli import main; sys.exit(main())"
+
+
+def in_a_process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["push", "--help"], ["version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]):
+    script = (
+        "import sys\nfrom registry.cli import main\n"
+        f"code = main({arguments!r})\n"
+        f"print(*sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)\nsys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nothing"],
+        ["push"],
+        ["push", "digits", ".", "--version", "first"],
+        ["push", "digits", ".", "--key", "k", "--nonsense"],
+        ["alias", "set", "digits", "champion", "1"],
+        ["model", "list", "-o", "xml"],
+    ],
+)
+def test_wrong_usage_ends_with_64_and_prints_no_data(arguments: list[str]):
+    done = in_a_process(*arguments)
+    assert done.returncode == 64
+    assert done.stdout == ""
+    assert done.stderr
+
+
+def test_an_error_names_the_fix_on_stderr():
+    done = in_a_process("model", "list", "--server", "http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: the registry at http://127.0.0.1:1 does not answer")
+    assert "fix: start it, or name the right one with --server" in done.stderr
+
+
+def test_no_colour_where_nobody_watches():
+    done = in_a_process("push", "--help", NO_COLOR="1")
+    assert "\x1b[" not in done.stdout
+
+
+def test_the_tools_of_other_packages_are_there():
+    done = in_a_process("--help")
+    assert "reconcile" in done.stdout
+    assert "validate" in done.stdout
+
+
+def test_interrupted_ends_with_130(monkeypatch: pytest.MonkeyPatch):
+    from registry.cli import program
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "build", interrupted)
+    assert run("version").code == 130
+
+
+def test_a_wrong_token_ends_with_4(plimsoll: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PLIMSOLL_TOKEN", "plm_0000000000000000_" + "A" * 43)
+    done = plimsoll("model", "list")
+    assert (done.code, done.out) == (4, "")
+
+
+def test_a_flag_wins_over_the_environment(
+    plimsoll: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    good = Path(os.environ["PLIMSOLL_TOKEN_FILE"])
+    monkeypatch.setenv("PLIMSOLL_TOKEN", "plm_0000000000000000_" + "A" * 43)
+    assert plimsoll("model", "list", "--token-file", good).code == 0
+    assert plimsoll("model", "list", "--server", "http://127.0.0.1:1").code == 1
+
+
+def test_a_missing_token_file_is_named(plimsoll: Run):
+    done = plimsoll("model", "list", "--token-file", "/nonexistent/token")
+    assert done.code == 1
+    assert "/nonexistent/token: the token cannot be read" in done.err
+
+
+def test_text_from_elsewhere_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]):
+    from registry.cli import output
+
+    output.print_table(("a",), [("\x1b]0;owned\x07red\x1b[31m",)])
+    assert "\x1b" not in capsys.readouterr().out

@@ -1,0 +1,65 @@
+"""Clients that never stop asking, and remember every answer that was not a good one."""
+
+import http.client
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+
+@dataclass
+class Load:
+    """`answers` counts by version; `failures` holds what else came."""
+
+    url: str
+    answers: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def ask_on_one_connection(self) -> None:
+        link = self._connect()
+        while not self.stopping.is_set():
+            self._ask(link)
+        link.close()
+
+    def ask_on_fresh_connections(self) -> None:
+        while not self.stopping.is_set():
+            link = self._connect()
+            self._ask(link)
+            link.close()
+
+    def _connect(self) -> http.client.HTTPConnection:
+        address = urlsplit(self.url)
+        return http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+
+    def _ask(self, link: http.client.HTTPConnection) -> None:
+        try:
+            link.request("POST", "/v1/models/digits:predict", body=b'{"instances": []}')
+            answer = link.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.failures.append(repr(error))
+            link.close()
+            return
+        if answer.status == 200:
+            self.answers[answer.headers["plimsoll-version"]] += 1
+        else:
+            self.failures.append(f"status {answer.status}")
+
+
+@contextmanager
+def running(url: str, *, clients: int = 4) -> Iterator[Load]:
+    """Half of the clients keep their connections, half open one for each request."""
+    load = Load(url)
+    kinds = (load.ask_on_one_connection, load.ask_on_fresh_connections)
+    threads = [threading.Thread(target=kinds[n % 2]) for n in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield load
+    finally:
+        load.stopping.set()
+        for thread in threads:
+            thread.join()

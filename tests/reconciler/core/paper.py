@@ -1,0 +1,387 @@
+"""A fleet on paper: hosts as plain values, a clock that is a number, and versions with a fate.
+
+Applies plans as the loop does (intent, effect, outcome), can die at any of the three points,
+and checks the planner's safety rules at every single action.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from reconciler.core import actions, desired, outcomes
+from reconciler.core.observed import (
+    Health,
+    HostState,
+    Instance,
+    InstanceSpec,
+    Phase,
+    Route,
+    Unreachable,
+)
+from reconciler.core.plan import Plan, plan
+from reconciler.core.rollout import Rollouts, Verdict, dump, load
+
+
+class Fate(StrEnum):
+    """What becomes of a version; `fate_of` reads it off the version's number."""
+
+    GOOD = "good"
+    FAILS_ACCEPTANCE = "fails acceptance"
+    NEVER_HEALTHY = "never healthy"
+    CRASHES = "crashes"
+    REFUSED_IN_PREFLIGHT = "refused in preflight"
+    REFUSED_BY_RUNTIME = "refused by runtime"
+    SICKENS = "sickens with traffic"
+
+
+_FATES = (Fate.GOOD, Fate.GOOD, *Fate)
+
+
+def fate_of(version: int) -> Fate:
+    """1, 2 and 3 are good; the rest take turns."""
+    return _FATES[(version - 1) % len(_FATES)]
+
+
+def digest_of(version: int) -> str:
+    """The digest that goes with a version."""
+    return f"sha256:{version:064x}"
+
+
+class Died(Exception):
+    """The reconciler was killed."""
+
+
+class Broken(AssertionError):
+    """A safety rule does not hold."""
+
+
+TEMPLATE = f"""\
+apiVersion: plimsoll.dev/v1
+kind: AcceptanceTemplate
+metadata: {{name: golden}}
+spec:
+  dataset:
+    path: models.d/datasets/golden.csv
+    digest: sha256:{"0" * 64}
+    label: label
+    inputs: [{{prefix: p, dtype: float32, shape: [1]}}]
+  metrics: {{accuracy: {{min: 0.9}}}}
+  minimumSamples: 1
+"""
+
+POLICY = """\
+apiVersion: plimsoll.dev/v1
+kind: Policy
+metadata: {name: all}
+spec: {mode: enforce, validations: [{expression: "true", message: never}]}
+"""
+
+
+def host_file(name: str) -> str:
+    """models.d/hosts/NAME.yaml."""
+    return f"""\
+apiVersion: plimsoll.dev/v1
+kind: Host
+metadata: {{name: {name}, labels: {{site: lab}}}}
+spec: {{engine: {{address: "unix:///var/run/docker.sock"}}, ingress: {{port: 8501}}}}
+"""
+
+
+def deployment_file(  # noqa: PLR0913  a file has many fields
+    name: str,
+    version: int,
+    hosts: Iterable[str],
+    *,
+    model: str = "",
+    suspend: bool = False,
+    promote: bool = True,
+    auto: bool = True,
+    tested: bool = True,
+    delay: int = 30,
+    deadline: int = 100,
+) -> str:
+    """models.d/production/NAME.yaml."""
+    flag = {True: "true", False: "false"}
+    return f"""\
+apiVersion: plimsoll.dev/v1
+kind: ModelDeployment
+metadata: {{name: {name}, environment: production}}
+spec:
+  model: {{name: {model or name}, version: {version}, digest: "{digest_of(version)}"}}
+  targets: {{hosts: [{", ".join(hosts)}]}}
+  runtime: {{image: "runtime:1", format: onnx, resources: {{memory: 512Mi, cpus: 1}}}}
+  strategy: {{blueGreen: {{scaleDownDelaySeconds: {delay}, autoPromotionEnabled: {flag[promote]}}}}}
+  acceptance: [{"{template: golden}" if tested else ""}]
+  rollback: {{auto: {flag[auto]}, pushRevertBranch: true}}
+  progressDeadlineSeconds: {deadline}
+  suspend: {flag[suspend]}
+"""
+
+
+def wish(
+    deployments: Mapping[str, str],
+    *,
+    hosts: Iterable[str] = ("h1", "h2"),
+    commit: str = "c1",
+    allow_empty: bool = False,
+) -> desired.DesiredState:
+    """The desired state with these deployment files, by name."""
+    data = b"label,p0\n1,2\n"
+    template = TEMPLATE.replace("0" * 64, _sha256(data))
+    files = {
+        "models.d/datasets/golden.csv": data,
+        "models.d/templates/golden.yaml": template.encode(),
+        "policies/deploy/all.yaml": POLICY.encode(),
+        **{f"models.d/hosts/{name}.yaml": host_file(name).encode() for name in hosts},
+        **{f"models.d/production/{name}.yaml": t.encode() for name, t in deployments.items()},
+    }
+    return desired.load(files, commit=commit, allow_empty=allow_empty)
+
+
+def _sha256(data: bytes) -> str:
+    from hashlib import sha256
+
+    return sha256(data).hexdigest()
+
+
+@dataclass
+class PaperHost:
+    """One host. `ages` counts the ticks since each instance was started."""
+
+    instances: dict[str, Instance] = field(default_factory=dict)
+    routes: dict[str, Route] = field(default_factory=dict)
+    ages: dict[str, int] = field(default_factory=dict)
+    ingress: bool = False
+    is_up: bool = True
+
+    def serving(self) -> dict[str, str]:
+        """Model to the healthy instance that answers its clients."""
+        return {
+            model: route.instance
+            for model, route in self.routes.items()
+            if self.ingress
+            and route.instance in self.instances
+            and self.instances[route.instance].health is Health.HEALTHY
+        }
+
+
+@dataclass
+class Paper:
+    """`dies_in` is how many more points of the loop it survives; None means all."""
+
+    wish: desired.DesiredState
+    hosts: dict[str, PaperHost]
+    rollouts: Rollouts = field(default_factory=dict)
+    now: float = 1_000_000.0
+    dies_in: int | None = None
+    verified: set[tuple[str, str]] = field(default_factory=set)
+    tested: set[tuple[str, str]] = field(default_factory=set)
+    quarantined: set[tuple[str, str]] = field(default_factory=set)
+    done: list[actions.Action] = field(default_factory=list)
+    seen_digests: dict[str, set[str]] = field(default_factory=dict)
+
+    def plan(self) -> Plan:
+        """What the planner makes of it now."""
+        observed = {
+            name: HostState(
+                host=name,
+                instances=tuple(host.instances.values()),
+                routes=tuple(host.routes.values()),
+                ingress_ready=host.ingress,
+            )
+            if host.is_up
+            else Unreachable(name, "no route to host")
+            for name, host in self.hosts.items()
+        }
+        self.rollouts = outcomes.look(self.rollouts, observed, self.now)
+        return plan(self.wish, observed, self.rollouts, self.now)
+
+    def tick(self, seconds: float = 10.0) -> Plan:
+        """One round, then time passes; the rollouts survive as JSON, as they do on disk."""
+        made = self.plan()
+        try:
+            for action in made.actions:
+                self._perform(action)
+        except Died:
+            self.rollouts = load(dump(self.rollouts))
+        self.rollouts = load(dump(self.rollouts))
+        self.now += seconds
+        for host in self.hosts.values():
+            self._age(host)
+        return made
+
+    def run(self, ticks: int = 60) -> int:
+        """Tick until two rounds in a row have nothing to do and nothing to wait for in time."""
+        quiet = 0
+        for count in range(ticks):
+            made = self.tick()
+            quiet = quiet + 1 if _is_at_rest(made) else 0
+            if quiet == 2:
+                return count
+        raise Broken("it never comes to rest:\n" + made.render())
+
+    def _perform(self, action: actions.Action) -> None:
+        self._survive()
+        self.rollouts = outcomes.intend(self.rollouts, action, self.now)
+        self._survive()
+        before = {name: host.serving() for name, host in self.hosts.items()}
+        outcome = self._effect(action)
+        self._check_service(action, before)
+        self.done.append(action)
+        self._survive()
+        self.rollouts = outcomes.conclude(self.rollouts, action, outcome, self.now)
+
+    def _survive(self) -> None:
+        if self.dies_in is not None:
+            self.dies_in -= 1
+            if self.dies_in < 0:
+                self.dies_in = None
+                raise Died
+
+    def _effect(self, action: actions.Action) -> outcomes.Outcome:
+        match action:
+            case actions.Preflight():
+                return self._preflight(action)
+            case actions.Start():
+                self._start(action)
+            case actions.Restart():
+                self._restart(action)
+            case actions.Accept():
+                return self._accept(action)
+            case actions.RouteTo():
+                self._route(action)
+            case actions.Unroute():
+                self._up(action.host).routes.pop(action.model, None)
+            case actions.Remove():
+                self._remove(action)
+            case actions.Quarantine():
+                self.quarantined.add((action.deployment, action.revision))
+            case actions.PushRevert():
+                return outcomes.Done("branch")
+            case actions.Settle() | actions.Forget():
+                pass
+        return outcomes.Done()
+
+    def _preflight(self, action: actions.Preflight) -> outcomes.Outcome:
+        self._up(action.host)
+        refused = fate_of(action.spec.version) is Fate.REFUSED_IN_PREFLIGHT
+        if not refused:
+            self.verified.add((action.host, action.spec.spec_hash))
+        verdict = Verdict.REFUSED if refused else Verdict.PASSED
+        return outcomes.Preflighted(self.wish.policies.digest, verdict, ("bad",) if refused else ())
+
+    def _start(self, action: actions.Start) -> None:
+        spec, host = action.spec, self._up(action.host)
+        self._require((action.host, spec.spec_hash) in self.verified, "unverified", action)
+        key = (spec.deployment, action.revision)
+        self._require(key not in self.quarantined, "quarantined", action)
+        if action.revision == "":
+            good = self.rollouts[spec.deployment].on(action.host).last_good
+            is_good = good is not None and good.spec_hash == spec.spec_hash
+            self._require(is_good, "healed what was never good", action)
+        self.seen_digests.setdefault(spec.deployment, set()).add(spec.digest)
+        if spec.name not in host.instances or host.instances[spec.name].phase is Phase.CREATED:
+            host.instances[spec.name] = _started(spec)
+            host.ages[spec.name] = 0
+            host.ingress = True
+
+    def _restart(self, action: actions.Restart) -> None:
+        host = self._up(action.host)
+        known = host.instances[action.instance]
+        self._require((action.host, known.spec_hash) in self.verified, "unverified", action)
+        host.instances[action.instance] = replace(
+            known, phase=Phase.RUNNING, health=Health.STARTING, exit_code=None
+        )
+        host.ages[action.instance] = 0
+
+    def _accept(self, action: actions.Accept) -> outcomes.Outcome:
+        known = self._up(action.host).instances[action.spec.name]
+        self._require(known.health is Health.HEALTHY, "tested while not healthy", action)
+        passed = fate_of(action.spec.version) is not Fate.FAILS_ACCEPTANCE
+        if passed:
+            self.tested.add((action.host, action.spec.spec_hash))
+        return outcomes.Tested(passed, () if passed else ("accuracy 0.1",))
+
+    def _route(self, action: actions.RouteTo) -> None:
+        host = self._up(action.host)
+        known = host.instances.get(action.spec.name)
+        self._require(known is not None, "routed to nothing", action)
+        self._require(known is not None and known.health is Health.HEALTHY, "sick", action)
+        is_tested = (action.host, action.spec.spec_hash) in self.tested
+        self._require(is_tested or not self._has_tests(action.spec), "untested", action)
+        host.routes[action.spec.model] = action.route
+        host.ingress = True
+
+    def _has_tests(self, spec: InstanceSpec) -> bool:
+        found = self.wish.deployments.get(spec.deployment)
+        return found is not None and bool(found.templates)
+
+    def _remove(self, action: actions.Remove) -> None:
+        host = self._up(action.host)
+        has_traffic = any(route.instance == action.instance for route in host.routes.values())
+        self._require(not has_traffic, "removed with traffic", action)
+        host.instances.pop(action.instance, None)
+
+    def _up(self, name: str) -> PaperHost:
+        if not self.hosts[name].is_up:
+            raise Broken(f"acted on the unreachable {name}")
+        return self.hosts[name]
+
+    def _check_service(
+        self, action: actions.Action, before: dict[str, dict[str, str]]
+    ) -> None:
+        if isinstance(action, actions.Unroute):
+            return
+        for name, host in self.hosts.items():
+            lost = before[name].keys() - host.serving().keys()
+            self._require(not lost, f"{name} no longer serves {lost}", action)
+
+    def _require(self, is_so: bool, rule: str, action: actions.Action) -> None:
+        if not is_so:
+            raise Broken(f"{rule}: {actions.render(action)}")
+
+    def _age(self, host: PaperHost) -> None:
+        routed = {route.instance for route in host.routes.values()}
+        for name, known in host.instances.items():
+            host.ages[name] += 1
+            if known.phase is Phase.RUNNING:
+                host.instances[name] = _grown(known, host.ages[name], is_routed=name in routed)
+
+
+def _is_at_rest(made: Plan) -> bool:
+    """Nothing to do and no moment to wait for, but to ask again about what was refused."""
+    refused = {actions.Why.REFUSED}
+    return {action.reason.code for action in made.actions} <= refused and all(
+        wait.reason.code in refused
+        for wait in made.waits
+        if wait.until is not None or wait.reason.code in {"waiting_for_health"}
+    )
+
+
+def _started(spec: InstanceSpec) -> Instance:
+    return Instance(
+        name=spec.name,
+        host=spec.host,
+        deployment=spec.deployment,
+        model=spec.model,
+        version=spec.version,
+        digest=spec.digest,
+        spec_hash=spec.spec_hash,
+        commit=spec.commit,
+        phase=Phase.RUNNING,
+        health=Health.STARTING,
+    )
+
+
+def _grown(known: Instance, age: int, *, is_routed: bool) -> Instance:
+    match fate_of(known.version):
+        case Fate.NEVER_HEALTHY:
+            return known
+        case Fate.CRASHES:
+            return replace(known, phase=Phase.EXITED, health=Health.NONE, exit_code=1)
+        case Fate.REFUSED_BY_RUNTIME:
+            return replace(known, health=Health.REFUSED, detail="digest_mismatch: other bytes")
+        case Fate.SICKENS if is_routed and age > 1:
+            return replace(known, health=Health.UNHEALTHY)
+        case _:
+            return replace(known, health=Health.HEALTHY)

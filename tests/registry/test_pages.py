@@ -1,0 +1,154 @@
+"""The pages: complete without scripts, closed without a token, safe whatever the log says."""
+
+import re
+from collections.abc import Callable
+
+import httpx2
+import pytest
+
+from registry.api.server import Server
+from registry.usecases import reports
+from registry.usecases.access import Caller, Role
+from registry.usecases.reports import Event
+from tests.registry.publishing import Publisher, onnx_model, publish
+
+RECONCILER = Caller(Role.RECONCILER, "loop")
+ATTACK = '<script src="//evil.example/x.js"></script>'
+
+
+@pytest.fixture
+def browser(client_of: Callable[..., httpx2.Client]) -> httpx2.Client:
+    """Signed in through the form, as a person would be."""
+    token = client_of(Role.AUDITOR, "eve").headers["Authorization"].removeprefix("Bearer ")
+    opened = client_of()
+    opened.headers["Accept"] = "text/html"
+    answer = opened.post("/login", content=f"token={token}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    return opened
+
+
+def deployment(status: str = "Healthy") -> dict[str, object]:
+    return {
+        "commit": "c0ffee00",
+        "desired": {"model": "digits", "version": 1, "digest": "sha256:" + "a" * 64},
+        "sync": {"status": "Synced", "reason": ""},
+        "health": {"status": status, "reason": ATTACK},
+        "trust": {"status": "Verified", "reason": ""},
+        "hosts": [{"host": "edge-1", "health": status, "reason": "said by the host"}],
+        "quarantined": [{"model": "digits", "version": 3, "reason": "accuracy 0.1 < 0.95"}],
+    }
+
+
+@pytest.mark.parametrize("path", ["/", "/log", "/models/digits"])
+def test_without_a_token_a_page_leads_to_the_form(
+    client_of: Callable[..., httpx2.Client], path: str
+) -> None:
+    answer = client_of().get(path, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    assert client_of().get(path).status_code == 401
+
+
+def test_the_overview_says_what_runs_and_why_not(
+    server: Server, browser: httpx2.Client, client: httpx2.Client, alice: Publisher
+) -> None:
+    publish(client, alice, {"model.onnx": onnx_model()})
+    registry = server.app.state.registry
+    reports.set_status(
+        registry, environment="production", name="digits", document=deployment(), by=RECONCILER
+    )
+    event = Event("1", "deployed", model="digits", version=1, host="edge-1", commit="c0ffee00aa")
+    reports.record(registry, event, RECONCILER)
+    text = browser.get("/").text
+    for expected in (
+        "Synced",
+        "Healthy",
+        "Verified",
+        "edge-1",
+        "digits 3 is quarantined: accuracy 0.1 &lt; 0.95",
+        "said by the host",
+        "deployed",
+        "c0ffee00a",
+        "reconciler:loop",
+    ):
+        assert expected in text
+
+
+@pytest.mark.parametrize("path", ["/", "/log", "/models/digits", "/login"])
+def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing(
+    server: Server, browser: httpx2.Client, client: httpx2.Client, alice: Publisher, path: str
+) -> None:
+    publish(client, alice, {"model.onnx": onnx_model()})
+    registry = server.app.state.registry
+    reports.record(registry, Event("1", "deployed", model="digits", reason=ATTACK), RECONCILER)
+    reports.set_status(
+        registry, environment="a", name="b", document=deployment("Degraded"), by=RECONCILER
+    )
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert "<script" not in answer.text
+    assert " style=" not in answer.text
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', answer.text)
+
+
+@pytest.mark.parametrize("document", [{}, {"sync": 5, "hosts": "none", "desired": [1]}])
+def test_a_status_of_an_unknown_form_is_shown_as_unknown(
+    server: Server, browser: httpx2.Client, document: dict[str, object]
+) -> None:
+    reports.set_status(
+        server.app.state.registry, environment="a", name="b", document=document, by=RECONCILER
+    )
+    assert browser.get("/").text.count("<span>Unknown</span>") == 3
+
+
+def test_each_status_has_an_icon_and_a_word(server: Server, browser: httpx2.Client) -> None:
+    reports.set_status(
+        server.app.state.registry, environment="a", name="b", document=deployment(), by=RECONCILER
+    )
+    text = browser.get("/").text
+    chips = re.findall(r'<span class="chip \w+">(.*?)</span>', text, re.DOTALL)
+    assert chips
+    assert all("<svg" in chip and re.search(r"<span>\w", chip) for chip in chips)
+
+
+def test_a_wrong_token_is_refused_in_the_form(client_of: Callable[..., httpx2.Client]) -> None:
+    answer = client_of().post("/login", content="token=plm_wrong")
+    assert answer.status_code == 401
+    assert "not one of this registry" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_the_cookie_cannot_be_read_by_scripts_or_sent_by_other_sites(
+    client_of: Callable[..., httpx2.Client],
+) -> None:
+    client = client_of(Role.AUDITOR)
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    cookie = client_of().post("/login", content=f"token={token}").headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    other_site = {"Sec-Fetch-Site": "cross-site"}
+    answer = client_of().post("/login", content=f"token={token}", headers=other_site)
+    assert answer.status_code == 403
+
+
+def test_signing_out_forgets_the_cookie(browser: httpx2.Client) -> None:
+    assert browser.get("/").status_code == 200
+    browser.post("/logout")
+    assert browser.get("/").status_code == 303
+
+
+def test_the_log_page_goes_back_page_by_page(server: Server, browser: httpx2.Client) -> None:
+    for number in range(60):
+        event = Event(str(number), "deployed", reason=f"reason {number}.")
+        reports.record(server.app.state.registry, event, RECONCILER)
+    newest = browser.get("/log").text
+    assert "reason 59." in newest
+    older = re.search(r'href="(/log\?before=\d+)">Older', newest)
+    assert older
+    assert "reason 1." in browser.get(older[1]).text
+
+
+def test_no_other_file_than_ours_is_given_out(client_of: Callable[..., httpx2.Client]) -> None:
+    assert client_of().get("/static/plimsoll.css").headers["content-type"].startswith("text/css")
+    for name in ("..%2frouter.py", "%2e%2e%2fviews.py", "nothing"):
+        assert client_of().get(f"/static/{name}").status_code == 404
