@@ -3,6 +3,7 @@
 .PHONY: help setup engine images demo up down test lint bench clean
 PYTHON_RUN := .venv/bin/python
 AREA ?= all
+ENGINE ?= auto
 
 help:            ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -17,10 +18,10 @@ images: engine   ## the container images of runtime, registry and ingress
 	@$(PYTHON_RUN) deploy/images.py
 
 demo: setup      ## the whole story, from a Git commit to a serving container and back
-	@$(PYTHON_RUN) -m deploy.demo
+	@$(PYTHON_RUN) -m deploy.demo --engine $(ENGINE)
 
 up: setup        ## like demo, and everything keeps running
-	@$(PYTHON_RUN) -m deploy.demo --keep
+	@$(PYTHON_RUN) -m deploy.demo --engine $(ENGINE) --keep
 
 down:            ## stop and remove what demo or up left running
 	@$(PYTHON_RUN) -m deploy.demo --down

@@ -1,4 +1,4 @@
-"""The reconciler's commands: `plimsoll reconcile`, `validate`, `policy test`, `schema`."""
+"""The reconciler's commands: `plimsoll reconcile`, `plan`, `validate`, `policy test`, `schema`."""
 
 import json
 import signal
@@ -30,6 +30,23 @@ def reconcile(config: Config = Path("plimsoll.toml")) -> None:
 
 
 @app.command()
+def plan(
+    config: Config = Path("plimsoll.toml"),
+    *,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="End with 2 when there are changes.")
+    ] = False,
+) -> int:
+    """Print what the reconciler would do next, and change nothing."""
+    from reconciler import service  # noqa: PLC0415  heavy
+
+    coming = service.preview(config)
+    typer.echo(f"at commit {coming.commit[:12]}")
+    typer.echo(coming.render())
+    return 2 if detailed_exitcode and coming.actions else 0
+
+
+@app.command()
 def validate(path: Folder = Path()) -> None:
     """Check models.d/ and policies/ without any network; errors name file, line and column."""
     from reconciler.core import desired  # noqa: PLC0415  heavy
@@ -56,6 +73,23 @@ def schema(kind: Annotated[str, typer.Argument(help="ModelDeployment, Host, ..."
     if kind not in kinds.KINDS:
         raise errors.NotFound(f"there is no kind {kind!r}", fix=f"one of {', '.join(kinds.KINDS)}")
     typer.echo(json.dumps(kinds.schema(kinds.KINDS[kind]), indent=2))
+
+
+@policy_app.command("test")
+def run_tests(path: Folder = Path()) -> None:
+    """Run the tests beside the policies; every expression must be seen true and false."""
+    from reconciler.core import desired, policytest  # noqa: PLC0415  heavy
+
+    report = policytest.run(desired.load(_files(path), commit="0" * 40))
+    for result in report.results:
+        verdict = "PASS" if result.passed else "FAIL"
+        typer.echo(f"{verdict} {result.path}: {result.case} {result.trouble}".rstrip())
+    for gap in report.gaps:
+        seen = str(gap.never_seen).lower()
+        typer.echo(f"GAP  {gap.policy}: never seen {seen}: {gap.expression}")
+    if not report.passed:
+        raise errors.PolicyDenied("policy tests failed", fix="mend the policy or add the cases")
+    typer.echo(f"ok: {len(report.results)} cases, every expression seen true and false")
 
 
 def _files(root: Path) -> dict[str, bytes]:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import uvicorn
 
@@ -26,10 +27,12 @@ from reconciler import (
     webhook,
     witness,
 )
-from reconciler.core import kinds
+from reconciler.core import kinds, plan
 from reconciler.engines.protocol import Engine, Launch
 from registry import errors
 from registry.core import trustroot
+
+_LOOK_TIMEOUT_S = 10.0
 
 
 def run(path: Path, stop: threading.Event) -> None:
@@ -39,49 +42,55 @@ def run(path: Path, stop: threading.Event) -> None:
         reconciler.run(stop)
 
 
+def preview(path: Path) -> plan.Plan:
+    """What would be done next, from a fresh look; writes nothing, needs no lock."""
+    settings = config.load(path)
+    with TemporaryDirectory() as scratch:
+        repository = _repository(settings, Path(scratch) / "repository.git")
+        wanted = source.load(repository, repository.fetch())
+        with closing(lanes.Lanes(_connector(settings))) as hosts:
+            hosts.follow(wanted.hosts)
+            observed = hosts.look(timeout_s=_LOOK_TIMEOUT_S)
+        return plan.plan(wanted, observed, state.peek(settings.state), time.time())
+
+
 @contextmanager
 def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metrics]]:
     """A reconciler that has not looked at anything yet."""
-    trust_text = _read(settings.trust_file, "trust root")
-    trust = trustroot.parse(trust_text)
+    trust = _read(settings.trust_file, "trust root")
+    repository = _repository(settings, settings.state / "repository.git")
     with ExitStack() as stack:
         folder = stack.enter_context(closing(state.StateFolder(settings.state)))
         registry = stack.enter_context(
             closing(client.Registry(settings.registry, settings.token_file))
         )
-        repository = repo.Repository(
-            settings.repository,
-            branch=settings.branch,
-            folder=settings.state / "repository.git",
-            author=settings.author,
-        )
-        git = stack.enter_context(
-            closing(source.Source(repository, poll_s=settings.poll_s, clock=time.time))
-        )
-        hosts = stack.enter_context(closing(lanes.Lanes(_connector(settings))))
+        git = source.Source(repository, poll_s=settings.poll_s, clock=time.time)
         remembered, counted = memory.Memory(folder), metrics.Metrics()
         written = journal.Journal(registry, folder)
-        performed = effects.Effects(
-            registry=registry,
+        reconciler = loop.Loop(
+            source=stack.enter_context(closing(git)),
+            lanes=stack.enter_context(closing(lanes.Lanes(_connector(settings)))),
+            memory=remembered,
             journal=written,
-            witness=witness.Witness(registry, folder, trust.log),
-            trust=trust,
-            proposals=proposal.Proposals(repository),
-            launch=_Launches(settings, registry, folder, trust_text).launch,
-            rollouts=remembered.rollouts,
-        )
-        yield (
-            loop.Loop(
-                source=git,
-                lanes=hosts,
-                memory=remembered,
+            effects=effects.Effects(
+                registry=registry,
                 journal=written,
-                effects=performed,
-                statuses=statuses.Statuses(registry),
-                metrics=counted,
+                witness=witness.Witness(registry, folder, trustroot.parse(trust).log),
+                trust=trustroot.parse(trust),
+                proposals=proposal.Proposals(repository),
+                launch=_Launches(settings, registry, folder, trust).launch,
+                rollouts=remembered.rollouts,
             ),
-            counted,
+            statuses=statuses.Statuses(registry),
+            metrics=counted,
         )
+        yield reconciler, counted
+
+
+def _repository(settings: config.Config, folder: Path) -> repo.Repository:
+    return repo.Repository(
+        settings.repository, branch=settings.branch, folder=folder, author=settings.author
+    )
 
 
 class _Launches:

@@ -16,6 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo")
     parser.add_argument("--keep", action="store_true", help="leave everything running")
     parser.add_argument("--down", action="store_true", help="stop and remove what was left running")
+    parser.add_argument("--engine", choices=("auto", "process"), default="auto")
     chosen = parser.parse_args()
     story = Story()
     folder = ROOT / ".demo"
@@ -23,7 +24,7 @@ def main() -> int:
         cleanup.remove(folder)
         story.console.print("demo stopped and removed")
         return 0
-    docker = _engine(story)
+    docker = chosen.engine == "auto" and _engine(story)
     cleanup.remove(folder)
     taken = [port for port in (REGISTRY_PORT, WEBHOOK_PORT, PORT) if not is_free(port)]
     if taken:

@@ -24,7 +24,7 @@ from reconciler.core.rollout import (
 )
 
 RESTART_WINDOW_S = 300.0
-_LONGEST_STEP_S = 60.0
+_LONGEST_STEP_S = 15.0
 _QUARANTINES_KEPT = 50
 _FAILURES_KEPT = 10
 

@@ -114,7 +114,7 @@ class Connection:
         address = urlsplit(self.address)
         options: dict[str, Any] = {"version": version, "timeout": self._timeout}
         if address.scheme == "ssh":
-            client = docker.APIClient(base_url="http://ssh", **options)
+            client = docker.APIClient(base_url="http://ssh:22", **options)
             client.mount("http+docker://ssh", _Ssh(self.address, self._credentials, self._timeout))
             client.base_url = "http+docker://ssh"
         elif address.scheme == "tcp" and self._credentials is not None:
@@ -122,6 +122,7 @@ class Connection:
                 base_url=self.address, tls=_mutual_tls(self._credentials), **options
             )
         else:
+            _knock(address.path, self._timeout)
             client = docker.APIClient(base_url=self.address, **options)
         # A CA bundle or proxy named in the environment would override our own.
         client.trust_env = False
@@ -158,6 +159,13 @@ def _is_dead(client: docker.APIClient) -> bool:
         return False
     adapter = client.get_adapter(client.base_url)
     return isinstance(adapter, _Ssh) and not adapter.is_alive()
+
+
+def _knock(path: str, timeout: float) -> None:
+    """Raise at once where nothing listens; the SDK would leave its socket open."""
+    with socket.socket(socket.AF_UNIX) as door:
+        door.settimeout(timeout)
+        door.connect(path)
 
 
 def _mutual_tls(folder: Path) -> docker.tls.TLSConfig:

@@ -26,8 +26,8 @@ def set_alias(
     token_file: options.TokenFile = None,
 ) -> None:
     """Point an alias at a version."""
-    client = options.connect(server, token_file)
-    client.move_alias(names.slug(model), names.alias(alias), version, reason)
+    with options.connect(server, token_file) as client:
+        client.move_alias(names.slug(model), names.alias(alias), version, reason)
     typer.echo(f"{model}:{alias} {version}")
 
 
@@ -39,7 +39,8 @@ def list_aliases(
     form: output.Output = output.Form.TABLE,
 ) -> None:
     """The aliases of a model."""
-    found = options.connect(server, token_file).model(names.slug(model)).get("aliases")
+    with options.connect(server, token_file) as client:
+        found = client.model(names.slug(model)).get("aliases")
     aliases = found if isinstance(found, dict) else {}
     if form is output.Form.JSON:
         output.print_json(aliases)
@@ -56,6 +57,6 @@ def delete(
     token_file: options.TokenFile = None,
 ) -> None:
     """Remove an alias; the version it pointed at stays."""
-    client = options.connect(server, token_file)
-    client.remove_alias(names.slug(model), names.alias(alias), reason)
+    with options.connect(server, token_file) as client:
+        client.remove_alias(names.slug(model), names.alias(alias), reason)
     output.message(f"{model}:{alias} removed")

@@ -34,10 +34,10 @@ def verify(
     form: output.Output = output.Form.TABLE,
 ) -> None:
     """Check the whole log, and print what ran where, when, and from which commit."""
-    client = options.connect(server, token_file)
-    key = _log_key(client, trust)
-    remembered = _remembered(last_checkpoint, key)
-    checked = history.fetch(client, key, remembered)
+    with options.connect(server, token_file) as client:
+        key = _log_key(client, trust)
+        remembered = _remembered(last_checkpoint, key)
+        checked = history.fetch(client, key, remembered)
     if last_checkpoint is not None:
         _remember(last_checkpoint, checked.checkpoint.text)
     found = history.runs(checked.entries)
@@ -78,10 +78,11 @@ def show_log(  # noqa: PLR0913, PLR0917  the options of a command
 ) -> None:
     """The newest entries, as the registry shows them; `audit verify` checks them."""
     wanted = {"model": model, "host": host, "kind": str(entries.kind(kind)) if kind else ""}
-    client = options.connect(server, token_file)
+    with options.connect(server, token_file) as client:
+        newest = _newest(client, last)
     found = [
         (index, entry)
-        for index, entry in _newest(client, last)
+        for index, entry in newest
         if all(not value or getattr(entry, name) == value for name, value in wanted.items())
     ]
     if form is output.Form.JSON:

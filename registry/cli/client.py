@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 import httpx2
 
@@ -52,6 +53,15 @@ class Client:
                 f"{url!r} is no address, or the token no token: {error}",
                 fix="write the server like http://127.0.0.1:8440",
             ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.http.close()
 
     def models(self) -> list[dict[str, Json]]:
         return fields.objects(self._json("GET", "/v1/models"), "models", what="models")

@@ -22,7 +22,8 @@ def list_models(
     form: output.Output = output.Form.TABLE,
 ) -> None:
     """All models."""
-    found = options.connect(server, token_file).models()
+    with options.connect(server, token_file) as client:
+        found = client.models()
     if form is output.Form.JSON:
         output.print_json(found)
         return
@@ -42,24 +43,18 @@ def show(
     form: output.Output = output.Form.TABLE,
 ) -> None:
     """One model with its versions, or one version with its files, inputs and outputs."""
-    client = options.connect(server, token_file)
-    if "@" in reference or ":" in reference:
-        model, version = options.reference(client, reference)
-        document = client.version(model, version)
-        _print_version(document, form)
-        return
-    document = client.model(names.slug(reference))
+    names_a_version = "@" in reference or ":" in reference
+    with options.connect(server, token_file) as client:
+        if names_a_version:
+            document = client.version(*options.reference(client, reference))
+        else:
+            document = client.model(names.slug(reference))
     if form is output.Form.JSON:
         output.print_json(document)
-        return
-    rows = [
-        (item.get("version"), item.get("format"), item.get("size"), item.get("publisher"),
-         item.get("createdAt"), item.get("digest"))
-        for item in _objects(document, "versions")
-    ]  # fmt: skip
-    output.print_table(("version", "format", "bytes", "publisher", "created", "digest"), rows)
-    for alias, number in sorted(_mapping(document, "aliases").items()):
-        typer.echo(f"{reference}:{alias} is version {number}")
+    elif names_a_version:
+        _print_version(document)
+    else:
+        _print_model(document)
 
 
 @model_app.command()
@@ -75,10 +70,10 @@ def verify(
 ) -> None:
     """Check signatures, the log's proof and every stored byte of a version."""
     root = options.trust_root(trust)
-    client = options.connect(server, token_file)
-    model, version = options.reference(client, reference)
-    verified = verifying.version(client, root, model=model, version=version, pinned=digest)
-    total = verifying.blobs(client, verified)
+    with options.connect(server, token_file) as client:
+        model, version = options.reference(client, reference)
+        verified = verifying.version(client, root, model=model, version=version, pinned=digest)
+        total = verifying.blobs(client, verified)
     result = {
         "model": model,
         "version": version,
@@ -110,10 +105,18 @@ def _overview(document: dict[str, Json]) -> tuple[object, ...]:
     )
 
 
-def _print_version(document: dict[str, Json], form: output.Form) -> None:
-    if form is output.Form.JSON:
-        output.print_json(document)
-        return
+def _print_model(document: dict[str, Json]) -> None:
+    rows = [
+        (item.get("version"), item.get("format"), item.get("size"), item.get("publisher"),
+         item.get("createdAt"), item.get("digest"))
+        for item in _objects(document, "versions")
+    ]  # fmt: skip
+    output.print_table(("version", "format", "bytes", "publisher", "created", "digest"), rows)
+    for alias, number in sorted(_mapping(document, "aliases").items()):
+        typer.echo(f"{document.get('name')}:{alias} is version {number}")
+
+
+def _print_version(document: dict[str, Json]) -> None:
     simple = ("model", "version", "digest", "format", "size", "publisher", "createdAt", "logIndex")
     lines = [(name, document.get(name)) for name in simple]
     signature = _mapping(document, "signature")

@@ -11,6 +11,7 @@ import typer
 
 from registry import errors
 from registry.cli import options, output, verifying
+from registry.core.envelope import Verified
 from registry.core.oms import File
 
 if TYPE_CHECKING:
@@ -35,25 +36,32 @@ def pull(
     """Download a version and verify it: signatures, log proof and every byte."""
     root = options.trust_root(trust)
     _require_room(folder)
-    client = options.connect(server, token_file)
-    model, version = options.reference(client, reference)
-    verified = verifying.version(client, root, model=model, version=version, pinned=digest)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    with options.connect(server, token_file) as client:
+        model, version = options.reference(client, reference)
+        verified = verifying.version(client, root, model=model, version=version, pinned=digest)
+        _fetch(client, verified, folder)
+    output.message(f"signed by {verified.publisher}, entry {verified.log_index} of the log")
+    typer.echo(f"{model} {version} {verified.wanted.digest} {folder}")
+
+
+def _fetch(client: "Client", verified: Verified, folder: Path) -> None:
+    """All files beside the folder first; it appears whole or not at all."""
+    partial = None
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         for file in verified.files:
             _download(client, file, partial / file.path)
         partial.chmod(0o755)
-        os.replace(partial, folder)  # noqa: PTH105  Path.replace refuses nothing more, says less
+        partial.replace(folder)
     except OSError as error:
         raise errors.StorageFull(
             f"{folder}: cannot be written: {error.strerror}",
             fix="name another folder, or make room",
         ) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    output.message(f"signed by {verified.publisher}, entry {verified.log_index} of the log")
-    typer.echo(f"{model} {version} {verified.wanted.digest} {folder}")
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _require_room(folder: Path) -> None:

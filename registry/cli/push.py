@@ -60,21 +60,22 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
     from registry.formats import detect  # noqa: PLC0415
     from registry.trust import keys  # noqa: PLC0415  heavy
 
+    names.slug(name)
     metrics = dict(_metric(text) for text in metric or [])
     metadata: dict[str, Json] = {"description": description, "commit": commit, "metrics": metrics}
     signing_key = keys.load_signing_key(key)
     places = uploading.collect(path)
     found, _ = detect.head(places, model_format)
-    client = options.connect(server, token_file)
     total = sum(place.stat().st_size for place in places.values())
     with _progress("hashing", total) as advance:
         files = uploading.hash_files(places, advance)
-    draft = Draft(names.slug(name), version, found, files, metadata)
-    published = _published_before(client, draft)
-    if published is None:
-        with _progress("uploading", total) as advance:
-            uploading.upload(client, files, places, advance)
-        published = client.publish(name, _document(draft, signing_key))
+    draft = Draft(name, version, found, files, metadata)
+    with options.connect(server, token_file) as client:
+        published = _published_before(client, draft)
+        if published is None:
+            with _progress("uploading", total) as advance:
+                uploading.upload(client, files, places, advance)
+            published = client.publish(name, _document(draft, signing_key))
     if form is output.Form.JSON:
         output.print_json(published)
     else:

@@ -22,9 +22,9 @@ def status(
     form: output.Output = output.Form.TABLE,
 ) -> None:
     """What is deployed and how it does."""
-    client = options.connect(server, token_file)
-    one = None if deployment is None else client.deployment(_key(deployment))
-    found = client.deployments() if one is None else [one]
+    with options.connect(server, token_file) as client:
+        one = None if deployment is None else client.deployment(_key(deployment))
+        found = client.deployments() if one is None else [one]
     if form is output.Form.JSON:
         output.print_json(found if one is None else one)
         return
@@ -33,7 +33,7 @@ def status(
         [_row(document) for document in found],
     )
     if one is not None:
-        _print_details(_object(one, "status"))
+        _print_details(one)
 
 
 def _key(text: str) -> str:
@@ -48,13 +48,12 @@ def _key(text: str) -> str:
 
 
 def _row(document: dict[str, Json]) -> tuple[object, ...]:
-    found = _object(document, "status")
-    three = [_object(found, name) for name in ("sync", "health", "trust")]
+    three = [_object(document, name) for name in ("sync", "health", "trust")]
     reasons = [str(part["reason"]) for part in three if part.get("reason")]
     return (
         f"{document.get('environment')}/{document.get('name')}",
-        _version(found.get("desired")),
-        str(found.get("commit") or "")[:12],
+        _version(document.get("desired")),
+        str(document.get("commit") or "")[:12],
         *(part.get("status") for part in three),
         "; ".join(reasons),
     )

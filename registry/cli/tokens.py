@@ -26,6 +26,7 @@ def create(
     token_file: options.TokenFile = None,
 ) -> None:
     """Mint a token. It is printed once and kept nowhere."""
-    secret = options.connect(server, token_file).create_token(role, name)
+    with options.connect(server, token_file) as client:
+        secret = client.create_token(role, name)
     output.message(f"token of {role} {name}; it is not shown again:")
     typer.echo(secret)

@@ -7,6 +7,8 @@ order is the one reported, as a client of the original would see it.
 import json
 import math
 
+import numpy as np
+
 from registry.core.tensors import Tensor
 from registry.errors import InvalidInput
 from runtime.protocols import json_strings
@@ -14,6 +16,7 @@ from runtime.protocols import json_strings
 DEEPEST = 32
 
 _NAMES = {"float16": "half", "float32": "float", "float64": "double"}
+_MANTISSA_BITS = {"float16": 11, "float32": 24, "float64": 53}
 _SHOWN_CHARACTERS = 200
 
 
@@ -124,15 +127,11 @@ def _string_fault(value: object) -> InvalidInput | None:
 
 
 def _float_fault(value: float, dtype: str) -> InvalidInput | None:
-    digits, largest = {
-        "float16": (11, 65504.0),
-        "float32": (24, 3.4028234663852886e38),
-        "float64": (53, 1.7976931348623157e308),
-    }[dtype]
     if isinstance(value, int):
-        lossy = abs(value) >= 2**digits
+        lossy = abs(value) >= 2 ** _MANTISSA_BITS[dtype]
     else:
-        lossy = math.isfinite(value) and abs(value) > largest
+        with np.errstate(over="ignore"):
+            lossy = math.isfinite(value) and bool(np.isinf(np.dtype(dtype).type(value)))
     if not lossy:
         return None
     return InvalidInput(

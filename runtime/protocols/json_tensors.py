@@ -121,19 +121,15 @@ def _floats(leaves: Sequence[Any], kinds: set[type], dtype: str) -> Array:
     if not kinds <= {float, int}:
         raise ValueError("of another type")
     wide = np.array(leaves, dtype=np.float64)
-    peak = np.abs(wide).max(initial=0.0)
+    with np.errstate(over="ignore"):
+        found = wide.astype(NUMPY_TYPES[dtype])
     # Written so that a NaN, which no comparison holds for, takes the careful way.
-    if not peak < _EXACT_INTEGERS[dtype]:
-        _require_exact(wide, leaves, dtype)
-    return wide.astype(NUMPY_TYPES[dtype])
-
-
-def _require_exact(wide: Array, leaves: Sequence[Any], dtype: str) -> None:
-    largest = np.finfo(NUMPY_TYPES[dtype]).max
-    if (np.isfinite(wide) & (np.abs(wide) > largest)).any():
-        raise ValueError("too large")
-    if any(type(leaf) is int and abs(leaf) >= _EXACT_INTEGERS[dtype] for leaf in leaves):
-        raise ValueError("not exact")
+    if not np.abs(wide).max(initial=0.0) < _EXACT_INTEGERS[dtype]:
+        if (np.isinf(found) & np.isfinite(wide)).any():
+            raise ValueError("too large")
+        if any(type(leaf) is int and abs(leaf) >= _EXACT_INTEGERS[dtype] for leaf in leaves):
+            raise ValueError("not exact")
+    return found
 
 
 def _plain(item: Any) -> object:

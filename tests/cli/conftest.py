@@ -12,6 +12,7 @@ import pytest
 
 from registry.api.server import Server
 from registry.cli import program
+from registry.cli.client import Client
 from registry.settings import Settings
 from registry.trust import keys
 from tests.formats import onnx_models
@@ -72,6 +73,13 @@ def plimsoll(server: Server, settings: Settings, key: Path, monkeypatch: pytest.
     monkeypatch.setenv("PLIMSOLL_TRUST", str(settings.trust_file))
     monkeypatch.setenv("PLIMSOLL_KEY", str(key))
     return run
+
+
+@pytest.fixture
+def client(plimsoll: Run, server: Server, settings: Settings) -> Iterator[Client]:
+    token = settings.admin_token_file.read_text().strip()
+    with Client(server.addresses[0], token) as opened:
+        yield opened
 
 
 def run(*arguments: object) -> Done:

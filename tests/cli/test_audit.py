@@ -15,11 +15,6 @@ from tests.cli.conftest import Run
 DIGEST = "sha256:" + "ab" * 32
 
 
-@pytest.fixture
-def client(plimsoll: Run, server, settings: Settings) -> Client:
-    return Client(server.addresses[0], settings.admin_token_file.read_text().strip())
-
-
 def report(client: Client, kind: str, version: int, host: str = "edge-1") -> None:
     event = {
         "id": f"{kind}-{version}-{host}", "kind": kind, "model": "digits", "version": version,

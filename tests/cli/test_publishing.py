@@ -73,9 +73,7 @@ def test_a_version_never_changes(plimsoll: Run, model: Path):
     assert plimsoll("push", "digits", model).out.split()[1] == "2"
 
 
-def test_a_push_that_broke_off_goes_on_where_it_stopped(
-    plimsoll: Run, model: Path, settings: Settings
-):
+def test_a_push_that_broke_off_goes_on_where_it_stopped(plimsoll: Run, client: Client, model: Path):
     weights = b"w" * (3 * 1024 * 1024)
     big = onnx_models.external("weights.bin", length=len(weights))
     del big.dims[:]
@@ -86,8 +84,6 @@ def test_a_push_that_broke_off_goes_on_where_it_stopped(
     digest = "sha256:" + hashlib.sha256(weights).hexdigest()
     half = len(weights) // 2
 
-    address = __import__("os").environ["PLIMSOLL_SERVER"]
-    client = Client(address, settings.admin_token_file.read_text().strip())
     location = client.call("POST", "/v1/uploads").headers["Location"]
     headers = {"Content-Range": f"0-{half - 1}"}
     assert client.http.patch(location, content=weights[:half], headers=headers).status_code == 202
@@ -100,10 +96,11 @@ def test_a_push_that_broke_off_goes_on_where_it_stopped(
     assert client.http.get(location).status_code == 404
 
 
-def test_an_upload_that_the_registry_forgot_is_begun_again(plimsoll: Run, model: Path, settings):
-    address = __import__("os").environ["PLIMSOLL_SERVER"]
+def test_an_upload_that_the_registry_forgot_is_begun_again(
+    plimsoll: Run, client: Client, model: Path
+):
     digest = "sha256:" + hashlib.sha256((model / "weights.bin").read_bytes()).hexdigest()
-    uploading._Memory(address, digest).remember("/v1/uploads/" + "0" * 32)
+    uploading._Memory(client.url, digest).remember("/v1/uploads/" + "0" * 32)
     assert plimsoll("push", "digits", model).code == 0
 
 

@@ -93,7 +93,7 @@ def test_an_ingress_container_has_the_same_hardening_and_two_ports() -> None:
         assert body["HostConfig"][field] == ours[field]
     assert body["User"] == "10001:10001"
     assert body["HostConfig"]["PortBindings"] == {
-        "8080/tcp": [{"HostIp": "0.0.0.0", "HostPort": "18080"}],
+        "8080/tcp": [{"HostIp": "0.0.0.0", "HostPort": "18080"}],  # noqa: S104
         "8081/tcp": [{"HostIp": "127.0.0.1", "HostPort": "19080"}],
     }
     assert body["Labels"]["dev.plimsoll.kind"] == "ingress"

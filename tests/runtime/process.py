@@ -154,3 +154,18 @@ def sent(runtime: Runtime, path: str, body: object) -> socket.socket:
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n"
     connection.sendall(head.encode() + content)
     return connection
+
+
+def answered(runtime: Runtime, path: str, body: object) -> tuple[int, object]:
+    """Status and document; NaN is read as Python reads it."""
+    response = runtime.post(path, body)
+    return response.status_code, json.loads(response.content)
+
+
+def refusal(runtime: Runtime, path: str, body: object) -> str:
+    """The error text of a request that must get a 400."""
+    status, document = answered(runtime, path, body)
+    assert status == 400, document
+    assert isinstance(document, dict)
+    assert list(document) == ["error"]
+    return str(document["error"])

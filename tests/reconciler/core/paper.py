@@ -4,6 +4,7 @@ Applies plans as the loop does (intent, effect, outcome), can die at any of the 
 and checks the planner's safety rules at every single action.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -34,7 +35,10 @@ class Fate(StrEnum):
     SICKENS = "sickens with traffic"
 
 
-_FATES = (Fate.GOOD, Fate.GOOD, *Fate)
+_FATES: tuple[Fate, ...] = (Fate.GOOD, Fate.GOOD, *Fate)
+
+
+_BRIEF = frozenset({actions.Why.WAITING_FOR_HEALTH})
 
 
 def fate_of(version: int) -> Fate:
@@ -139,9 +143,7 @@ def wish(
 
 
 def _sha256(data: bytes) -> str:
-    from hashlib import sha256
-
-    return sha256(data).hexdigest()
+    return hashlib.sha256(data).hexdigest()
 
 
 @dataclass
@@ -167,7 +169,11 @@ class PaperHost:
 
 @dataclass
 class Paper:
-    """`dies_in` is how many more points of the loop it survives; None means all."""
+    """`dies_in` is how many more points of the loop it survives; None means all.
+
+    `blocked` hosts have no room, `failing` hosts fail acceptance, `slow` ones never get healthy;
+    `errors` maps an action's verb to what goes wrong with it.
+    """
 
     wish: desired.DesiredState
     hosts: dict[str, PaperHost]
@@ -178,7 +184,10 @@ class Paper:
     tested: set[tuple[str, str]] = field(default_factory=set)
     quarantined: set[tuple[str, str]] = field(default_factory=set)
     done: list[actions.Action] = field(default_factory=list)
-    seen_digests: dict[str, set[str]] = field(default_factory=dict)
+    blocked: set[str] = field(default_factory=set)
+    failing: set[str] = field(default_factory=set)
+    slow: set[str] = field(default_factory=set)
+    errors: dict[str, str] = field(default_factory=dict)
 
     def plan(self) -> Plan:
         """What the planner makes of it now."""
@@ -206,9 +215,24 @@ class Paper:
             self.rollouts = load(dump(self.rollouts))
         self.rollouts = load(dump(self.rollouts))
         self.now += seconds
-        for host in self.hosts.values():
-            self._age(host)
+        for name, host in self.hosts.items():
+            if name not in self.slow:
+                self._age(host)
         return made
+
+    def did(self) -> list[str]:
+        """What was done since last asked: verb and version or host."""
+        lines = [f"{actions.place(a)} {a.verb}" for a in self.done]
+        self.done.clear()
+        return lines
+
+    def serves(self, model: str = "digits") -> dict[str, int]:
+        """The version that each host serves."""
+        found = {}
+        for name, host in self.hosts.items():
+            if instance := host.serving().get(model):
+                found[name] = host.instances[instance].version
+        return found
 
     def run(self, ticks: int = 60) -> int:
         """Tick until two rounds in a row have nothing to do and nothing to wait for in time."""
@@ -225,7 +249,8 @@ class Paper:
         self.rollouts = outcomes.intend(self.rollouts, action, self.now)
         self._survive()
         before = {name: host.serving() for name, host in self.hosts.items()}
-        outcome = self._effect(action)
+        error = self.errors.get(action.verb)
+        outcome = outcomes.Failed(error) if error else self._effect(action)
         self._check_service(action, before)
         self.done.append(action)
         self._survive()
@@ -238,7 +263,7 @@ class Paper:
                 self.dies_in = None
                 raise Died
 
-    def _effect(self, action: actions.Action) -> outcomes.Outcome:
+    def _effect(self, action: actions.Action) -> outcomes.Outcome:  # noqa: C901  an arm an action
         match action:
             case actions.Preflight():
                 return self._preflight(action)
@@ -264,6 +289,9 @@ class Paper:
 
     def _preflight(self, action: actions.Preflight) -> outcomes.Outcome:
         self._up(action.host)
+        if action.host in self.blocked:
+            policies = self.wish.policies.digest
+            return outcomes.Preflighted(policies, Verdict.BLOCKED, ("no memory left",))
         refused = fate_of(action.spec.version) is Fate.REFUSED_IN_PREFLIGHT
         if not refused:
             self.verified.add((action.host, action.spec.spec_hash))
@@ -279,7 +307,6 @@ class Paper:
             good = self.rollouts[spec.deployment].on(action.host).last_good
             is_good = good is not None and good.spec_hash == spec.spec_hash
             self._require(is_good, "healed what was never good", action)
-        self.seen_digests.setdefault(spec.deployment, set()).add(spec.digest)
         if spec.name not in host.instances or host.instances[spec.name].phase is Phase.CREATED:
             host.instances[spec.name] = _started(spec)
             host.ages[spec.name] = 0
@@ -297,7 +324,8 @@ class Paper:
     def _accept(self, action: actions.Accept) -> outcomes.Outcome:
         known = self._up(action.host).instances[action.spec.name]
         self._require(known.health is Health.HEALTHY, "tested while not healthy", action)
-        passed = fate_of(action.spec.version) is not Fate.FAILS_ACCEPTANCE
+        is_bad = fate_of(action.spec.version) is Fate.FAILS_ACCEPTANCE
+        passed = not is_bad and action.host not in self.failing
         if passed:
             self.tested.add((action.host, action.spec.spec_hash))
         return outcomes.Tested(passed, () if passed else ("accuracy 0.1",))
@@ -327,9 +355,7 @@ class Paper:
             raise Broken(f"acted on the unreachable {name}")
         return self.hosts[name]
 
-    def _check_service(
-        self, action: actions.Action, before: dict[str, dict[str, str]]
-    ) -> None:
+    def _check_service(self, action: actions.Action, before: dict[str, dict[str, str]]) -> None:
         if isinstance(action, actions.Unroute):
             return
         for name, host in self.hosts.items():
@@ -349,13 +375,10 @@ class Paper:
 
 
 def _is_at_rest(made: Plan) -> bool:
-    """Nothing to do and no moment to wait for, but to ask again about what was refused."""
-    refused = {actions.Why.REFUSED}
-    return {action.reason.code for action in made.actions} <= refused and all(
-        wait.reason.code in refused
-        for wait in made.waits
-        if wait.until is not None or wait.reason.code in {"waiting_for_health"}
-    )
+    """Nothing to do and nothing to wait for, but to ask again about what was refused."""
+    others = [action for action in made.actions if action.reason.code != actions.Why.REFUSED]
+    timed = [wait for wait in made.waits if wait.until is not None or wait.reason.code in _BRIEF]
+    return not others and all(wait.reason.code == actions.Why.REFUSED for wait in timed)
 
 
 def _started(spec: InstanceSpec) -> Instance:

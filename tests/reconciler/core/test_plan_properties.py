@@ -66,9 +66,7 @@ troubles = st.builds(
     what=st.sampled_from(["kill", "vanish", "down", "up", "ingress", "amnesia"]),
     host=st.sampled_from(HOSTS),
 )
-ticks = st.builds(
-    Ticks, count=st.integers(1, 12), survives=st.none() | st.integers(0, 12)
-)
+ticks = st.builds(Ticks, count=st.integers(1, 12), survives=st.none() | st.integers(0, 12))
 histories = st.lists(st.one_of(commits, ticks, troubles, ticks), min_size=1, max_size=14)
 
 
@@ -130,7 +128,7 @@ class History:
         self.paper.run(150)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(histories)
 def test_no_history_breaks_a_safety_rule_and_each_comes_to_rest(history: list[Event]) -> None:
     past = History()
@@ -143,7 +141,7 @@ def test_no_history_breaks_a_safety_rule_and_each_comes_to_rest(history: list[Ev
     assert again == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(histories.filter(lambda events: any(isinstance(event, Commit) for event in events)))
 def test_at_rest_good_versions_serve_alone_and_bad_ones_never_do(history: list[Event]) -> None:
     past = History()
@@ -174,7 +172,7 @@ def _check_rest(past: History, name: str, file: Commit, host: str) -> None:
         assert fate_of(file.version) is Fate.SICKENS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 80), st.sampled_from([1, 2, 4, 5, 6, 7, 8, 9]))
 @example(0, 2)
 def test_a_crash_at_any_point_of_an_upgrade_ends_where_no_crash_ends(

@@ -1,0 +1,149 @@
+"""Policies decide closed: no policy, an error or anything but true is a refusal."""
+
+import pytest
+
+from reconciler.core import desired, policy, policytest
+from reconciler.core.policy import Allowed, Denied, Request
+
+
+def policies(*expressions: str, mode: str = "enforce", match: str = "") -> policy.PolicySet:
+    listed = "\n".join(f"    - {{expression: '{e}', message: 'because {e}'}}" for e in expressions)
+    text = f"""\
+apiVersion: plimsoll.dev/v1
+kind: Policy
+metadata: {{name: p}}
+spec:
+  match: {{{match}}}
+  mode: {mode}
+  validations:
+{listed}
+"""
+    state = desired.load({"policies/a/p.yaml": text.encode()}, commit="c")
+    assert state.problems == ()
+    return state.policies
+
+
+REQUEST = Request(
+    deployment={"metadata": {"name": "digits"}, "spec": {"acceptance": []}},
+    version={"size": 5, "note": "text", "nothing": None, "list": [1, "a", 2.5]},
+    verification={"publisher": "ada"},
+    environment="production",
+)
+
+
+def test_no_policy_at_all_denies_and_says_what_to_add() -> None:
+    decision = policy.decide(policy.PolicySet(()), REQUEST)
+    assert isinstance(decision, Denied)
+    assert decision.reasons == (
+        "no policy allows this in production; add one under policies/ with mode: enforce",
+    )
+
+
+def test_what_is_true_is_allowed() -> None:
+    assert policy.decide(policies("version.size < 10"), REQUEST) == Allowed(("p",))
+
+
+def test_what_is_false_is_denied_with_the_policys_message() -> None:
+    decision = policy.decide(policies("version.size < 5"), REQUEST)
+    assert decision == Denied(("policy p: because version.size < 5",))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "version.missing == 1",
+        "1 / 0 == 1",
+        "version.note",
+        "version.size",
+        "version.nothing",
+        "version.note > 3",
+        "version.list[7] == 1",
+        "!version.missing",
+        "version.missing || version.absent",
+    ],
+)
+def test_an_expression_that_ends_in_an_error_or_another_type_denies(expression: str) -> None:
+    assert isinstance(policy.decide(policies(expression), REQUEST), Denied)
+
+
+def test_a_runaway_expression_denies_and_comes_back() -> None:
+    ten = "[0,1,2,3,4,5,6,7,8,9]"
+    bomb = "true"
+    for depth in range(9):
+        bomb = f"{ten}.all(x{depth}, {bomb})"
+    assert isinstance(policy.decide(policies(bomb), REQUEST), Denied)
+
+
+def test_a_policy_for_another_environment_allows_nothing_here() -> None:
+    found = policies("true", match="environments: [staging]")
+    assert isinstance(policy.decide(found, REQUEST), Denied)
+
+
+def test_an_audited_policy_reports_but_neither_allows_nor_denies() -> None:
+    assert isinstance(policy.decide(policies("true", mode="audit"), REQUEST), Denied)
+    both = policy.PolicySet((*policies("true").policies, *policies("false", mode="audit").policies))
+    assert policy.decide(both, REQUEST) == Allowed(("p",), ("policy p: because false",))
+
+
+def test_a_policy_file_that_cannot_be_read_denies_everything() -> None:
+    found = policy.PolicySet(policies("true").policies, broken=("policies/a/q.yaml",))
+    decision = policy.decide(found, REQUEST)
+    assert decision == Denied(("policy file policies/a/q.yaml cannot be read",))
+
+
+def test_the_digest_changes_with_any_policy() -> None:
+    digests = {
+        policies("true").digest,
+        policies("false").digest,
+        policies("true", mode="audit").digest,
+        policy.PolicySet(()).digest,
+        policy.PolicySet((), broken=("x",)).digest,
+    }
+    assert len(digests) == 5
+
+
+TEST = """\
+apiVersion: plimsoll.dev/v1
+kind: PolicyTest
+spec:
+  policy: p
+  base: {{environment: production, version: {{size: 3}}}}
+  cases: [{cases}]
+"""
+POLICY = """\
+apiVersion: plimsoll.dev/v1
+kind: Policy
+metadata: {name: p}
+spec: {mode: audit, validations: [{expression: version.size < 5, message: too large}]}
+"""
+GOOD = "{name: small, input: {}, expect: allowed}"
+LARGE = "{name: large, input: {version: {size: 9}}, expect: denied, message: too large}"
+
+
+def report(cases: str) -> policytest.Report:
+    files = {"policies/a/p.yaml": POLICY, "policies/a/p_test.yaml": TEST.format(cases=cases)}
+    state = desired.load({path: text.encode() for path, text in files.items()}, commit="c")
+    assert state.problems == ()
+    return policytest.run(state)
+
+
+def test_tests_that_see_each_expression_true_and_false_cover_a_policy() -> None:
+    assert report(f"{GOOD}, {LARGE}").passed
+
+
+def test_an_expression_never_seen_false_is_a_gap() -> None:
+    found = report(GOOD)
+    assert found.gaps == (policytest.Gap("p", "version.size < 5", never_seen=False),)
+    assert not found.passed
+
+
+@pytest.mark.parametrize(
+    ("case", "trouble"),
+    [
+        ("{name: x, input: {}, expect: denied}", "allowed, expected was denied"),
+        ("{name: x, input: {version: {size: 9}}, expect: allowed}", "denied (policy p: too large)"),
+        ("{name: x, input: {version: {size: 9}}, expect: denied, message: old}", "denied because"),
+    ],
+)
+def test_a_case_that_ends_otherwise_is_told_apart(case: str, trouble: str) -> None:
+    assert report(case).results[0].trouble.startswith(trouble)
