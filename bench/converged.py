@@ -9,6 +9,7 @@ from bench import counting, figures, hosts, reconcilers, registries, repeating, 
 from bench.figures import Row
 from bench.origin import Origin
 from reconciler import config, loop, service, state
+from reconciler.core import plan
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import HostRollout, Rollout
 from registry import errors
@@ -35,6 +36,7 @@ def rows(folder: Path) -> Iterator[Row]:
         files = _wished(host, socket)
         specs = wishes.specs(files, host.name)
         standins.start(host, specs)
+        standins.route(host, specs)
         origin = Origin(folder)
         origin.push(files)
         _remember(folder / "state", specs)
@@ -69,12 +71,20 @@ def _remember(folder: Path, specs: Sequence[InstanceSpec]) -> None:
 
 
 def _converge(reconciler: loop.Loop) -> None:
-    """Let it route what is not routed yet, until a round finds nothing to do."""
+    """Let it do what there may still be to do, until there is nothing."""
     end = time.monotonic() + _CONVERGING_S
-    while reconciler.tick():
+    while _actions(reconciler):
         if time.monotonic() > end:
             raise errors.WaitTimedOut(f"not converged after {_CONVERGING_S:g} s")
+        reconciler.tick()
         time.sleep(_PAUSE_S)
+
+
+def _actions(reconciler: loop.Loop) -> int:
+    found = reconciler.gather()
+    if found is None:
+        return 1
+    return len(plan.plan(found.desired, found.observed, found.rollouts, found.now).actions)
 
 
 def _measured(reconciler: loop.Loop, calls: counting.Calls, host: hosts.Host) -> Iterator[Row]:

@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from registry import errors
+
 _HEAD_LIMIT = 1024 * 1024
 _BLOCK = 64 * 1024
+_STARTING_S = 10.0
 _READS = frozenset({"GET", "HEAD"})
 
 
@@ -31,24 +34,32 @@ class Calls:
 def proxy(listen: Path, engine: Path) -> Iterator[Calls]:
     """Serve the engine at the socket `engine` on the socket `listen` too."""
     calls = Calls()
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="proxy", daemon=True)
-    thread.start()
+    ready, stop = threading.Event(), asyncio.Event()
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        thread = threading.Thread(
+            target=runner.run, args=(_serve(listen, engine, calls, ready=ready, stop=stop),)
+        )
+        thread.start()
+        try:
+            if not ready.wait(_STARTING_S):
+                raise errors.Unavailable(f"the proxy at {listen} did not start")
+            yield calls
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            thread.join()
+            listen.unlink(missing_ok=True)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+
+async def _serve(
+    listen: Path, engine: Path, calls: Calls, *, ready: threading.Event, stop: asyncio.Event
+) -> None:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _connection(reader, writer, engine=engine, calls=calls)
 
-    started = asyncio.run_coroutine_threadsafe(
-        asyncio.start_unix_server(serve, listen, limit=_HEAD_LIMIT), loop
-    )
-    server = started.result()
-    try:
-        yield calls
-    finally:
-        loop.call_soon_threadsafe(server.close)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        listen.unlink(missing_ok=True)
+    async with await asyncio.start_unix_server(connected, listen, limit=_HEAD_LIMIT):
+        ready.set()
+        await stop.wait()
 
 
 async def _connection(

@@ -12,13 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 import docker
 import docker.errors
 
-from bench import hosts, processes
-from reconciler.core.observed import InstanceSpec
-from reconciler.engines import commands
+from bench import hosts, processes, wishes
+from reconciler.core.observed import InstanceSpec, Route
+from reconciler.engines import commands, traffic, transport
 
 _HANDS = 4
 _SECOND = 1_000_000_000
 _HEALTHY_S = 180.0
+_ROUTING_S = 30.0
 _PROGRAM = f"""\
 import socket
 listener = socket.create_server(("", {commands.RUNTIME_PORT}))
@@ -49,6 +50,28 @@ def start(host: hosts.Host, specs: Sequence[InstanceSpec]) -> None:
         timeout=_HEALTHY_S,
         every=1.0,
     )
+
+
+def route(host: hosts.Host, specs: Sequence[InstanceSpec]) -> None:
+    """Bring up the host's ingress and send it all routes at once: one by one, each write has
+    the ingress read all of them again."""
+    connection = transport.Connection(
+        f"unix://{hosts.SOCKET}", credentials=None, timeout=_ROUTING_S
+    )
+    front = traffic.Traffic(
+        commands.IngressSpec(host=host.name, image=wishes.INGRESS_IMAGE, port=host.port),
+        connection=connection,
+        reach="127.0.0.1",
+        timeout=_ROUTING_S,
+    )
+    with contextlib.closing(connection):
+        routing = front.ensure()
+        routes = [Route(spec.model, spec.deployment, spec.name) for spec in specs]
+        for one in routes:
+            routing = routing.with_route(one)
+        front.tell(routing, {spec.name: commands.upstream(spec.spec_hash) for spec in specs})
+        for one in routes:
+            front.await_front(one.model, one)
 
 
 def _body(spec: InstanceSpec) -> commands.Body:

@@ -8,6 +8,7 @@ from reconciler.core.observed import InstanceSpec
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = "production"
 RUNTIME_IMAGE = "plimsoll-runtime:dev"
+INGRESS_IMAGE = "plimsoll-ingress:dev"
 _CARRIED = ("policies", "models.d/templates", "models.d/datasets")
 
 

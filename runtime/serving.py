@@ -27,6 +27,7 @@ from runtime.table import Slot, State, Table
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 30.0
 _LOADERS = 4
+_LONGEST_REASON = 2000  # an engine may print half a graph; the log's entries are bounded
 _log = logging.getLogger("plimsoll.runtime")
 
 
@@ -185,6 +186,7 @@ class Serving:
         _log.warning("waiting", extra={**_named(slot.pin), "reason": slot.reason})
 
     def _refuse(self, slot: Slot, reason: str, *, occasion: str) -> None:
+        reason = reason[:_LONGEST_REASON]
         if slot.copy is not None:
             slot.copy.lease.close()
             slot.copy = None

@@ -31,6 +31,7 @@ class World:
         self.work = folder / "work"
         self.registry_url = f"http://127.0.0.1:{REGISTRY_PORT}"
         self._secret = secrets.token_hex(16)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def create(self) -> None:
         """A clean folder with the configuration in it."""
@@ -90,6 +91,7 @@ webhook_secret_file = "webhook.secret"
                 stderr=log,
                 start_new_session=True,
             )
+        self._children[name] = process
         (self.folder / f"{name}.pid").write_text(str(process.pid))
 
     def stop(self, name: str, *, number: signal.Signals = signal.SIGTERM) -> None:
@@ -103,7 +105,10 @@ webhook_secret_file = "webhook.secret"
             os.killpg(pid, number)
         except ProcessLookupError:
             return
-        wait_for(lambda: not _is_running(pid), f"{name} to stop", seconds=20)
+        child = self._children.pop(name, None)
+        if child is not None:
+            child.wait(timeout=20)
+        wait_for(lambda: not Path(f"/proc/{pid}").exists(), f"{name} to stop", seconds=20)
 
     def tail(self, name: str, lines: int = 12) -> str:
         """The end of a program's log."""
@@ -171,14 +176,6 @@ def is_free(port: int) -> bool:
     """Whether nobody listens on `port` of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        done, _ = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return Path(f"/proc/{pid}").exists()
-    return done == 0
 
 
 def _docker_gateway() -> str | None:

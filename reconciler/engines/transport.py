@@ -144,8 +144,13 @@ class _Ssh(docker.transport.SSHHTTPAdapter):
 
     def _create_paramiko_client(self, base_url: str) -> None:
         super()._create_paramiko_client(base_url)  # type: ignore[misc]
-        limits = dict.fromkeys(("timeout", "banner_timeout", "auth_timeout"), self._limit)
-        self.ssh_params.update(limits)
+        # The banner's limit must end first, or paramiko goes on without a session.
+        self.ssh_params.update(
+            port=self.ssh_params.get("port") or 22,
+            timeout=self._limit,
+            banner_timeout=self._limit / 2,
+            auth_timeout=self._limit,
+        )
         if self._folder is not None and self.ssh_client is not None:
             self.ssh_client.load_host_keys(str(self._folder / "known_hosts"))
             self.ssh_params.update(
@@ -182,9 +187,9 @@ def _explanation(error: docker.errors.APIError) -> str:
 
 def _reason(error: BaseException) -> str:
     """The innermost cause in one line, since the SDK wraps it three times over."""
-    if isinstance(error, requests.Timeout | TimeoutError | socket.timeout):
-        return "timed out"
     inner = error
     while inner.__cause__ or inner.__context__:
         inner = inner.__cause__ or inner.__context__ or inner
+    if isinstance(inner, TimeoutError) or isinstance(error, requests.Timeout):
+        return "timed out"
     return " ".join(str(inner).split()) or type(inner).__name__

@@ -5,6 +5,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from registry import errors
 from registry.core import problem as documents
@@ -25,6 +26,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PlimsollError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _nobody_there)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -72,6 +74,11 @@ async def _http(request: Request, error: Exception) -> Response:
     answer = problem(request, said, status=error.status_code, code=code)
     answer.headers.update(error.headers or {})
     return answer
+
+
+async def _nobody_there(request: Request, _error: Exception) -> Response:
+    """The sender hung up; only the metrics will see this status."""
+    return Response(status_code=499)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

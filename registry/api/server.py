@@ -23,6 +23,8 @@ class Server:
 
     def __init__(self, settings: Settings, sockets: Sequence[socket.socket] = ()) -> None:
         self.sockets = list(sockets) or [bind(address) for address in settings.listen]
+        # Where it listens, with the real port where port 0 was asked for.
+        self.addresses = [_url(one) for one in self.sockets]
         self.app = create_app(settings)
         config = uvicorn.Config(
             self.app,
@@ -34,11 +36,6 @@ class Server:
         )
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
-
-    @property
-    def addresses(self) -> list[str]:
-        """Where it listens, with the real port where port 0 was asked for."""
-        return [_url(one) for one in self.sockets]
 
     def run(self) -> None:
         """Serve in the main thread until SIGINT or SIGTERM, then return: a stop is no error."""

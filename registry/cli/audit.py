@@ -40,30 +40,11 @@ def verify(
         checked = history.fetch(client, key, remembered)
     if last_checkpoint is not None:
         _remember(last_checkpoint, checked.checkpoint.text)
-    found = history.runs(checked.entries)
-    size, root = checked.checkpoint.size, checked.checkpoint.root.hex()
+    extends = None if remembered is None else remembered.size
     if form is output.Form.JSON:
-        output.print_json(
-            {
-                "verdict": "intact",
-                "size": size,
-                "root": root,
-                "origin": key.origin,
-                "extends": remembered.size if remembered else None,
-                "runs": [asdict(run) for run in found],
-            }
-        )
-        return
-    output.print_table(
-        ("deployment", "host", "version", "from", "until", "commit", "why"),
-        [
-            (run.deployment, run.host, f"{run.model}@{run.version}", run.since,
-             run.until or "now", run.commit[:12], run.reason)
-            for run in found
-        ],
-    )  # fmt: skip
-    extends = f", extends the {remembered.size} seen before" if remembered else ""
-    typer.echo(f"\nintact: {size} entries, root {root}, signed by {key.origin}{extends}")
+        output.print_json(_verdict(checked, extends))
+    else:
+        _print_verdict(checked, extends)
 
 
 @audit_app.command("log")
@@ -89,6 +70,33 @@ def show_log(  # noqa: PLR0913, PLR0917  the options of a command
         output.print_json([{"index": index, **asdict(entry)} for index, entry in found])
         return
     output.print_table(_TITLES, [_row(index, entry) for index, entry in found])
+
+
+def _verdict(checked: history.History, extends: int | None) -> dict[str, object]:
+    return {
+        "verdict": "intact",
+        "size": checked.checkpoint.size,
+        "root": checked.checkpoint.root.hex(),
+        "origin": checked.checkpoint.origin,
+        "extends": extends,
+        "runs": [asdict(run) for run in history.runs(checked.entries)],
+    }
+
+
+def _print_verdict(checked: history.History, extends: int | None) -> None:
+    output.print_table(
+        ("deployment", "host", "version", "from", "until", "commit", "why"),
+        [
+            (run.deployment, run.host, f"{run.model}@{run.version}", run.since,
+             run.until or "now", run.commit[:12], run.reason)
+            for run in history.runs(checked.entries)
+        ],
+    )  # fmt: skip
+    seen = checked.checkpoint
+    before = "" if extends is None else f", extends the {extends} seen before"
+    typer.echo(
+        f"\nintact: {seen.size} entries, root {seen.root.hex()}, signed by {seen.origin}{before}"
+    )
 
 
 def _newest(client: "Client", count: int) -> list[tuple[int, Entry]]:

@@ -1,6 +1,6 @@
 """`plimsoll push`: hash, upload, sign with the publisher's key, publish."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,24 +33,32 @@ class Draft:
     metadata: dict[str, Json]
 
 
+Name = Annotated[str, typer.Argument(help="The model's name.", metavar="NAME")]
+Source = Annotated[Path, typer.Argument(help="The model's folder, or its one file.")]
+Key = Annotated[Path, typer.Option(envvar="PLIMSOLL_KEY", help="The publisher's private key file.")]
+Number = Annotated[
+    int | None, typer.Option(min=1, help="The number to publish; without it, the next one.")
+]
+Format = Annotated[
+    str | None, typer.Option("--format", help="onnx or saved_model; without it, found out.")
+]
+Description = Annotated[str, typer.Option(help="A sentence about this version.")]
+Commit = Annotated[str, typer.Option(help="The Git commit it was trained from.")]
+Metrics = Annotated[
+    list[str] | None, typer.Option(help="A result, such as accuracy=0.98; repeatable.")
+]
+
+
 @app.command()
 def push(  # noqa: PLR0913, PLR0917  the options of a command
-    name: Annotated[str, typer.Argument(help="The model's name.", metavar="NAME")],
-    path: Annotated[Path, typer.Argument(help="The model's folder, or its one file.")],
-    key: Annotated[
-        Path, typer.Option(envvar="PLIMSOLL_KEY", help="The publisher's private key file.")
-    ],
-    version: Annotated[
-        int | None, typer.Option(min=1, help="The number to publish; without it, the next one.")
-    ] = None,
-    model_format: Annotated[
-        str | None, typer.Option("--format", help="onnx or saved_model; without it, found out.")
-    ] = None,
-    description: Annotated[str, typer.Option(help="A sentence about this version.")] = "",
-    commit: Annotated[str, typer.Option(help="The Git commit it was trained from.")] = "",
-    metric: Annotated[
-        list[str] | None, typer.Option(help="A result, such as accuracy=0.98; repeatable.")
-    ] = None,
+    name: Name,
+    path: Source,
+    key: Key,
+    version: Number = None,
+    model_format: Format = None,
+    description: Description = "",
+    commit: Commit = "",
+    metric: Metrics = None,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
     form: output.Output = output.Form.TABLE,
@@ -62,24 +70,27 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
 
     names.slug(name)
     metrics = dict(_metric(text) for text in metric or [])
-    metadata: dict[str, Json] = {"description": description, "commit": commit, "metrics": metrics}
     signing_key = keys.load_signing_key(key)
     places = uploading.collect(path)
     found, _ = detect.head(places, model_format)
-    total = sum(place.stat().st_size for place in places.values())
-    with _progress("hashing", total) as advance:
+    with _progress("hashing", places) as advance:
         files = uploading.hash_files(places, advance)
+    metadata: dict[str, Json] = {"description": description, "commit": commit, "metrics": metrics}
     draft = Draft(name, version, found, files, metadata)
     with options.connect(server, token_file) as client:
         published = _published_before(client, draft)
         if published is None:
-            with _progress("uploading", total) as advance:
+            with _progress("uploading", places) as advance:
                 uploading.upload(client, files, places, advance)
             published = client.publish(name, _document(draft, signing_key))
+    _print(published, form)
+
+
+def _print(published: dict[str, Json], form: output.Form) -> None:
     if form is output.Form.JSON:
         output.print_json(published)
     else:
-        typer.echo(f"{name} {published.get('version')} {published.get('digest')}")
+        typer.echo(f"{published.get('model')} {published.get('version')} {published.get('digest')}")
 
 
 def _document(draft: Draft, key: "SigningKey") -> dict[str, Json]:
@@ -137,7 +148,7 @@ def _metric(text: str) -> tuple[str, Json]:
 
 
 @contextmanager
-def _progress(title: str, total: int) -> Iterator["Progress"]:
+def _progress(title: str, places: Mapping[str, Path]) -> Iterator["Progress"]:
     """A bar on stderr for people; nothing where nobody watches."""
     from rich.console import Console  # noqa: PLC0415  heavy
     from rich.progress import DownloadColumn, Progress, TransferSpeedColumn  # noqa: PLC0415
@@ -152,5 +163,5 @@ def _progress(title: str, total: int) -> Iterator["Progress"]:
         disable=not console.is_terminal,
     )
     with bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(title, total=sum(place.stat().st_size for place in places.values()))
         yield lambda count: bar.advance(task, count)

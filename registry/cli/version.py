@@ -10,4 +10,8 @@ app = typer.Typer()
 @app.command()
 def version() -> None:
     """The version of this program."""
-    typer.echo(f"plimsoll {metadata.version('plimsoll')}")
+    try:
+        number = metadata.version("plimsoll")
+    except metadata.PackageNotFoundError:
+        number = "(not installed as a package)"  # as in our images, which carry the code alone
+    typer.echo(f"plimsoll {number}")

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from registry import errors
@@ -25,27 +26,36 @@ _PRAGMAS = (
 _POSTGRES_OPTIONS = (
     "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
 )
+# As many as the server has threads: no request waits for a connection, only for the database.
+_POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "pool_timeout": 10}
 _FULL = ("disk is full", "disk full", "No space left")
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One engine; `dialect` is sqlite or postgresql."""
+    """One pool of connections, used in two ways."""
 
     engine: Engine
+    reader: Engine
+    writer: Engine
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One consistent view; nothing it does is kept."""
-        with _named_failures(), Session(self.engine, expire_on_commit=False) as session:
+        with _named_failures(), Session(self.reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """One writer at a time on SQLite; rolled back unless the block commits."""
-        writer = self.engine.execution_options(plimsoll_writes=True)
-        with _named_failures(), Session(writer, expire_on_commit=False) as session:
+        with _named_failures(), Session(self.writer, expire_on_commit=False) as session:
             yield session
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """A connection that may change the schema; commits at the end of the block."""
+        with _named_failures(), self.writer.begin() as connection:
+            yield connection
 
     def ping(self) -> None:
         """Raise Unavailable unless the database answers."""
@@ -61,9 +71,9 @@ def connect(url: str) -> Database:
     dialect = url.partition(":")[0]
     match dialect:
         case "sqlite":
-            return Database(_sqlite(url))
+            return _sqlite(url)
         case "postgresql" | "postgresql+psycopg":
-            return Database(_postgresql(url))
+            return _postgresql(url)
         case _:
             raise errors.InvalidConfig(
                 f"database {dialect!r} is not supported",
@@ -71,22 +81,26 @@ def connect(url: str) -> Database:
             )
 
 
-def _sqlite(url: str) -> Engine:
-    engine = create_engine(url)
+def _sqlite(url: str) -> Database:
+    engine = create_engine(url, **_POOL)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    return engine
+    return Database(engine, engine, engine.execution_options(plimsoll_writes=True))
 
 
-def _postgresql(url: str) -> Engine:
+def _postgresql(url: str) -> Database:
     address = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    return create_engine(
+    engine = create_engine(
         address,
         pool_pre_ping=True,
         connect_args={"options": _POSTGRES_OPTIONS, "connect_timeout": 5},
-        # A reader sees one snapshot, as on SQLite; writers take the log's row lock first.
+        # Writers take the log's row lock first, and must see what the last holder wrote.
         isolation_level="READ COMMITTED",
+        **_POOL,
     )
+    # A reader sees one snapshot, as on SQLite.
+    reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return Database(engine, reader, engine)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -116,6 +130,10 @@ def _named_failures() -> Iterator[None]:
                 "the database has no room left", fix="free disk space, then try again"
             ) from error
         raise _away(error) from error
+    except PoolTimeout as error:
+        raise errors.Unavailable(
+            "all connections to the database are busy", fix="try again in a moment"
+        ) from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise _away(error) from error

@@ -17,6 +17,7 @@ from registry.formats import detect, sandbox
 from registry.formats.refusal import unsafe
 
 _CHILD = ("-m", "registry.formats.child")
+_BROKEN = "export the model again; if it is honest, report this with the model"
 _SLOW = "export a smaller model, or raise the registry's inspection limits"
 
 
@@ -67,8 +68,10 @@ def inspect(files: Mapping[str, Path], format: str | None, limits: Limits) -> In
     match outcome:
         case sandbox.Ended(answer):
             return _read_answer(answer, found, head)
-        case sandbox.Failed(reason, _):
+        case sandbox.Stopped(reason):
             raise unsafe(head, f"the inspection {reason}", fix=_SLOW)
+        case sandbox.Failed(reason):
+            raise unsafe(head, f"the inspection {reason}", fix=_BROKEN)
 
 
 def _sizes(files: Mapping[str, Path], limits: Limits) -> dict[str, int]:
@@ -106,7 +109,7 @@ def _read_answer(answer: bytes, found: str, head: str) -> Inspection:
         signature = tensors.signature(fields.mapping(document, "signature", what="signature"))
         detail = fields.mapping(document, "detail", what="detail")
     except errors.InvalidInput as error:
-        raise unsafe(head, f"the inspection gave no answer: {error.detail}", fix=_SLOW) from error
+        raise unsafe(head, f"the inspection gave no answer: {error.detail}", fix=_BROKEN) from error
     return Inspection(found, signature, detail)
 
 

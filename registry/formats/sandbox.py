@@ -26,16 +26,22 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """It ended otherwise; `reason` completes the sentence "the inspection …"."""
+class Stopped:
+    """It took more than it may; `reason` completes the sentence "the inspection …"."""
 
     reason: str
-    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It broke; `reason` completes the sentence "the inspection …"."""
+
+    reason: str
 
 
 def run(
     program: Sequence[str], request: bytes, *, descriptor: int, wall_seconds: float
-) -> Ended | Failed:
+) -> Ended | Stopped | Failed:
     """Run `python <program>`; `descriptor` stays open in it under the same number."""
     with _memory("request") as stdin, _memory("answer") as stdout, _memory("words") as stderr:
         stdin.write(request)
@@ -53,16 +59,17 @@ def run(
         in_time = _wait(process, wall_seconds)
         words = _read(stderr.fileno()).decode(errors="replace")
         if not in_time:
-            return Failed(f"took longer than {wall_seconds:g} s", words)
+            return Stopped(f"took longer than {wall_seconds:g} s")
         if process.returncode == 0:
             return Ended(_read(stdout.fileno()))
-        return Failed(_reason(process.returncode, words), words)
+        return _broken(process.returncode, words)
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of ours: no token, no proxy, no library path."""
+    """Nothing of ours but where modules are: no token, no proxy, no library path."""
+    places = [str(Path(confine.__file__).parents[2]), *filter(None, sys.path)]
     return {
-        "PYTHONPATH": str(Path(confine.__file__).parents[2]),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(places)),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "LANG": "C.UTF-8",
@@ -85,13 +92,13 @@ def _wait(process: subprocess.Popen[bytes], wall_seconds: float) -> bool:
     return ended
 
 
-def _reason(status: int, words: str) -> str:
+def _broken(status: int, words: str) -> Stopped | Failed:
     if status > 0:
         last = words.strip().rpartition("\n")[2]
-        return f"failed with status {status}: {last[:300]}"
+        return Failed(f"failed with status {status}: {last[:300]}")
     if -status in {signal.SIGXCPU, signal.SIGKILL}:
-        return "used up its processor time or memory"
-    return f"crashed the parser ({signal.Signals(-status).name})"
+        return Stopped("used up its processor time or memory")
+    return Failed(f"crashed the parser ({signal.Signals(-status).name})")
 
 
 def _memory(name: str) -> io.FileIO:

@@ -1,26 +1,26 @@
 """The hot path of an upload: network to disk, hashing on the way.
 
-The event loop joins network chunks into blocks; one thread hashes them and another writes
-them, in order, both outside the interpreter's lock. At most `_WAITING` blocks are in memory,
-so a slow disk slows the sender down instead of filling the server.
+The event loop fills page-aligned buffers; one thread hashes them and another writes them, in
+order, both outside the interpreter's lock. There are `_BUFFERS` of them, so a slow disk slows
+the sender down instead of filling the server.
 """
 
 import asyncio
-import hashlib
-import os
+import mmap
 from collections import deque
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from registry import errors
+from registry.store.direct import PAGE, Writer
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-_BLOCK = 2 * 1024 * 1024
-_WAITING = 8
-_WRITE_BACK = 32 * 1024 * 1024
+_BUFFER = 2 * 1024 * 1024
+_BUFFERS = 6
 
 
 async def append(
@@ -29,71 +29,75 @@ async def append(
     """Write `chunks` to `descriptor` from `offset` on and return the new offset.
 
     What was received stays in the file when the sender goes away, for it will resume. Raises
-    TooLarge once more than `limit` bytes are there.
+    TooLarge where more than `limit` bytes would be there.
     """
-    with ThreadPoolExecutor(1) as hashing, ThreadPoolExecutor(1) as writing:
-        writer = _Writer(descriptor, offset)
-        loop = asyncio.get_running_loop()
-        pending: deque[asyncio.Future[None]] = deque()
-        total = offset
+    with ExitStack() as stack:
+        pipeline = _Pipeline(Writer(descriptor, offset), hasher, stack)
         try:
-            async for block in _joined(chunks):
-                total += len(block)
-                if total > limit:
+            async for chunk in chunks:
+                if pipeline.taken + len(chunk) > limit:
                     raise errors.TooLarge(
                         f"the upload is over the limit of {limit} bytes",
                         fix="raise limits.max_file_bytes if the file is meant to be this large",
                     )
-                pending.append(loop.run_in_executor(hashing, hasher.update, block))
-                pending.append(loop.run_in_executor(writing, writer.write, block))
-                while len(pending) > 2 * _WAITING:
-                    await pending.popleft()
+                await pipeline.take(chunk)
         finally:
-            await _settle(pending)
-    return writer.offset
+            await pipeline.drain()
+        return pipeline.taken
 
 
-class _Writer:
-    """Writes in order, and starts the disk early so that the last fsync has little left."""
+class _Pipeline:
+    """Buffers on their way from the network to both threads, and back."""
 
-    def __init__(self, descriptor: int, offset: int) -> None:
-        self.descriptor = descriptor
-        self.offset = offset
-        self.pushed = offset
+    def __init__(self, writer: Writer, hasher: "_Hash", stack: ExitStack) -> None:
+        self.taken = writer.offset
+        self._writer = writer
+        self._hasher = hasher
+        self._hashing = stack.enter_context(ThreadPoolExecutor(1))
+        self._writing = stack.enter_context(ThreadPoolExecutor(1))
+        self._loop = asyncio.get_running_loop()
+        self._busy: deque[tuple[mmap.mmap, asyncio.Future[None], asyncio.Future[None]]] = deque()
+        self._buffer = mmap.mmap(-1, _BUFFER)
+        self._used = 0
+        # A resumed upload may start in the middle of a page: then the first buffer is shorter,
+        # so that all others are written from the start of a page.
+        self._room = _BUFFER - writer.offset % PAGE
 
-    def write(self, block: bytes) -> None:
-        view = memoryview(block)
-        while view:
-            written = os.pwrite(self.descriptor, view, self.offset)
-            self.offset += written
-            view = view[written:]
-        if self.offset - self.pushed >= _WRITE_BACK:
-            os.posix_fadvise(
-                self.descriptor, self.pushed, self.offset - self.pushed, os.POSIX_FADV_DONTNEED
-            )
-            self.pushed = self.offset
+    async def take(self, chunk: bytes) -> None:
+        """Copy `chunk` in; waits while all buffers are busy."""
+        rest = memoryview(chunk)
+        while rest:
+            count = min(len(rest), self._room - self._used)
+            self._buffer[self._used : self._used + count] = rest[:count]
+            self._used += count
+            self.taken += count
+            rest = rest[count:]
+            if self._used == self._room:
+                self._send()
+                self._buffer = await self._free_buffer()
+                self._room = _BUFFER
 
+    async def drain(self) -> None:
+        """Send what is left, and wait until all is written and hashed."""
+        if self._used:
+            self._send()
+        futures = [future for _, *both in self._busy for future in both]
+        self._busy.clear()
+        for outcome in await asyncio.gather(*futures, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
-async def _joined(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        parts.append(chunk)
-        size += len(chunk)
-        if size >= _BLOCK:
-            yield b"".join(parts)
-            parts, size = [], 0
-    if size:
-        yield b"".join(parts)
+    def _send(self) -> None:
+        content = memoryview(self._buffer)[: self._used]
+        hashed = self._loop.run_in_executor(self._hashing, self._hasher.update, content)
+        written = self._loop.run_in_executor(self._writing, self._writer.write, content)
+        self._busy.append((self._buffer, hashed, written))
+        self._used = 0
 
-
-async def _settle(pending: "deque[asyncio.Future[None]]") -> None:
-    results = await asyncio.gather(*pending, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-
-
-def new_hasher() -> "_Hash":
-    """SHA-256, the digest of everything here."""
-    return hashlib.sha256()
+    async def _free_buffer(self) -> mmap.mmap:
+        if len(self._busy) < _BUFFERS:
+            return mmap.mmap(-1, _BUFFER)
+        buffer, hashed, written = self._busy.popleft()
+        await hashed
+        await written
+        return buffer

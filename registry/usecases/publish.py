@@ -45,6 +45,17 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Issue:
+    """A checked draft that got its number, and with that its identity."""
+
+    checked: Checked
+    number: int
+    built: manifest.Built
+    by: Caller
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """The version, and whether it is this call that created it."""
 
@@ -124,34 +135,39 @@ def _store(registry: Registry, checked: Checked, by: Caller) -> Published:
         if existing is not None:
             return Published(existing, is_new=False)
         versions.take_number(session, draft.model, expected=model.next_version, number=number)
-        version = _insert(session, registry, checked, number=number, by=by, now=now)
+        issue = Issue(checked, number, _build(draft, number), by, now)
+        version = _insert(session, registry, issue)
         session.commit()
         return Published(version, is_new=True)
 
 
-def _insert(
-    session: Session,
-    registry: Registry,
-    checked: Checked,
-    *,
-    number: int,
-    by: Caller,
-    now: datetime,
-) -> tables.Version:
-    draft, built = checked.draft, _build(checked.draft, number)
-    said = statement.Version(draft.model, number, built.digest, draft.format, checked.publisher)
+def _insert(session: Session, registry: Registry, issue: Issue) -> tables.Version:
+    draft, built = issue.checked.draft, issue.built
     config = manifest.parse(built.manifest).config
     registry.blobs.put(built.config, config)
     blobs = [(file.digest, file.size) for file in draft.files]
-    versions.ensure_blobs(session, [*blobs, (config, len(built.config))], now=now)
+    versions.ensure_blobs(session, [*blobs, (config, len(built.config))], now=issue.now)
+    index = log.append(session, registry, _entry(issue), now=issue.now)
+    version = _row(issue, sign.sign_version(_statement(issue), registry.signing_key), index)
+    versions.add(session, version)
+    return version
+
+
+def _statement(issue: Issue) -> statement.Version:
+    draft, publisher = issue.checked.draft, issue.checked.publisher
+    return statement.Version(draft.model, issue.number, issue.built.digest, draft.format, publisher)
+
+
+def _entry(issue: Issue) -> entries.Entry:
+    draft, checked = issue.checked.draft, issue.checked
     commit = draft.metadata.get("commit")
-    entry = entries.Entry(
-        time=log.stamp(now),
+    return entries.Entry(
+        time=log.stamp(issue.now),
         kind=entries.Kind.PUBLISHED,
-        actor=by.actor,
+        actor=issue.by.actor,
         model=draft.model,
-        version=number,
-        digest=built.digest,
+        version=issue.number,
+        digest=issue.built.digest,
         commit=commit if isinstance(commit, str) else "",
         detail={
             "publisher": checked.publisher,
@@ -159,24 +175,26 @@ def _insert(
             "isolation": checked.inspected.detail.get("isolation"),
         },
     )
-    version = tables.Version(
+
+
+def _row(issue: Issue, registry_bundle: dict[str, Json], log_index: int) -> tables.Version:
+    draft, checked = issue.checked.draft, issue.checked
+    return tables.Version(
         model=draft.model,
-        version=number,
-        digest=built.digest,
+        version=issue.number,
+        digest=issue.built.digest,
         format=draft.format,
         size=sum(file.size for file in draft.files),
         publisher=checked.publisher,
-        actor=by.actor,
-        manifest=built.manifest,
+        actor=issue.by.actor,
+        manifest=issue.built.manifest,
         publisher_bundle=canonical.encode(draft.publisher_bundle),
-        registry_bundle=canonical.encode(sign.sign_version(said, registry.signing_key)),
+        registry_bundle=canonical.encode(registry_bundle),
         signature=checked.inspected.signature.document(),
         details=draft.metadata,
-        log_index=log.append(session, registry, entry, now=now),
-        created_at=now,
+        log_index=log_index,
+        created_at=issue.now,
         files=[
             tables.File(path=file.path, digest=file.digest, size=file.size) for file in draft.files
         ],
     )
-    versions.add(session, version)
-    return version

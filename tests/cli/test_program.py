@@ -74,6 +74,12 @@ def test_the_tools_of_other_packages_are_there():
     assert "validate" in done.stdout
 
 
+def test_the_module_is_the_program_too():
+    command = [sys.executable, "-m", "registry.cli", "version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("plimsoll ")
+
+
 def test_interrupted_ends_with_130(monkeypatch: pytest.MonkeyPatch):
     from registry.cli import program
 

@@ -46,5 +46,5 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 if __name__ == "__main__":
     server = Server(Settings(Path(sys.argv[1]), listen=("127.0.0.1:0",)))
-    print(server.addresses[0], flush=True)  # noqa: T201  the parent reads it
+    print(server.addresses[0], flush=True)
     server.run()

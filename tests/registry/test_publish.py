@@ -1,8 +1,11 @@
 """Publishing: all or nothing, once, and never two truths under one number. On both databases."""
 
+import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
@@ -12,8 +15,9 @@ from registry.core import envelope
 from registry.core.oms import File
 from registry.db import log as log_rows
 from registry.db.tables import Table
+from registry.settings import Settings
 from registry.trust import sign
-from registry.usecases import aliases, catalogue, log, publish, pull
+from registry.usecases import aliases, catalogue, log, opening, publish, pull
 from registry.usecases.access import Caller, Role
 from registry.usecases.aliases import Move
 from registry.usecases.opening import Registry
@@ -280,3 +284,30 @@ def test_a_registry_statement_cannot_come_from_the_publisher_key(
     forged = sign.sign_model("digits", draft.files, registry.signing_key)
     with pytest.raises(errors.SignatureInvalid):
         publish.publish(registry, replace(draft, publisher_bundle=forged), ALICE)
+
+
+def test_a_full_database_disk_is_said_and_nothing_is_half_stored(
+    full_disk: Path, tmp_path: Path, alice: Publisher
+) -> None:
+    url = f"sqlite:///{full_disk / 'registry.db'}"
+    registry = opening.open_registry(Settings(data_dir=tmp_path / "data", database_url=url))
+    alice.list_in(registry.settings.publishers_file)
+    store(registry, FILES)
+    publish.publish(registry, alice.draft(FILES), ALICE)
+    before = rows_of(registry)
+    fill_up(full_disk / "ballast")
+    bulky = replace(alice.draft(FILES), metadata={"description": "long " * 20_000})
+    with pytest.raises(errors.StorageFull):
+        publish.publish(registry, bulky, ALICE)
+    assert rows_of(registry) == before
+    (full_disk / "ballast").unlink()
+    assert publish.publish(registry, bulky, ALICE).version.version == 2
+    registry.close()
+
+
+def fill_up(file: Path) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    with suppress(OSError):
+        while True:
+            os.write(descriptor, bytes(4096))
+    os.close(descriptor)

@@ -13,6 +13,7 @@ from registry.api.server import Server
 from registry.core import note
 from registry.settings import Settings
 from registry.usecases import log, opening
+from registry.usecases.access import Role
 from registry.usecases.opening import Registry
 from tests.registry.publishing import Publisher, onnx_model, publish
 
@@ -81,6 +82,28 @@ def test_what_was_published_is_there_after_a_restart(
     signed = note.verify_checkpoint(checkpoint, again.log_name)
     assert signed.size > version["logIndex"]
     again.close()
+
+
+def test_many_reporters_at_once_are_all_recorded(
+    server: Server, client_of: Callable[..., httpx2.Client]
+) -> None:
+    token = client_of(Role.RECONCILER).headers["Authorization"]
+    results: list[int] = []
+
+    def report(worker: int) -> None:
+        with httpx2.Client(base_url=server.addresses[0], timeout=60) as client:
+            client.headers["Authorization"] = token
+            for number in range(5):
+                event = {"id": f"{worker}.{number}", "kind": "deployed"}
+                results.append(client.post("/v1/events", json=event).json()["index"])
+
+    threads = [threading.Thread(target=report, args=(worker,)) for worker in range(12)]
+    before = log.size(server.app.state.registry)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == list(range(before, before + 60))
 
 
 def test_two_registries_that_start_at_once_share_one_log(

@@ -185,7 +185,7 @@ def test_a_refused_version_is_tried_again_when_asked_again(
         load(runtime, published)
         runtime.until_state("REFUSED")
         registry.publish(models.onnx_digits())
-        load(runtime, published)
+        assert load(runtime, published).json()["state"] == "LOADING"
         runtime.until_state("AVAILABLE")
 
 

@@ -1,0 +1,81 @@
+"""`plimsoll up`: everything in one process, killed at any moment, and started again."""
+
+import random
+import signal
+import time
+
+from deploy.demo.clients import Crowd
+from deploy.demo.world import wait_for
+from tests.e2e.conftest import DEPLOYMENT, PORT, Machine
+
+
+def first_deployment(machine: Machine) -> None:
+    """Version 1 in Git, and answering."""
+    machine.up()
+    machine.digests = {version: machine.push(version) for version in (1, 2)}
+    (machine.world.folder / "digits.yaml").rename(machine.world.work / DEPLOYMENT)
+    machine.pin(1)
+    machine.world.push("Serve version 1")
+    machine.await_version(1)
+
+
+def test_killed_at_any_moment_it_converges_and_nothing_acknowledged_is_lost(
+    machine: Machine,
+) -> None:
+    first_deployment(machine)
+    seed = random.SystemRandom().randrange(1 << 32)
+    print("seed", seed)
+    draw = random.Random(seed)
+    with Crowd(PORT, machine.images, size=2) as crowd:
+        for turn in range(8):
+            version = 2 - turn % 2
+            machine.pin(version)
+            machine.world.push(f"Serve version {version}")
+            time.sleep(draw.uniform(0.0, 2.0))
+            machine.world.stop("up", number=signal.SIGKILL)
+            machine.up()
+            machine.await_version(version)
+    assert crowd.failures == []
+    status = wait_for(lambda: converged(machine), "a converged deployment", seconds=60)
+    assert status["quarantined"] == []
+    assert {version: machine.push(version) for version in (1, 2)} == machine.digests
+    verified = machine.world.plimsoll("audit", "verify", "--trust", "registry/trust.json")
+    assert "intact" in verified.stdout
+    instances = [host["serving"]["version"] for host in status["hosts"]]
+    assert instances == [1]
+
+
+def converged(machine: Machine) -> dict[str, object] | None:
+    status = machine.world.get("/v1/deployments/production/digits")
+    done = (status["sync"]["status"], status["health"]["status"]) == ("Synced", "Healthy")
+    return status if done else None
+
+
+def test_with_the_registry_gone_a_killed_runtime_serves_its_verified_copy(
+    machine: Machine,
+) -> None:
+    first_deployment(machine)
+    wait_for(lambda: converged(machine), "a converged deployment")
+    machine.world.stop("up", number=signal.SIGKILL)
+    machine.await_version(1, seconds=5)
+
+
+def test_bad_desired_state_is_reported_with_its_place_and_changes_nothing(
+    machine: Machine,
+) -> None:
+    first_deployment(machine)
+    path = machine.world.work / DEPLOYMENT
+    path.write_text(path.read_text().replace("  targets:", "  tragets:"))
+    machine.world.push("A typing error")
+
+    def reported() -> str | None:
+        sync = machine.world.get("/v1/deployments/production/digits")["sync"]
+        return str(sync["reason"]) if sync["status"] == "Unknown" else None
+
+    reason = wait_for(reported, "the error in the status", seconds=30)
+    assert reason.startswith(f"{DEPLOYMENT}:")
+    machine.await_version(1, seconds=5)
+    refused = machine.world.plimsoll("validate", str(machine.world.work), check=False)
+    assert refused.returncode != 0
+    assert f"{DEPLOYMENT}:" in refused.stdout
+    assert "fix:" in refused.stdout
