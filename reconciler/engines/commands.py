@@ -154,7 +154,9 @@ def _hardened(*, memory_bytes: int, pids: int) -> Body:
         "PidsLimit": pids,
         "Memory": memory_bytes,
         "MemorySwap": memory_bytes,
-        "RestartPolicy": {"Name": "unless-stopped"},
+        # Not unless-stopped: an engine that was killed itself stops what it finds running when
+        # it comes back, takes that for our wish, and leaves it stopped.
+        "RestartPolicy": {"Name": "always"},
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
     }
 

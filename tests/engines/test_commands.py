@@ -63,7 +63,7 @@ def test_a_runtime_container_is_exactly_this() -> None:
             "Memory": 536870912,
             "MemorySwap": 536870912,
             "NanoCpus": 1_500_000_000,
-            "RestartPolicy": {"Name": "unless-stopped"},
+            "RestartPolicy": {"Name": "always"},
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
             "ExtraHosts": ["host.docker.internal:host-gateway"],
             "Mounts": [
