@@ -1,6 +1,7 @@
 """A reconcile of a host that needs nothing: how long it takes, and that it writes nothing."""
 
 import statistics
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,13 +28,13 @@ def rows(folder: Path) -> Iterator[Row]:
     Grows linearly with the containers of the host (one list answers for all of them) and the
     deployments of the fleet; hosts are looked at in parallel.
     """
-    socket = folder / "engine.sock"
     with (
+        tempfile.TemporaryDirectory() as short,  # a socket's path has 107 bytes at most
         hosts.borrowed() as host,
         registries.running(folder) as registry,
-        counting.proxy(socket, hosts.SOCKET) as calls,
+        counting.proxy(Path(short) / "engine.sock", hosts.SOCKET) as calls,
     ):
-        files = _wished(host, socket)
+        files = _wished(host, Path(short) / "engine.sock")
         specs = wishes.specs(files, host.name)
         standins.start(host, specs)
         standins.route(host, specs)
@@ -47,7 +48,7 @@ def rows(folder: Path) -> Iterator[Row]:
 
 
 def _wished(host: hosts.Host, socket: Path) -> dict[str, bytes]:
-    files: dict[str, str] = wishes.host(host.name, engine=socket, port=host.port)
+    files = wishes.carried() | wishes.host(host.name, engine=socket, port=host.port)
     for number in range(_INSTANCES):
         digest = f"sha256:{number:064x}"
         files |= wishes.deployment(
@@ -58,7 +59,7 @@ def _wished(host: hosts.Host, socket: Path) -> dict[str, bytes]:
             host=host.name,
             memory="64Mi",
         )
-    return wishes.carried() | {name: text.encode() for name, text in files.items()}
+    return files
 
 
 def _remember(folder: Path, specs: Sequence[InstanceSpec]) -> None:

@@ -55,7 +55,9 @@ async def _serve(
     listen: Path, engine: Path, calls: Calls, *, ready: threading.Event, stop: asyncio.Event
 ) -> None:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _connection(reader, writer, engine=engine, calls=calls)
+        # Connections end with the proxy; Python 3.11 would report each of them as a failure.
+        with contextlib.suppress(asyncio.CancelledError):
+            await _connection(reader, writer, engine=engine, calls=calls)
 
     async with await asyncio.start_unix_server(connected, listen, limit=_HEAD_LIMIT):
         ready.set()

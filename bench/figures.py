@@ -93,6 +93,14 @@ def document(rows: Sequence[Row]) -> str:
     return json.dumps([_fields(row) for row in rows], indent=1, ensure_ascii=False) + "\n"
 
 
+def line(row: Row) -> str:
+    """One row as it becomes known."""
+    against = f" ({row.reference})" if row.reference else ""
+    ratio = "" if row.ratio is None else f", ratio {row.ratio:.2f}"
+    verdict = "" if row.bar is None else f": {row.bar} {_VERDICT[row.holds]}"
+    return f"{row.area}: {row.name}: {_digits(row.value)} {row.unit}{against}{ratio}{verdict}"
+
+
 def table(rows: Sequence[Row]) -> Table:
     """The rows for people."""
     shown = Table(title="make bench", title_justify="left")

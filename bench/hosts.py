@@ -54,7 +54,7 @@ def borrowed() -> Iterator[Host]:
 
 def gateway(api: docker.APIClient) -> str:
     """The address under which containers find this machine as host.docker.internal."""
-    network = api.inspect_network("bridge")  # type: ignore[no-untyped-call]
+    network = api.inspect_network("bridge")
     config = network["IPAM"]["Config"][0]
     # An engine that chose the address by itself does not always say so: it takes the first.
     return str(config.get("Gateway") or ipaddress.ip_network(config["Subnet"])[1])
@@ -97,9 +97,7 @@ def _clear(host: Host, *, network: bool) -> None:
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """A second Ctrl-C must not leave half of it behind."""
-    previous = [
-        signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)
-    ]
+    previous = [signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)]
     try:
         yield
     finally:

@@ -14,12 +14,12 @@ class Origin:
         _run("git", "init", "--quiet", "--bare", "--initial-branch=main", self.url)
         _run("git", "clone", "--quiet", self.url, str(self._work))
 
-    def push(self, files: Mapping[str, str | bytes]) -> str:
+    def push(self, files: Mapping[str, bytes]) -> str:
         """Write `files`, commit and push; returns the commit once the origin has it."""
         for name, content in files.items():
             path = self._work / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
+            path.write_bytes(content)
         self._git("add", "--all")
         self._git("commit", "--quiet", "-m", "Change what is wanted")
         self._git("push", "--quiet", "origin", "HEAD:main")

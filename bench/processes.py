@@ -12,6 +12,7 @@ from registry import errors
 
 PLIMSOLL = str(Path(sys.executable).with_name("plimsoll"))
 _STOPPING_S = 20.0
+_TOLD_LINES = 15
 
 
 @contextmanager
@@ -34,6 +35,9 @@ def running(
         )
     try:
         yield process
+    except Exception as error:
+        error.add_note(f"{log.name} ends with:\n{_end_of(log)}")
+        raise
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -61,3 +65,7 @@ def await_true(
             raise errors.WaitTimedOut(f"{what}: not so after {timeout:g} s")
         time.sleep(every)
     return time.perf_counter() - start
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_TOLD_LINES:])

@@ -53,9 +53,7 @@ def running(registry: registries.Running, origin: Origin, folder: Path) -> Itera
         yield Running(url, secret.encode())
 
 
-def configured(
-    registry: registries.Running, origin: Origin, folder: Path, more: str = ""
-) -> Path:
+def configured(registry: registries.Running, origin: Origin, folder: Path, more: str = "") -> Path:
     """The configuration file of a reconciler whose state is kept below `folder`."""
     token = folder / "reconciler.token"
     token.write_text(registry.client().create_token("reconciler", "bench"))

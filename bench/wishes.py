@@ -22,7 +22,7 @@ def carried() -> dict[str, bytes]:
     }
 
 
-def host(name: str, *, engine: Path, port: int) -> dict[str, str]:
+def host(name: str, *, engine: Path, port: int) -> dict[str, bytes]:
     """One host whose engine is at the Unix socket `engine`."""
     text = f"""\
 apiVersion: plimsoll.dev/v1
@@ -32,12 +32,12 @@ spec:
   engine: {{address: "unix://{engine}"}}
   ingress: {{port: {port}}}
 """
-    return {f"models.d/hosts/{name}.yaml": text}
+    return {f"models.d/hosts/{name}.yaml": text.encode()}
 
 
 def deployment(
     model: str, *, version: int, digest: str, form: str, host: str, memory: str = "1Gi"
-) -> dict[str, str]:
+) -> dict[str, bytes]:
     """The deployment `production/<model>`; its predecessor goes as soon as it has the traffic."""
     text = f"""\
 apiVersion: plimsoll.dev/v1
@@ -54,7 +54,7 @@ spec:
     blueGreen: {{scaleDownDelaySeconds: 0}}
   acceptance: [{{template: digits-golden}}]
 """
-    return {f"models.d/{ENVIRONMENT}/{model}.yaml": text}
+    return {f"models.d/{ENVIRONMENT}/{model}.yaml": text.encode()}
 
 
 def specs(files: dict[str, bytes], host: str) -> list[InstanceSpec]:

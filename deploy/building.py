@@ -1,5 +1,6 @@
 """Docker's own build and import, fed with streams: no copy of a context is kept on disk."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -82,6 +83,17 @@ class Builder:
         """Remove what newer images of ours have taken the name of, unless a container uses it."""
         unnamed = {"dangling": True, "label": _PART}
         self._api.prune_images(filters=unnamed)  # type: ignore[no-untyped-call]
+
+    def drop_others(self, image: str, *, begin: str) -> None:
+        """Remove images of `image`'s repository whose tag begins so, where nothing needs them."""
+        repository = image.partition(":")[0]
+        found = self._api.images(name=repository)
+        tags = {tag for entry in found for tag in entry["RepoTags"] or []}
+        for tag in sorted(tags - {image}):
+            if tag.startswith(f"{repository}:{begin}"):
+                # A conflict: another image was built from it, or a container runs it.
+                with contextlib.suppress(docker.errors.APIError):
+                    self._api.remove_image(tag)
 
     def close(self) -> None:
         self._api.close()

@@ -117,6 +117,7 @@ def _dependencies(builder: Builder, extra: str, *, base: str) -> str:
                 target="dependencies",
             )
         shutil.rmtree(site)
+        builder.drop_others(image, begin=f"{extra}-")
     return image
 
 

@@ -114,8 +114,9 @@ class Effects:
         return outcomes.Done()
 
     def _restart(self, action: actions.Restart, engine: Engine) -> outcomes.Outcome:
+        fields = _about_instance(action, engine)
         engine.restart(action.instance)
-        self.journal.record(Kind.RESTARTED, _about_instance(action, action.reason.text))
+        self.journal.record(Kind.RESTARTED, fields)
         return outcomes.Done()
 
     def _accept(
@@ -154,8 +155,9 @@ class Effects:
         return outcomes.Done()
 
     def _remove(self, action: actions.Remove, engine: Engine) -> outcomes.Outcome:
+        fields = _about_instance(action, engine)
         engine.remove(action.instance)
-        self.journal.record(Kind.REMOVED, _about_instance(action, action.reason.text))
+        self.journal.record(Kind.REMOVED, fields)
         return outcomes.Done()
 
     def _quarantine(self, action: actions.Quarantine) -> outcomes.Outcome:
@@ -180,10 +182,20 @@ class Effects:
             self.journal.require(kind, fields)
 
 
-def _about_instance(action: actions.Restart | actions.Remove, reason: str) -> dict[str, Json]:
-    return {
+def _about_instance(action: actions.Restart | actions.Remove, engine: Engine) -> dict[str, Json]:
+    """What the log should say of an instance that may be gone once the action is done."""
+    fields: dict[str, Json] = {
         "host": action.host,
         "deployment": action.deployment,
-        "reason": reason,
+        "reason": action.reason.text,
         "detail": {"instance": action.instance},
     }
+    for known in engine.observe().instances:
+        if known.name == action.instance:
+            fields |= {
+                "model": known.model,
+                "version": known.version,
+                "digest": known.digest,
+                "commit": known.commit,
+            }
+    return fields

@@ -124,6 +124,21 @@ class Control:
                 ) from error
             self._config = changed
 
+    async def may_preview(self, scope: Scope) -> bool:
+        """Whether the caller may reach versions that are not active: candidates under test.
+
+        In a container nothing but the ingress's second door leads here, so everybody may.
+        """
+        if self._config.control_token_file is None:
+            return True
+        if not any(name == b"authorization" for name, _ in scope["headers"]):
+            return False
+        try:
+            await self._authenticate(scope)
+        except errors.PlimsollError:
+            return False
+        return True
+
     async def _authenticate(self, scope: Scope) -> None:
         token_file = self._config.control_token_file
         if token_file is None:

@@ -50,7 +50,8 @@ class Application:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         path: str = scope["path"]
         if path[:4].lower() == "/v1/":
-            return await tensorflow_serving.answer(self._serving, scope, receive)
+            preview = await self._control.may_preview(scope)
+            return await tensorflow_serving.answer(self._serving, scope, receive, preview=preview)
         if path.startswith("/plimsoll/models/"):
             return await self._control.answer(scope, receive)
         if scope["method"] not in {"GET", "HEAD"}:

@@ -108,7 +108,7 @@ webhook_secret_file = "webhook.secret"
         child = self._children.pop(name, None)
         if child is not None:
             child.wait(timeout=20)
-        wait_for(lambda: not Path(f"/proc/{pid}").exists(), f"{name} to stop", seconds=20)
+        wait_for(lambda: not _is_running(pid), f"{name} to stop", seconds=20)
 
     def tail(self, name: str, lines: int = 12) -> str:
         """The end of a program's log."""
@@ -176,6 +176,14 @@ def is_free(port: int) -> bool:
     """Whether nobody listens on `port` of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(") ")[2][:1] != "Z"
 
 
 def _docker_gateway() -> str | None:

@@ -22,8 +22,8 @@ from reconciler.core.rollout import (
     Rollout,
     Rollouts,
 )
+from reconciler.core.seat import RESTART_WINDOW_S, same
 
-RESTART_WINDOW_S = 300.0
 _LONGEST_STEP_S = 15.0
 _QUARANTINES_KEPT = 50
 _FAILURES_KEPT = 10
@@ -125,8 +125,7 @@ def look(
 
 
 def _seen(candidate: Candidate, state: HostState | Unreachable | None, now: float) -> Candidate:
-    is_accepted = candidate.acceptance is not None and candidate.acceptance.passed
-    if not isinstance(state, HostState) or is_accepted:
+    if not isinstance(state, HostState):
         return replace(candidate, seen_at=now)
     step = min(max(now - candidate.seen_at, 0.0), _LONGEST_STEP_S)
     return replace(candidate, seen_at=now, waited=candidate.waited + step)
@@ -135,9 +134,9 @@ def _seen(candidate: Candidate, state: HostState | Unreachable | None, now: floa
 def _starting(facts: HostRollout, action: actions.Start, now: float) -> HostRollout:
     """A last known good that starts again is no candidate: it was tested when it became good."""
     known = facts.candidate
-    if _same(facts.last_good, action.spec):
+    if same(facts.last_good, action.spec):
         return facts
-    if known and _same(known.spec, action.spec) and known.revision == action.revision:
+    if known and same(known.spec, action.spec) and known.revision == action.revision:
         return facts
     fresh = Candidate(spec=action.spec, revision=action.revision, since=now, seen_at=now)
     return replace(facts, candidate=fresh)
@@ -150,7 +149,7 @@ def _restarting(facts: HostRollout, action: actions.Restart, now: float) -> Host
 
 def _routed(facts: HostRollout, spec: InstanceSpec, now: float) -> HostRollout:
     known = facts.candidate
-    if known is None or not _same(known.spec, spec):
+    if known is None or not same(known.spec, spec):
         return facts
     return replace(facts, candidate=replace(known, routed_at=now))
 
@@ -214,7 +213,7 @@ def _tested(
     facts: HostRollout, action: actions.Accept, outcome: Outcome, now: float
 ) -> HostRollout:
     known = facts.candidate
-    if known is None or not _same(known.spec, action.spec) or known.revision != action.revision:
+    if known is None or not same(known.spec, action.spec) or known.revision != action.revision:
         return facts
     if not isinstance(outcome, Tested):
         return facts
@@ -285,10 +284,6 @@ def _failure(
     key = actions.key(action)
     count = before.count + 1 if before is not None and before.action == key else 1
     return Failure(action=key, count=count, at=now, detail=outcome.detail)
-
-
-def _same(one: InstanceSpec | None, other: InstanceSpec) -> bool:
-    return one is not None and one.spec_hash == other.spec_hash
 
 
 def _edit(

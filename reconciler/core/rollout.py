@@ -51,8 +51,8 @@ class Acceptance:
 class Candidate:
     """A spec on its way to serving. Times are seconds since the epoch.
 
-    `waited` counts only seconds during which the host was seen and the candidate was not yet
-    accepted: neither an unreachable host nor a stopped reconciler uses up the deadline.
+    `waited` counts only seconds during which the host was seen: neither an unreachable host nor
+    a stopped reconciler uses up the deadline.
     """
 
     spec: InstanceSpec

@@ -136,7 +136,7 @@ class View:
             code = instance.exit_code
             return Reason(Why.CRASH_LOOP, f"{version} exits again and again, with code {code}")
         deadline = self.deployment.manifest.spec.progress_deadline_seconds
-        if candidate.waited <= deadline:
+        if candidate.waited <= deadline or (self.is_accepted and is_healthy(instance)):
             return None
         said = f": {instance.detail}" if instance is not None and instance.detail else ""
         text = f"{version} was not accepted within {deadline} s{said}"

@@ -2,7 +2,8 @@
 
 An instance is a version that the process has loaded. There is no ingress beside the runtime:
 it answers clients on the host's port itself, and routing means making a version active.
-Candidates are reached by the URL that names their version, `/v1/models/m/versions/2`.
+Candidates are reached by the URL that names their version, `/v1/models/m/versions/2`, and only
+with the runtime's control token: to clients an inactive version does not exist.
 """
 
 import dataclasses
@@ -128,8 +129,9 @@ class ProcessEngine:
             self._record_route(model, None)
 
     def preview(self, instance: str) -> Endpoint:
+        """The control token shows versions that clients cannot reach yet."""
         self._known(instance)
-        return Endpoint(self._url, {})
+        return Endpoint(self._url, self._authorization())
 
     def front(self) -> Endpoint:
         return Endpoint(self._url, {})
@@ -220,15 +222,17 @@ class ProcessEngine:
         with self._changing:
             return records.read(self._records)
 
+    def _authorization(self) -> dict[str, str]:
+        token = self._state / "control-token"
+        return {"authorization": f"Bearer {token.read_text()}"} if token.exists() else {}
+
     def _ask(
         self, method: str, path: str, body: bytes = b"", *, timeout: float | None = None
     ) -> bytes:
-        token = self._state / "control-token"
-        headers = {"authorization": f"Bearer {token.read_text()}"} if token.exists() else {}
         answer = wire.ask(
             self._url + path,
             method=method,
-            headers=headers,
+            headers=self._authorization(),
             body=body,
             timeout=timeout or self._timeout,
         )

@@ -1,5 +1,7 @@
 """Every error as RFC 9457 problem+json: ours, FastAPI's, and the ones nobody expected."""
 
+import traceback
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -82,7 +84,9 @@ async def _nobody_there(request: Request, _error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    _LOG.error("unexpected", path=request.url.path, exc_info=error)
+    # The plain traceback: a pretty one would show the values of variables, tokens among them.
+    told = "".join(traceback.format_exception(error))
+    _LOG.error("unexpected", path=request.url.path, traceback=told)
     said = PlimsollError(
         "the registry failed in a way it did not expect",
         fix="report it with this requestId; the server's log says more",

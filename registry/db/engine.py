@@ -31,6 +31,9 @@ _POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "pool_timeout": 10
 _FULL = ("disk is full", "disk full", "No space left")
 
 
+__all__ = ["Database", "Session", "connect"]
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """One pool of connections, used in two ways."""

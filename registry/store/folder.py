@@ -46,16 +46,13 @@ class FolderStore:
     async def read(self, digest: str, start: int, stop: int) -> AsyncIterator[bytes]:
         descriptor = self._open(digest)
         try:
-            position = start
-            while position < stop:
-                wanted = min(BLOCK, stop - position)
-                block = _read_cached(descriptor, wanted, position)
-                if not block:
-                    block = await asyncio.to_thread(os.pread, descriptor, wanted, position)
-                if not block:
-                    raise errors.IntegrityError(f"blob {digest} ends at byte {position}")
-                position += len(block)
-                yield block
+            os.posix_fadvise(descriptor, start, stop - start, os.POSIX_FADV_SEQUENTIAL)
+            for position in range(start, stop, BLOCK):
+                size = min(BLOCK, stop - position)
+                if _is_cached(descriptor, position, size):
+                    yield _read(descriptor, position, size)
+                else:
+                    yield await asyncio.to_thread(_read, descriptor, position, size)
         finally:
             os.close(descriptor)
 
@@ -79,14 +76,24 @@ class FolderStore:
             raise _missing(digest) from None
 
 
-def _read_cached(descriptor: int, size: int, position: int) -> bytes:
-    """What the page cache holds, without ever waiting for the disk; may be short or empty."""
-    buffer = bytearray(size)
+def _is_cached(descriptor: int, position: int, size: int) -> bool:
+    """Whether both ends are in the page cache: then reading will hardly wait for the disk."""
     try:
-        count = os.preadv(descriptor, [buffer], position, os.RWF_NOWAIT)
+        for at in (position, position + size - 1):
+            os.preadv(descriptor, [bytearray(1)], at, os.RWF_NOWAIT)
     except BlockingIOError:
-        return b""
-    return bytes(buffer) if count == size else bytes(buffer[:count])
+        return False
+    return True
+
+
+def _read(descriptor: int, position: int, size: int) -> bytes:
+    block = os.pread(descriptor, size, position)
+    while len(block) < size:
+        more = os.pread(descriptor, size - len(block), position + len(block))
+        if not more:
+            raise errors.IntegrityError(f"a blob ends at byte {position + len(block)}")
+        block += more
+    return block
 
 
 def _missing(digest: str) -> errors.NotFound:

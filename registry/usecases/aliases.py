@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy.orm import Session
-
 from registry.core import entries, names
 from registry.db import aliases, tables, versions
 from registry.db import log as log_rows
+from registry.db.engine import Session
 from registry.usecases import log
 from registry.usecases.access import Caller
 from registry.usecases.opening import Registry

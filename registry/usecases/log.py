@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy.orm import Session
-
 from registry import errors
 from registry.core import entries, merkle
 from registry.db import log as rows
+from registry.db.engine import Session
 from registry.db.tables import LogEntry
 from registry.trust import sign
 from registry.usecases.opening import Registry

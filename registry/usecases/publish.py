@@ -8,14 +8,13 @@ it; the same number with other files is a conflict.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy.orm import Session
-
 from registry import errors
 from registry.core import canonical, digest, entries, manifest, names, oms, statement
 from registry.core.canonical import Json
 from registry.core.oms import File
 from registry.db import log as log_rows
 from registry.db import tables, versions
+from registry.db.engine import Session
 from registry.formats.inspection import Inspection
 from registry.trust import sign
 from registry.usecases import inspection, log

@@ -43,23 +43,23 @@ _DTYPES = {
 }  # fmt: skip
 
 
-async def answer(serving: Serving, scope: Scope, receive: Receive) -> Answer:
-    """The answer to any request below /v1/."""
+async def answer(serving: Serving, scope: Scope, receive: Receive, *, preview: bool) -> Answer:
+    """The answer to any request below /v1/; only with `preview` are inactive versions there."""
     method, path = scope["method"], scope["path"]
     predict = _PREDICT.fullmatch(path) if method == "POST" else None
     if predict is not None:
-        return await _predict(serving, predict, scope, receive)
+        return await _predict(serving, predict, scope, receive, preview=preview)
     status = _STATUS.fullmatch(path) if method == "GET" else None
     try:
         if status is None:
             raise errors.InvalidInput(f"Malformed request: {method} {path}")
-        return _described(serving, status)
+        return _described(serving, status, preview=preview)
     except errors.PlimsollError as error:
         return _error(error)
 
 
 async def _predict(
-    serving: Serving, match: re.Match[str], scope: Scope, receive: Receive
+    serving: Serving, match: re.Match[str], scope: Scope, receive: Receive, *, preview: bool
 ) -> Answer:
     started = time.perf_counter()
     name, version, label, method = match.groups()
@@ -67,6 +67,7 @@ async def _predict(
         return http.json_answer(501, {"error": f"{method} is not implemented, use predict"})
     try:
         slot = _servable(serving, name, version=_version(version), label=label)
+        _require_visible(serving, slot, preview=preview)
     except errors.PlimsollError as error:
         return _error(error)
     # From here to the answer the version stays loaded, whatever is swapped meanwhile.
@@ -117,19 +118,29 @@ def _servable(serving: Serving, model: str, *, version: int | None, label: str |
     return slot
 
 
+def _require_visible(serving: Serving, slot: Slot, *, preview: bool) -> None:
+    """To clients a version that is not active does not exist: it may not be accepted yet."""
+    if not preview and not serving.table.is_active(slot):
+        pin = slot.pin
+        raise errors.NotFound(
+            f"Servable not found for request: Specific({pin.model}, {pin.version})"
+        )
+
+
 def _backend(slot: Slot) -> Backend:
     if slot.backend is None:  # unloaded while the body was on its way
         raise errors.Unavailable(f"{slot.pin.model}@{slot.pin.version} was unloaded")
     return slot.backend
 
 
-def _described(serving: Serving, match: re.Match[str]) -> Answer:
+def _described(serving: Serving, match: re.Match[str], *, preview: bool) -> Answer:
     model, version_text, label, metadata = match.groups()
     if model is None:
         raise errors.InvalidInput("Missing model name in request.")
     version = _version(version_text)
     if metadata is not None:
         slot = _servable(serving, model, version=version, label=label)
+        _require_visible(serving, slot, preview=preview)
         return http.json_answer(200, _metadata(slot, _backend(slot)))
     if label is not None:
         raise errors.InvalidInput(f"Unrecognized servable version label: {label}")

@@ -51,6 +51,9 @@ class Rig(Protocol):
     def lose_ingress(self) -> None:
         """Stop what clients speak to."""
 
+    def await_answers(self, spec: InstanceSpec) -> None:
+        """Return once the instance answers predictions."""
+
     def answering(self, endpoint: Endpoint, path: str) -> int | None:
         """The version that answers a prediction; None when nothing of ours does."""
 
@@ -65,9 +68,9 @@ def previewed(rig: Rig, spec: InstanceSpec) -> int | None:
 
 
 def start(rig: Rig, spec: InstanceSpec) -> None:
-    """Start it and wait until it is healthy."""
+    """Start it and wait until it answers."""
     rig.engine.start(spec, rig.launch)
-    await_health(rig, spec, Health.HEALTHY)
+    rig.await_answers(spec)
 
 
 def serve(rig: Rig, spec: InstanceSpec) -> None:
@@ -161,6 +164,9 @@ class Simulated:
     def lose_ingress(self) -> None:
         self.engine.stop_ingress()
 
+    def await_answers(self, spec: InstanceSpec) -> None:
+        await_health(self, spec, Health.HEALTHY)
+
     def answering(self, endpoint: Endpoint, path: str) -> int | None:
         instance = endpoint.headers.get("plimsoll-instance")
         if instance is not None:
@@ -208,6 +214,9 @@ class Process:
         os.kill(self.pid(), signal.SIGKILL)
         assert wire.until(lambda: not self.engine.observe().ingress_ready, timeout=10)
 
+    def await_answers(self, spec: InstanceSpec) -> None:
+        await_health(self, spec, Health.HEALTHY)
+
     def answering(self, endpoint: Endpoint, path: str) -> int | None:
         return _answering(endpoint, path)
 
@@ -254,6 +263,10 @@ class Docker:
 
     def lose_ingress(self) -> None:
         self.api.kill(f"plimsoll-ingress-{self.host}")
+
+    def await_answers(self, spec: InstanceSpec) -> None:
+        """Docker itself looks every other second only, and most tests need not wait for that."""
+        assert wire.until(lambda: previewed(self, spec) is not None, timeout=60)
 
     def answering(self, endpoint: Endpoint, path: str) -> int | None:
         return _answering(endpoint, path)
@@ -311,3 +324,7 @@ def sweep(api: docker.APIClient, host: str) -> None:
     for name in (commands.cache_volume(host), f"plimsoll-ingress-{host}"):
         if any(v["Name"] == name for v in api.volumes(filters={"name": name})["Volumes"] or []):
             api.remove_volume(name, force=True)
+
+
+def answer_status(endpoint: Endpoint, path: str) -> int:
+    return wire.ask(endpoint.url + path, headers=endpoint.headers).status

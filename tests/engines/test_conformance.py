@@ -18,7 +18,8 @@ def test_nothing_runs_on_a_new_host(rig: Rig) -> None:
 def test_a_started_instance_becomes_healthy_and_says_what_it_is(rig: Rig) -> None:
     spec = rig.spec()
     assert rig.engine.preflight(spec) == []
-    start(rig, spec)
+    rig.engine.start(spec, rig.launch)
+    rigs.await_health(rig, spec, Health.HEALTHY)
     found = seen(rig, spec)
     assert found is not None
     asked = {field: getattr(spec, field) for field in ("host", "deployment", "model", "version")}
@@ -181,6 +182,8 @@ def test_more_memory_than_there_is_fails_preflight(rig: Rig) -> None:
 def test_a_new_reconciler_finds_all_as_it_was(rig: Rig) -> None:
     serve(rig, rig.spec(1))
     start(rig, rig.spec(2))
+    rigs.await_health(rig, rig.spec(1), Health.HEALTHY)
+    rigs.await_health(rig, rig.spec(2), Health.HEALTHY)
     before = rig.engine.observe()
     rig.engine = rig.reconnect()
     assert rig.engine.observe() == before

@@ -53,9 +53,9 @@ class StandIn:
         return canonical.encode(self.publication({"x": b"x"}).trust.document())
 
     @contextmanager
-    def answering(self, port: int = 0) -> Iterator[None]:
+    def answering(self, port: int = 0, *, address: str = "127.0.0.1") -> Iterator[None]:
         """Listen until the block ends; the port stays the same for later blocks."""
-        server = _Server(port, self)
+        server = _Server((address, port), self)
         self.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
@@ -150,6 +150,6 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, port: int, state: StandIn) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(self, address: tuple[str, int], state: StandIn) -> None:
+        super().__init__(address, _Handler)
         self.state = state

@@ -9,7 +9,7 @@ import pytest
 
 from tests.core.publication import Publication
 from tests.runtime import models
-from tests.runtime.process import Runtime, pin, running
+from tests.runtime.process import CONTROL_TOKEN, Runtime, pin, running
 from tests.runtime.stand_in import StandIn
 
 DIGITS = "/v1/models/digits:predict"
@@ -105,7 +105,9 @@ def test_a_load_that_fails_leaves_the_old_version_serving(
         assert runtime.get("/readyz").status_code == 200
 
 
-def test_a_candidate_answers_only_where_it_is_named(runtime: Runtime, registry: StandIn) -> None:
+def test_a_candidate_answers_only_by_its_number_and_to_the_control_token(
+    runtime: Runtime, registry: StandIn
+) -> None:
     runtime.models = [pin(registry.publish(models.onnx_digits()))]
     candidate = registry.publish(models.onnx_digits(shuffled=True), version=2)
     with running(runtime):
@@ -113,7 +115,13 @@ def test_a_candidate_answers_only_where_it_is_named(runtime: Runtime, registry: 
         load(runtime, candidate)
         assert not runtime.until_state("AVAILABLE", version=2)["active"]
         assert serving(runtime) == "1"
-        named = runtime.post("/v1/models/digits/versions/2:predict", BODY)
+        path = "/v1/models/digits/versions/2"
+        for headers in ({}, {"authorization": "Bearer wrong"}):
+            hidden = runtime.post(f"{path}:predict", BODY, headers=headers)
+            assert hidden.status_code == 404
+            assert hidden.json() == {"error": "Servable not found for request: Specific(digits, 2)"}
+        token = {"authorization": f"Bearer {CONTROL_TOKEN}"}
+        named = runtime.post(f"{path}:predict", BODY, headers=token)
         assert named.headers["plimsoll-version"] == "2"
 
 

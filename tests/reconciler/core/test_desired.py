@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.core import desired
-from tests.reconciler.core.paper import deployment_file, host_file, wish
+from tests.reconciler.core.wishes import deployment_file, host_file, wish
 
 
 def files(**deployments: str) -> dict[str, bytes]:

@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.core import edit
 from registry.errors import InvalidDesiredState, InvalidInput
-from tests.reconciler.core.paper import deployment_file, digest_of, host_file
+from tests.reconciler.core.wishes import deployment_file, digest_of, host_file
 
 COMMENTED = """\
 # Who to call: Ada

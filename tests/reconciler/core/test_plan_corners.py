@@ -8,7 +8,8 @@ from reconciler.core import outcomes, status
 from reconciler.core.actions import Accept, Quarantine, Reason, Start, Why
 from reconciler.core.observed import Health, HostState, Phase
 from reconciler.core.plan import plan
-from tests.reconciler.core.paper import Paper, PaperHost, deployment_file, wish
+from tests.reconciler.core.paper import Paper, PaperHost
+from tests.reconciler.core.wishes import deployment_file, wish
 
 ONE = ("h1",)
 BOTH = ("h1", "h2")
@@ -195,6 +196,19 @@ def test_a_candidate_that_cannot_even_be_started_fails_at_its_deadline(one: Pape
     assert one.rollouts[KEY].quarantined[0].code == "deadline_exceeded"
 
 
+def test_the_deadline_stands_still_while_the_host_cannot_be_reached(one: Paper) -> None:
+    one.slow = {"h1"}
+    asked(one, deployment_file("digits", 2, ONE), commit="c2")
+    until(one, "start")
+    one.hosts["h1"].is_up = False
+    for _ in range(30):
+        one.tick()
+    one.hosts["h1"].is_up = True
+    one.slow = set()
+    one.run()
+    assert one.serves() == {"h1": 2}
+
+
 def test_acceptance_that_cannot_run_is_no_verdict_but_counts_towards_the_deadline(
     one: Paper,
 ) -> None:
@@ -244,9 +258,11 @@ def test_quarantining_twice_is_remembered_once(one: Paper) -> None:
     assert outcomes.conclude(once, action, outcomes.Done(), 2.0) == once
 
 
-def test_waiting_for_promotion_or_for_others_does_not_use_up_the_deadline(two: Paper) -> None:
-    asked(two, deployment_file("digits", 2, BOTH, promote=False, deadline=50), commit="c2")
-    until(two, "accept")
+@pytest.mark.parametrize("tested", [True, False])
+def test_waiting_for_promotion_does_not_use_up_the_deadline(two: Paper, *, tested: bool) -> None:
+    text = deployment_file("digits", 2, BOTH, promote=False, deadline=50, tested=tested)
+    asked(two, text, commit="c2")
+    until(two, "start")
     for _ in range(30):
         two.tick()
     assert two.rollouts[KEY].quarantined == ()

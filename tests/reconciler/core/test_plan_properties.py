@@ -9,16 +9,8 @@ from hypothesis import strategies as st
 
 from reconciler.core import actions
 from reconciler.core.observed import Health, Phase
-from tests.reconciler.core.paper import (
-    Broken,
-    Fate,
-    Paper,
-    PaperHost,
-    deployment_file,
-    digest_of,
-    fate_of,
-    wish,
-)
+from tests.reconciler.core.paper import Broken, Fate, Paper, PaperHost, fate_of
+from tests.reconciler.core.wishes import deployment_file, digest_of, wish
 
 HOSTS = ("h1", "h2", "h3")
 NAMES = ("digits", "fraud")

@@ -1,0 +1,128 @@
+"""`python -m bench [--area AREA]`: measure, print the table, write results.json.
+
+The exit code is 1 where a bar does not hold, and what was measured is written even when
+something breaks or is interrupted half-way.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from pathlib import Path
+from types import FrameType
+
+import structlog
+from rich.console import Console
+
+from bench import (
+    control,
+    converged,
+    figures,
+    models,
+    registries,
+    rollouts,
+    runtime,
+    transfers,
+    trust,
+)
+from bench.figures import Row
+from registry import errors
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results.json"
+SCRATCH = ROOT / ".build"
+
+Rows = Generator[Row, None, None]
+Area = Callable[[Path], Rows]
+
+
+def main() -> int:
+    """Measure what was asked for."""
+    command = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    command.add_argument("--area", choices=[*AREAS, "all"], default="all")
+    area: str = command.parse_args().area
+    signal.signal(signal.SIGTERM, _terminate)
+    # Every action of a reconciler is a line in its log: here, only what went wrong is shown.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
+    with tempfile.TemporaryDirectory() as home:
+        # Where an upload that broke off is remembered: not among the user's own.
+        os.environ["XDG_STATE_HOME"] = home
+        return measure(list(AREAS.values()) if area == "all" else [AREAS[area]], RESULTS)
+
+
+def measure(areas: list[Area], results: Path) -> int:
+    """Run `areas` one after the other; returns the exit code."""
+    console, rows = Console(width=None if sys.stdout.isatty() else 180), list[Row]()
+    try:
+        for area in areas:
+            _collect(area, rows, console)
+    except errors.PlimsollError as error:
+        said = [f"error: {error.detail}", f"  fix: {error.fix}" if error.fix else ""]
+        for line in filter(None, said + getattr(error, "__notes__", [])):
+            console.print(line, style="red", markup=False)
+        return error.exit_code
+    finally:
+        results.write_text(figures.document(rows), encoding="utf-8")
+        console.print(figures.table(rows))
+    broken = figures.broken(rows)
+    if broken:
+        console.print(f"{len(broken)} of these bars do not hold", style="red")
+    return 1 if broken else 0
+
+
+def _collect(area: Area, rows: list[Row], console: Console) -> None:
+    """All rows of `area`, each told as soon as it is known; nothing of it is left behind."""
+    SCRATCH.mkdir(exist_ok=True)
+    # On the disk of this checkout: the usual folder for temporary files may be in memory.
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir=SCRATCH) as folder,
+        closing(area(Path(folder))) as measured,
+    ):
+        for row in measured:
+            rows.append(row)
+            console.print(figures.line(row), highlight=False, markup=False)
+
+
+def _registry(folder: Path) -> Rows:
+    with registries.running(folder) as registry:
+        yield from transfers.rows(registry, folder)
+        yield from control.rows(registry, folder, models.onnx(folder, seed=1))
+
+
+def _trust(_folder: Path) -> Rows:
+    yield from trust.rows()
+
+
+def _runtime(folder: Path) -> Rows:
+    onnx, saved_model = models.onnx(folder, seed=1), models.saved_model(folder)
+    with registries.running(folder) as registry:
+        yield from runtime.rows(registry, folder, onnx=onnx, saved_model=saved_model)
+
+
+def _rollouts(folder: Path) -> Rows:
+    for name, part in (("commits", rollouts.rows), ("converged", converged.rows)):
+        (folder / name).mkdir()
+        yield from part(folder / name)
+
+
+AREAS: Mapping[str, Area] = {
+    "registry": _registry,
+    "trust": _trust,
+    "runtime": _runtime,
+    "rollouts": _rollouts,
+}
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    """End by unwinding, so that containers and processes go too."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,93 @@
+"""The real runtime in its real image, as hardened as it is deployed: it pulls, verifies, serves."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from deploy import images as deployed
+from reconciler.core.observed import Health, InstanceSpec
+from reconciler.engines import wire
+from reconciler.engines.protocol import Endpoint, Launch
+from tests.core.publication import Publication
+from tests.engines import rigs
+from tests.engines.rigs import Docker, route_to, serve
+from tests.runtime import models, stand_in
+
+IMAGE = "plimsoll-runtime:test"
+
+
+@pytest.fixture(scope="module")
+def runtime_image() -> None:
+    deployed.build(("runtime",), address=rigs.SOCKET, base=deployed.LOCAL, tag="test")
+
+
+@pytest.fixture
+def registry() -> Iterator[stand_in.StandIn]:
+    found = stand_in.StandIn()
+    with found.answering(address=""):
+        yield found
+
+
+@pytest.fixture
+def rig(docker_rig: Docker, registry: stand_in.StandIn, runtime_image: None) -> Docker:
+    url = f"http://host.docker.internal:{registry.port}"
+    launch = Launch(url, stand_in.TOKEN, registry.trust().decode())
+    return dataclasses.replace(docker_rig, launch=launch)
+
+
+def _spec(rig: Docker, published: Publication) -> InstanceSpec:
+    return dataclasses.replace(
+        rig.spec(published.version),
+        digest=published.wanted.digest,
+        format=published.format,
+        image=IMAGE,
+        memory_bytes=1 << 30,
+    )
+
+
+def _state(endpoint: Endpoint) -> tuple[str, str]:
+    answer = wire.ask(f"{endpoint.url}/plimsoll/status", headers=endpoint.headers)
+    (model,) = json.loads(answer.body)["models"]
+    return model["state"], model["reason"]
+
+
+def test_an_onnx_model_and_a_tensorflow_model_are_served_by_the_same_image(
+    rig: Docker, registry: stand_in.StandIn
+) -> None:
+    images, labels = models.digits()
+    asked = json.dumps({"instances": images[:20].tolist()}).encode()
+    saved, _ = models.saved_models()
+    for published in (
+        registry.publish(models.onnx_digits(), version=1),
+        registry.publish(saved, version=2, format="saved_model"),
+    ):
+        serve(rig, _spec(rig, published))
+        url = rig.engine.front().url + "/v1/models/digits:predict"
+        answer = wire.ask(url, method="POST", body=asked, timeout=20)
+        assert answer.headers["plimsoll-digest"] == published.wanted.digest
+        said = [row["label"] for row in json.loads(answer.body)["predictions"]]
+        assert sum(one == label for one, label in zip(said, labels, strict=False)) >= 18
+
+
+def test_a_version_that_does_not_verify_is_refused_and_the_container_stays(
+    rig: Docker, registry: stand_in.StandIn
+) -> None:
+    good = registry.publish(models.onnx_digits())
+    registry.blobs = {name: data[:-1] + b"!" for name, data in registry.blobs.items()}
+    spec = _spec(rig, good)
+    rig.engine.start(spec, rig.launch)
+    endpoint = rig.engine.preview(spec.name)
+    assert wire.until(lambda: _refused(endpoint), timeout=60), rig.engine.logs(spec.name)
+    assert "digest" in _state(endpoint)[1]
+    assert rigs.answer_status(endpoint, "/readyz") == 503
+    assert rig.engine.observe().instances[0].health is not Health.HEALTHY
+    rig.engine.route(route_to(spec))
+    assert rigs.served(rig) is None
+
+
+def _refused(endpoint: Endpoint) -> bool:
+    if rigs.answer_status(endpoint, "/livez") != 200:
+        return False
+    return _state(endpoint)[0] == "REFUSED"
