@@ -76,36 +76,44 @@ class Effects:
     def _preflight(
         self, action: actions.Preflight, state: desired.DesiredState, engine: Engine
     ) -> outcomes.Outcome:
-        spec = action.spec
-        refusals = self._refusals(spec, state)
+        spec, policies = action.spec, state.policies.digest
+        try:
+            refusals = self._refusals(spec, state)
+        except errors.NotFound as error:
+            missing = f"{spec.model}@{spec.version} is not in the registry: {error.detail}"
+            return outcomes.Preflighted(policies, Verdict.BLOCKED, (missing,))
         if refusals:
-            fields = journal.about(spec, "; ".join(refusals), {"stage": "preflight"})
-            self.journal.record(Kind.REFUSED, fields)
-            return outcomes.Preflighted(state.policies.digest, Verdict.REFUSED, tuple(refusals))
-        blocked = engine.preflight(spec)
+            self._record_refusal(spec, refusals)
+            return outcomes.Preflighted(policies, Verdict.REFUSED, refusals)
+        blocked = tuple(engine.preflight(spec))
         verdict = Verdict.BLOCKED if blocked else Verdict.PASSED
-        return outcomes.Preflighted(state.policies.digest, verdict, tuple(blocked))
+        return outcomes.Preflighted(policies, verdict, blocked)
 
-    def _refusals(self, spec: InstanceSpec, state: desired.DesiredState) -> list[str]:
+    def _refusals(self, spec: InstanceSpec, state: desired.DesiredState) -> tuple[str, ...]:
         """Why trust or policy forbid `spec`; a registry that does not answer raises instead."""
         wanted = Wanted(spec.model, spec.version, spec.digest)
-        try:
-            document = self.registry.version(wanted)
-            found = envelope.verify(self.registry.envelope(wanted), self.trust, wanted)
-        except errors.NotFound as error:
-            return [f"{spec.model}@{spec.version} is not in the registry: {error.detail}"]
+        document = self.registry.version(wanted)
+        found = envelope.verify(self.registry.envelope(wanted), self.trust, wanted)
         if isinstance(found, Refused):
-            return [f"verification refused ({found.code}): {found.reason}"]
+            return (f"verification refused ({found.code}): {found.reason}",)
         self.witness.observe(found.checkpoint)
         if found.format != spec.format:
-            return [f"{spec.model}@{spec.version} is {found.format}, asked for is {spec.format}"]
+            return (f"{spec.model}@{spec.version} is {found.format}, asked for is {spec.format}",)
         manifest = state.deployments[spec.deployment].manifest
         decision = policy.decide(state.policies, policy.request(manifest, document, found))
         match decision:
             case policy.Allowed():
-                return []
+                return ()
             case policy.Denied():
-                return list(decision.reasons)
+                return decision.reasons
+
+    def _record_refusal(self, spec: InstanceSpec, reasons: tuple[str, ...]) -> None:
+        """Once: the check is repeated every minute, and the log need not say so each time."""
+        rollout = self.rollouts().get(spec.deployment)
+        before = rollout.on(spec.host).preflight if rollout is not None else None
+        if before is None or (before.spec_hash, before.reasons) != (spec.spec_hash, reasons):
+            fields = journal.about(spec, "; ".join(reasons), {"stage": "preflight"})
+            self.journal.record(Kind.REFUSED, fields)
 
     def _start(self, action: actions.Start, host: kinds.Host, engine: Engine) -> outcomes.Outcome:
         self._announce(Kind.STARTING, action.spec, action.reason.text)

@@ -54,7 +54,7 @@ def message(action: actions.PushRevert) -> str:
             action.reason.text,
             "",
             f"The hosts serve version {good.version}; merge this to make Git say so too.",
-            "To try again instead, commit any change to the deployment's spec.",
+            "To try again instead, change its model, runtime, acceptance or deadline.",
             "",
             f"Refused-Digest: {bad.digest}",
             f"Refused-Commit: {bad.commit}",

@@ -41,7 +41,8 @@ def test_a_file_keeps_the_house_rules(path: Path) -> None:
     assert len(lines) <= 300
     assert path.stem not in VAGUE_FILES
     assert ast.get_docstring(tree), "open with what the file holds and promises"
-    assert not [f.name for f in functions if code_lines(f, lines) > 40]
+    if path.parent.name != "versions":  # a migration is one list of statements
+        assert not [f.name for f in functions if code_lines(f, lines) > 40]
     assert not [name for name in classes if VAGUE_CLASSES.search(name)]
     assert not [line for line in lines if HOLLOW_WORDS.search(line)]
 

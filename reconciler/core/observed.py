@@ -4,6 +4,7 @@ An *instance* is one runtime serving one version on one host. Engines produce `H
 and consume `InstanceSpec`; the planner reads the first and writes the second.
 """
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -53,13 +54,19 @@ class InstanceSpec:
     @property
     def spec_hash(self) -> str:
         """Hex sha256 over every field but the commit: equal hashes need no new instance."""
-        fields = [getattr(self, name) for name in self.__slots__ if name != "commit"]
-        return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()
+        return _spec_hash(self)
 
     @property
     def name(self) -> str:
         """`plimsoll-<host>-<environment>-<deployment>-<first 8 of the spec hash>`."""
         return f"plimsoll-{self.host}-{self.deployment.replace('/', '-')}-{self.spec_hash[:8]}"
+
+
+@functools.lru_cache(maxsize=16384)
+def _spec_hash(spec: InstanceSpec) -> str:
+    """Kept, for a round of the loop asks for it some thirty times an instance."""
+    fields = [getattr(spec, name) for name in spec.__slots__ if name != "commit"]
+    return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

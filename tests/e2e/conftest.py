@@ -79,7 +79,8 @@ def machine(tmp_path: Path, trained: Path) -> Iterator[Machine]:
     (world.folder / "publishers.json").write_text(json.dumps(publishers))
     _repository(world)
     yield Machine(world, {}, models.splits()[1].tolist())
-    world.stop("up")
+    for program in ("up", "reconciler", "registry"):
+        world.stop(program)
     cleanup.remove(world.folder)
 
 

@@ -1,11 +1,13 @@
 """`plimsoll up`: everything in one process, killed at any moment, and started again."""
 
+import json
 import random
 import signal
+import subprocess
 import time
 
 from deploy.demo.clients import Crowd
-from deploy.demo.world import wait_for
+from deploy.demo.world import REGISTRY_PORT, WEBHOOK_PORT, is_free, wait_for
 from tests.e2e.conftest import DEPLOYMENT, PORT, Machine
 
 
@@ -56,8 +58,24 @@ def test_with_the_registry_gone_a_killed_runtime_serves_its_verified_copy(
 ) -> None:
     first_deployment(machine)
     wait_for(lambda: converged(machine), "a converged deployment")
-    machine.world.stop("up", number=signal.SIGKILL)
-    machine.await_version(1, seconds=5)
+    machine.world.stop("up")
+    machine.world.start("registry", "serve", "--config", "plimsoll.toml")
+    machine.world.start("reconciler", "reconcile", "--config", "plimsoll.toml")
+    wait_for(lambda: machine.world.get("/v1/models"), "the registry")
+    wait_for(lambda: not is_free(WEBHOOK_PORT), "the reconciler")
+    machine.world.stop("registry", number=signal.SIGKILL)
+    pattern = f"runtime --config {machine.world.folder}"
+    subprocess.run(["pkill", "-KILL", "-f", pattern], check=True)
+    wait_for(lambda: is_free(PORT), "the runtime to be gone")
+    machine.await_version(1)
+    assert is_free(REGISTRY_PORT)
+    machine.world.start("registry", "serve", "--config", "plimsoll.toml")
+    wait_for(lambda: "restarted" in logged(machine), "the outbox to be delivered")
+
+
+def logged(machine: Machine) -> list[str]:
+    listed = machine.world.plimsoll("audit", "log", "--last", "999", "-o", "json", check=False)
+    return [entry["kind"] for entry in json.loads(listed.stdout or "[]")]
 
 
 def test_bad_desired_state_is_reported_with_its_place_and_changes_nothing(

@@ -4,15 +4,17 @@ import dataclasses
 import json
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler import engines
 from reconciler.core.observed import Health
 from reconciler.engines import archives, commands, ingress, wire
 from reconciler.engines.protocol import Endpoint
 from registry import errors
-from tests.engines import load, rigs
+from tests.engines import images, load, rigs
 from tests.engines.rigs import Docker, route_to, seen, serve, served, start
 
 _READING = {"archive-path"}  # what Docker calls reading a file
@@ -176,6 +178,22 @@ def test_an_ingress_that_was_deleted_comes_back_with_its_routes(docker_rig: Dock
     assert docker_rig.engine.observe().routes == ()
     docker_rig.engine.route(route_to(docker_rig.spec(1)))
     assert (served(docker_rig), served(docker_rig, "words")) == (1, 2)
+
+
+def test_an_ingress_of_another_make_is_renewed_and_keeps_its_routes(docker_rig: Docker) -> None:
+    serve(docker_rig, docker_rig.spec())
+    front = engines.Front(port=rigs.free_port(), image=images.INGRESS)
+    moved = engines.connect(
+        host=docker_rig.host, address=rigs.SOCKET, front=front, state=Path("/nowhere")
+    )
+    try:
+        state = moved.observe()
+        assert (state.ingress_ready, state.routes) == (False, (route_to(docker_rig.spec()),))
+        moved.route(route_to(docker_rig.spec()))
+        assert moved.observe().ingress_ready
+        assert docker_rig.answering(moved.front(), "/v1/models/digits:predict") == 1
+    finally:
+        moved.close()
 
 
 def test_routes_that_somebody_spoiled_are_written_anew(docker_rig: Docker) -> None:

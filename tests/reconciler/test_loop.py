@@ -1,5 +1,6 @@
 """The loop against a real registry, a real repository, and simulated hosts."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -187,3 +188,13 @@ def test_a_crash_at_any_step_is_caught_up_by_the_next_reconciler(here: Town, ste
 def _release(here: Town) -> None:
     """What the kernel does for a process that was killed."""
     here.loop.memory._folder.close()
+
+
+def test_a_refusal_is_in_the_log_once_however_often_it_is_checked(here: Town) -> None:
+    here.digests[1] = "sha256:" + "0" * 64
+    here.deploy(1)
+    here.settle()
+    here.loop.clock = lambda: time.time() + 3600
+    here.settle()
+    refused = [entry for entry in here.log() if entry.kind is Kind.REFUSED]
+    assert [entry.host for entry in refused] == ["edge-1"]

@@ -1,0 +1,105 @@
+"""The embedded engine: one process that outlives us, and files that survive it."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.core.observed import Phase
+from reconciler.engines import process, wire
+from registry import errors
+from tests.engines import rigs
+from tests.engines.rigs import Process, route_to, seen, serve, served, start
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Process]:
+    with rigs.processes(tmp_path / "edge-1") as rig:
+        yield rig
+
+
+def test_the_process_is_not_our_child_to_lose(rig: Process) -> None:
+    start(rig, rig.spec())
+    assert os.getsid(rig.pid()) == rig.pid()
+    rig.engine.close()
+    assert rig.engine.observe().ingress_ready
+
+
+def test_what_was_active_serves_again_after_a_restart_without_any_routing(rig: Process) -> None:
+    one, two = rig.spec(1), rig.spec(2)
+    serve(rig, one)
+    serve(rig, two)
+    os.kill(rig.pid(), signal.SIGKILL)
+    assert wire.until(lambda: not rig.engine.observe().ingress_ready, timeout=10)
+    assert [i.phase for i in rig.engine.observe().instances] == [Phase.EXITED] * 2
+    rig.engine.restart(two.name)
+    rig.await_answers(two)
+    assert served(rig) == 2
+    assert rig.engine.observe().routes == (route_to(two),)
+    assert [i.phase for i in rig.engine.observe().instances] == [Phase.RUNNING] * 2
+
+
+def test_halting_lets_the_process_end_and_forgets_nothing(rig: Process) -> None:
+    serve(rig, rig.spec())
+    rig.engine.halt()
+    state = rig.engine.observe()
+    assert (state.ingress_ready, state.routes) == (False, (route_to(rig.spec()),))
+    rig.engine.halt()
+
+
+def test_only_we_can_read_the_tokens(rig: Process) -> None:
+    start(rig, rig.spec())
+    for name in ("token", "control-token", "instances.json", "runtime.log"):
+        assert (rig.state / name).stat().st_mode & 0o077 == 0, name
+    line = Path(f"/proc/{rig.pid()}/cmdline").read_text()
+    environment = Path(f"/proc/{rig.pid()}/environ").read_text()
+    for token in (rig.launch.token, (rig.state / "control-token").read_text()):
+        assert token not in line + environment
+
+
+def test_a_port_that_another_program_has_is_told(tmp_path: Path) -> None:
+    with rigs.processes(tmp_path / "edge-1") as rig, socket.socket() as other:
+        other.bind(("127.0.0.1", int(rig.engine.front().url.rpartition(":")[2])))
+        rig.engine._timeout = 2
+        with pytest.raises(errors.EngineRefused, match="does not answer") as raised:
+            rig.engine.start(rig.spec(), rig.launch)
+        assert "that the port is free" in raised.value.fix
+
+
+def test_a_damaged_record_is_told_and_what_runs_runs_on(rig: Process) -> None:
+    serve(rig, rig.spec())
+    (rig.state / "instances.json").write_text('{"instances": [')
+    with pytest.raises(errors.EngineRefused, match=r"instances\.json cannot be read"):
+        rig.engine.observe()
+    assert served(rig) == 1
+
+
+def test_a_version_that_is_still_loading_gets_no_traffic(rig: Process) -> None:
+    serve(rig, rig.spec(1))
+    bad = rig.bad(2)
+    rig.engine.start(bad, rig.launch)
+    with pytest.raises(errors.EngineRefused, match="not AVAILABLE"):
+        rig.engine.route(route_to(bad))
+    assert served(rig) == 1
+    assert rig.engine.observe().routes == (route_to(rig.spec(1)),)
+
+
+def test_the_reason_of_a_refusal_is_seen(rig: Process) -> None:
+    bad = rig.bad()
+    rig.engine.start(bad, rig.launch)
+
+    def reason() -> str:
+        found = seen(rig, bad)
+        return found.detail if found else ""
+
+    assert wire.until(lambda: bool(reason()), timeout=30)
+    assert "digest" in reason()
+
+
+def test_an_engine_on_an_empty_folder_has_nothing(tmp_path: Path) -> None:
+    engine = process.ProcessEngine("edge-1", state=tmp_path / "new", port=1, timeout=1)
+    assert engine.observe().instances == ()
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,107 @@
+"""What the documents say is so: settings, errors, commands, links, schemas."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from reconciler.core import kinds
+from registry import errors
+from registry.cli.program import build
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+README = (ROOT / "README.md").read_text()
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def table_after(page: str, heading: str) -> list[list[str]]:
+    """The cells of the table below `heading`, without its two head rows."""
+    part = page.split(heading, 1)[1]
+    part = part.split("\n## ", 1)[0]
+    rows = [line for line in part.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("heading", "source"),
+    [
+        ("## `[registry]`", "registry/configuration.py"),
+        ("## `[reconciler]`", "reconciler/config.py"),
+    ],
+)
+def test_every_setting_is_documented_and_every_documented_setting_exists(
+    heading: str, source: str
+) -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    documented = {
+        name for row in table_after(page, heading) for name in re.findall(r"`(\w+)`", row[0])
+    }
+    code = (ROOT / source).read_text()
+    assert documented == set(re.findall(r'\.(?:take|optional|texts)\(\s*"(\w+)"', code))
+
+
+def all_errors(kind: type[errors.PlimsollError]) -> Iterator[type[errors.PlimsollError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from all_errors(child)
+
+
+def test_every_error_is_documented_with_its_status_and_exit_code() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text()
+    documented = {tuple(row[:3]) for row in table_after(page, "# Errors")}
+    known = {
+        (f"`{kind.code}`", str(kind.status), str(kind.exit_code))
+        for kind in all_errors(errors.PlimsollError)
+    }
+    assert documented == known
+
+
+def test_error_codes_are_unique() -> None:
+    codes = [kind.code for kind in all_errors(errors.PlimsollError)]
+    assert len(codes) == len(set(codes))
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        assert set(re.findall(r"^make ([a-z-]+)", page.read_text(), re.MULTILINE)) <= targets
+
+
+def test_every_command_that_readme_names_exists() -> None:
+    program = get_command(build())
+    for words in re.findall(r"^plimsoll ([a-z]+)(?: ([a-z]+))?", README, re.MULTILINE):
+        command = getattr(program, "commands", {}).get(words[0])
+        assert command is not None, words
+        below = getattr(command, "commands", None)
+        assert below is None or words[1] in below, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if not target.startswith("https://"):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_published_schema_is_current() -> None:
+    for name, kind in kinds.KINDS.items():
+        published = json.loads((ROOT / "docs" / "schema" / f"{name}.json").read_text())
+        assert published == kinds.schema(kind)
+
+
+def test_what_readme_shows_of_a_deployment_is_valid_but_for_its_digest() -> None:
+    shown = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert shown
+    from reconciler.core import documents
+
+    text = shown[1].replace("sha256:…", "sha256:" + "0" * 64)
+    document = documents.read("models.d/production/digits.yaml", text.encode())
+    assert isinstance(document, documents.Document)
+    assert isinstance(kinds.read(document), kinds.ModelDeployment)
