@@ -56,9 +56,12 @@ class Builder:
             forcerm=True,
             decode=True,
         )
-        for line in progress:
-            if "error" in line:
-                sys.exit(f"{image}: {line['error'].strip()}")
+        try:
+            failures = [line["error"].strip() for line in progress if "error" in line]
+        except docker.errors.APIError as error:
+            failures = [str(error.explanation)]
+        if failures:
+            sys.exit(f"{image}: {failures[0]}")
 
     def import_tar(
         self,

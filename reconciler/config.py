@@ -13,6 +13,7 @@ class Config:
 
     `host_registry` is the registry's address as hosts see it, unless a `Host` says otherwise.
     `trust_file` is the trust root; without the file the reconciler refuses to start.
+    `allow_empty` lets a commit without any deployment prune everything.
     """
 
     repository: str
@@ -28,6 +29,7 @@ class Config:
     listen: str | None
     ingress_image: str
     author: tuple[str, str]
+    allow_empty: bool
 
 
 def load(path: Path) -> Config:
@@ -63,6 +65,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
             settings.take("author_name", str, "Plimsoll reconciler"),
             settings.take("author_email", str, "reconciler@plimsoll.invalid"),
         ),
+        allow_empty=settings.take("allow_empty", bool, default=False),
     )
     settings.finish()
     if config.poll_s <= 0:

@@ -47,7 +47,8 @@ def preview(path: Path) -> plan.Plan:
     settings = config.load(path)
     with TemporaryDirectory() as scratch:
         repository = _repository(settings, Path(scratch) / "repository.git")
-        wanted = source.load(repository, repository.fetch())
+        commit = repository.fetch()
+        wanted = source.load(repository, commit, allow_empty=settings.allow_empty)
         with closing(lanes.Lanes(_connector(settings))) as hosts:
             hosts.follow(wanted.hosts)
             observed = hosts.look(timeout_s=_LOOK_TIMEOUT_S)
@@ -64,7 +65,12 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
         registry = stack.enter_context(
             closing(client.Registry(settings.registry, settings.token_file))
         )
-        git = source.Source(repository, poll_s=settings.poll_s, clock=time.time)
+        git = source.Source(
+            repository,
+            poll_s=settings.poll_s,
+            clock=time.time,
+            allow_empty=settings.allow_empty,
+        )
         remembered, counted = memory.Memory(folder), metrics.Metrics()
         written = journal.Journal(registry, folder)
         reconciler = loop.Loop(

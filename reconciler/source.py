@@ -22,9 +22,15 @@ class Source:
     """Polls every `poll_s` seconds, up to a fifth sooner or later, and whenever hinted."""
 
     def __init__(
-        self, repository: repo.Repository, *, poll_s: float, clock: Callable[[], float]
+        self,
+        repository: repo.Repository,
+        *,
+        poll_s: float,
+        clock: Callable[[], float],
+        allow_empty: bool = False,
     ) -> None:
         self._repository = repository
+        self._allow_empty = allow_empty
         self._poll_s = poll_s
         self._clock = clock
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="git")
@@ -77,10 +83,10 @@ class Source:
     def _load(self, commit: str) -> desired.DesiredState:
         if self._state is not None and self._state.commit == commit:
             return self._state
-        return load(self._repository, commit)
+        return load(self._repository, commit, allow_empty=self._allow_empty)
 
 
-def load(repository: repo.Repository, commit: str) -> desired.DesiredState:
+def load(repository: repo.Repository, commit: str, *, allow_empty: bool) -> desired.DesiredState:
     """The desired state at `commit`. A link, or a file over the limit, is a broken file."""
     files = {}
     for blob in repository.list(commit, desired.FOLDERS):
@@ -91,4 +97,4 @@ def load(repository: repo.Repository, commit: str) -> desired.DesiredState:
             files[blob.path] = repository.read(blob, limit=_FILE_LIMIT)
         except errors.TooLarge:
             files[blob.path] = bytes(_FILE_LIMIT)
-    return desired.load(files, commit=commit)
+    return desired.load(files, commit=commit, allow_empty=allow_empty)
