@@ -22,7 +22,9 @@ Folder = Annotated[Path, typer.Argument(help="A checkout of the desired-state re
 def reconcile(config: Config = Path("plimsoll.toml")) -> None:
     """Watch Git and converge the hosts to it, until stopped."""
     from reconciler import service  # noqa: PLC0415  heavy
+    from registry import logs  # noqa: PLC0415  heavy
 
+    logs.configure()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

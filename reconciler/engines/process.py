@@ -51,15 +51,14 @@ class ProcessEngine:
     def observe(self) -> HostState:
         with self._changing:
             known = records.read(self._records)
-            is_running = self._process.pid() is not None
-        versions = loaded.versions(self._ask("GET", "/plimsoll/status")) if is_running else None
+        versions = self._versions()
         return HostState(
             host=self._host,
             instances=tuple(
                 loaded.instance(known.specs[name], versions) for name in sorted(known.specs)
             ),
             routes=loaded.routes(known, versions),
-            ingress_ready=is_running,
+            ingress_ready=versions is not None,
         )
 
     def preflight(self, spec: InstanceSpec) -> list[str]:
@@ -206,6 +205,17 @@ class ProcessEngine:
             routes[model] = route
         if routes != known.routes:
             records.write(self._records, dataclasses.replace(known, routes=routes))
+
+    def _versions(self) -> loaded.Versions | None:
+        """What the process has loaded; None when there is no process."""
+        if self._process.pid() is None:
+            return None
+        try:
+            return loaded.versions(self._ask("GET", "/plimsoll/status"))
+        except errors.EngineUnreachable:
+            if self._process.pid() is None:  # it ended while we asked
+                return None
+            raise
 
     def _known(self, instance: str) -> InstanceSpec:
         spec = self._read().specs.get(instance)

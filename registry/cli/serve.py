@@ -15,9 +15,10 @@ def serve(
     config: Annotated[Path, typer.Option(help="The configuration file.")] = Path("plimsoll.toml"),
 ) -> None:
     """Run the registry until it is told to stop."""
-    from registry import configuration  # noqa: PLC0415
+    from registry import configuration, logs  # noqa: PLC0415  heavy
     from registry.api.server import Server  # noqa: PLC0415  heavy
 
+    logs.configure()
     server = Server(configuration.load(config))
     output.message(f"registry   {', '.join(server.addresses)}")
     server.run()

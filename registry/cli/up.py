@@ -27,9 +27,10 @@ def up(
     config: Annotated[Path, typer.Option(help="The configuration file.")] = Path("plimsoll.toml"),
 ) -> None:
     """Run registry and reconciler together, for a small team's single machine."""
-    from registry import configuration  # noqa: PLC0415  heavy
+    from registry import configuration, logs  # noqa: PLC0415  heavy
     from registry.api.server import Server  # noqa: PLC0415  heavy
 
+    logs.configure()
     settings = configuration.load(config)
     server = Server(settings)
     server.start()
@@ -80,8 +81,7 @@ def _provide_token(config: Path, address: str, admin_token_file: Path) -> None:
     path = config.resolve().parent / str(table.get("token_file", "reconciler.token"))
     if path.exists():
         return
-    token = Client(address, admin_token_file.read_text().strip()).create_token(
-        "reconciler", "reconciler"
-    )
+    with Client(address, admin_token_file.read_text().strip()) as client:
+        token = client.create_token("reconciler", "reconciler")
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(token + "\n")
