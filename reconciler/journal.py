@@ -1,20 +1,25 @@
 """Writes what the reconciler does into the registry's log.
 
 An intent to change something must be in the log before the change (`require`): when the log
-cannot be written the change does not happen. An outcome is put on disk first (`record`) and
-delivered as soon as the registry answers, once, whatever crashes in between.
+cannot be written, or is not the log seen before, the change does not happen. An outcome is put
+on disk first (`record`) and delivered as soon as the registry answers, once, whatever crashes
+in between. After each delivery the witness remembers the log's new end.
 """
 
 import threading
 import uuid
 
-from reconciler import client, state
+import structlog
+
+from reconciler import client, state, witness
 from reconciler.core.observed import InstanceSpec
 from registry import errors
 from registry.core.canonical import Json
 from registry.core.entries import Kind
 
 _REASON_LIMIT = 4000
+
+log = structlog.get_logger()
 
 
 def about(
@@ -36,16 +41,20 @@ def about(
 class Journal:
     """One per reconciler; safe from several threads, and in order."""
 
-    def __init__(self, registry: client.Registry, folder: state.StateFolder) -> None:
+    def __init__(
+        self, registry: client.Registry, folder: state.StateFolder, seen: witness.Witness
+    ) -> None:
         self._registry = registry
         self._folder = folder
+        self._witness = seen
         self._lock = threading.Lock()
 
     def require(self, kind: Kind, fields: dict[str, Json]) -> None:
-        """Append now; raises `Unavailable` and the like when that fails."""
+        """Append now; raises `Unavailable`, `LogForked` and the like when that fails."""
         with self._lock:
             self._deliver()
             self._registry.append(_event(kind, fields))
+            self._witness.refresh()
 
     def record(self, kind: Kind, fields: dict[str, Json]) -> None:
         """Append now if the registry answers, else later."""
@@ -60,14 +69,19 @@ class Journal:
 
     def _try_to_deliver(self) -> None:
         try:
-            self._deliver()
+            if self._deliver():
+                self._witness.refresh()
         except (errors.Unavailable, errors.Unauthenticated, errors.Forbidden):
             return  # stays in the outbox; the next record, require or flush tries again
+        except errors.IntegrityError as error:
+            log.warning("the log is not the one seen before", error=error.detail, fix=error.fix)
 
-    def _deliver(self) -> None:
-        for name, event in self._folder.pending():
+    def _deliver(self) -> int:
+        pending = self._folder.pending()
+        for name, event in pending:
             self._registry.append(event)
             self._folder.unpost(name)
+        return len(pending)
 
 
 def _event(kind: Kind, fields: dict[str, Json]) -> dict[str, Json]:

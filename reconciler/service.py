@@ -72,7 +72,8 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
             allow_empty=settings.allow_empty,
         )
         remembered, counted = memory.Memory(folder), metrics.Metrics()
-        written = journal.Journal(registry, folder)
+        seen = witness.Witness(registry, folder, trustroot.parse(trust).log)
+        written = journal.Journal(registry, folder, seen)
         reconciler = loop.Loop(
             source=stack.enter_context(closing(git)),
             lanes=stack.enter_context(closing(lanes.Lanes(_connector(settings)))),
@@ -81,7 +82,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
             effects=effects.Effects(
                 registry=registry,
                 journal=written,
-                witness=witness.Witness(registry, folder, trustroot.parse(trust).log),
+                witness=seen,
                 trust=trustroot.parse(trust),
                 proposals=proposal.Proposals(repository),
                 launch=_Launches(settings, registry, folder, trust).launch,

@@ -20,6 +20,10 @@ class Witness:
         text = folder.checkpoint()
         self._last = note.verify_checkpoint(text, key) if text is not None else None
 
+    def refresh(self) -> None:
+        """Look at the registry's newest checkpoint; raises as `observe` does."""
+        self.observe(note.verify_checkpoint(self._registry.checkpoint(), self._key))
+
     def observe(self, new: note.Checkpoint) -> None:
         """Check that `new` and the last checkpoint seen are views of one log.
 

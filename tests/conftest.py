@@ -1,0 +1,18 @@
+"""Order: quick and pure first, whole stories last, so that a mistake shows early."""
+
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parent
+_LATE = ("registry", "cli", "formats", "runtime", "reconciler/test_loop", "engines", "e2e")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Stable: within a folder the order stays that of the files."""
+    items.sort(key=_lateness)
+
+
+def _lateness(item: pytest.Item) -> int:
+    name = item.path.relative_to(_ROOT).as_posix()
+    return max((place for place, start in enumerate(_LATE, 1) if name.startswith(start)), default=0)

@@ -1,0 +1,73 @@
+"""A registry whose log was rolled back or rewritten is not believed, and deploys nothing."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from registry.api.server import Server
+from registry.settings import Settings
+from tests.reconciler.town import Town, admin, reconciler, town, write_config
+from tests.registry.publishing import Publisher
+
+
+@pytest.fixture
+def publisher() -> Publisher:
+    return Publisher()
+
+
+@pytest.fixture
+def here(tmp_path: Path, publisher: Publisher) -> Iterator[Town]:
+    """Version 1 serves; a copy of the registry from before that lies aside."""
+    with town(tmp_path, publisher) as made:
+        made.publish(1, publisher)
+        made.publish(2, publisher)
+        shutil.copytree(tmp_path / "registry", tmp_path / "before")
+        made.deploy(1)
+        made.settle()
+        assert made.serving() is not None
+        yield made
+
+
+@contextmanager
+def restored(here: Town) -> Iterator[None]:
+    """The same reconciler's state, in front of the registry as it was before."""
+    here.server.stop()
+    settings = Settings(data_dir=here.folder / "before", listen=("127.0.0.1:0",))
+    server = Server(settings)
+    server.start()
+    here.loop.memory._folder.close()
+    try:
+        with admin(server, settings) as http:
+            here.registry = http
+            write_config(here.folder, server, here.origin, http)
+            with reconciler(here.folder, here.hosts) as loop:
+                here.loop = loop
+                yield
+    finally:
+        server.stop()
+
+
+def test_a_log_that_was_rolled_back_deploys_nothing_and_serving_goes_on(here: Town) -> None:
+    with restored(here):
+        here.deploy(2)
+        here.settle()
+        serving = here.serving()
+        assert serving is not None
+        assert serving.version == 1
+        waiting = str(here.status()["waiting"])
+        assert "log" in waiting
+
+
+def test_a_log_that_went_on_differently_deploys_nothing(here: Town, publisher: Publisher) -> None:
+    with restored(here):
+        for version in range(3, 20):
+            here.publish(version, publisher)
+        here.deploy(2)
+        here.settle()
+        serving = here.serving()
+        assert serving is not None
+        assert serving.version == 1
+        assert "is not the one seen before" in str(here.status()["waiting"])
