@@ -1,6 +1,7 @@
 """The registry, as the reconciler talks to it: read versions, append to the log, report status."""
 
 import base64
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,16 +12,22 @@ from registry.core import canonical, fields, problem
 from registry.core.canonical import Json
 from registry.core.envelope import Wanted
 
+_SILENCE_S = 10.0
 _TIMEOUT = httpx2.Timeout(10.0, connect=3.0)
 
 
 class Registry:
-    """One registry. The token is read at each call, so that a renewed one is used at once."""
+    """One registry. The token is read at each call, so that a renewed one is used at once.
+
+    After a call that timed out the next ones fail at once for some seconds: healing hosts must
+    not wait for a registry that is gone.
+    """
 
     def __init__(self, url: str, token_file: Path) -> None:
         self.url = url.rstrip("/")
         self._token_file = token_file
         self._http = httpx2.Client(base_url=self.url, timeout=_TIMEOUT, trust_env=False)
+        self._silent_until = 0.0
 
     def close(self) -> None:
         """Close the connections."""
@@ -74,12 +81,16 @@ class Registry:
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         what = f"registry {self.url}"
+        if time.monotonic() < self._silent_until:
+            raise errors.Unavailable(f"{what} did not answer a moment ago")
         headers = {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
             answer = self._http.request(method, path, content=body, headers=headers)
         except httpx2.HTTPError as error:
+            if isinstance(error, httpx2.TimeoutException):
+                self._silent_until = time.monotonic() + _SILENCE_S
             raise errors.Unavailable(
                 f"{what} does not answer: {error}", fix="start it, or check the address"
             ) from error

@@ -38,11 +38,15 @@ class Lane:
         return self._acting is not None and not self._acting.done()
 
     def start_looking(self) -> "Future[Look] | None":
-        """Begin to look, unless busy or still looking; returns what to wait for."""
+        """Begin to look; returns what to wait for, which a host that was late before is not."""
         if self.busy:
             return None
-        if self._looking is None:
-            self._looking = self._worker.submit(_look, self.name, self.engine)
+        if self._acting is not None:
+            self._acting.result()  # a defect in slow work shows here, not never
+            self._acting = None
+        if self._looking is not None:
+            return None
+        self._looking = self._worker.submit(_look, self.name, self.engine)
         return self._looking
 
     def seen(self) -> Look:

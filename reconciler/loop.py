@@ -13,7 +13,7 @@ from reconciler.core import actions, desired, outcomes, plan
 from reconciler.core.actions import Why
 from reconciler.core.rollout import Rollouts
 
-_LOOK_TIMEOUT_S = 5.0
+_LOOK_TIMEOUT_S = 3.0
 _FETCH_PATIENCE_S = 2.0
 _APPLY_PATIENCE_S = 5.0
 _BUSY_PAUSE_S = 0.1
@@ -104,7 +104,10 @@ class Loop:
 
     def _propose(self, action: actions.PushRevert, state: desired.DesiredState) -> None:
         """One push at a time, beside the loop: the plan asks again until it is done."""
-        if self._proposing is None or self._proposing.done():
+        if self._proposing is not None and self._proposing.done():
+            self._proposing.result()
+            self._proposing = None
+        if self._proposing is None:
             self._proposing = self._git.submit(self._perform, action, state)
 
     def _job(self, todo: list[actions.Action], state: desired.DesiredState) -> Callable[[], None]:

@@ -167,12 +167,12 @@ def _restart(seat: Seat, spec: InstanceSpec) -> Step:
     """At once the first time, then after 2, 4, 8 s; not at all in a crash loop."""
     times = seat.recent_restarts(spec.name)
     instance = seat.instance_of(spec)
-    code = None if instance is None else instance.exit_code
+    ending = "is gone" if instance is None else instance.ending
     if len(times) >= CRASH_LOOP_RESTARTS:
-        text = f"version {spec.version} exited {len(times)} times lately, with code {code}"
+        text = f"version {spec.version} {ending}, after {len(times)} restarts lately"
         return _wait(seat, Why.CRASH_LOOP, text, times[0] + RESTART_WINDOW_S)
     until = times[-1] + 2.0 ** len(times) if times else 0.0
-    why = Reason(Why.EXITED, f"version {spec.version} exited with code {code}")
+    why = Reason(Why.EXITED, f"version {spec.version} {ending}")
     if seat.now < until:
         return Wait(seat.deployment, seat.host, why, until)
     return actions.Restart(seat.host, seat.deployment, spec.name, why)

@@ -99,7 +99,7 @@ def _settled_health(seat: Seat, good: InstanceSpec) -> tuple[Health, str]:
     if instance is None or not seat.is_routed(good):
         return Health.MISSING, f"{version} should serve and does not"
     if instance.phase is Phase.EXITED:
-        return Health.DEGRADED, f"{version} exited with code {instance.exit_code}"
+        return Health.DEGRADED, f"{version} {instance.ending}"
     if instance.health in (EngineHealth.UNHEALTHY, EngineHealth.REFUSED):
         return Health.DEGRADED, f"{version} is {instance.health} {instance.detail}".rstrip()
     if not is_healthy(instance):

@@ -89,6 +89,11 @@ class Instance:
     exit_code: int | None = None
     detail: str = ""
 
+    @property
+    def ending(self) -> str:
+        """How it ended, for a sentence; not every engine can tell the exit code."""
+        return "is gone" if self.exit_code is None else f"exited with code {self.exit_code}"
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -150,7 +150,7 @@ class View:
         if instance is None:
             how = "vanished"
         elif instance.phase is Phase.EXITED:
-            how = f"exited with code {instance.exit_code}"
+            how = instance.ending
         elif instance.health in (Health.UNHEALTHY, Health.REFUSED):
             how = f"became unhealthy {instance.detail}".rstrip()
         else:

@@ -1,0 +1,114 @@
+"""Hosts side by side: one that hangs, one that breaks, one that is well."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from reconciler import lanes
+from reconciler.core import documents, kinds
+from reconciler.core.observed import HostState, Unreachable
+from registry import errors
+from tests.reconciler.simulated import SimulatedEngine
+from tests.reconciler.town import HOST
+
+
+class Hanging(SimulatedEngine):
+    """Does not answer before `free` is set."""
+
+    free = threading.Event()
+
+    def observe(self) -> HostState:
+        self.free.wait(30)
+        return super().observe()
+
+
+def declared(name: str) -> kinds.Host:
+    document = documents.read(f"models.d/hosts/{name}.yaml", HOST.format(name=name).encode())
+    assert isinstance(document, documents.Document)
+    host = kinds.read(document)
+    assert isinstance(host, kinds.Host)
+    return host
+
+
+@pytest.fixture
+def engines() -> dict[str, SimulatedEngine]:
+    return {"well": SimulatedEngine("well"), "hangs": Hanging("hangs")}
+
+
+@pytest.fixture
+def fleet(engines: dict[str, SimulatedEngine]) -> Iterator[lanes.Lanes]:
+    made = lanes.Lanes(lambda name, _: engines[name])
+    made.follow({name: declared(name) for name in engines})
+    Hanging.free.clear()
+    yield made
+    Hanging.free.set()
+    made.close()
+
+
+def test_a_host_that_hangs_is_waited_for_once_and_then_never(fleet: lanes.Lanes) -> None:
+    first = fleet.look(timeout_s=0.5)
+    assert isinstance(first["hangs"], Unreachable)
+    for _ in range(20):
+        seen = fleet.look(timeout_s=600)  # had it waited, the host would have answered
+        assert isinstance(seen["well"], HostState)
+        assert isinstance(seen["hangs"], Unreachable)
+    Hanging.free.set()
+    while isinstance(fleet.look(timeout_s=5)["hangs"], Unreachable):
+        time.sleep(0.01)
+
+
+def test_a_busy_host_shows_its_last_state_and_gets_no_second_job(
+    fleet: lanes.Lanes, engines: dict[str, SimulatedEngine]
+) -> None:
+    fleet.look(timeout_s=0.5)
+    done, jobs = threading.Event(), list[str]()
+
+    def job() -> None:
+        jobs.append("first")
+        done.wait(30)
+
+    fleet.act({"well": job}, patience_s=0.1)
+    engines["well"].unreachable = "it would say so if it were asked"
+    assert isinstance(fleet.look(timeout_s=0.1)["well"], HostState)
+    fleet.act({"well": lambda: jobs.append("second")}, patience_s=0.1)
+    done.set()
+    while isinstance(fleet.look(timeout_s=1)["well"], HostState):
+        time.sleep(0.01)
+    assert jobs == ["first"]
+
+
+def test_a_defect_in_slow_work_is_not_swallowed(fleet: lanes.Lanes) -> None:
+    started = threading.Event()
+
+    def job() -> None:
+        started.wait(30)
+        raise ZeroDivisionError
+
+    fleet.act({"well": job}, patience_s=0.05)
+    started.set()
+    with pytest.raises(ZeroDivisionError):
+        look_often(fleet)
+
+
+def look_often(fleet: lanes.Lanes) -> None:
+    for _ in range(200):
+        fleet.look(timeout_s=0.05)
+        time.sleep(0.01)
+
+
+def test_a_host_whose_address_is_bad_is_unreachable_and_says_why(
+    engines: dict[str, SimulatedEngine],
+) -> None:
+    def connect(name: str, _: kinds.Host) -> SimulatedEngine:
+        raise errors.InvalidConfig(f"{name} has no address")
+
+    fleet = lanes.Lanes(connect)
+    fleet.follow({"well": declared("well")})
+    assert fleet.look(timeout_s=1) == {"well": Unreachable("well", "well has no address")}
+
+
+def test_a_host_that_left_git_is_let_go(fleet: lanes.Lanes) -> None:
+    fleet.follow({"well": declared("well")})
+    assert list(fleet.look(timeout_s=1)) == ["well"]
