@@ -46,10 +46,10 @@ def rows(registry: registries.Running, folder: Path, *, size: int = SIZE) -> Ite
     Times grow with the size alone; the server's memory does not grow with it at all.
     """
     with prepared(registry, folder, size=size) as transfer:
-        _push(transfer)  # the first one warms up both sides and is not counted
-        _pull(transfer, transfer.registry.url)
         before = memory.resident(registry.process.pid)
         memory.forget_peak(registry.process.pid)
+        _push(transfer)  # the first ones warm up both sides, and their times do not count
+        _pull(transfer, transfer.registry.url)
         yield _pushed(transfer)
         yield from _pulled(transfer)
         grown = memory.peak(registry.process.pid) - before

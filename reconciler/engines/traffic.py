@@ -6,6 +6,7 @@ Its volume outlives it, so a removed or renewed ingress comes back with its rout
 import secrets
 from collections.abc import Callable, Mapping
 
+import docker
 import docker.errors
 
 from reconciler.core.observed import Route
@@ -27,6 +28,7 @@ class Traffic:
         self._body = commands.ingress_container(spec)
         self._connection = connection
         self._timeout = timeout
+        self._read = "", b""  # the routes as read last, and their stamp then
         self.front_url = f"http://{reach}:{spec.port}"
         self.preview_url = f"http://{reach}:{spec.preview_port}"
 
@@ -38,8 +40,7 @@ class Traffic:
         """What the ingress was last told; None when there is no ingress or no routing of ours."""
         with self._connection.speaking(f"read the routes of {self._spec.host}") as api:
             try:
-                chunks, _ = api.get_archive(self._spec.name, _FILE)
-                return ingress.parse(archives.first_file(chunks))
+                return ingress.parse(self._document(api))
             except docker.errors.NotFound:
                 return None
 
@@ -66,8 +67,7 @@ class Traffic:
         """Hand the ingress its routes, unless it has them; it takes them up a moment later."""
         wanted = ingress.render(routing, upstreams)
         with self._connection.speaking(f"read the routes of {self._spec.host}") as api:
-            chunks, _ = api.get_archive(self._spec.name, _FILE)
-            if archives.first_file(chunks) == wanted:
+            if self._document(api) == wanted:
                 return
         self._put(wanted)
 
@@ -98,6 +98,16 @@ class Traffic:
     def _is_current(self, entry: listing.Entry) -> bool:
         wanted: str = self._body["Labels"][f"{commands.LABEL}.spec"]
         return listing.label(entry, "spec") == wanted
+
+    def _document(self, api: docker.APIClient) -> bytes:
+        """The routes as they stand: read again only where their stamp has changed."""
+        stamp = self._connection.stamp(api, self._spec.name, _FILE)
+        known, document = self._read
+        if stamp != known:
+            chunks, _ = api.get_archive(self._spec.name, _FILE)
+            document = archives.first_file(chunks)
+            self._read = stamp, document
+        return document
 
     def _put(self, document: bytes) -> None:
         packed = archives.pack_swapped(commands.ROUTES_FILE, document)

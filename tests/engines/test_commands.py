@@ -83,7 +83,7 @@ def test_a_runtime_container_is_exactly_this() -> None:
 def test_an_old_engine_gets_no_field_it_does_not_know() -> None:
     timing = commands.runtime_container(SPEC, start_interval=False)["Healthcheck"]
     assert "StartInterval" not in timing
-    assert timing["Interval"] == 2_000_000_000
+    assert timing["Interval"] == 5_000_000_000
 
 
 def test_an_ingress_container_has_the_same_hardening_and_two_ports() -> None:

@@ -53,7 +53,9 @@ def _listening(reply: bytes | None) -> Iterator[int]:
 
 
 def test_nothing_is_sent_before_the_first_call() -> None:
-    _connect("unix:///nowhere/docker.sock").close()
+    engine = _connect("unix:///nowhere/docker.sock")
+    assert engine.front().url.startswith("http://127.0.0.1:")
+    engine.close()
 
 
 def test_an_engine_that_is_not_there_is_unreachable() -> None:
