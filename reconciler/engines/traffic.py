@@ -54,11 +54,12 @@ class Traffic:
                 known = []
             if not known:
                 self._connection.create(api, self._body, name=self._spec.name)
-            routing = self.read()
-            if routing is None:
-                routing = ingress.Routing(secrets.token_hex(16))
-                self._put(ingress.render(routing, {}))
+            told = self.read()
+            routing = told or ingress.Routing(secrets.token_hex(16))
             if not known or not listing.is_running(known[0]):
+                # One that runs keeps what it serves by until it is told the whole.
+                if told is None:
+                    self._put(ingress.render(routing, {}))
                 api.start(self._spec.name)
                 self._await_ping(routing)
             return routing

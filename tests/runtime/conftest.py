@@ -28,7 +28,7 @@ def runtime(tmp_path: Path, registry: StandIn) -> Runtime:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     """One runtime with a version of each kind, for the tests that only ask."""
     registry = StandIn()
-    slow = models.onnx_slow(10_000)
+    slow = models.onnx_slow(40_000)
     with registry.answering():
         published = [
             registry.publish(models.onnx_digits()),
