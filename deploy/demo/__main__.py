@@ -30,9 +30,10 @@ def main() -> int:
     if taken:
         story.console.print(f"[red]port {taken[0]} is in use; stop what listens there[/red]")
         return 1
-    held = _tell(story, World(folder, docker=docker))
+    demo = Demo(World(folder, docker=docker), story, {}, [], [])
+    held = _tell(demo)
     if held and chosen.keep:
-        story.console.print(_address(folder))
+        story.console.print(_address(demo), soft_wrap=True, highlight=False, markup=False)
     if held and not chosen.keep:
         story.console.print(
             "\nEvery step held. `make up` does the same and keeps it running to look at."
@@ -52,9 +53,9 @@ def _engine(story: Story) -> bool:
     return ready
 
 
-def _tell(story: Story, world: World) -> bool:
+def _tell(demo: Demo) -> bool:
+    story, world = demo.story, demo.world
     world.create()
-    demo = Demo(world, story, {}, [], [])
     steps: list[tuple[str, Callable[[], None]]] = [
         ("Train three models", demo.train),
         ("Publish them as digits 1, 2, 3", demo.publish),
@@ -78,12 +79,16 @@ def _tell(story: Story, world: World) -> bool:
     return story.summary(planned=len(steps))
 
 
-def _address(folder: object) -> str:
-    token = f"{folder}/registry/admin.token"
-    return (
-        f"\nLook at http://127.0.0.1:{REGISTRY_PORT}/ (sign in with the token in {token}).\n"
-        f"Predict at http://127.0.0.1:{PORT}/v1/models/digits:predict. `make down` ends it."
-    )
+def _address(demo: Demo) -> str:
+    folder = demo.world.folder
+    image = ",".join(f"{value:g}" for value in demo.images[0])
+    return f"""
+Look at   http://127.0.0.1:{REGISTRY_PORT}/
+sign in   with the token in {folder}/registry/admin.token
+change    {folder}/work/models.d/production/digits.yaml, commit, push
+predict   curl -s http://127.0.0.1:{PORT}/v1/models/digits:predict \\
+            -d '{{"instances": [[{image}]]}}'
+end it    make down"""
 
 
 sys.exit(main())
