@@ -22,6 +22,7 @@ from bench import (
     converged,
     figures,
     models,
+    planning,
     registries,
     rollouts,
     runtime,
@@ -106,6 +107,7 @@ def _rollouts(folder: Path) -> Rows:
     for name, part in (("commits", rollouts.rows), ("converged", converged.rows)):
         (folder / name).mkdir()
         yield from part(folder / name)
+    yield from planning.rows()
 
 
 AREAS: Mapping[str, Area] = {

@@ -41,16 +41,13 @@ class Fleet:
 
     def seat(self, key: str, host: str) -> Seat:
         """The deployment `key` on the reachable `host`."""
-        others = {
-            model: other for model, other in self.claims.get(host, {}).items() if other != key
-        }
         return Seat(
             host=host,
             deployment=key,
             facts=self.rollout(key).on(host),
             remains=self.remains[host].get(key, Remains()),
             ingress_ready=self.states[host].ingress_ready,
-            successors=others,
+            claims=self.claims.get(host, {}),
             now=self.now,
         )
 

@@ -82,8 +82,8 @@ def abandon(view: View, failed: str) -> Iterator[Step]:
 def prune(seat: Seat, why: Reason) -> Iterator[Step]:
     """Take the deployment off the host; a model that moves elsewhere is first taken over."""
     for model in sorted(seat.remains.routes):
-        if model in seat.successors:
-            text = f"{seat.successors[model]} takes over {model} first"
+        if successor := seat.successor(model):
+            text = f"{successor} takes over {model} first"
             yield _wait(seat, Why.WAITING_FOR_SUCCESSOR, text)
             yield from tend(seat)
         else:
@@ -129,8 +129,8 @@ def _revive(
         yield _restart(seat, good)
     elif not is_healthy(instance):
         yield _await_health(seat, good, instance)
-    elif not seat.is_routed(good) and good.model in seat.successors:
-        text = f"{seat.successors[good.model]} serves {good.model} here now"
+    elif not seat.is_routed(good) and (successor := seat.successor(good.model)):
+        text = f"{successor} serves {good.model} here now"
         yield _wait(seat, Why.WAITING_FOR_SUCCESSOR, text)
     elif not seat.is_routed(good):
         text = f"version {good.version} is healthy but gets no traffic"

@@ -24,15 +24,20 @@ class Remains:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """`successors` are the other deployments asked to serve here, by model."""
+    """`claims` are the deployments asked to serve here, by model, this one among them."""
 
     host: str
     deployment: str
     facts: HostRollout
     remains: Remains
     ingress_ready: bool
-    successors: Mapping[str, str]
+    claims: Mapping[str, str]
     now: float
+
+    def successor(self, model: str) -> str | None:
+        """The other deployment that is asked to serve `model` here."""
+        claimed = self.claims.get(model)
+        return None if claimed == self.deployment else claimed
 
     def instance_of(self, spec: InstanceSpec) -> Instance | None:
         """The instance of `spec`, if it exists."""
