@@ -8,7 +8,7 @@ from pathlib import Path
 from bench import repeating, wishes
 from bench.figures import Row
 from reconciler.core import desired, plan
-from reconciler.core.observed import Health, HostState, Instance, InstanceSpec, Phase, Route
+from reconciler.core.observed import Health, HostState, Instance, Phase, Route
 from reconciler.core.rollout import HostRollout, Rollout, Rollouts
 
 _AREA = "rollouts"
@@ -38,24 +38,11 @@ def _converged(count: int) -> tuple[desired.DesiredState, dict[str, HostState], 
     specs = {key: wanted.spec_on(_HOST, state.commit) for key, wanted in state.deployments.items()}
     seen = HostState(
         host=_HOST,
-        instances=tuple(_instance(spec) for spec in specs.values()),
+        instances=tuple(
+            Instance.of(spec, Phase.RUNNING, Health.HEALTHY) for spec in specs.values()
+        ),
         routes=tuple(Route(spec.model, spec.deployment, spec.name) for spec in specs.values()),
         ingress_ready=True,
     )
     known = {key: Rollout({_HOST: HostRollout(last_good=spec)}) for key, spec in specs.items()}
     return state, {_HOST: seen}, known
-
-
-def _instance(spec: InstanceSpec) -> Instance:
-    return Instance(
-        name=spec.name,
-        host=spec.host,
-        deployment=spec.deployment,
-        model=spec.model,
-        version=spec.version,
-        digest=spec.digest,
-        spec_hash=spec.spec_hash,
-        commit=spec.commit,
-        phase=Phase.RUNNING,
-        health=Health.HEALTHY,
-    )

@@ -9,6 +9,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 
 class Phase(StrEnum):
@@ -88,6 +89,23 @@ class Instance:
     health: Health
     exit_code: int | None = None
     detail: str = ""
+
+    @classmethod
+    def of(cls, spec: InstanceSpec, phase: Phase, health: Health, *, detail: str = "") -> Self:
+        """The instance that `spec` asks for, in this state."""
+        return cls(
+            name=spec.name,
+            host=spec.host,
+            deployment=spec.deployment,
+            model=spec.model,
+            version=spec.version,
+            digest=spec.digest,
+            spec_hash=spec.spec_hash,
+            commit=spec.commit,
+            phase=phase,
+            health=health,
+            detail=detail,
+        )
 
     @property
     def ending(self) -> str:

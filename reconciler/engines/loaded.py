@@ -56,19 +56,7 @@ def instance(spec: InstanceSpec, versions: Versions | None) -> Instance:
     if versions is not None:
         phase = Phase.RUNNING if seen else Phase.CREATED
         health = _HEALTH.get(seen.state, Health.UNHEALTHY) if seen else Health.NONE
-    return Instance(
-        name=spec.name,
-        host=spec.host,
-        deployment=spec.deployment,
-        model=spec.model,
-        version=spec.version,
-        digest=spec.digest,
-        spec_hash=spec.spec_hash,
-        commit=spec.commit,
-        phase=phase,
-        health=health,
-        detail=seen.reason if seen else "",
-    )
+    return Instance.of(spec, phase, health, detail=seen.reason if seen else "")
 
 
 def routes(known: Records, versions: Versions | None) -> tuple[Route, ...]:

@@ -74,7 +74,7 @@ class SimulatedEngine:
             if known is not None and known.phase is Phase.RUNNING:
                 return
             self._write(f"start {spec.name}")
-            self.instances[spec.name] = _created(spec)
+            self.instances[spec.name] = Instance.of(spec, Phase.CREATED, Health.NONE)
             self._memory[spec.name] = spec.memory_bytes
             if self.crash_after_create:
                 self.crash_after_create = False
@@ -199,18 +199,3 @@ class SimulatedEngine:
 
     def _write(self, what: str) -> None:
         self.writes.append(what)
-
-
-def _created(spec: InstanceSpec) -> Instance:
-    return Instance(
-        name=spec.name,
-        host=spec.host,
-        deployment=spec.deployment,
-        model=spec.model,
-        version=spec.version,
-        digest=spec.digest,
-        spec_hash=spec.spec_hash,
-        commit=spec.commit,
-        phase=Phase.CREATED,
-        health=Health.NONE,
-    )

@@ -288,18 +288,7 @@ def _is_at_rest(made: Plan) -> bool:
 
 
 def _started(spec: InstanceSpec) -> Instance:
-    return Instance(
-        name=spec.name,
-        host=spec.host,
-        deployment=spec.deployment,
-        model=spec.model,
-        version=spec.version,
-        digest=spec.digest,
-        spec_hash=spec.spec_hash,
-        commit=spec.commit,
-        phase=Phase.RUNNING,
-        health=Health.STARTING,
-    )
+    return Instance.of(spec, Phase.RUNNING, Health.STARTING)
 
 
 def _grown(known: Instance, age: int, *, is_routed: bool) -> Instance:
