@@ -25,15 +25,17 @@ def remove(folder: Path, *, keep_logs: bool = False) -> None:
 
 
 def _remove_containers(host: str) -> None:
-    label = f"label=dev.plimsoll.host={host}"
-    for list_them, remove_them in (
-        (["docker", "ps", "-aq", "-f", label], ["docker", "rm", "-f", "-v"]),
-        (["docker", "volume", "ls", "-q", "-f", label], ["docker", "volume", "rm", "-f"]),
-    ):
-        try:
-            listed = subprocess.run(list_them, capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            return
-        if listed.stdout.split():
-            command = [*remove_them, *listed.stdout.split()]
-            subprocess.run(command, check=False, capture_output=True)
+    """What carries the host's label, then the volumes that are named after it."""
+    try:
+        listed = subprocess.run(
+            ["docker", "ps", "-aq", "-f", f"label=dev.plimsoll.host={host}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.split()
+    except FileNotFoundError:
+        return
+    volumes = [f"plimsoll-{kind}-{host}" for kind in ("cache", "ingress")]
+    for command, names in ((["rm", "-f", "-v"], listed), (["volume", "rm", "-f"], volumes)):
+        if names:
+            subprocess.run(["docker", *command, *names], check=False, capture_output=True)

@@ -22,3 +22,6 @@ def test_every_step_of_the_demo_holds(engine: str) -> None:
     assert done.returncode == 0
     assert "No Docker Engine" not in done.stdout
     assert not (ROOT / ".demo").exists()
+    for listing in (["ps", "-a"], ["volume", "ls"]):
+        left = subprocess.run(["docker", *listing], capture_output=True, text=True, check=True)
+        assert "edge-1" not in left.stdout
