@@ -35,14 +35,10 @@ class Config:
 def load(path: Path) -> Config:
     """Read `path`; raises `InvalidConfig` naming the setting and the fix."""
     try:
-        tables = table.parse(path.read_text(encoding="utf-8"), file=str(path))
+        found = table.parse(path.read_text(encoding="utf-8"), "reconciler", file=str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise errors.InvalidConfig(f"{path} cannot be read: {error}") from error
-    if "reconciler" not in tables:
-        raise errors.InvalidConfig(
-            f"{path}: the table [reconciler] is missing", fix="see docs/configuration.md"
-        )
-    return _config(tables["reconciler"], path.resolve().parent)
+    return _config(found, path.resolve().parent)
 
 
 def _config(settings: table.Table, folder: Path) -> Config:

@@ -10,14 +10,10 @@ from registry.settings import Settings
 def load(path: Path) -> Settings:
     """Read `path`; relative paths are from its folder. Raises `InvalidConfig`."""
     try:
-        tables = table.parse(path.read_text(encoding="utf-8"), file=str(path))
+        found = table.parse(path.read_text(encoding="utf-8"), "registry", file=str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise errors.InvalidConfig(f"{path} cannot be read: {error}") from error
-    if "registry" not in tables:
-        raise errors.InvalidConfig(
-            f"{path}: the table [registry] is missing", fix="see docs/configuration.md"
-        )
-    return _settings(tables["registry"], path.resolve().parent)
+    return _settings(found, path.resolve().parent)
 
 
 def _settings(values: table.Table, folder: Path) -> Settings:

@@ -48,16 +48,18 @@ class Table:
         return InvalidConfig(f"{self._file}: {self._name}.{name} {what}", fix=_FIX)
 
 
-def parse(text: str, *, file: str) -> dict[str, Table]:
-    """The tables of a TOML document; top-level settings outside of tables are refused."""
+def parse(text: str, name: str, *, file: str) -> Table:
+    """The table `name` of a TOML document; settings outside of tables are refused."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidConfig(f"{file}: {error}", fix=_FIX) from error
-    for name, value in document.items():
+    for key, value in document.items():
         if not isinstance(value, dict):
-            raise InvalidConfig(f"{file}: {name} stands outside of a table", fix=_FIX)
-    return {name: Table(file, name, value) for name, value in document.items()}
+            raise InvalidConfig(f"{file}: {key} stands outside of a table", fix=_FIX)
+    if name not in document:
+        raise InvalidConfig(f"{file}: the table [{name}] is missing", fix=_FIX)
+    return Table(file, name, document[name])
 
 
 _WORDS: dict[type, str] = {
