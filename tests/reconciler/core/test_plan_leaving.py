@@ -2,34 +2,13 @@
 
 from dataclasses import replace
 
-import pytest
-
 from reconciler.core import desired
 from reconciler.core.actions import Why
 from reconciler.core.observed import Health, Phase, Unreachable
 from reconciler.core.plan import plan
-from tests.reconciler.core.paper import Paper, PaperHost
+from tests.reconciler.core.asking import BOTH, KEY, ask
+from tests.reconciler.core.paper import Paper
 from tests.reconciler.core.wishes import deployment_file, host_file, wish
-
-BOTH = ("h1", "h2")
-KEY = "production/digits"
-
-
-def ask(paper: Paper, version: int, *, commit: str = "c2", hosts: tuple[str, ...] = BOTH) -> None:
-    """A commit that asks for `version`."""
-    paper.wish = wish({"digits": deployment_file("digits", version, hosts)}, commit=commit)
-
-
-@pytest.fixture
-def served() -> Paper:
-    """Two hosts that serve version 1 and need nothing."""
-    paper = Paper(
-        wish({"digits": deployment_file("digits", 1, BOTH)}), {name: PaperHost() for name in BOTH}
-    )
-    paper.run()
-    assert paper.serves() == {"h1": 1, "h2": 1}
-    paper.done.clear()
-    return paper
 
 
 def codes(paper: Paper) -> set[Why]:
