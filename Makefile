@@ -31,7 +31,7 @@ test: test-setup ## all tests, as CI runs them
 
 .PHONY: test-setup
 test-setup:
-	@deploy/setup.sh postgresql nginx-light openssh-server openssh-client iproute2 iptables procps
+	@deploy/setup.sh postgresql nginx-light openssh-server openssh-client iproute2 iptables procps skopeo
 	@deploy/engine.sh
 	@$(PYTHON_RUN) deploy/images.py
 
@@ -42,6 +42,7 @@ lint: setup      ## ruff, mypy --strict, import-linter
 	@.venv/bin/lint-imports --no-cache
 
 bench: test-setup  ## the numbers, with their bars (AREA=registry for one area)
+	@deploy/setup.sh docker-registry
 	@$(PYTHON_RUN) -m bench --area $(AREA)
 
 clean:           ## remove what was built here

@@ -18,14 +18,19 @@ import structlog
 from rich.console import Console
 
 from bench import (
+    catalogue,
     control,
     converged,
     figures,
+    folders,
+    mlflow,
     models,
     planning,
+    postgres,
     registries,
     rollouts,
     runtime,
+    starting,
     transfers,
     trust,
 )
@@ -88,9 +93,33 @@ def _collect(area: Area, rows: list[Row], console: Console) -> None:
 
 
 def _registry(folder: Path) -> Rows:
-    with registries.running(folder) as registry:
-        yield from transfers.rows(registry, folder)
-        yield from control.rows(registry, folder, models.onnx(folder, seed=1))
+    model = models.onnx(folder, seed=1)
+    with mlflow.running(folder / "mlflow", scratch=SCRATCH) as peer:
+        yield from starting.rows(folder, peer)
+        with registries.running(folder) as registry:
+            yield from transfers.rows(registry, folder, peer)
+            yield from folders.rows(registry, peer, folder)
+            yield from control.rows(registry, folder, model)
+        yield from _catalogue(folder / "sqlite", peer, name="SQLite", model=model)
+    with (
+        postgres.cluster() as socket,
+        mlflow.running(
+            folder / "mlflow-postgresql",
+            scratch=SCRATCH,
+            database=postgres.create_database(socket, "mlflow"),
+        ) as peer,
+    ):
+        database = postgres.create_database(socket, "plimsoll")
+        place = folder / "postgresql"
+        yield from _catalogue(place, peer, name="PostgreSQL", model=model, database=database)
+
+
+def _catalogue(
+    folder: Path, peer: mlflow.Running, *, name: str, model: Path, database: str = ""
+) -> Rows:
+    folder.mkdir()
+    installation = registries.installed(folder, database=database)
+    yield from catalogue.rows(installation, peer, name=name, model=model)
 
 
 def _trust(_folder: Path) -> Rows:

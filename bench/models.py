@@ -1,8 +1,11 @@
 """Small models to publish: the demo's task, trained here in seconds; nothing is downloaded."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import onnx as onnx_format
 
 from deploy.demo import models
 
@@ -15,6 +18,38 @@ def onnx(folder: Path, *, seed: int) -> Path:
     target = folder / f"onnx-{seed}"
     images, _, labels, _ = models.splits()
     models.train_onnx(images, labels, target, seed=seed)
+    return target
+
+
+def described(source: Path, target: Path, text: str) -> Path:
+    """The folder `target` with the ONNX model of `source`, other bytes for its description."""
+    model = onnx_format.load(source / "model.onnx")
+    model.doc_string = text
+    target.mkdir()
+    onnx_format.save(model, target / "model.onnx")
+    return target
+
+
+def sharded(target: Path, *, files: int) -> Path:
+    """The folder `target` with an ONNX model of random weights, 1 MiB in each of `files` files."""
+    make, width = onnx_format.helper, 512
+    shape = (onnx_format.TensorProto.FLOAT, [None, width])
+    graph = make.make_graph(
+        [make.make_node("MatMul", [f"x{n}", f"w{n}"], [f"x{n + 1}"]) for n in range(files)],
+        "sharded",
+        [make.make_tensor_value_info("x0", *shape)],
+        [make.make_tensor_value_info(f"x{files}", *shape)],
+    )
+    target.mkdir()
+    for number in range(files):
+        (target / f"weights-{number:03d}.bin").write_bytes(os.urandom(4 * width * width))
+        weights = graph.initializer.add(name=f"w{number}", data_type=shape[0], dims=(width, width))
+        weights.data_location = onnx_format.TensorProto.EXTERNAL
+        weights.external_data.add(key="location", value=f"weights-{number:03d}.bin")
+    opsets = [make.make_opsetid("", 18)]
+    onnx_format.save(
+        make.make_model(graph, opset_imports=opsets, ir_version=9), target / "model.onnx"
+    )
     return target
 
 

@@ -12,7 +12,7 @@ from registry import errors
 _CONFIG = """
 {user}
 daemon off;
-worker_processes 1;
+worker_processes auto;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
 events {{ worker_connections 64; }}

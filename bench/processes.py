@@ -1,5 +1,6 @@
 """Programs under measurement: started as users start them, watched from outside, ended for sure."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -43,7 +44,8 @@ def running(
         try:
             process.wait(_STOPPING_S)
         except subprocess.TimeoutExpired:
-            process.kill()
+            # Its own session: what it has started goes with it.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 

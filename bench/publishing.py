@@ -36,9 +36,14 @@ def send(client: Client, file: File, source: Path) -> None:
 
 
 def body(
-    registry: registries.Running, files: Sequence[File], *, model: str, version: int, form: str
+    registry: registries.Running,
+    files: Sequence[File],
+    *,
+    model: str,
+    version: int | None,
+    form: str,
 ) -> dict[str, Json]:
-    """What to post in order to publish `files`, signed."""
+    """What to post in order to publish `files`, signed; without a version, as the next one."""
     return {
         "version": version,
         "format": form,

@@ -6,8 +6,8 @@ from typing import Literal
 from alembic import context
 from sqlalchemy import Connection, text
 
-from registry.db import engine
-from registry.db.tables import Instant, Table
+from registry.db import engine, schema
+from registry.db.tables import Instant
 
 _MIGRATION_LOCK = 0x706C696D  # any number, as long as it stays the same
 
@@ -25,7 +25,7 @@ def run(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
     context.configure(
         connection=connection,
-        target_metadata=Table.metadata,
+        target_metadata=schema.METADATA,
         compare_type=True,
         render_item=rendered,
         # SQLite cannot alter a column in place; alembic copies the table instead.

@@ -39,7 +39,8 @@ class Registry:
 
     def envelope(self, wanted: Wanted) -> bytes:
         """The pull envelope of `wanted`, unverified."""
-        return self._call("GET", f"/v1/models/{wanted.model}/versions/{wanted.version}/bundle")
+        path = f"/v1/models/{wanted.model}/versions/{wanted.version}/bundle"
+        return self._call("GET", f"{path}?digest={wanted.digest}")
 
     def trust(self) -> bytes:
         """The trust root that the registry states; believed only on the very first contact."""

@@ -1,10 +1,12 @@
 """The `[registry]` table of plimsoll.toml, as `Settings`."""
 
+import math
 from pathlib import Path
 
 from registry import errors
-from registry.core import table
-from registry.settings import Settings
+from registry.core import protection, table
+from registry.core.retention import Rule as RetentionRule
+from registry.settings import Retention, Running, Sending, Settings
 
 
 def load(path: Path) -> Settings:
@@ -23,10 +25,93 @@ def _settings(values: table.Table, folder: Path) -> Settings:
     settings = Settings(
         data_dir=folder / values.take("data", str, "registry"),
         listen=tuple(values.texts("listen", ["127.0.0.1:8440"])),
+        url=values.take("url", str, "").rstrip("/"),
         database_url=values.take("database", str, ""),
         storage=storage or "",
+        direct_downloads=values.take("direct_downloads", bool, False),
         publishers=None if publishers is None else folder / publishers,
+        custodian=values.take("custodian", bool, False),
         origin=values.take("log_origin", str, "plimsoll.local/log"),
+        protected=tuple(_protection(rule) for rule in values.tables("protected")),
+        retention=_retention(values),
+        sending=_sending(values),
+        running=_running(values),
     )
     values.finish()
     return settings
+
+
+def _protection(values: table.Table) -> protection.Rule:
+    rule = protection.Rule(
+        model=values.take("model", str, "*"),
+        alias=values.take("alias", str),
+        movers=tuple(values.texts("movers", [])),
+    )
+    values.finish()
+    return rule
+
+
+def _retention(values: table.Table) -> Retention:
+    found = Retention(
+        rules=tuple(_retention_rule(rule) for rule in values.tables("retention")),
+        rollback_window_days=values.take("rollback_window_days", float, 30.0),
+        grace_hours=values.take("gc_grace_hours", float, 24.0),
+        every_hours=values.take("gc_every_hours", float, 0.0),
+    )
+    _require_not_negative(
+        values,
+        rollback_window_days=found.rollback_window_days,
+        gc_grace_hours=found.grace_hours,
+        gc_every_hours=found.every_hours,
+    )
+    return found
+
+
+def _sending(values: table.Table) -> Sending:
+    found = Sending(
+        hosts=tuple(values.texts("webhook_hosts", [])),
+        attempts=values.take("webhook_attempts", int, 8),
+        seconds=values.take("webhook_seconds", float, 10.0),
+    )
+    if found.attempts < 1:
+        raise values.error("webhook_attempts", f"must be at least 1, found {found.attempts}")
+    if not 0 < found.seconds <= 60:
+        raise values.error("webhook_seconds", f"must be above 0, up to 60, found {found.seconds}")
+    return found
+
+
+def _running(values: table.Table) -> Running:
+    found = Running(
+        traces=values.take("traces", str, ""),
+        free_mib=values.take("free_mib", int, 64),
+        drain_seconds=values.take("drain_seconds", float, 0.0),
+        grace_seconds=values.take("grace_seconds", float, 10.0),
+    )
+    _require_not_negative(
+        values,
+        free_mib=found.free_mib,
+        drain_seconds=found.drain_seconds,
+        grace_seconds=found.grace_seconds,
+    )
+    return found
+
+
+def _retention_rule(values: table.Table) -> RetentionRule:
+    rule = RetentionRule(
+        model=values.take("model", str),
+        # Zero stands for a setting that is left out: a rule keeps at least one version.
+        keep_last=values.take("keep_last", int, 0) or None,
+        keep_days=values.take("keep_days", float, 0.0) or None,
+    )
+    values.finish()
+    if rule.keep_last is None and rule.keep_days is None:
+        raise values.error("keep_last", "or keep_days must be there: what shall the rule keep?")
+    if (rule.keep_last or 1) < 1 or not 0 < (rule.keep_days or 1) < math.inf:
+        raise values.error("keep_last", "and keep_days must be above zero")
+    return rule
+
+
+def _require_not_negative(values: table.Table, **settings: float) -> None:
+    for name, value in settings.items():
+        if not 0 <= value < math.inf:
+            raise values.error(name, f"must not be negative, found {value}")

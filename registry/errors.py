@@ -34,6 +34,18 @@ class InvalidName(InvalidInput):
     code = "invalid_name"
 
 
+class InvalidDigest(InvalidInput):
+    """An OCI client's digest is of another form than sha256's."""
+
+    code = "invalid_digest"
+
+
+class MissingContent(InvalidInput):
+    """A manifest refers to content that its repository does not have."""
+
+    code = "missing_content"
+
+
 class InvalidDesiredState(InvalidInput):
     """A file under models.d/ is not what its schema demands; the detail opens file:line:col."""
 
@@ -53,11 +65,25 @@ class NotFound(PlimsollError):
     status = 404
 
 
+class Gone(PlimsollError):
+    """The version was here; its bytes have expired or were erased, its record stays."""
+
+    code = "gone"
+    status = 410
+
+
 class Conflict(PlimsollError):
     """The same key exists with other content, or another writer was first."""
 
     code = "conflict"
     status = 409
+
+
+class Unsupported(PlimsollError):
+    """This cannot be done here, or not as long as something else stands."""
+
+    code = "unsupported"
+    status = 405
 
 
 class OutOfOrder(PlimsollError):

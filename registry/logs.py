@@ -1,14 +1,18 @@
 """How long-running programs log: to stderr, JSON for machines, colour and columns for people."""
 
+import re
 import sys
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_TOKEN = re.compile(r"(plm_[0-9a-f]{16}_)[A-Za-z0-9_-]{43}")
 
 
 def configure() -> None:
     """Call once at the start of a program. Tracebacks never show the values of variables."""
     is_terminal = sys.stderr.isatty()
-    renderer: structlog.typing.Processor = (
+    renderer: Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if is_terminal
         else structlog.processors.JSONRenderer()
@@ -18,9 +22,35 @@ def configure() -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            add_trace,
             *([] if is_terminal else [structlog.processors.format_exc_info]),
+            hide_tokens,
             renderer,
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Which trace and span the line belongs to, where this program is traced at all."""
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is not None:
+        context = trace.get_current_span().get_span_context()
+        if context.is_valid:
+            event["trace_id"] = f"{context.trace_id:032x}"
+            event["span_id"] = f"{context.span_id:016x}"
+    return event
+
+
+def hide_tokens(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A token that found its way into a message, a path or a traceback stays unsaid."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = without_tokens(value)
+    return event
+
+
+def without_tokens(text: str) -> str:
+    """`text` with the secret part of each token left out."""
+    return _TOKEN.sub(r"\1…", text) if "plm_" in text else text

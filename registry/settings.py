@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from registry.core.protection import Rule as Protection
+from registry.core.retention import Rule as RetentionRule
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -14,24 +17,77 @@ class Limits:
     max_files: int = 10_000
     upload_ttl: float = 24 * 3600
     inspection_seconds: float = 90.0
+    registration_lease: float = 15.0
+    storage_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What goes when; without a rule no version ever does. `every_hours` 0 sweeps on demand only.
+
+    Bytes that nothing refers to go once they were unused for `grace_hours`.
+    """
+
+    rules: tuple[RetentionRule, ...] = ()
+    rollback_window_days: float = 30.0
+    grace_hours: float = 24.0
+    every_hours: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How webhooks are sent: `attempts` an event, `seconds` each, with pauses that double.
+
+    `hosts` are globs of receivers that need not be at an address of the public internet.
+    """
+
+    hosts: tuple[str, ...] = ()
+    attempts: int = 8
+    seconds: float = 10.0
+    first_pause: float = 5.0
+    longest_pause: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How the process behaves; `traces` is an OTLP collector's address, empty for none.
+
+    After a stop signal it goes on for `drain_seconds`, saying it is not ready; then requests in
+    flight have `grace_seconds` to end. It is not ready either with less than `free_mib` of disk.
+    """
+
+    traces: str = ""
+    free_mib: int = 64
+    drain_seconds: float = 0.0
+    grace_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`data_dir` holds everything unless `database_url` or `storage` say otherwise.
 
-    `storage` is a directory or `s3://bucket/prefix`. `publishers` is a JSON file
+    `storage` is a directory or such as `s3://bucket/prefix`; with `direct_downloads` clients are
+    sent there for blobs, unless they ask not to be. `publishers` is a JSON file
     {"publishers": [{"name", "publicKey"}]}; it is read at each publication, and without it nobody
-    may publish. `origin` names the log in its checkpoints and never changes afterwards.
+    may publish. `url` is how clients reach the registry. As `custodian` it signs for MLflow's
+    clients what nobody else signed. `origin` names the log in its checkpoints and never changes
+    afterwards.
     """
 
     data_dir: Path
     listen: tuple[str, ...] = ("127.0.0.1:8080",)
+    url: str = ""
     database_url: str = ""
     storage: str = ""
+    direct_downloads: bool = False
     publishers: Path | None = None
+    custodian: bool = False
     origin: str = "plimsoll.local/log"
     limits: Limits = field(default_factory=Limits)
+    protected: tuple[Protection, ...] = ()
+    retention: Retention = field(default_factory=Retention)
+    sending: Sending = field(default_factory=Sending)
+    running: Running = field(default_factory=Running)
 
     @property
     def database(self) -> str:

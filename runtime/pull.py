@@ -41,7 +41,7 @@ class Registry:
 
     def envelope(self, wanted: Wanted) -> bytes:
         """The pull envelope as received; raises `PlimsollError`s."""
-        path = f"/v1/models/{wanted.model}/versions/{wanted.version}/bundle"
+        path = f"/v1/models/{wanted.model}/versions/{wanted.version}/bundle?digest={wanted.digest}"
         received = bytearray()
         with self._client() as client, _named(self.url), client.stream("GET", path) as response:
             _require(response, HTTPStatus.OK)

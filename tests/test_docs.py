@@ -44,7 +44,7 @@ def test_every_setting_is_documented_and_every_documented_setting_exists(
         name for row in table_after(page, heading) for name in re.findall(r"`(\w+)`", row[0])
     }
     code = (ROOT / source).read_text()
-    assert documented == set(re.findall(r'\.(?:take|optional|texts)\(\s*"(\w+)"', code))
+    assert documented == set(re.findall(r'\.(?:take|optional|texts|tables)\(\s*"(\w+)"', code))
 
 
 def all_errors(kind: type[errors.PlimsollError]) -> Iterator[type[errors.PlimsollError]]:

@@ -38,10 +38,10 @@ def test_a_file_keeps_the_house_rules(path: Path) -> None:
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     classes = [n.name for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
 
-    assert len(lines) <= 300
     assert path.stem not in VAGUE_FILES
     assert ast.get_docstring(tree), "open with what the file holds and promises"
     if path.parent.name != "versions":  # a migration is one list of statements
+        assert len(lines) <= 300
         assert not [f.name for f in functions if code_lines(f, lines) > 40]
     assert not [name for name in classes if VAGUE_CLASSES.search(name)]
     assert not [line for line in lines if HOLLOW_WORDS.search(line)]

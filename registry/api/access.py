@@ -1,9 +1,11 @@
 """Who may call what, in one table. A route that is not in it is closed to everybody."""
 
+import base64
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from registry import errors
 from registry.pages.router import COOKIE
@@ -12,6 +14,7 @@ from registry.usecases.access import Caller, Role
 from registry.usecases.opening import Registry
 
 _ALL = frozenset(Role)
+_ADMINS = frozenset({Role.ADMIN})
 _PUBLISHERS = frozenset({Role.ADMIN, Role.PUBLISHER})
 _RECONCILERS = frozenset({Role.ADMIN, Role.RECONCILER})
 _REPORTERS = frozenset({Role.ADMIN, Role.RECONCILER, Role.HOST})
@@ -41,12 +44,21 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "PATCH /v1/uploads/{upload}": _PUBLISHERS,
     "PUT /v1/uploads/{upload}": _PUBLISHERS,
     "DELETE /v1/uploads/{upload}": _PUBLISHERS,
+    "POST /v1/blobs": _PUBLISHERS,
     "GET /v1/blobs/{digest}": _ALL,
     "HEAD /v1/blobs/{digest}": _ALL,
+    "GET /v1/versions": _ALL,
     "GET /v1/models": _ALL,
+    "POST /v1/models": _PUBLISHERS,
     "GET /v1/models/{name}": _ALL,
+    "PATCH /v1/models/{name}": _PUBLISHERS,
+    "GET /v1/models/{name}/versions": _ALL,
     "POST /v1/models/{name}/versions": _PUBLISHERS,
     "GET /v1/models/{name}/versions/{version}": _ALL,
+    "PATCH /v1/models/{name}/versions/{version}": _PUBLISHERS,
+    "POST /v1/models/{name}/versions/{version}/variants": _PUBLISHERS,
+    "GET /v1/models/{name}/versions/{version}/card": _ALL,
+    "GET /v1/models/{name}/versions/{version}/lineage": _ALL,
     "GET /v1/models/{name}/versions/{version}/bundle": _ALL,
     "GET /v1/models/{name}/aliases/{alias}": _ALL,
     "PUT /v1/models/{name}/aliases/{alias}": _PUBLISHERS,
@@ -57,32 +69,99 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "PUT /v1/deployments/{environment}/{name}": _RECONCILERS,
     "DELETE /v1/deployments/{environment}/{name}": _RECONCILERS,
     "POST /v1/tokens": _RECONCILERS,
+    "GET /v1/tokens": _ADMINS,
+    "DELETE /v1/tokens/{token}": _ADMINS,
+    "GET /v1/events/stream": _ALL,
+    "POST /v1/webhooks": _ADMINS,
+    "GET /v1/webhooks": _ADMINS,
+    "GET /v1/webhooks/{webhook}": _ADMINS,
+    "PATCH /v1/webhooks/{webhook}": _ADMINS,
+    "DELETE /v1/webhooks/{webhook}": _ADMINS,
+    "POST /v1/webhooks/{webhook}/test": _ADMINS,
+    "GET /v1/webhooks/{webhook}/dead-letters": _ADMINS,
+    "POST /v1/webhooks/{webhook}/dead-letters/{index}/redeliver": _ADMINS,
+    "POST /v1/retention/plan": _ADMINS,
+    "POST /v1/retention/apply": _ADMINS,
+    "POST /v1/holds": _ADMINS,
+    "GET /v1/holds": frozenset({Role.ADMIN, Role.AUDITOR}),
+    "POST /v1/holds/{hold}/release": _ADMINS,
+    "POST /v1/models/{name}/versions/{version}/erase": _ADMINS,
+    "POST /v1/models/{name}/erase": _ADMINS,
     "GET /v1/trust": _ALL,
+    "POST /api/2.0/mlflow/registered-models/create": _PUBLISHERS,
+    "POST /api/2.0/mlflow/registered-models/rename": _PUBLISHERS,
+    "PATCH /api/2.0/mlflow/registered-models/update": _PUBLISHERS,
+    "DELETE /api/2.0/mlflow/registered-models/delete": _PUBLISHERS,
+    "GET /api/2.0/mlflow/registered-models/get": _ALL,
+    "GET /api/2.0/mlflow/registered-models/search": _ALL,
+    "GET /api/2.0/mlflow/registered-models/get-latest-versions": _ALL,
+    "POST /api/2.0/mlflow/registered-models/get-latest-versions": _ALL,
+    "POST /api/2.0/mlflow/registered-models/set-tag": _PUBLISHERS,
+    "DELETE /api/2.0/mlflow/registered-models/delete-tag": _PUBLISHERS,
+    "GET /api/2.0/mlflow/registered-models/alias": _ALL,
+    "POST /api/2.0/mlflow/registered-models/alias": _PUBLISHERS,
+    "DELETE /api/2.0/mlflow/registered-models/alias": _PUBLISHERS,
+    "POST /api/2.0/mlflow/model-versions/create": _PUBLISHERS,
+    "GET /api/2.0/mlflow/model-versions/get": _ALL,
+    "GET /api/2.0/mlflow/model-versions/search": _ALL,
+    "PATCH /api/2.0/mlflow/model-versions/update": _PUBLISHERS,
+    "DELETE /api/2.0/mlflow/model-versions/delete": _PUBLISHERS,
+    "GET /api/2.0/mlflow/model-versions/get-download-uri": _ALL,
+    "POST /api/2.0/mlflow/model-versions/transition-stage": _PUBLISHERS,
+    "POST /api/2.0/mlflow/model-versions/set-tag": _PUBLISHERS,
+    "DELETE /api/2.0/mlflow/model-versions/delete-tag": _PUBLISHERS,
+    "GET /api/2.0/mlflow-artifacts/artifacts": _ALL,
+    "GET /api/2.0/mlflow-artifacts/artifacts/{path}": _ALL,
+    "PUT /api/2.0/mlflow-artifacts/artifacts/{path}": _PUBLISHERS,
+    "DELETE /api/2.0/mlflow-artifacts/artifacts/{path}": _PUBLISHERS,
+    "POST /api/2.0/mlflow-artifacts/mpu/create/{path}": _PUBLISHERS,
+    "GET /v2": _ALL,
+    "GET /v2/": _ALL,
+    "GET /v2/_catalog": _ALL,
+    "GET /v2/{name}/tags/list": _ALL,
+    "GET /v2/{name}/referrers/{digest}": _ALL,
+    "GET /v2/{name}/manifests/{reference}": _ALL,
+    "HEAD /v2/{name}/manifests/{reference}": _ALL,
+    "PUT /v2/{name}/manifests/{reference}": _PUBLISHERS,
+    "DELETE /v2/{name}/manifests/{reference}": _PUBLISHERS,
+    "GET /v2/{name}/blobs/{digest}": _ALL,
+    "HEAD /v2/{name}/blobs/{digest}": _ALL,
+    "DELETE /v2/{name}/blobs/{digest}": _PUBLISHERS,
+    "POST /v2/{name}/blobs/uploads": _PUBLISHERS,
+    "POST /v2/{name}/blobs/uploads/": _PUBLISHERS,
+    "GET /v2/{name}/blobs/uploads/{upload}": _PUBLISHERS,
+    "PATCH /v2/{name}/blobs/uploads/{upload}": _PUBLISHERS,
+    "PUT /v2/{name}/blobs/uploads/{upload}": _PUBLISHERS,
+    "DELETE /v2/{name}/blobs/uploads/{upload}": _PUBLISHERS,
     "GET /openapi.json": _ALL,
     "GET /": _ALL,
     "GET /log": _ALL,
     "GET /models/{name}": _ALL,
+    "GET /models/{name}/versions/{version}": _ALL,
 }
 
 _bearer = HTTPBearer(auto_error=False, description="A token of this registry: `plm_…`")
 
 
-def registry_of(request: Request) -> Registry:
+# All of these are async although they wait for nothing: FastAPI would send each to a thread.
+async def registry_of(request: Request) -> Registry:
     """The open registry of this application."""
     registry: Registry = request.app.state.registry
     return registry
 
 
-def authorise(
+async def authorise(
     request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    _bearer_form: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller | None:
     """The caller, None on an open route; raises Unauthenticated or Forbidden."""
     route = f"{request.method} {request.scope['route'].path.replace(':path}', '}')}"
     if route in OPEN:
         return None
-    secret = credentials.credentials if credentials else _cookie(request)
-    caller = access.recognise(registry_of(request), secret)
+    registry, secret = await registry_of(request), _secret(request)
+    caller = access.remembered(registry, secret)
+    if caller is None:
+        caller = await run_in_threadpool(access.recognise, registry, secret)
     if caller.role not in ALLOWED.get(route, frozenset()):
         raise errors.Forbidden(
             f"a token of role {caller.role} may not {route}",
@@ -92,11 +171,31 @@ def authorise(
     return caller
 
 
-def caller_of(caller: Annotated[Caller | None, Depends(authorise)]) -> Caller:
+async def caller_of(caller: Annotated[Caller | None, Depends(authorise)]) -> Caller:
     """The caller of a route that is not open."""
     if caller is None:
         raise errors.Unauthenticated("this route needs a token")
     return caller
+
+
+def _secret(request: Request) -> str:
+    """The token: after Bearer, or as the password of Basic, or a browser's cookie; or nothing."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return value.strip()
+        case "basic":
+            return _password(value)
+        case _:
+            return _cookie(request)
+
+
+def _password(value: str) -> str:
+    """What many tools can send: any name, and the token for a password."""
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except (ValueError, UnicodeDecodeError):
+        return ""
 
 
 def _cookie(request: Request) -> str:

@@ -8,10 +8,32 @@ from typing import Any
 import structlog
 from fastapi import Depends, FastAPI, Request
 
-from registry.api import blobs, health, log, models, problems, reports, uploads
+from registry import errors
+from registry.api import (
+    blobs,
+    health,
+    log,
+    mlflow,
+    mlflow_artifacts,
+    mlflow_versions,
+    models,
+    oci,
+    oci_blobs,
+    problems,
+    reports,
+    retention,
+    search,
+    stream,
+    tokens,
+    tracing,
+    uploads,
+    webhooks,
+    working,
+)
 from registry.api.access import authorise
 from registry.api.limits import BodyLimit
-from registry.api.observing import Metrics, Observing
+from registry.api.metrics import Metrics
+from registry.api.observing import Observing
 from registry.pages import rendering
 from registry.pages import router as pages
 from registry.settings import Settings
@@ -23,7 +45,8 @@ _TIDY_EVERY = 600.0
 
 def create_app(settings: Settings) -> FastAPI:
     """Open the registry, on a first start making all it needs, and give the application."""
-    registry = opening.open_registry(settings)
+    exporter = tracing.exporter(settings)
+    registry = tracing.instrumented(opening.open_registry(settings), exporter)
     if access.mint_first(registry):
         _LOG.info("admin token minted", file=str(settings.admin_token_file))
     app = FastAPI(
@@ -35,13 +58,19 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(authorise)],
         lifespan=_lifespan,
+        telemetry=tracing.telemetry(exporter),
     )
     app.state.registry = registry
     app.state.metrics = Metrics(registry)
+    working.Working(app, exporter)
     app.state.templates = rendering.environment()
     problems.install(app)
-    for part in (uploads, blobs, models, reports, log, health, pages):
+    for part in (uploads, blobs, models, search, reports, tokens, log, stream, webhooks):
         app.include_router(part.router)
+    for part in (retention, health, pages):
+        app.include_router(part.router)
+    for dialect in (mlflow, mlflow_versions, mlflow_artifacts, oci_blobs, oci):
+        app.include_router(dialect.router)
     app.add_api_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
     app.add_middleware(BodyLimit, max_bytes=settings.limits.max_document_bytes)
     app.add_middleware(Observing, metrics=app.state.metrics)
@@ -56,7 +85,9 @@ def _openapi(request: Request) -> dict[str, Any]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tidying = asyncio.create_task(_tidy(app.state.registry))
+    app.state.working.start()
     yield
+    await asyncio.to_thread(app.state.working.stop)
     tidying.cancel()
     with suppress(asyncio.CancelledError):
         await tidying
@@ -67,7 +98,11 @@ async def _tidy(registry: opening.Registry) -> None:
     """Half-finished uploads that nobody comes back for do not fill the disk."""
     while True:
         ttl = registry.settings.limits.upload_ttl
-        expired = await asyncio.to_thread(registry.uploads.expire, older_than=ttl)
-        if expired:
-            _LOG.info("uploads expired", count=expired)
+        try:
+            expired = await asyncio.to_thread(registry.uploads.expire, older_than=ttl)
+        except errors.PlimsollError as error:
+            _LOG.warning("uploads could not be tidied", detail=error.detail)
+        else:
+            if expired:
+                _LOG.info("uploads expired", count=expired)
         await asyncio.sleep(_TIDY_EVERY)

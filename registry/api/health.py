@@ -1,29 +1,44 @@
 """Is it alive, is it ready, and how is it doing: open to everybody, and saying little."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from registry import errors
-from registry.api.access import Opened
+from registry.usecases.readiness import Readiness
 
 router = APIRouter(tags=["health"])
 
+_NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"description": "Not ready; each check says why, or the process is stopping"}
+}
+
 
 @router.get("/livez", summary="The process answers")
-def livez() -> dict[str, str]:
+async def livez() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="Database and blob store answer")
-@router.get("/healthz", summary="Same as /readyz")
-def readyz(registry: Opened) -> dict[str, str]:
-    registry.database.ping()
-    if not registry.uploads.spool.is_dir():
-        raise errors.Unavailable("the upload spool is gone")
-    return {"status": "ok"}
+@router.get("/readyz", summary="All that this process needs answers", responses=_NOT_READY)
+@router.get("/healthz", summary="Same as /readyz", responses=_NOT_READY)
+def readyz(request: Request) -> Response:
+    """One line for each check: `ok`, or what is wrong."""
+    if request.app.state.stopping.has_begun():
+        return _answer("stopping", {}, status=503)
+    readiness: Readiness = request.app.state.readiness
+    found = readiness.report()
+    if found.is_ready:
+        return _answer("ok", dict(found.checks), status=200)
+    return _answer("unavailable", dict(found.checks), status=503)
 
 
 @router.get("/metrics", summary="Prometheus metrics")
 def metrics(request: Request) -> Response:
     content = generate_latest(request.app.state.metrics.collected)
     return Response(content, media_type=CONTENT_TYPE_LATEST)
+
+
+def _answer(said: str, checks: dict[str, str], *, status: int) -> JSONResponse:
+    headers = {"Cache-Control": "no-store"}
+    return JSONResponse({"status": said, "checks": checks}, status_code=status, headers=headers)

@@ -3,7 +3,10 @@
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_UPLOADS = "/v1/uploads/"
+from registry.api import oci_wire
+from registry.core import oci
+
+_UPLOADS = ("/v1/uploads", "/v1/blobs", "/api/2.0/mlflow-artifacts/artifacts/")
 
 
 class BodyLimit:
@@ -14,18 +17,24 @@ class BodyLimit:
         self.max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(_UPLOADS):
+        if scope["type"] != "http" or _is_upload(scope["path"]):
             await self.app(scope, receive, send)
             return
+        # What an OCI registry must take is not for this one to choose.
+        most = oci.MANIFEST_LIMIT if oci_wire.is_manifest(scope["path"]) else self.max_bytes
         received = 0
 
         async def limited() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.max_bytes:
+            if received > most:
                 # FastAPI lets only its own exception through while it reads a body.
-                raise HTTPException(413, f"the document is over {self.max_bytes} bytes")
+                raise HTTPException(413, f"the document is over {most} bytes")
             return message
 
         await self.app(scope, limited, send)
+
+
+def _is_upload(path: str) -> bool:
+    return path.startswith(_UPLOADS) or oci_wire.is_upload(path)

@@ -1,13 +1,14 @@
-"""Models, versions and aliases."""
+"""Models, versions, variants, lineage and aliases."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 
-from registry.api import wire
+from registry.api import wire, wire_models, wire_search
 from registry.api.access import Known, Opened
 from registry.core.oms import File
-from registry.usecases import aliases, catalogue, publish, pull
+from registry.usecases import aliases, annotate, catalogue, lineage, listing, publish, pull
+from registry.usecases.checking import Draft
 from registry.usecases.opening import Registry
 
 router = APIRouter(tags=["models"])
@@ -15,64 +16,157 @@ router = APIRouter(tags=["models"])
 Number = Annotated[int, Path(gt=0, lt=2**63)]
 
 
-@router.get("/v1/models", summary="All models")
-def models(registry: Opened) -> wire.ModelList:
-    return wire.ModelList(
-        models=[wire.model_document(overview) for overview in catalogue.models(registry)]
+@router.post("/v1/models", status_code=201, summary="Make a model that has no version yet")
+def create_model(
+    registry: Opened, caller: Known, new: wire_models.NewModel
+) -> wire_models.ModelDocument:
+    edit = annotate.Edit(
+        description=new.description or None,
+        owner=new.owner or None,
+        display_name=new.display_name or None,
+        tags=new.tags,
     )
+    annotate.create_model(registry, new.name, edit, caller)
+    return model(registry, new.name)
 
 
-@router.get("/v1/models/{name}", summary="One model, its versions and aliases")
-def model(registry: Opened, name: str) -> wire.ModelDocument:
-    return wire.model_document(catalogue.model(registry, name))
+@router.get("/v1/models/{name}", summary="One model, its newest versions and its aliases")
+def model(registry: Opened, name: str) -> wire_models.ModelDocument:
+    return wire_models.model_document(catalogue.model(registry, name))
+
+
+@router.patch("/v1/models/{name}", summary="Change what may be changed of a model")
+def change_model(
+    registry: Opened, caller: Known, name: str, edit: wire_models.ModelEdit
+) -> wire_models.ModelDocument:
+    changed = annotate.Edit(
+        description=edit.description,
+        owner=edit.owner,
+        display_name=edit.display_name,
+        tags=edit.tags,
+    )
+    annotate.change_model(registry, name, changed, caller)
+    return model(registry, name)
 
 
 @router.post(
     "/v1/models/{name}/versions", status_code=201, summary="Publish a version of uploaded files"
 )
 def publish_version(
-    registry: Opened, caller: Known, name: str, new: wire.NewVersion, answer: Response
-) -> wire.VersionDocument:
+    registry: Opened, caller: Known, name: str, new: wire_models.NewVersion, answer: Response
+) -> wire_models.VersionDocument:
     """Inspects the files, checks the publisher's signature, signs, records: all or nothing.
 
     Publishing the very same version again answers 200 with it; other files under the same
     number answer 409.
     """
-    draft = publish.Draft(
+    draft = Draft(
         model=name,
         version=new.version,
         format=new.format,
-        files=tuple(File(file.path, file.digest, file.size) for file in new.files),
+        files=_files(new.files),
         publisher_bundle=new.publisher_bundle,
-        metadata=new.metadata.model_dump(exclude_defaults=True),
+        facts=wire_models.facts_of(new.metadata),
+        variant=new.variant,
     )
-    published = publish.publish(registry, draft, caller)
-    answer.status_code = 201 if published.is_new else 200
-    return wire.version_document(published.version)
+    return _answer(publish.publish(registry, draft, caller), answer)
 
 
 @router.get("/v1/models/{name}/versions/{version}", summary="One version")
-def version(registry: Opened, name: str, version: Number) -> wire.VersionDocument:
-    return wire.version_document(catalogue.version(registry, name, version))
+def version(registry: Opened, name: str, version: Number) -> wire_models.VersionDocument:
+    return wire_models.version_document(catalogue.version(registry, name, version))
+
+
+@router.patch(
+    "/v1/models/{name}/versions/{version}", summary="Change what may be changed of a version"
+)
+def change_version(
+    registry: Opened, caller: Known, name: str, version: Number, edit: wire_models.VersionEdit
+) -> wire_models.VersionDocument:
+    """Files, metrics, parameters, data sets and lineage never change."""
+    changed = annotate.Edit(
+        description=edit.description, owner=edit.owner, card=edit.card, tags=edit.tags
+    )
+    annotate.change_version(registry, name, version, changed, caller)
+    return wire_models.version_document(catalogue.version(registry, name, version))
+
+
+@router.post(
+    "/v1/models/{name}/versions/{version}/variants",
+    status_code=201,
+    summary="Add the same version in another format",
+)
+def add_variant(
+    registry: Opened,
+    caller: Known,
+    name: str,
+    version: Number,
+    new: wire_models.NewVariant,
+    answer: Response,
+) -> wire_models.VersionDocument:
+    """It is checked, signed and logged like a version; adding the very same again answers 200."""
+    draft = Draft(
+        model=name,
+        version=version,
+        format=new.format,
+        files=_files(new.files),
+        publisher_bundle=new.publisher_bundle,
+        variant=new.variant,
+    )
+    return _answer(publish.add_variant(registry, draft, caller), answer)
+
+
+@router.get("/v1/models/{name}/versions/{version}/card", summary="The model card, as it came")
+def card(registry: Opened, name: str, version: Number) -> wire_models.CardDocument:
+    return wire_models.CardDocument(card=catalogue.card(registry, name, version))
+
+
+@router.get(
+    "/v1/models/{name}/versions/{version}/lineage",
+    summary="What a version was made of, and what was made of it",
+)
+def trace(
+    registry: Opened,
+    name: str,
+    version: Number,
+    depth: Annotated[int, Query(ge=1, le=lineage.DEPTH)] = lineage.DEPTH,
+) -> wire_models.LineageDocument:
+    return wire_models.lineage_document(lineage.trace(registry, name, version, depth=depth))
 
 
 @router.get(
     "/v1/models/{name}/versions/{version}/bundle",
     summary="The pull envelope: manifest, signatures, proof of the log",
 )
-def bundle(registry: Opened, caller: Known, name: str, version: Number) -> Response:
-    """A host's call is recorded in the log before it is answered."""
-    content = pull.bundle(registry, model=name, version=version, by=caller)
+def bundle(
+    registry: Opened,
+    caller: Known,
+    name: str,
+    version: Number,
+    variant: str = "",
+    digest: str = "",
+) -> Response:
+    """Of the variant with this name or digest; where none has it, of the first.
+
+    A host's call is recorded in the log before it is answered.
+    """
+    content = pull.bundle(registry, pull.Asked(name, version, variant, digest), caller)
     return Response(content, media_type="application/json")
 
 
 @router.get("/v1/models/{name}/aliases/{alias}", summary="Where an alias points, and its history")
-def find_alias(registry: Opened, name: str, alias: str) -> wire.AliasDocument:
-    return alias_document(registry, name, alias)
+def find_alias(
+    registry: Opened, name: str, alias: str, paging: Annotated[wire_search.Paging, Query()]
+) -> wire.AliasDocument:
+    return alias_document(registry, name, alias, paging)
 
 
-def alias_document(registry: Registry, name: str, alias: str) -> wire.AliasDocument:
-    found, history = catalogue.alias(registry, name, alias)
+def alias_document(
+    registry: Registry, name: str, alias: str, paging: wire_search.Paging
+) -> wire.AliasDocument:
+    found, history = listing.moves(
+        registry, name, alias, limit=paging.max_results, token=paging.page_token
+    )
     return wire.AliasDocument(
         model=found.model,
         alias=found.alias,
@@ -86,8 +180,9 @@ def alias_document(registry: Registry, name: str, alias: str) -> wire.AliasDocum
                 at=change.at,
                 log_index=change.log_index,
             )
-            for change in history
+            for change in history.items
         ],
+        next_page_token=history.token,
     )
 
 
@@ -95,13 +190,27 @@ def alias_document(registry: Registry, name: str, alias: str) -> wire.AliasDocum
 def move_alias(
     registry: Opened, caller: Known, name: str, alias: str, wanted: wire.AliasMove
 ) -> wire.AliasDocument:
-    aliases.move(registry, aliases.Move(name, alias, wanted.version, wanted.reason), caller)
-    return alias_document(registry, name, alias)
+    move = aliases.Move(name, alias, wanted.version, wanted.reason, wanted.expected)
+    aliases.move(registry, move, caller)
+    return alias_document(registry, name, alias, wire_search.Paging())
 
 
 @router.delete("/v1/models/{name}/aliases/{alias}", status_code=204, summary="Remove an alias")
 def remove_alias(
-    registry: Opened, caller: Known, name: str, alias: str, reason: str = ""
+    registry: Opened,
+    caller: Known,
+    name: str,
+    alias: str,
+    reason: Annotated[str, Query(max_length=2000)] = "",
 ) -> Response:
     aliases.move(registry, aliases.Move(name, alias, None, reason), caller)
     return Response(status_code=204)
+
+
+def _files(listed: list[wire_models.FileEntry]) -> tuple[File, ...]:
+    return tuple(File(file.path, file.digest, file.size) for file in listed)
+
+
+def _answer(published: publish.Published, answer: Response) -> wire_models.VersionDocument:
+    answer.status_code = 201 if published.is_new else 200
+    return wire_models.version_document(published.version)

@@ -1,52 +1,21 @@
-"""Around every request: an id in answer and log, and the numbers that /metrics shows."""
+"""Around every request: an id in answer and log, one line of access log, and its numbers.
+
+A token is in a header, and no header is logged; paths are logged, queries are not.
+"""
 
 import secrets
 import time
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from registry.usecases import log
-from registry.usecases.opening import Registry
+from registry.api.metrics import Metrics
+from registry.api.sendfile import EXTENSION
 
-_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120)
-
-
-class Metrics:
-    """One application's own collectors: two registries in one process do not mix."""
-
-    def __init__(self, registry: Registry) -> None:
-        self.collected = CollectorRegistry()
-        ProcessCollector(registry=self.collected)
-        PlatformCollector(registry=self.collected)
-        self.requests = Counter(
-            "plimsoll_registry_requests",
-            "Requests answered.",
-            ["method", "route", "status"],
-            registry=self.collected,
-        )
-        self.seconds = Histogram(
-            "plimsoll_registry_request_seconds",
-            "Time from a request's head to its answer's end.",
-            ["method", "route"],
-            buckets=_SECONDS,
-            registry=self.collected,
-        )
-        self.sent = Counter(
-            "plimsoll_registry_sent_bytes", "Bytes of bodies sent.", registry=self.collected
-        )
-        size = Gauge("plimsoll_registry_log_size", "Entries in the log.", registry=self.collected)
-        size.set_function(lambda: log.size(registry))
-        uploads = Gauge(
-            "plimsoll_registry_open_uploads", "Uploads begun, not ended.", registry=self.collected
-        )
-        uploads.set_function(lambda: registry.uploads.spooled()[0])
-        spooled = Gauge(
-            "plimsoll_registry_spooled_bytes", "Bytes of open uploads.", registry=self.collected
-        )
-        spooled.set_function(lambda: registry.uploads.spooled()[1])
+_LOG = structlog.get_logger("registry.access")
+# Asked every few seconds by machines: logged only when they fail.
+_QUIET = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})
+_PATH_LIMIT = 300
 
 
 class Observing:
@@ -62,6 +31,8 @@ class Observing:
             return
         request_id = secrets.token_hex(8)
         scope["plimsoll_request_id"] = request_id
+        # Of this request alone: the server runs each in a task with a context of its own.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
         began, status, sent = time.monotonic(), 500, 0
 
         async def observed(message: Message) -> None:
@@ -71,14 +42,29 @@ class Observing:
                 message["headers"].append((b"request-id", request_id.encode()))
             elif message["type"] == "http.response.body":
                 sent += len(message.get("body", b""))
+            elif message["type"] == EXTENSION:
+                sent += message["count"]
             await send(message)
 
         try:
             await self.app(scope, receive, observed)
         finally:
-            # Templates, not paths: a label for each model would grow without end.
-            route = getattr(scope.get("route"), "path", "unknown")
-            elapsed = time.monotonic() - began
-            self.metrics.requests.labels(scope["method"], route, status).inc()
-            self.metrics.seconds.labels(scope["method"], route).observe(elapsed)
-            self.metrics.sent.inc(sent)
+            self._note(scope, status, sent, time.monotonic() - began)
+
+    def _note(self, scope: Scope, status: int, sent: int, elapsed: float) -> None:
+        # Templates, not paths: a label for each model would grow without end.
+        route = getattr(scope.get("route"), "path", "unknown")
+        self.metrics.answered(scope["method"], route, status, sent=sent, seconds=elapsed)
+        # Without a configuration structlog would write to stdout, which is for results.
+        if structlog.is_configured() and not (route in _QUIET and status < 500):
+            caller = scope.get("state", {}).get("caller")
+            _LOG.info(
+                "request",
+                method=scope["method"],
+                route=route,
+                path=scope["path"][:_PATH_LIMIT],
+                status=status,
+                ms=round(elapsed * 1000, 1),
+                bytes=sent,
+                actor=caller.actor if caller else "",
+            )

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from registry import errors
+from registry.api import mlflow_wire, oci_wire
 from registry.core import problem as documents
 from registry.errors import PlimsollError
 
@@ -36,16 +37,27 @@ def problem(
     request: Request, error: PlimsollError, *, status: int | None = None, code: str | None = None
 ) -> JSONResponse:
     """The answer that says `error`; an extra `requestId` finds it in the server's log."""
+    request.app.state.metrics.refused(error)
     document = documents.document(error)
     document["requestId"] = request.scope.get("plimsoll_request_id", "")
     if status is not None and code is not None:
         document |= {"status": status, "code": code, "title": code.replace("_", " ")}
-    answer = JSONResponse(
-        document, status_code=status or error.status, media_type=documents.MEDIA_TYPE
-    )
+    if mlflow_wire.speaks(request.url.path):
+        answer = mlflow_wire.refusal(error, status=status)
+    elif oci_wire.speaks(request.url.path):
+        answer = oci_wire.refusal(request, error, status=status)
+    else:
+        answer = JSONResponse(
+            document, status_code=status or error.status, media_type=documents.MEDIA_TYPE
+        )
     if answer.status_code == 401:
-        answer.headers["WWW-Authenticate"] = 'Bearer realm="plimsoll"'
+        answer.headers["WWW-Authenticate"] = _challenge(request)
     return answer
+
+
+def _challenge(request: Request) -> str:
+    """Both forms are taken everywhere; OCI clients send a password only where they are asked to."""
+    return oci_wire.CHALLENGE if oci_wire.speaks(request.url.path) else 'Bearer realm="plimsoll"'
 
 
 async def _ours(request: Request, error: Exception) -> Response:

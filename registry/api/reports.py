@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Query, Response
 
-from registry import errors
-from registry.api import wire
+from registry.api import wire, wire_search
 from registry.api.access import Known, Opened
-from registry.usecases import access, catalogue, reports
+from registry.usecases import catalogue, listing, reports
 
 router = APIRouter()
 
@@ -24,10 +23,16 @@ def record(
     return wire.EventRecorded(index=recorded.index)
 
 
-@router.get("/v1/deployments", tags=["deployments"], summary="The status of every deployment")
-def deployments(registry: Opened) -> wire.DeploymentList:
-    rows = catalogue.deployments(registry)
-    return wire.DeploymentList(deployments=[wire.deployment_document(row) for row in rows])
+@router.get("/v1/deployments", tags=["deployments"], summary="The statuses of deployments")
+def deployments(
+    registry: Opened, paging: Annotated[wire_search.Paging, Query()]
+) -> wire.DeploymentList:
+    """By environment and name."""
+    found = listing.deployments(registry, limit=paging.max_results, token=paging.page_token)
+    return wire.DeploymentList(
+        deployments=[wire.deployment_document(row) for row in found.items],
+        next_page_token=found.token,
+    )
 
 
 @router.get(
@@ -63,17 +68,6 @@ def set_deployment(
 def drop_deployment(registry: Opened, environment: str, name: str) -> Response:
     reports.drop_status(registry, environment=environment, name=name)
     return Response(status_code=204)
-
-
-@router.post("/v1/tokens", status_code=201, tags=["tokens"], summary="Mint a token, shown once")
-def mint(registry: Opened, caller: Known, new: wire.NewToken) -> wire.MintedToken:
-    """An admin mints any role; a reconciler only `host`, named after the host."""
-    if new.role not in set(access.Role):
-        raise errors.InvalidInput(
-            f"role {new.role[:40]!r} does not exist", fix=f"use one of {', '.join(access.Role)}"
-        )
-    secret = access.mint(registry, role=access.Role(new.role), name=new.name, by=caller)
-    return wire.MintedToken(token=secret)
 
 
 @router.get("/v1/trust", tags=["trust"], summary="The trust root: whose signatures count")

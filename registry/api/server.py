@@ -1,8 +1,11 @@
 """Runs the application on one or several addresses, as a process or in a thread.
 
-Stopping is graceful: no new connection is taken, requests in flight get some seconds to end.
+Stopping is graceful: /readyz says so first, streams end, for a while other requests are answered
+as ever; then no new connection is taken, and requests in flight get some seconds to end.
 """
 
+import asyncio
+import math
 import signal
 import socket
 import threading
@@ -13,9 +16,23 @@ import uvicorn
 
 from registry import errors
 from registry.api.app import create_app
+from registry.api.sendfile import SendfileProtocol
+from registry.api.stopping import Stopping
 from registry.settings import Settings
 
-_GRACE = 10
+
+class _Uvicorn(uvicorn.Server):
+    """Tells the application before anything is closed: open streams would hold up the end."""
+
+    def __init__(self, config: uvicorn.Config, stopping: Stopping, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+        self._drain_seconds = drain_seconds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.begin()
+        await asyncio.sleep(self._drain_seconds)
+        await super().shutdown(sockets)
 
 
 class Server:
@@ -28,13 +45,15 @@ class Server:
         self.app = create_app(settings)
         config = uvicorn.Config(
             self.app,
+            http=SendfileProtocol,
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=_GRACE,
+            timeout_graceful_shutdown=math.ceil(settings.running.grace_seconds),
         )
-        self._server = uvicorn.Server(config)
+        drain = settings.running.drain_seconds
+        self._server = _Uvicorn(config, self.app.state.stopping, drain)
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:

@@ -7,8 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from registry.core.canonical import Json
-from registry.db import tables
-from registry.usecases.catalogue import Overview
+from registry.db import tables_log
 
 
 class Document(BaseModel):
@@ -19,56 +18,11 @@ class Document(BaseModel):
     )
 
 
-class FileEntry(Document):
-    path: str
-    digest: str
-    size: Annotated[int, Field(ge=0)]
-
-
-class Metadata(Document):
-    """What the publisher says about a version; none of it is trusted for anything."""
-
-    description: str = ""
-    commit: Annotated[str, Field(max_length=128)] = ""
-    metrics: dict[str, float] = {}
-    parameters: dict[str, Any] = {}
-
-
-class NewVersion(Document):
-    version: int | None = None
-    format: Annotated[str, Field(max_length=32)]
-    files: list[FileEntry]
-    publisher_bundle: dict[str, Any]
-    metadata: Metadata = Metadata()
-
-
-class VersionDocument(Document):
-    model: str
-    version: int
-    digest: str
-    format: str
-    size: int
-    files: list[FileEntry]
-    signature: dict[str, Any]
-    publisher: str
-    created_at: datetime
-    metadata: dict[str, Any]
-    log_index: int
-
-
-class ModelDocument(Document):
-    name: str
-    description: str
-    versions: list[VersionDocument]
-    aliases: dict[str, int]
-
-
-class ModelList(Document):
-    models: list[ModelDocument]
-
-
 class AliasMove(Document):
-    version: int
+    """`expected` is where the mover believes the alias points, 0 for nowhere."""
+
+    version: Annotated[int, Field(gt=0, lt=2**63)]
+    expected: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -82,10 +36,13 @@ class AliasChangeDocument(Document):
 
 
 class AliasDocument(Document):
+    """`history` holds the newest moves; `nextPageToken` brings older ones, null without any."""
+
     model: str
     alias: str
     version: int
     history: list[AliasChangeDocument]
+    next_page_token: str | None
 
 
 class NewEvent(Document):
@@ -114,6 +71,22 @@ class MintedToken(Document):
     token: str
 
 
+class TokenDocument(Document):
+    """`id` is the part of a token between its underscores."""
+
+    id: str
+    role: str
+    name: str
+    created_by: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class TokenList(Document):
+    tokens: list[TokenDocument]
+    next_page_token: str | None = None
+
+
 class LogLeaf(Document):
     index: int
     leaf: str
@@ -132,34 +105,10 @@ class DeploymentList(Document):
     """Status documents as they were reported, with `updatedAt` and `updatedBy`."""
 
     deployments: list[dict[str, Any]]
+    next_page_token: str | None
 
 
-def version_document(row: tables.Version) -> VersionDocument:
-    return VersionDocument(
-        model=row.model,
-        version=row.version,
-        digest=row.digest,
-        format=row.format,
-        size=row.size,
-        files=[FileEntry(path=f.path, digest=f.digest, size=f.size) for f in row.files],
-        signature=row.signature,
-        publisher=row.publisher,
-        created_at=row.created_at,
-        metadata=row.details,
-        log_index=row.log_index,
-    )
-
-
-def model_document(overview: Overview) -> ModelDocument:
-    return ModelDocument(
-        name=overview.model.name,
-        description=overview.model.description,
-        versions=[version_document(row) for row in overview.versions],
-        aliases={alias.alias: alias.version for alias in overview.aliases},
-    )
-
-
-def deployment_document(row: tables.Deployment) -> dict[str, Json]:
+def deployment_document(row: tables_log.Deployment) -> dict[str, Json]:
     """What the reconciler reported, word for word, and when."""
     return row.document | {
         "environment": row.environment,

@@ -4,8 +4,9 @@ What may be repeated without harm is tried again a few times; the rest only wher
 never reached the server.
 """
 
+import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -18,6 +19,7 @@ from registry.core.canonical import Json
 
 ATTEMPTS = 4
 BLOCK = 1024 * 1024
+_PAGE = 1000
 _TIMEOUT = httpx2.Timeout(120.0, connect=5.0)
 _AGAIN = frozenset({502, 503, 504})
 
@@ -64,7 +66,14 @@ class Client:
         self.http.close()
 
     def models(self) -> list[dict[str, Json]]:
-        return fields.objects(self._json("GET", "/v1/models"), "models", what="models")
+        """All, each with its newest version alone."""
+        return list(self.pages("/v1/models", "models", {}))
+
+    def search(self, filters: str, *, order_by: Sequence[str], limit: int) -> list[dict[str, Json]]:
+        """The first versions that fit."""
+        size = str(max(1, min(limit, _PAGE)))
+        wanted = {"filter": filters, "orderBy": ", ".join(order_by), "maxResults": size}
+        return list(itertools.islice(self.pages("/v1/versions", "versions", wanted), limit))
 
     def model(self, name: str) -> dict[str, Json]:
         return self._json("GET", f"/v1/models/{name}")
@@ -79,9 +88,32 @@ class Client:
         path = f"/v1/models/{model}/versions"
         return self._json("POST", path, body, is_repeatable=is_repeatable)
 
-    def envelope(self, model: str, version: int) -> bytes:
-        """The pull envelope, unverified."""
-        return self.call("GET", f"/v1/models/{model}/versions/{version}/bundle").content
+    def add_variant(
+        self, model: str, version: int, document: Mapping[str, Json]
+    ) -> dict[str, Json]:
+        """Repeating it is safe: the same variant again is the one that is there."""
+        path = f"/v1/models/{model}/versions/{version}/variants"
+        return self._json("POST", path, canonical.encode(document))
+
+    def change_version(self, model: str, version: int, edit: Mapping[str, Json]) -> dict[str, Json]:
+        path = f"/v1/models/{model}/versions/{version}"
+        return self._json("PATCH", path, canonical.encode(edit))
+
+    def change_model(self, model: str, edit: Mapping[str, Json]) -> dict[str, Json]:
+        return self._json("PATCH", f"/v1/models/{model}", canonical.encode(edit))
+
+    def card(self, model: str, version: int) -> str:
+        """The model card's text, empty where there is none."""
+        found = self._json("GET", f"/v1/models/{model}/versions/{version}/card")
+        return fields.text(found, "card", what="model card")
+
+    def lineage(self, model: str, version: int) -> dict[str, Json]:
+        return self._json("GET", f"/v1/models/{model}/versions/{version}/lineage")
+
+    def envelope(self, model: str, version: int, *, digest: str = "") -> bytes:
+        """The pull envelope of the variant with this digest, or of the first; unverified."""
+        path = f"/v1/models/{model}/versions/{version}/bundle"
+        return self.call("GET", path, parameters={"digest": digest}).content
 
     def alias(self, model: str, alias: str) -> int:
         """The version that the alias points at."""
@@ -97,8 +129,7 @@ class Client:
         self.call("DELETE", path, parameters={"reason": reason})
 
     def deployments(self) -> list[dict[str, Json]]:
-        found = self._json("GET", "/v1/deployments")
-        return fields.objects(found, "deployments", what="deployments")
+        return list(self.pages("/v1/deployments", "deployments", {}))
 
     def deployment(self, key: str) -> dict[str, Json]:
         return self._json("GET", f"/v1/deployments/{key}")
@@ -108,6 +139,13 @@ class Client:
         body = canonical.encode({"role": role, "name": name})
         answer = self._json("POST", "/v1/tokens", body, is_repeatable=False)
         return fields.text(answer, "token", what="new token")
+
+    def tokens(self) -> list[dict[str, Json]]:
+        """All of them, without their secrets."""
+        return list(self.pages("/v1/tokens", "tokens", {"maxResults": "1000"}))
+
+    def revoke_token(self, token_id: str, reason: str) -> None:
+        self.call("DELETE", f"/v1/tokens/{token_id}", parameters={"reason": reason})
 
     def trust(self) -> bytes:
         """The trust root as the registry itself states it."""
@@ -132,6 +170,20 @@ class Client:
         found = self._json("GET", f"/log/consistency?from={old}&to={new}")
         listed = fields.sequence(found, "hashes", what="consistency proof")
         return [fields.unbase64(item, what="consistency proof") for item in listed]
+
+    def pages(
+        self, path: str, name: str, parameters: Mapping[str, str]
+    ) -> Iterator[dict[str, Json]]:
+        """What a list holds under `name`, page after page, as it is asked for."""
+        token: Json = None
+        while True:
+            more = {"pageToken": token} if isinstance(token, str) else {}
+            answer = self.call("GET", path, parameters={**parameters, **more})
+            found = canonical.decode_object(answer.content, what=f"answer to GET {path}")
+            yield from fields.objects(found, name, what=name)
+            token = found.get("nextPageToken")
+            if not token:
+                return
 
     @contextmanager
     def blob(self, digest: str) -> Iterator[Iterator[bytes]]:
@@ -164,11 +216,16 @@ class Client:
         *,
         parameters: Mapping[str, str] | None = None,
         is_repeatable: bool = True,
+        media_type: str = "application/json",
     ) -> httpx2.Response:
         """The answer, if it is a success; else raises the error that it stands for."""
+        headers = {"Content-Type": media_type} if body is not None else {}
         attempt = 1
         while True:
-            outcome = self._once(method, path, body, parameters)
+            request = self.http.build_request(
+                method, path, content=body, headers=headers, params=parameters
+            )
+            outcome = self._once(request)
             if isinstance(outcome, httpx2.Response):
                 return outcome
             may_repeat = is_repeatable or not outcome.has_arrived
@@ -177,15 +234,10 @@ class Client:
             time.sleep(0.2 * 2**attempt)
             attempt += 1
 
-    def _once(
-        self, method: str, path: str, body: bytes | None, parameters: Mapping[str, str] | None
-    ) -> "httpx2.Response | _Passing":
+    def _once(self, request: httpx2.Request) -> "httpx2.Response | _Passing":
         """Raises what will not pass, returns what may."""
-        headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
-            answer = self.http.request(
-                method, path, content=body, headers=headers, params=parameters
-            )
+            answer = self.http.send(request)
         except httpx2.HTTPError as error:
             has_arrived = not isinstance(error, httpx2.ConnectError)
             return _Passing(self.unreachable(error), has_arrived=has_arrived)

@@ -58,11 +58,12 @@ def show(
 
 
 @model_app.command()
-def verify(
+def verify(  # noqa: PLR0913, PLR0917  the options of a command
     reference: Reference,
     digest: Annotated[
         str | None, typer.Option(help="The digest that it must have, sha256:…")
     ] = None,
+    variant: options.Variant = None,
     trust: options.Trust = None,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
@@ -72,7 +73,9 @@ def verify(
     root = options.trust_root(trust)
     with options.connect(server, token_file) as client:
         model, version = options.reference(client, reference)
-        verified = verifying.version(client, root, model=model, version=version, pinned=digest)
+        verified = verifying.version(
+            client, root, model=model, version=version, pinned=digest, variant=variant
+        )
         total = verifying.blobs(client, verified)
     result = {
         "model": model,
@@ -92,12 +95,10 @@ def verify(
 
 
 def _overview(document: dict[str, Json]) -> tuple[object, ...]:
-    versions = _objects(document, "versions")
-    newest = max(versions, key=lambda item: int(str(item.get("version"))), default={})
-    aliases = _mapping(document, "aliases")
+    newest, aliases = mapping(document, "newest"), mapping(document, "aliases")
     return (
         document.get("name"),
-        len(versions),
+        document.get("versionCount"),
         newest.get("version"),
         newest.get("format"),
         ", ".join(f"{alias}={number}" for alias, number in sorted(aliases.items())),
@@ -106,41 +107,79 @@ def _overview(document: dict[str, Json]) -> tuple[object, ...]:
 
 
 def _print_model(document: dict[str, Json]) -> None:
+    known = ("displayName", "owner", "description")
+    output.print_fields([(name, document.get(name)) for name in known if document.get(name)])
     rows = [
-        (item.get("version"), item.get("format"), item.get("size"), item.get("publisher"),
-         item.get("createdAt"), item.get("digest"))
-        for item in _objects(document, "versions")
+        (item.get("version"), item.get("status"), variants(item), item.get("size"),
+         item.get("publisher"), item.get("createdAt"), item.get("digest"))
+        for item in objects(document, "versions")
     ]  # fmt: skip
-    output.print_table(("version", "format", "bytes", "publisher", "created", "digest"), rows)
-    for alias, number in sorted(_mapping(document, "aliases").items()):
+    titles = ("version", "state", "variants", "bytes", "publisher", "created", "digest")
+    output.print_table(titles, rows)
+    for alias, number in sorted(mapping(document, "aliases").items()):
         typer.echo(f"{document.get('name')}:{alias} is version {number}")
+    if document.get("nextPageToken"):
+        shown, total = len(rows), document.get("versionCount")
+        search = f"plimsoll model search \"name = '{document.get('name')}'\""
+        output.message(f"the newest {shown} of {total}; {search} finds the others")
 
 
 def _print_version(document: dict[str, Json]) -> None:
-    simple = ("model", "version", "digest", "format", "size", "publisher", "createdAt", "logIndex")
-    lines = [(name, document.get(name)) for name in simple]
-    signature = _mapping(document, "signature")
-    lines += [("input", output.shape(tensor)) for tensor in _objects(signature, "inputs")]
-    lines += [("output", output.shape(tensor)) for tensor in _objects(signature, "outputs")]
-    for name, value in sorted(_mapping(document, "metadata").items()):
+    simple = ("model", "version", "status", "statusMessage", "digest", "format", "size",
+              "publisher", "createdAt", "logIndex")  # fmt: skip
+    lines = [(name, document.get(name)) for name in simple if name != "statusMessage"]
+    if document.get("statusMessage"):
+        lines.append(("reason", document.get("statusMessage")))
+    signature = mapping(document, "signature")
+    lines += [("input", output.shape(tensor)) for tensor in objects(signature, "inputs")]
+    lines += [("output", output.shape(tensor)) for tensor in objects(signature, "outputs")]
+    lines += _said(mapping(document, "metadata"))
+    output.print_fields(lines)
+    for variant in objects(document, "variants"):
+        typer.echo()
+        typer.echo(f"variant {variant.get('name')}  {variant.get('digest')}")
+        rows = [
+            (item.get("path"), item.get("size"), item.get("digest"))
+            for item in objects(variant, "files")
+        ]
+        output.print_table(("file", "bytes", "digest"), rows)
+
+
+def _said(metadata: dict[str, Json]) -> list[tuple[str, Json]]:
+    """What the publisher said, a line for each thing; what was not said is left out."""
+    lines: list[tuple[str, Json]] = []
+    for name, value in metadata.items():
         if isinstance(value, dict):
             lines += [(f"{name}.{inner}", item) for inner, item in sorted(value.items())]
-        else:
+        elif isinstance(value, list):
+            lines += [(name, _line(item)) for item in value]
+        elif value:
             lines.append((name, value))
-    output.print_fields(lines)
-    typer.echo()
-    rows = [
-        (item.get("path"), item.get("size"), item.get("digest"))
-        for item in _objects(document, "files")
-    ]
-    output.print_table(("file", "bytes", "digest"), rows)
+    return lines
 
 
-def _objects(document: dict[str, Json], name: str) -> list[dict[str, Json]]:
+def _line(item: Json) -> str:
+    """A data set or a parent in one line."""
+    if not isinstance(item, dict):
+        return str(item)
+    if "relation" in item:
+        named = f"{item.get('model')}@{item.get('version')}" if item.get("model") else ""
+        return f"{item.get('relation')} from {named or item.get('reference')}"
+    return " ".join(str(value) for value in item.values() if value)
+
+
+def variants(document: dict[str, Json]) -> str:
+    """The names of a version's variants."""
+    return ", ".join(str(item.get("name")) for item in objects(document, "variants"))
+
+
+def objects(document: dict[str, Json], name: str) -> list[dict[str, Json]]:
+    """The objects in the list called `name`, if it is one."""
     found = document.get(name)
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
-def _mapping(document: dict[str, Json], name: str) -> dict[str, Json]:
+def mapping(document: dict[str, Json], name: str) -> dict[str, Json]:
+    """The object called `name`, if it is one."""
     found = document.get(name)
     return found if isinstance(found, dict) else {}

@@ -6,6 +6,7 @@ command line, where every user of the machine could read it.
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +38,20 @@ Trust = Annotated[
         envvar="PLIMSOLL_TRUST",
         help="The trust root, trust.json, as you got it over a channel you trust.",
     ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where the registry is, and the file with the token for it, if there is one."""
+
+    server: str
+    token_file: Path | None
+
+
+Variant = Annotated[
+    str | None,
+    typer.Option(help="A variant of the version, such as onnx-int8; without it, the first."),
 ]
 
 _REFERENCE = re.compile(r"(?P<model>[^@:]+)(?:@(?P<version>\d{1,19})|:(?P<alias>.+))?")

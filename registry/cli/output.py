@@ -27,7 +27,7 @@ def print_json(document: object) -> None:
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Columns as wide as they must be; nothing is cut off, so the output can be searched."""
     lines = [[title.upper() for title in titles]]
-    lines += [["-" if cell in (None, "") else _plain(cell) for cell in row] for row in rows]
+    lines += [["-" if cell in (None, "") else plain(cell) for cell in row] for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
     for line in lines:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
@@ -39,7 +39,7 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     listed = list(fields)
     width = max((len(name) for name, _ in listed), default=0)
     for name, value in listed:
-        typer.echo(f"{name.ljust(width)}  {'-' if value in (None, '') else _plain(value)}")
+        typer.echo(f"{name.ljust(width)}  {'-' if value in (None, '') else plain(value)}")
 
 
 def message(text: str) -> None:
@@ -58,6 +58,16 @@ def shape(tensor: Json) -> str:
     return f"{tensor.get('name')}: {tensor.get('dtype')}[{listed}]"
 
 
-def _plain(cell: object) -> str:
+def size(count: int) -> str:
+    """Bytes for people: `1.5 MiB`."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+def plain(cell: object) -> str:
     """Text from elsewhere cannot steer the terminal."""
     return "".join(char if char.isprintable() else "�" for char in str(cell))

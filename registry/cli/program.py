@@ -13,10 +13,48 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from registry import errors
-from registry.cli import aliases, audit, keys, models, pull, push, serve, status, tokens, version
+from registry.cli import (
+    admin,
+    admin_backup,
+    admin_gc,
+    admin_holds,
+    aliases,
+    audit,
+    describing,
+    keys,
+    models,
+    pull,
+    push,
+    search,
+    serve,
+    status,
+    tokens,
+    version,
+    webhooks,
+)
 
 USAGE, INTERRUPTED, BROKEN_PIPE = 64, 130, 141
 _GROUP = "plimsoll.commands"
+# Some of these add their commands to a group of another: one app is merged once.
+_PARTS = (
+    push,
+    pull,
+    models,
+    describing,
+    search,
+    aliases,
+    audit,
+    keys,
+    tokens,
+    status,
+    webhooks,
+    serve,
+    version,
+    admin,
+    admin_gc,
+    admin_holds,
+    admin_backup,
+)
 
 
 def build() -> typer.Typer:
@@ -27,8 +65,8 @@ def build() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
     )
-    for part in (push, pull, models, aliases, audit, keys, tokens, status, serve, version):
-        _merge(app, part.app)
+    for part in dict.fromkeys(part.app for part in _PARTS):
+        _merge(app, part)
     for entry in sorted(metadata.entry_points(group=_GROUP), key=lambda found: found.name):
         try:
             _merge(app, entry.load())

@@ -4,13 +4,14 @@ import hashlib
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from registry import errors
-from registry.cli import options, output, verifying
+from registry.cli import options, output, progress, verifying
 from registry.core.envelope import Verified
 from registry.core.oms import File
 
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_WORKERS = 4
+
 
 @app.command()
-def pull(
+def pull(  # noqa: PLR0913, PLR0917  the options of a command
     reference: Annotated[
         str, typer.Argument(help="NAME@VERSION or NAME:ALIAS.", metavar="REFERENCE")
     ],
@@ -29,6 +32,7 @@ def pull(
     digest: Annotated[
         str | None, typer.Option(help="The digest that it must have, sha256:…")
     ] = None,
+    variant: options.Variant = None,
     trust: options.Trust = None,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
@@ -38,20 +42,32 @@ def pull(
     _require_room(folder)
     with options.connect(server, token_file) as client:
         model, version = options.reference(client, reference)
-        verified = verifying.version(client, root, model=model, version=version, pinned=digest)
-        _fetch(client, verified, folder)
+        verified = verifying.version(
+            client, root, model=model, version=version, pinned=digest, variant=variant
+        )
+        total = sum(file.size for file in verified.files)
+        with progress.of_bytes("downloading", total) as advance:
+            _fetch(client, verified, folder, advance)
     output.message(f"signed by {verified.publisher}, entry {verified.log_index} of the log")
     typer.echo(f"{model} {version} {verified.wanted.digest} {folder}")
 
 
-def _fetch(client: "Client", verified: Verified, folder: Path) -> None:
-    """All files beside the folder first; it appears whole or not at all."""
+def _fetch(client: "Client", verified: Verified, folder: Path, advance: progress.Advance) -> None:
+    """All files beside the folder first, several at once; it appears whole or not at all."""
     partial = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        for file in verified.files:
-            _download(client, file, partial / file.path)
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            waiting = [
+                pool.submit(_download, client, file, partial / file.path, advance)
+                for file in verified.files
+            ]
+            try:
+                for one in waiting:
+                    one.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
         partial.chmod(0o755)
         partial.replace(folder)
     except OSError as error:
@@ -71,7 +87,7 @@ def _require_room(folder: Path) -> None:
         )
 
 
-def _download(client: "Client", file: File, target: Path) -> None:
+def _download(client: "Client", file: File, target: Path, advance: progress.Advance) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     hasher, size = hashlib.sha256(), 0
     with client.blob(file.digest) as blocks, target.open("xb") as stream:
@@ -81,6 +97,7 @@ def _download(client: "Client", file: File, target: Path) -> None:
                 break
             hasher.update(block)
             stream.write(block)
+            advance(len(block))
         stream.flush()
         os.fsync(stream.fileno())
     verifying.require_bytes(file, f"sha256:{hasher.hexdigest()}", size)

@@ -1,7 +1,5 @@
 """`plimsoll push`: hash, upload, sign with the publisher's key, publish."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,25 +7,34 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry import errors
-from registry.cli import options, output
+from registry.cli import options, output, progress, saying
 from registry.core import fields, names
 from registry.core.canonical import Json
 from registry.core.oms import File
 
 if TYPE_CHECKING:
     from registry.cli.client import Client
-    from registry.cli.uploading import Progress
     from registry.trust.keys import SigningKey
 
 app = typer.Typer()
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What shall be published: whose files, under which name and number, and what is said of it."""
+class Wanted:
+    """Which name and number the files shall get, or which version's variant they shall be."""
 
     model: str
     version: int | None
+    variant_of: int | None
+    variant: str
+    format: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What shall be published: which files, as what, and what is said of it."""
+
+    wanted: Wanted
     format: str
     files: tuple[File, ...]
     metadata: dict[str, Json]
@@ -40,13 +47,16 @@ Number = Annotated[
     int | None, typer.Option(min=1, help="The number to publish; without it, the next one.")
 ]
 Format = Annotated[
-    str | None, typer.Option("--format", help="onnx or saved_model; without it, found out.")
+    str | None,
+    typer.Option(
+        "--format", help="onnx, saved_model, torchscript or safetensors; without it, found out."
+    ),
 ]
-Description = Annotated[str, typer.Option(help="A sentence about this version.")]
-Commit = Annotated[str, typer.Option(help="The Git commit it was trained from.")]
-Metrics = Annotated[
-    list[str] | None, typer.Option(help="A result, such as accuracy=0.98; repeatable.")
+VariantOf = Annotated[
+    int | None,
+    typer.Option(min=1, help="Add these files to this version, as another variant of it."),
 ]
+Variant = Annotated[str, typer.Option(help="The variant's name; without it, the format's.")]
 
 
 @app.command()
@@ -55,35 +65,88 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
     path: Source,
     key: Key,
     version: Number = None,
+    variant_of: VariantOf = None,
+    variant: Variant = "",
     model_format: Format = None,
-    description: Description = "",
-    commit: Commit = "",
-    metric: Metrics = None,
+    description: saying.Description = "",
+    commit: saying.Commit = "",
+    repository: saying.Repository = "",
+    licence: saying.Licence = "",
+    owner: saying.Owner = "",
+    card: saying.Card = None,
+    tag: saying.Tags = None,
+    metric: saying.Metrics = None,
+    param: saying.Parameters = None,
+    dataset: saying.Datasets = None,
+    derived_from: saying.Parents = None,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
     form: output.Output = output.Form.TABLE,
 ) -> None:
     """Publish a model version. Repeating a push, or finishing a broken one, is safe."""
+    metadata = saying.metadata(
+        description=description,
+        commit=commit,
+        repository=repository,
+        licence=licence,
+        owner=owner,
+        card=saying.card(card),
+        tags=saying.tags(tag),
+        metrics=saying.metrics(metric),
+        parameters=saying.parameters(param),
+        datasets=saying.datasets(dataset),
+        derivedFrom=saying.parents(derived_from),
+    )
+    wanted = Wanted(names.slug(name), version, variant_of, variant, model_format)
+    _require_consistent(wanted, metadata)
+    _print(_push(wanted, metadata, path, key, options.Access(server, token_file)), form)
+
+
+def _push(
+    wanted: Wanted, metadata: dict[str, Json], path: Path, key: Path, access: options.Access
+) -> dict[str, Json]:
     from registry.cli import uploading  # noqa: PLC0415  heavy
     from registry.formats import detect  # noqa: PLC0415
     from registry.trust import keys  # noqa: PLC0415  heavy
 
-    names.slug(name)
-    metrics = dict(_metric(text) for text in metric or [])
     signing_key = keys.load_signing_key(key)
     places = uploading.collect(path)
-    found, _ = detect.head(places, model_format)
-    with _progress("hashing", places) as advance:
+    total = sum(place.stat().st_size for place in places.values())
+    found, _ = detect.head(places, wanted.format)
+    with progress.of_bytes("hashing", total) as advance:
         files = uploading.hash_files(places, advance)
-    metadata: dict[str, Json] = {"description": description, "commit": commit, "metrics": metrics}
-    draft = Draft(name, version, found, files, metadata)
-    with options.connect(server, token_file) as client:
+    draft = Draft(wanted, found, files, metadata)
+    with options.connect(access.server, access.token_file) as client:
         published = _published_before(client, draft)
         if published is None:
-            with _progress("uploading", places) as advance:
+            with progress.of_bytes("uploading", total) as advance:
                 uploading.upload(client, files, places, advance)
-            published = client.publish(name, _document(draft, signing_key))
-    _print(published, form)
+            published = _publish(client, draft, signing_key)
+    return published
+
+
+def _publish(client: "Client", draft: Draft, key: "SigningKey") -> dict[str, Json]:
+    document = _document(draft, key)
+    wanted = draft.wanted
+    if wanted.variant_of is not None:
+        return client.add_variant(wanted.model, wanted.variant_of, document)
+    document |= {"version": wanted.version, "metadata": draft.metadata}
+    return client.publish(wanted.model, document)
+
+
+def _require_consistent(wanted: Wanted, metadata: dict[str, Json]) -> None:
+    if wanted.variant_of is None:
+        return
+    if wanted.version is not None:
+        raise errors.InvalidInput(
+            "--version and --variant-of exclude each other",
+            fix="a variant has the number of the version it is added to",
+        )
+    if metadata:
+        raise errors.InvalidInput(
+            f"a variant says nothing of its own, but {', '.join(sorted(metadata))} was given",
+            fix="leave it out: what was said of the version holds for its variants",
+        )
 
 
 def _print(published: dict[str, Json], form: output.Form) -> None:
@@ -100,11 +163,10 @@ def _document(draft: Draft, key: "SigningKey") -> dict[str, Json]:
         {"path": file.path, "digest": file.digest, "size": file.size} for file in draft.files
     ]
     return {
-        "version": draft.version,
         "format": draft.format,
+        "variant": draft.wanted.variant,
         "files": listed,
-        "publisherBundle": sign.sign_model(draft.model, draft.files, key),
-        "metadata": draft.metadata,
+        "publisherBundle": sign.sign_model(draft.wanted.model, draft.files, key),
     }
 
 
@@ -113,17 +175,19 @@ def _published_before(client: "Client", draft: Draft) -> dict[str, Json] | None:
 
     With a number asked for, the registry itself answers a repetition with what it has.
     """
-    if draft.version is not None:
+    if draft.wanted.version is not None or draft.wanted.variant_of is not None:
         return None
     try:
-        known = fields.objects(client.model(draft.model), "versions", what="model document")
+        known = fields.objects(client.model(draft.wanted.model), "versions", what="model document")
     except errors.NotFound:
         return None
     ours = {(file.path, file.digest) for file in draft.files}
     same = [
         document
         for document in known
-        if document.get("format") == draft.format and _files_of(document) == ours
+        if document.get("status") == "ready"
+        and document.get("format") == draft.format
+        and _files_of(document) == ours
     ]
     if not same:
         return None
@@ -135,33 +199,3 @@ def _published_before(client: "Client", draft: Draft) -> dict[str, Json] | None:
 def _files_of(document: dict[str, Json]) -> set[tuple[str, str]]:
     listed = fields.objects(document, "files", what="version document")
     return {(str(item.get("path")), str(item.get("digest"))) for item in listed}
-
-
-def _metric(text: str) -> tuple[str, Json]:
-    name, _, value = text.partition("=")
-    try:
-        return name.strip(), float(value)
-    except ValueError:
-        raise errors.InvalidInput(
-            f"metric {text[:80]!r} is not NAME=NUMBER", fix="write it like --metric accuracy=0.98"
-        ) from None
-
-
-@contextmanager
-def _progress(title: str, places: Mapping[str, Path]) -> Iterator["Progress"]:
-    """A bar on stderr for people; nothing where nobody watches."""
-    from rich.console import Console  # noqa: PLC0415  heavy
-    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    bar = Progress(
-        *Progress.get_default_columns(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task(title, total=sum(place.stat().st_size for place in places.values()))
-        yield lambda count: bar.advance(task, count)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,12 +17,13 @@ import httpx2
 
 from registry import errors
 from registry.cli.client import ATTEMPTS, BLOCK, Client
+from registry.cli.progress import Advance
 from registry.core import names, problem
 from registry.core.oms import File
 
 WORKERS = 4
-
-Progress = Callable[[int], None]
+# What is smaller goes in one request: to send it again costs less than to remember where it was.
+_AT_ONCE = 2 * 1024 * 1024
 
 
 def collect(path: Path) -> dict[str, Path]:
@@ -43,7 +44,7 @@ def collect(path: Path) -> dict[str, Path]:
     return found
 
 
-def hash_files(places: dict[str, Path], progress: Progress) -> tuple[File, ...]:
+def hash_files(places: dict[str, Path], progress: Advance) -> tuple[File, ...]:
     """Digest and size of each, several at once."""
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting = [pool.submit(_hash, path, local, progress) for path, local in places.items()]
@@ -51,7 +52,7 @@ def hash_files(places: dict[str, Path], progress: Progress) -> tuple[File, ...]:
 
 
 def upload(
-    client: Client, files: Sequence[File], places: dict[str, Path], progress: Progress
+    client: Client, files: Sequence[File], places: dict[str, Path], progress: Advance
 ) -> None:
     """After this the registry holds every file. Bytes that it has already are not sent again."""
     by_digest = {file.digest: file for file in files}
@@ -81,7 +82,7 @@ def _require_plain(local: Path) -> None:
         )
 
 
-def _hash(path: str, local: Path, progress: Progress) -> File:
+def _hash(path: str, local: Path, progress: Advance) -> File:
     hasher, size = hashlib.sha256(), 0
     for block in _blocks(local, 0):
         hasher.update(block)
@@ -90,10 +91,18 @@ def _hash(path: str, local: Path, progress: Progress) -> File:
     return File(path, f"sha256:{hasher.hexdigest()}", size)
 
 
-def _upload_one(client: Client, file: File, local: Path, progress: Progress) -> None:
+def _upload_one(client: Client, file: File, local: Path, progress: Advance) -> None:
     if client.has_blob(file.digest):
         progress(file.size)
-        return
+    elif file.size <= _AT_ONCE:
+        path = f"/v1/uploads?digest={file.digest}"
+        client.call("POST", path, local.read_bytes(), media_type="application/octet-stream")
+        progress(file.size)
+    else:
+        _upload_large(client, file, local, progress)
+
+
+def _upload_large(client: Client, file: File, local: Path, progress: Advance) -> None:
     memory = _Memory(client.url, file.digest)
     location, sent = _resume(client, memory)
     progress(sent)
@@ -130,7 +139,7 @@ def _resume(client: Client, memory: "_Memory") -> tuple[str, int]:
 
 
 def _send(
-    client: Client, target: str, local: Path, start: int, size: int, progress: Progress
+    client: Client, target: str, local: Path, start: int, size: int, progress: Advance
 ) -> None:
     """One streaming PUT from `start` to the end; the registry then checks the whole digest."""
     headers = {"Content-Length": str(size - start), "Content-Type": "application/octet-stream"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from registry import errors
 from registry.core import digest as digests
 from registry.core import envelope, fields
+from registry.core.canonical import Json
 from registry.core.envelope import Refused, Verified, Wanted
 from registry.core.oms import File
 from registry.core.trustroot import TrustRoot
@@ -15,14 +16,19 @@ if TYPE_CHECKING:
 
 
 def version(
-    client: "Client", trust: TrustRoot, *, model: str, version: int, pinned: str | None
+    client: "Client",
+    trust: TrustRoot,
+    *,
+    model: str,
+    version: int,
+    pinned: str | None,
+    variant: str | None = None,
 ) -> Verified:
     """Check the envelope; raises IntegrityError. Without a pin the registry's digest is taken,
     which its own signature over name, number and digest then has to confirm."""
-    said = client.version(model, version)
-    digest = digests.parse(pinned or fields.text(said, "digest", what="version document"))
+    digest = digests.parse(pinned or _digest(client.version(model, version), variant))
     wanted = Wanted(model, version, digest)
-    match envelope.verify(client.envelope(model, version), trust, wanted):
+    match envelope.verify(client.envelope(model, version, digest=digest), trust, wanted):
         case Verified() as verified:
             return verified
         case Refused(code, reason):
@@ -30,6 +36,21 @@ def version(
                 f"{model}@{version} is refused ({code}): {reason}",
                 fix="do not use it; compare trust.json with the registry's, and ask its publisher",
             )
+
+
+def _digest(document: dict[str, Json], variant: str | None) -> str:
+    what = "version document"
+    if variant is None:
+        return fields.text(document, "digest", what=what)
+    known = {
+        fields.text(item, "name", what=what): fields.text(item, "digest", what=what)
+        for item in fields.objects(document, "variants", what=what)
+    }
+    if variant not in known:
+        raise errors.NotFound(
+            f"there is no variant {variant[:80]!r}", fix=f"it has {', '.join(known)}"
+        )
+    return known[variant]
 
 
 def blobs(client: "Client", verified: Verified) -> int:

@@ -17,6 +17,8 @@ ARTIFACT_TYPE = "application/vnd.cncf.model.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.cncf.model.config.v1+json"
 WEIGHT_TYPE = "application/vnd.cncf.model.weight.v1.raw"
 FILE_PATH = "org.cncf.model.filepath"
+# By this one general OCI clients name a file; without it they skip it, or name it by its digest.
+TITLE = "org.opencontainers.image.title"
 _WHAT = "manifest"
 
 
@@ -41,13 +43,35 @@ class Built:
         return digest.of(self.manifest)
 
 
-def build(*, model: str, version: int, format: str, files: Iterable[File]) -> Built:  # noqa: A002
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a version comes from, as far as its descriptor tells; empty is left out.
+
+    No names of persons: what is part of the digest can never be erased.
+    """
+
+    licence: str = ""
+    commit: str = ""
+    repository: str = ""
+
+
+UNKNOWN = Origin()
+
+
+def build(
+    *,
+    model: str,
+    version: int,
+    format: str,  # noqa: A002
+    files: Iterable[File],
+    origin: Origin = UNKNOWN,
+) -> Built:
     """Manifest and config of a version; the same arguments always give the same bytes."""
     listed = sorted(files, key=lambda file: file.path)
     names.file_paths([file.path for file in listed])
     config = canonical.encode(
         {
-            "descriptor": {"name": model, "version": str(version)},
+            "descriptor": {"name": model, "version": str(version), **_descriptor(origin)},
             "config": {"format": format},
             "modelfs": {"type": "layers", "diffIds": [file.digest for file in listed]},
         }
@@ -67,13 +91,22 @@ def build(*, model: str, version: int, format: str, files: Iterable[File]) -> Bu
                     "mediaType": WEIGHT_TYPE,
                     "digest": file.digest,
                     "size": file.size,
-                    "annotations": {FILE_PATH: file.path},
+                    "annotations": {FILE_PATH: file.path, TITLE: file.path},
                 }
                 for file in listed
             ],
         }
     )
     return Built(manifest, config)
+
+
+def _descriptor(origin: Origin) -> dict[str, Json]:
+    said: dict[str, Json] = {
+        "licenses": [origin.licence] if origin.licence else [],
+        "revision": origin.commit,
+        "sourceURL": origin.repository,
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def parse(data: bytes) -> Manifest:

@@ -23,6 +23,11 @@ def slug(text: str, *, what: str = "model name") -> str:
     return text
 
 
+def is_slug(text: str) -> bool:
+    """Whether `slug` takes it."""
+    return len(text) <= _SLUG_LIMIT and _SLUG.fullmatch(text) is not None
+
+
 def alias(text: str) -> str:
     """`text` if it is a word that cannot be mistaken for a version."""
     if not _ALIAS.fullmatch(text) or _RESERVED_ALIAS.fullmatch(text) or len(text) > _SLUG_LIMIT:
@@ -30,6 +35,17 @@ def alias(text: str) -> str:
             f"alias {text[:80]!r} is not allowed",
             fix="use letters, digits and '_', not starting with a digit; "
             "'latest' and 'v<number>' are reserved",
+        )
+    return text
+
+
+def variant(text: str) -> str:
+    """`text` if it names a variant, such as `onnx` or `onnx-int8`."""
+    if len(text) > 64 or not _SLUG.fullmatch(text):
+        raise InvalidName(
+            f"variant {text[:80]!r} is not allowed",
+            fix="use lower-case letters and digits, words joined by one '.', '_' or '-', "
+            "at most 64 characters, for example 'onnx-int8'",
         )
     return text
 

@@ -38,6 +38,15 @@ class Table:
             raise self.error(name, f"must be a list of texts, found {_shown(value)}")
         return value
 
+    def tables(self, name: str) -> "list[Table]":
+        """The setting `name`, a list of tables (`[[…]]`); each has to be finished too."""
+        value = self._left.pop(name, [])
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.error(name, f"must be a list of tables, found {_shown(value)}")
+        return [
+            Table(self._file, f"{self._name}.{name}[{at}]", item) for at, item in enumerate(value)
+        ]
+
     def finish(self) -> None:
         """Refuse what was not taken."""
         if self._left:

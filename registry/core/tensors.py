@@ -12,6 +12,10 @@ DTYPES = frozenset(
 )
 
 
+# Where a file does not say, as TorchScript does not: shown as such, and nothing that can be served.
+UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """`shape` has None for each free dimension; a `shape` of None means that the rank is free."""
@@ -50,7 +54,7 @@ def signature(document: dict[str, Json]) -> Signature:
 
 def _tensor(item: dict[str, Json]) -> Tensor:
     dtype = fields.text(item, "dtype", what="tensor")
-    if dtype not in DTYPES:
+    if dtype not in DTYPES | {UNKNOWN}:
         raise InvalidInput(f"tensor dtype {dtype!r} is not one of {', '.join(sorted(DTYPES))}")
     name = fields.text(item, "name", what="tensor")
     if item.get("shape") is None:

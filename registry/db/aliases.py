@@ -27,10 +27,11 @@ def of_model(session: Session, model: str) -> Sequence[Alias]:
     return session.scalars(select(Alias).where(Alias.model == model).order_by(Alias.alias)).all()
 
 
-def history(session: Session, model: str, alias: str) -> Sequence[AliasChange]:
-    """Every move, newest first."""
-    return session.scalars(
-        select(AliasChange)
-        .where(AliasChange.model == model, AliasChange.alias == alias)
-        .order_by(AliasChange.id.desc())
-    ).all()
+def history(
+    session: Session, model: str, alias: str, *, before: int | None, limit: int
+) -> Sequence[AliasChange]:
+    """Moves, newest first, those before the one with the id `before`."""
+    ours = (AliasChange.model == model, AliasChange.alias == alias)
+    older = () if before is None else (AliasChange.id < before,)
+    statement = select(AliasChange).where(*ours, *older).order_by(AliasChange.id.desc())
+    return session.scalars(statement.limit(limit)).all()

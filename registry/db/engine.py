@@ -5,9 +5,9 @@ what it has read is still true when it writes. It commits only where the use cas
 `session.commit()`; leaving the block without that rolls everything back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -23,24 +23,50 @@ _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=10000",
 )
+# Compiling a statement takes 10 to 60 ms, and no statement here runs long enough to earn that.
 _POSTGRES_OPTIONS = (
-    "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+    "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s "
+    "-c jit=off"
 )
 # As many as the server has threads: no request waits for a connection, only for the database.
 _POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "pool_timeout": 10}
 _FULL = ("disk is full", "disk full", "No space left")
 
 
-__all__ = ["Database", "Session", "connect"]
+# Under this key a session lists the kinds of what it has appended to the log.
+APPENDED = "appended"
+
+__all__ = ["APPENDED", "Database", "Session", "connect"]
+
+
+class _Telling(Session):
+    """A session whose commits tell what they have added to the log."""
+
+    def __init__(
+        self, engine: Engine, listeners: Sequence[Callable[[Sequence[str]], None]]
+    ) -> None:
+        super().__init__(engine, expire_on_commit=False)
+        self._listeners = listeners
+
+    def commit(self) -> None:
+        super().commit()
+        appended = self.info.pop(APPENDED, ())
+        if appended:
+            for listener in self._listeners:
+                listener(appended)
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One pool of connections, used in two ways."""
+    """One pool of connections, used in two ways.
+
+    `listeners` are called, quickly, with the kinds of the log's entries that were just committed.
+    """
 
     engine: Engine
     reader: Engine
     writer: Engine
+    listeners: list[Callable[[Sequence[str]], None]] = field(default_factory=list)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -51,7 +77,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """One writer at a time on SQLite; rolled back unless the block commits."""
-        with _named_failures(), Session(self.writer, expire_on_commit=False) as session:
+        with _named_failures(), _Telling(self.writer, self.listeners) as session:
             yield session
 
     @contextmanager

@@ -5,26 +5,63 @@ what makes writers take turns, as BEGIN IMMEDIATE does on SQLite.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import func, insert, select, tuple_, update
+from sqlalchemy import bindparam, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from registry import errors
 from registry.core.merkle import Subtrees
-from registry.db.tables import LogEntry, LogHash, LogHead
+from registry.db.engine import APPENDED
+from registry.db.tables_log import LogEntry, LogHash, LogHead
 
 _ONLY = 1
+_HELD = "log head"
+
+# Every write passes here, so these are built once and speak of tables, not of objects.
+_HEADS, _ENTRIES, _HASHES = (
+    LogHead.metadata.tables[kind.__tablename__] for kind in (LogHead, LogEntry, LogHash)
+)
+_READ_HEAD = select(_HEADS.c.origin, _HEADS.c.size, _HEADS.c.checkpoint).where(_HEADS.c.id == _ONLY)
+_LOCK_HEAD = _READ_HEAD.with_for_update()
+_MOVE_HEAD = (
+    update(_HEADS)
+    .where(_HEADS.c.id == _ONLY, _HEADS.c.size == bindparam("old_size"))
+    .values(size=bindparam("new_size"), checkpoint=bindparam("signed"))
+    .returning(_HEADS.c.origin, _HEADS.c.size, _HEADS.c.checkpoint)
+)
+_ADD_ENTRY, _ADD_HASHES = insert(_ENTRIES), insert(_HASHES)
+_READ_HASHES = select(_HASHES.c.level, _HASHES.c.index, _HASHES.c.hash).where(
+    tuple_(_HASHES.c.level, _HASHES.c.index).in_(bindparam("wanted", expanding=True))
+)
+_READ_HASH = select(_HASHES.c.hash).where(
+    _HASHES.c.level == bindparam("level"), _HASHES.c.index == bindparam("index")
+)
 
 
-def head(session: Session) -> LogHead | None:
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The log's name, how many leaves it has, and the signed note over them."""
+
+    origin: str
+    size: int
+    checkpoint: str
+
+
+def head(session: Session) -> Head | None:
     """The head as it is now; None before the first start has made one."""
-    return session.get(LogHead, _ONLY)
+    row = session.execute(_READ_HEAD).one_or_none()
+    return None if row is None else Head(*row)
 
 
-def locked_head(session: Session) -> LogHead:
-    """The head, held until this transaction ends."""
-    statement = select(LogHead).where(LogHead.id == _ONLY).with_for_update()
-    return session.execute(statement.execution_options(populate_existing=True)).scalar_one()
+def locked_head(session: Session) -> Head:
+    """The head, held until this transaction ends; asking again costs nothing."""
+    transaction, held = session.info.get(_HELD, (None, None))
+    if isinstance(held, Head) and transaction is session.get_transaction():
+        return held
+    locked = Head(*session.execute(_LOCK_HEAD).one())
+    session.info[_HELD] = (session.get_transaction(), locked)
+    return locked
 
 
 def create_head(session: Session, *, origin: str, checkpoint: str) -> None:
@@ -35,21 +72,20 @@ def create_head(session: Session, *, origin: str, checkpoint: str) -> None:
 def move_head(session: Session, *, old_size: int, new_size: int, checkpoint: str) -> None:
     """Compare-and-swap from `old_size`; raises Conflict where another writer moved it."""
     moved = session.execute(
-        update(LogHead)
-        .where(LogHead.id == _ONLY, LogHead.size == old_size)
-        .values(size=new_size, checkpoint=checkpoint)
-        .returning(LogHead.id)
-    )
-    if moved.first() is None:
+        _MOVE_HEAD, {"old_size": old_size, "new_size": new_size, "signed": checkpoint}
+    ).one_or_none()
+    if moved is None:
         raise errors.Conflict("another writer appended to the log first", fix="try again")
+    session.info[_HELD] = (session.get_transaction(), Head(*moved))
 
 
 def add(session: Session, entry: LogEntry, hashes: Iterable[tuple[int, int, bytes]]) -> None:
     """Insert one leaf and the (level, index, hash) of the subtrees it completes."""
-    session.add(entry)
-    session.flush()
+    row = {column.name: getattr(entry, column.name) for column in _ENTRIES.columns}
+    session.execute(_ADD_ENTRY, row)
+    session.info.setdefault(APPENDED, []).append(entry.kind)
     rows = [{"level": level, "index": index, "hash": value} for level, index, value in hashes]
-    session.execute(insert(LogHash), rows)
+    session.execute(_ADD_HASHES, rows)
 
 
 def frontier(session: Session, size: int) -> dict[tuple[int, int], bytes]:
@@ -59,11 +95,7 @@ def frontier(session: Session, size: int) -> dict[tuple[int, int], bytes]:
     ]
     if not wanted:
         return {}
-    rows = session.execute(
-        select(LogHash.level, LogHash.index, LogHash.hash).where(
-            tuple_(LogHash.level, LogHash.index).in_(wanted)
-        )
-    )
+    rows = session.execute(_READ_HASHES, {"wanted": wanted})
     return {(level, index): value for level, index, value in rows}
 
 
@@ -71,8 +103,8 @@ def subtrees(session: Session) -> Subtrees:
     """Look-ups for `registry.core.merkle`'s proofs."""
 
     def find(level: int, index: int) -> bytes:
-        value = session.execute(
-            select(LogHash.hash).where(LogHash.level == level, LogHash.index == index)
+        value: bytes | None = session.execute(
+            _READ_HASH, {"level": level, "index": index}
         ).scalar_one_or_none()
         if value is None:
             raise errors.IntegrityError(f"the log has lost its hash ({level}, {index})")
@@ -119,9 +151,3 @@ def latest(
     if before is not None:
         statement = statement.where(LogEntry.index < before)
     return [(index, data) for index, data in session.execute(statement)]
-
-
-def counts(session: Session) -> dict[str, int]:
-    """How many entries there are of each kind."""
-    rows = session.execute(select(LogEntry.kind, func.count()).group_by(LogEntry.kind))
-    return dict(rows.tuples().all())

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from registry import errors
-from registry.db.tables import Deployment, Event
+from registry.db.tables_log import Deployment, Event
 
 
 def event(session: Session, event_id: str) -> Event | None:
@@ -28,6 +28,15 @@ def deployment(session: Session, environment: str, name: str) -> Deployment:
             fix="a reconciler sends one at each pass; see whether it runs",
         )
     return found
+
+
+def page(session: Session, *, behind: tuple[str, str] | None, limit: int) -> Sequence[Deployment]:
+    """By environment and name, those behind the pair."""
+    key = (Deployment.environment, Deployment.name)
+    statement = select(Deployment).order_by(*key).limit(limit)
+    if behind is not None:
+        statement = statement.where(tuple_(*key) > behind)
+    return session.scalars(statement).all()
 
 
 def deployments(session: Session) -> Sequence[Deployment]:

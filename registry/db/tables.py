@@ -1,6 +1,6 @@
-"""The tables, typed. SQLite and PostgreSQL hold exactly the same ones.
+"""The tables of the catalogue, typed: SQLite and PostgreSQL hold exactly the same ones.
 
-A change here needs a migration: `alembic check` compares the two in the tests.
+`schema` knows the modules with the others. `alembic check` in the tests wants their migrations.
 """
 
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 # SQLite counts row ids only in a column whose type is spelled INTEGER.
-_RowId = BigInteger().with_variant(Integer(), "sqlite")
+RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -57,61 +58,215 @@ class Table(DeclarativeBase):
     )
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Model(Table):
-    """A name, and the number its next version gets unless the publisher chooses a higher one."""
+    """A slug, and the number its next version gets unless the publisher chooses a higher one.
+
+    `display_name` is what dialects without our name rules call it. A deleted model keeps its row,
+    so that no version number is ever given out twice.
+    """
 
     __tablename__ = "models"
 
     name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    display_name: Mapped[str] = mapped_column(String(256), unique=True)
     description: Mapped[str] = mapped_column(Text)
+    owner: Mapped[str] = mapped_column(String(256))
     next_version: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(Instant)
+    updated_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    deleted_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class ModelTag(Table):
+    """A label of a model; `start` is the value's beginning, short enough for any index."""
+
+    __tablename__ = "model_tags"
+    __table_args__ = (Index(None, "key", "start", "model"),)
+
+    model: Mapped[str] = mapped_column(ForeignKey("models.name"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(256), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    start: Mapped[str] = mapped_column(String(128))
 
 
 class Blob(Table):
-    """Bytes that a version refers to. What is stored but not listed here is an orphan."""
+    """A claim on bytes: written before they are stored, so nothing is stored that no row names.
+
+    `used_at` is when somebody last brought or took them for a new purpose; `condemned_at` is set
+    by a sweep that found no reference, and cleared by the next claim.
+    """
 
     __tablename__ = "blobs"
 
     digest: Mapped[str] = mapped_column(String(71), primary_key=True)
     size: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(Instant)
+    used_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    condemned_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
+
+
+PENDING, READY, FAILED, EXPIRED, ERASED = "pending", "ready", "failed", "expired", "erased"
 
 
 class Version(Table):
-    """One immutable version; `digest` is the sha256 of `manifest`, kept as the very bytes."""
+    """One number of a model, and what its publisher said of it.
+
+    `status` is pending, ready, failed, expired or erased. `digest` names the variant it was first
+    published in; it is null until there is one, and stays when the bytes go.
+    """
 
     __tablename__ = "versions"
-    __table_args__ = (UniqueConstraint("model", "version"),)
+    __table_args__ = (
+        UniqueConstraint("model", "version"),
+        # Each ends with the id, so that it gives the newest of its equals first.
+        *(
+            Index(None, name, "id")
+            for name in (
+                "model", "status", "owner", "licence", "commit", "run_id", "created_at",
+                "updated_at",
+            )
+        ),
+    )  # fmt: skip
 
-    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
     model: Mapped[str] = mapped_column(ForeignKey("models.name"))
     version: Mapped[int] = mapped_column(BigInteger)
-    digest: Mapped[str] = mapped_column(String(71), index=True)
+    status: Mapped[str] = mapped_column(String(16))
+    status_message: Mapped[str] = mapped_column(Text)
+    digest: Mapped[str | None] = mapped_column(String(71), index=True)
+    actor: Mapped[str] = mapped_column(String(128))
+    owner: Mapped[str] = mapped_column(String(256))
+    description: Mapped[str] = mapped_column(Text)
+    licence: Mapped[str] = mapped_column(String(128))
+    commit: Mapped[str] = mapped_column(String(128))
+    repository: Mapped[str] = mapped_column(String(1024))
+    source: Mapped[str] = mapped_column(Text)
+    run_id: Mapped[str] = mapped_column(String(256))
+    card: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    # No change goes by without moving it, whoever makes it: what is kept of a version in memory
+    # is good for as long as this stays.
+    updated_at: Mapped[datetime] = mapped_column(Instant, onupdate=_now)
+
+    # Loaded where a query says so, and nowhere by accident.
+    variants: Mapped[list["Variant"]] = relationship(order_by="Variant.id", lazy="raise")
+    tags: Mapped[list["VersionTag"]] = relationship(order_by="VersionTag.key", lazy="raise")
+    metrics: Mapped[list["Metric"]] = relationship(order_by="Metric.key", lazy="raise")
+    parameters: Mapped[list["Parameter"]] = relationship(order_by="Parameter.key", lazy="raise")
+    datasets: Mapped[list["Dataset"]] = relationship(order_by="Dataset.name", lazy="raise")
+    parents: Mapped[list["Derivation"]] = relationship(
+        order_by="Derivation.relation, Derivation.reference",
+        foreign_keys="Derivation.version_id",
+        lazy="raise",
+    )
+
+
+class Variant(Table):
+    """One form of a version; `digest` is the sha256 of `manifest`, kept as the very bytes.
+
+    `config` is the manifest's small config document: here, not in the store, where it would cost
+    a publication more than all else.
+    """
+
+    __tablename__ = "variants"
+    __table_args__ = (
+        UniqueConstraint("version_id", "name"),
+        Index(None, "format", "version_id"),
+        Index(None, "publisher", "version_id"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id"))
+    name: Mapped[str] = mapped_column(String(64))
     format: Mapped[str] = mapped_column(String(32))
+    digest: Mapped[str] = mapped_column(String(71), index=True)
+    config_digest: Mapped[str] = mapped_column(String(71), index=True)
+    config: Mapped[bytes] = mapped_column(LargeBinary)
     size: Mapped[int] = mapped_column(BigInteger)
     publisher: Mapped[str] = mapped_column(String(128))
-    actor: Mapped[str] = mapped_column(String(128))
     manifest: Mapped[bytes] = mapped_column(LargeBinary)
     publisher_bundle: Mapped[bytes] = mapped_column(LargeBinary)
     registry_bundle: Mapped[bytes] = mapped_column(LargeBinary)
     signature: Mapped[dict[str, Any]] = mapped_column(JSON)
-    details: Mapped[dict[str, Any]] = mapped_column(JSON)
     log_index: Mapped[int] = mapped_column(ForeignKey("log_entries.index"), unique=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
 
-    files: Mapped[list["File"]] = relationship(order_by="File.path", lazy="selectin")
+    files: Mapped[list["File"]] = relationship(order_by="File.path", lazy="raise")
 
 
 class File(Table):
-    """One file of a version, by its relative POSIX path."""
+    """One file of a variant, by its relative POSIX path."""
 
     __tablename__ = "files"
 
-    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id"), primary_key=True)
+    variant_id: Mapped[int] = mapped_column(ForeignKey("variants.id"), primary_key=True)
     path: Mapped[str] = mapped_column(String(512), primary_key=True)
     digest: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), index=True)
     size: Mapped[int] = mapped_column(BigInteger)
+
+
+class VersionTag(Table):
+    """A label of a version. The index gives those with one value, newest first, in its order."""
+
+    __tablename__ = "version_tags"
+    __table_args__ = (Index(None, "key", "start", "version_id"),)
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(256), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    start: Mapped[str] = mapped_column(String(128))
+
+
+class Metric(Table):
+    """A number that was measured on a version."""
+
+    __tablename__ = "version_metrics"
+    __table_args__ = (Index(None, "key", "value", "version_id"),)
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(256), primary_key=True)
+    value: Mapped[float] = mapped_column(Float(53))
+
+
+class Parameter(Table):
+    """A setting that a version was trained with."""
+
+    __tablename__ = "version_parameters"
+    __table_args__ = (Index(None, "key", "start", "version_id"),)
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(256), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    start: Mapped[str] = mapped_column(String(128))
+
+
+class Dataset(Table):
+    """Data that a version was made from; the digest says exactly which."""
+
+    __tablename__ = "version_datasets"
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(256), primary_key=True, index=True)
+    digest: Mapped[str] = mapped_column(String(71), index=True)
+    uri: Mapped[str] = mapped_column(String(1024))
+
+
+class Derivation(Table):
+    """An edge of lineage, from a version to what it was made of.
+
+    `parent_id` is null where the parent is not in this registry and `reference` is all we know.
+    """
+
+    __tablename__ = "derivations"
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id"), primary_key=True)
+    relation: Mapped[str] = mapped_column(String(32), primary_key=True)
+    reference: Mapped[str] = mapped_column(String(512), primary_key=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("versions.id"), index=True)
 
 
 class Alias(Table):
@@ -123,7 +278,7 @@ class Alias(Table):
     )
 
     model: Mapped[str] = mapped_column(String(128), primary_key=True)
-    alias: Mapped[str] = mapped_column(String(128), primary_key=True)
+    alias: Mapped[str] = mapped_column(String(128), primary_key=True, index=True)
     version: Mapped[int] = mapped_column(BigInteger)
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
@@ -132,9 +287,9 @@ class AliasChange(Table):
     """Each move of an alias, kept for ever; `version` is null where it was removed."""
 
     __tablename__ = "alias_history"
-    __table_args__ = (Index(None, "model", "alias"),)
+    __table_args__ = (Index(None, "model", "alias", "id"),)
 
-    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
     model: Mapped[str] = mapped_column(String(128))
     alias: Mapped[str] = mapped_column(String(128))
     version: Mapped[int | None] = mapped_column(BigInteger)
@@ -143,74 +298,3 @@ class AliasChange(Table):
     reason: Mapped[str] = mapped_column(Text)
     log_index: Mapped[int] = mapped_column(ForeignKey("log_entries.index"))
     at: Mapped[datetime] = mapped_column(Instant)
-
-
-class Token(Table):
-    """Who may call, and as what. Only the sha256 of the secret is kept."""
-
-    __tablename__ = "tokens"
-
-    id: Mapped[str] = mapped_column(String(16), primary_key=True)
-    name: Mapped[str] = mapped_column(String(128))
-    role: Mapped[str] = mapped_column(String(16))
-    secret_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
-    created_by: Mapped[str] = mapped_column(String(128))
-    created_at: Mapped[datetime] = mapped_column(Instant)
-    revoked_at: Mapped[datetime | None] = mapped_column(Instant)
-
-
-class LogEntry(Table):
-    """One leaf of the Merkle log, byte for byte; the other columns only help to find it."""
-
-    __tablename__ = "log_entries"
-    __table_args__ = (Index(None, "model", "version"),)
-
-    index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    leaf: Mapped[bytes] = mapped_column(LargeBinary)
-    kind: Mapped[str] = mapped_column(String(32), index=True)
-    model: Mapped[str | None] = mapped_column(String(128))
-    version: Mapped[int | None] = mapped_column(BigInteger)
-    at: Mapped[datetime] = mapped_column(Instant)
-
-
-class LogHash(Table):
-    """The root of the complete subtree over leaves index·2^level up to (index+1)·2^level."""
-
-    __tablename__ = "log_hashes"
-
-    level: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    hash: Mapped[bytes] = mapped_column(LargeBinary(32))
-
-
-class LogHead(Table):
-    """The one row that every append moves: how many leaves there are, and the signed note."""
-
-    __tablename__ = "log_head"
-
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    origin: Mapped[str] = mapped_column(String(255))
-    size: Mapped[int] = mapped_column(BigInteger)
-    checkpoint: Mapped[str] = mapped_column(Text)
-
-
-class Event(Table):
-    """An event told from outside, by its sender's id: telling it twice logs it once."""
-
-    __tablename__ = "events"
-
-    id: Mapped[str] = mapped_column(String(128), primary_key=True)
-    body_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
-    log_index: Mapped[int] = mapped_column(ForeignKey("log_entries.index"))
-
-
-class Deployment(Table):
-    """The last status document that a reconciler sent for one deployment."""
-
-    __tablename__ = "deployments"
-
-    environment: Mapped[str] = mapped_column(String(128), primary_key=True)
-    name: Mapped[str] = mapped_column(String(128), primary_key=True)
-    document: Mapped[dict[str, Any]] = mapped_column(JSON)
-    updated_by: Mapped[str] = mapped_column(String(128))
-    updated_at: Mapped[datetime] = mapped_column(Instant)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.db.tables import Token
+from registry.db.tables_log import Token
 
 
 def find(session: Session, token_id: str) -> Token | None:
@@ -13,6 +13,7 @@ def find(session: Session, token_id: str) -> Token | None:
     return session.get(Token, token_id)
 
 
-def of_role(session: Session, role: str) -> Sequence[Token]:
-    """All with this role, oldest first."""
-    return session.scalars(select(Token).where(Token.role == role).order_by(Token.created_at)).all()
+def page(session: Session, *, after: str, limit: int) -> Sequence[Token]:
+    """Up to `limit` tokens whose ids come after `after`, by id."""
+    statement = select(Token).where(Token.id > after).order_by(Token.id).limit(limit)
+    return session.scalars(statement).all()

@@ -1,104 +1,239 @@
-"""Models, their versions, and the blobs these refer to."""
+"""Models and their versions, loaded whole or bare, and how they come to be."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session, defer
+from sqlalchemy import Insert, bindparam, func, insert, select, update
+from sqlalchemy import Table as FromTable
+from sqlalchemy.orm import Session, defer, selectinload
+from sqlalchemy.orm.interfaces import ORMOption
 
 from registry import errors
-from registry.db.tables import Blob, Model, Version
+from registry.db import oci_models
+from registry.db.tables import (
+    Dataset,
+    Derivation,
+    File,
+    Metric,
+    Model,
+    ModelTag,
+    Parameter,
+    Table,
+    Variant,
+    Version,
+    VersionTag,
+)
+
+_HEAVY = (
+    Variant.manifest,
+    Variant.config,
+    Variant.publisher_bundle,
+    Variant.registry_bundle,
+)
+_TABLES: dict[type[Table], FromTable] = {
+    kind: kind.metadata.tables[kind.__tablename__]
+    for kind in (Version, Variant, File, VersionTag, Metric, Parameter, Dataset, Derivation)
+}
+_MODELS = Model.metadata.tables[Model.__tablename__]
+_INSERT: dict[type[Table], Insert] = {kind: insert(table) for kind, table in _TABLES.items()}
+_RETURNING = {
+    kind: insert(_TABLES[kind]).returning(_TABLES[kind].c.id) for kind in (Version, Variant)
+}
+_TAKE_NUMBER = (
+    update(_MODELS)
+    .where(_MODELS.c.name == bindparam("model"), _MODELS.c.next_version == bindparam("expected"))
+    .values(next_version=bindparam("following"), updated_at=bindparam("now"))
+    .returning(_MODELS.c.name)
+)
+_IDENTITY = select(
+    *(_TABLES[Version].c[name] for name in ("id", "status", "digest", "updated_at"))
+).where(
+    _TABLES[Version].c.model == bindparam("model"),
+    _TABLES[Version].c.version == bindparam("version"),
+)
+# All that a version's document shows, and nothing that it does not.
+WHOLE: tuple[ORMOption, ...] = (
+    defer(Version.card, raiseload=True),
+    selectinload(Version.variants).options(
+        selectinload(Variant.files), *(defer(column, raiseload=True) for column in _HEAVY)
+    ),
+    selectinload(Version.tags),
+    selectinload(Version.metrics),
+    selectinload(Version.parameters),
+    selectinload(Version.datasets),
+    selectinload(Version.parents),
+)
+
+
+def find_model(session: Session, name: str) -> Model | None:
+    """The model, deleted or not, or None."""
+    return session.get(Model, name)
 
 
 def model(session: Session, name: str) -> Model:
-    """Raises NotFound."""
-    found = session.get(Model, name)
-    if found is None:
+    """Raises NotFound, also for a deleted one."""
+    found = find_model(session, name)
+    if found is None or found.deleted_at is not None:
         raise errors.NotFound(f"no model {name!r}", fix="see GET /v1/models for those there are")
     return found
 
 
-def models(session: Session) -> Sequence[Model]:
-    """All, by name."""
-    return session.scalars(select(Model).order_by(Model.name)).all()
+def model_tags(session: Session, name: str) -> Sequence[ModelTag]:
+    """The model's tags, by key."""
+    statement = select(ModelTag).where(ModelTag.model == name).order_by(ModelTag.key)
+    return session.scalars(statement).all()
 
 
-def ensure_model(session: Session, name: str, *, now: datetime) -> Model:
-    """The model, made where this is its first version."""
-    found = session.get(Model, name)
+def ensure_model(
+    session: Session, name: str, *, display_name: str = "", now: datetime
+) -> tuple[Model, bool]:
+    """The model, made (or brought back) where it is not there; and whether it was made."""
+    found = find_model(session, name)
+    if found is not None and found.deleted_at is None:
+        return found, False
     if found is None:
-        found = Model(name=name, description="", next_version=1, created_at=now)
+        found = Model(
+            name=name,
+            display_name=display_name or name,
+            description="",
+            owner="",
+            next_version=1,
+            created_at=now,
+            updated_at=now,
+        )
         session.add(found)
-        session.flush()
-    return found
+    else:
+        found.deleted_at, found.display_name = None, display_name or name
+        found.created_at = found.updated_at = now
+    session.flush()
+    return found, True
 
 
-def describe(session: Session, name: str, description: str) -> None:
-    """Set what the model is for."""
-    session.execute(update(Model).where(Model.name == name).values(description=description))
-
-
-def take_number(session: Session, name: str, *, expected: int, number: int) -> None:
+def take_number(session: Session, name: str, *, expected: int, number: int, now: datetime) -> None:
     """Give out `number`; raises Conflict where `next_version` is no longer `expected`."""
+    following = max(expected, number + 1)
     taken = session.execute(
-        update(Model)
-        .where(Model.name == name, Model.next_version == expected)
-        .values(next_version=max(expected, number + 1))
-        .returning(Model.name)
+        _TAKE_NUMBER, {"model": name, "expected": expected, "following": following, "now": now}
     )
     if taken.first() is None:
         raise errors.Conflict(f"another publisher took version {number} first", fix="try again")
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """As much of a version as tells whether it is the one that is meant, and still the same.
+
+    Every change of a version moves `updated_at`.
+    """
+
+    id: int
+    status: str
+    digest: str | None
+    updated_at: datetime
+
+
+def identity(session: Session, model_name: str, number: int) -> Identity | None:
+    """Which version that is, or None; a tenth of the cost of loading it."""
+    row = session.execute(_IDENTITY, {"model": model_name, "version": number}).one_or_none()
+    return None if row is None else Identity(*row)
+
+
 def find(session: Session, model_name: str, number: int) -> Version | None:
-    """The version, or None."""
-    return session.scalars(
-        select(Version).where(Version.model == model_name, Version.version == number)
-    ).one_or_none()
+    """The bare row, or None."""
+    statement = select(Version).where(Version.model == model_name, Version.version == number)
+    return session.scalars(statement).one_or_none()
 
 
 def version(session: Session, model_name: str, number: int) -> Version:
-    """Raises NotFound, saying which part is missing."""
+    """The bare row; raises NotFound, saying which part is missing."""
     found = find(session, model_name, number)
     if found is None:
-        model(session, model_name)
-        raise errors.NotFound(
-            f"model {model_name!r} has no version {number}",
-            fix=f"see GET /v1/models/{model_name} for those it has",
-        )
+        raise _missing(session, model_name, number)
     return found
 
 
-def of_model(session: Session, model_name: str) -> Sequence[Version]:
-    """All versions, newest first, without their manifests and signatures."""
-    heavy = (Version.manifest, Version.publisher_bundle, Version.registry_bundle)
-    return session.scalars(
+def whole(session: Session, model_name: str, number: int) -> Version:
+    """The version with all that its document shows; raises NotFound."""
+    found = session.scalars(
         select(Version)
-        .where(Version.model == model_name)
-        .order_by(Version.version.desc())
-        .options(*(defer(column, raiseload=True) for column in heavy))
-    ).all()
-
-
-def newest_numbers(session: Session) -> dict[str, int]:
-    """The highest version of each model."""
-    rows = session.execute(select(Version.model, func.max(Version.version)).group_by(Version.model))
-    return dict(rows.tuples().all())
+        .where(Version.model == model_name, Version.version == number)
+        .options(*WHOLE)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if found is None:
+        raise _missing(session, model_name, number)
+    return found
 
 
 def add(session: Session, new: Version) -> None:
-    """Insert it; raises Conflict (at flush) where the number is taken."""
-    session.add(new)
-    session.flush()
+    """Insert a version with its variants and all that is said of it.
+
+    `new` stays an object of its own that no session knows: every publication comes through here,
+    and the unit of work would take longer than all the rest of it.
+    """
+    new.id = _insert(session, new)
+    for variant in new.variants:
+        variant.version_id = new.id
+        add_variant(session, variant)
+    for rows in (new.tags, new.metrics, new.parameters, new.datasets, new.parents):
+        for row in rows:
+            row.version_id = new.id
+        if rows:
+            session.execute(_INSERT[type(rows[0])], [_values(row) for row in rows])
 
 
-def ensure_blobs(session: Session, sizes: Iterable[tuple[str, int]], *, now: datetime) -> None:
-    """List blobs, as (digest, size), that a version is about to refer to."""
-    wanted = dict(sizes)
-    known = set(session.scalars(select(Blob.digest).where(Blob.digest.in_(wanted))))
-    session.add_all(
-        Blob(digest=digest, size=size, created_at=now)
-        for digest, size in wanted.items()
-        if digest not in known
+def add_variant(session: Session, new: Variant) -> None:
+    """Insert a variant with its files; `new` stays an object of its own, as above."""
+    new.id = _insert(session, new)
+    for file in new.files:
+        file.variant_id = new.id
+    session.execute(_INSERT[File], [_values(file) for file in new.files])
+    oci_models.name_evidence(session, new)
+
+
+def count(session: Session, model_name: str) -> int:
+    """How many versions the model has, in whatever state."""
+    statement = select(func.count()).select_from(Version).where(Version.model == model_name)
+    return session.execute(statement).scalar_one()
+
+
+def variants(session: Session, version_id: int) -> Sequence[Variant]:
+    """Every variant of a version, the one it was first published in first, with its files."""
+    return session.scalars(
+        select(Variant)
+        .where(Variant.version_id == version_id)
+        .order_by(Variant.id)
+        .options(selectinload(Variant.files))
+    ).all()
+
+
+def files(session: Session, variant_id: int) -> Sequence[File]:
+    """The files of one variant, by path."""
+    statement = select(File).where(File.variant_id == variant_id).order_by(File.path)
+    return session.scalars(statement).all()
+
+
+def card(session: Session, version_id: int) -> str:
+    """The model card's text, empty where there is none."""
+    return session.execute(select(Version.card).where(Version.id == version_id)).scalar_one()
+
+
+def _insert(session: Session, row: Version | Variant) -> int:
+    found: int = session.execute(_RETURNING[type(row)], _values(row)).scalar_one()
+    return found
+
+
+def _values(row: Table) -> dict[str, object]:
+    """The columns of a row that are set."""
+    columns = _TABLES[type(row)].columns
+    found = {column.name: getattr(row, column.name) for column in columns}
+    return {name: value for name, value in found.items() if name != "id" or value is not None}
+
+
+def _missing(session: Session, model_name: str, number: int) -> errors.NotFound:
+    model(session, model_name)
+    return errors.NotFound(
+        f"model {model_name!r} has no version {number}",
+        fix=f"see GET /v1/models/{model_name} for those it has",
     )
-    session.flush()

@@ -1,84 +1,78 @@
-"""The inspecting process: `python -m registry.formats.child`, started by `inspection` only.
+"""The inspecting process: what a child of the `zygote` does once it is shut in.
 
-It imports what it needs, shuts itself in, and only then looks at the model, which comes as an
-open file descriptor. One JSON request on stdin, one JSON answer on stdout; native libraries
-that print do so on stderr.
+The model comes as open file descriptors, in the order of the request's `opened`. A JSON request
+in, a JSON answer out: {"signature", "detail"} or {"refused": {"code", "detail", "fix"}}.
 """
 
-import importlib
-import mmap
-import os
-import sys
+from collections.abc import Callable, Mapping
 from math import prod
 
 from registry import errors
 from registry.core import canonical, fields
 from registry.core.canonical import Json
 from registry.core.tensors import Signature
-from registry.formats import confine, detect
+from registry.formats import (
+    content,
+    detect,
+    onnx_model,
+    safetensors,
+    saved_model,
+    side_files,
+    torchscript,
+)
+from registry.formats.model import Found, Model, Opened
 from registry.formats.refusal import unsafe
 
 MAX_TENSORS = 1000
 MAX_NAME = 512
 MAX_ELEMENTS = 1 << 31
-_PARSERS = {
-    detect.ONNX: "registry.formats.onnx_model",
-    detect.SAVED_MODEL: "registry.formats.saved_model",
+_PARSERS: Mapping[str, Callable[[Model], Found]] = {
+    detect.ONNX: onnx_model.inspect,
+    detect.SAVED_MODEL: saved_model.inspect,
+    detect.SAFETENSORS: safetensors.inspect,
+    detect.TORCHSCRIPT: torchscript.inspect,
 }
 
 
-def main() -> None:
-    """Answer {"signature", "detail"} or {"refused": {"code", "detail", "fix"}}."""
-    answer_to = os.dup(1)
-    os.dup2(2, 1)
-    request = canonical.decode_object(sys.stdin.buffer.read(), what="inspection request")
+def answer(request: bytes, descriptors: range, walls: list[str]) -> bytes:
+    """See above. What is not a refusal leaves as an exception and ends the process."""
+    document = canonical.decode_object(request, what="inspection request")
     try:
-        answer = _answer(request)
+        return canonical.encode(_inspect(document, descriptors, walls))
     except errors.PlimsollError as error:
         refused: Json = {"code": error.code, "detail": error.detail, "fix": error.fix}
-        answer = {"refused": refused}
-    with os.fdopen(answer_to, "wb") as stream:
-        stream.write(canonical.encode(answer))
+        return canonical.encode({"refused": refused})
 
 
-def _answer(request: dict[str, Json]) -> dict[str, Json]:
-    what = "inspection request"
-    found, head = (fields.text(request, name, what=what) for name in ("format", "head"))
-    listed = fields.mapping(request, "sizes", what=what)
-    sizes = {path: size for path, size in listed.items() if isinstance(size, int)}
-    descriptor = fields.integer(request, "descriptor", what=what)
-    # Here and not at the top: a parser is heavy, and only the right one is loaded.
-    parser = importlib.import_module(_PARSERS[found])
-    walls = confine.confine(
-        memory_bytes=fields.integer(request, "memoryBytes", what=what),
-        cpu_seconds=fields.integer(request, "cpuSeconds", what=what),
-    )
+def _inspect(document: dict[str, Json], descriptors: range, walls: list[str]) -> dict[str, Json]:
+    found, model = _asked(document, descriptors)
     try:
-        data = _mapped(descriptor, head)
-        detect.check_content(data, head, found)
-        signature, detail = parser.inspect(data, head, sizes)
+        content.check(model.head, found)
+        inspected = _PARSERS[found](model)
     except MemoryError:
         raise unsafe(
-            head,
+            model.head.path,
             "reading it takes far more memory than a model of its size needs",
             fix="export the model again; if it is honest, raise the registry's inspection limit",
         ) from None
-    _check_signature(signature, head)
-    return {"signature": signature.document(), "detail": {**detail, "isolation": list(walls)}}
+    side_files.check(model.sizes.keys() - inspected.files, found)
+    _check_signature(inspected.signature, model.head.path)
+    detail: dict[str, Json] = {**inspected.detail, "isolation": list(walls)}
+    return {"signature": inspected.signature.document(), "detail": detail}
 
 
-def _mapped(descriptor: int, head: str) -> memoryview:
-    size = os.fstat(descriptor).st_size
-    if size == 0:
-        return memoryview(b"")
-    if size >= 1 << 31:
-        raise unsafe(
-            head,
-            f"{size} bytes: no protobuf message may have 2 GiB or more",
-            fix="keep the weights in external data files (onnx.save_model with "
-            "save_as_external_data=True) or in variables/",
-        )
-    return memoryview(mmap.mmap(descriptor, size, prot=mmap.PROT_READ))
+def _asked(document: dict[str, Json], descriptors: range) -> tuple[str, Model]:
+    what = "inspection request"
+    found, head = (fields.text(document, name, what=what) for name in ("format", "head"))
+    listed = fields.mapping(document, "sizes", what=what)
+    sizes = {path: size for path, size in listed.items() if isinstance(size, int)}
+    names = fields.sequence(document, "opened", what=what)
+    opened = {
+        path: Opened(path, sizes[path], descriptor)
+        for path, descriptor in zip(names, descriptors, strict=True)
+        if isinstance(path, str)
+    }
+    return found, Model(opened[head], opened, sizes)
 
 
 def _check_signature(signature: Signature, head: str) -> None:
@@ -97,7 +91,3 @@ def _check_signature(signature: Signature, head: str) -> None:
                     f"{len(tensor.name)} characters",
                     fix="declare the true shape; leave free dimensions open",
                 )
-
-
-if __name__ == "__main__":
-    main()

@@ -6,24 +6,28 @@ hostile, hanging and greedy ones end as UnsafeModel with the file's name and the
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from registry import errors
 from registry.core import canonical, fields, tensors
 from registry.core.canonical import Json
-from registry.formats import detect, sandbox
+from registry.formats import detect, sandbox, zygote
 from registry.formats.refusal import unsafe
 
-_CHILD = ("-m", "registry.formats.child")
+_JOB = "registry.formats.child"
 _BROKEN = "export the model again; if it is honest, report this with the model"
 _SLOW = "export a smaller model, or raise the registry's inspection limits"
+
+# Opens a file of the model by its path there; with a number, its first so many bytes are enough.
+Fetch = Callable[[str, int | None], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`memory_bytes` is what the parser may use beyond three times the head file's own size."""
+    """`memory_bytes` is for the parser, beyond what a file takes that must be read whole."""
 
     model_bytes: int = 64 << 30
     memory_bytes: int = 1 << 30
@@ -40,31 +44,84 @@ class Inspection:
     detail: dict[str, Json] = field(default_factory=dict)
 
 
-def inspect(files: Mapping[str, Path], format: str | None, limits: Limits) -> Inspection:  # noqa: A002
-    """Inspect the model made of `files` (path in the model to local file).
+class Inspector:
+    """Inspects models, several at once where threads ask. `close` ends its processes."""
 
-    `format` None means: find out. Only the head file is opened, read-only, so the local files
-    may be the stored blobs themselves. Raises UnsafeModel, TooLarge or InvalidInput.
-    """
-    sizes = _sizes(files, limits)
-    found, head = detect.head(sizes, format)
-    descriptor = os.open(files[head], os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
+    def __init__(self) -> None:
+        self._sandbox = sandbox.Sandbox(_JOB)
+
+    def inspect(
+        self,
+        sizes: Mapping[str, int],
+        fetch: Fetch,
+        format: str | None,  # noqa: A002
+        limits: Limits,
+    ) -> Inspection:
+        """Inspect the model made of the files in `sizes` (path to bytes), in `format` or any.
+
+        Only the head, and shards of weights, are ever fetched: what is in the other files cannot
+        make a model unsafe. Raises UnsafeModel, TooLarge, InvalidInput, Busy or Unavailable.
+        """
+        _check_total(sizes, limits)
+        found, head = detect.head(sizes, format)
+        wanted = detect.wanted(found, head, sizes)
+        if len(wanted) > zygote.MAX_FILES:
+            raise errors.TooLarge(
+                f"the weights are in {len(wanted)} files, at most {zygote.MAX_FILES} are allowed",
+                fix="save them in larger shards",
+            )
+        bounds = sandbox.Bounds(
+            memory_bytes=limits.memory_bytes + detect.memory(found, sizes[head]),
+            cpu_seconds=limits.cpu_seconds,
+            wall_seconds=limits.wall_seconds,
+        )
         request = canonical.encode(
-            {
-                "format": found,
-                "head": head,
-                "sizes": sizes,
-                "descriptor": descriptor,
-                "memoryBytes": limits.memory_bytes + 3 * sizes[head],
-                "cpuSeconds": limits.cpu_seconds,
-            }
+            {"format": found, "head": head, "sizes": dict(sizes), "opened": list(wanted)}
         )
-        outcome = sandbox.run(
-            _CHILD, request, descriptor=descriptor, wall_seconds=limits.wall_seconds
+        with ExitStack() as stack:
+            files = []
+            for path, count in wanted.items():
+                files.append(fetch(path, count))
+                stack.callback(os.close, files[-1])
+            outcome = self._sandbox.run(request, files=files, bounds=bounds)
+        return _read(outcome, found, head)
+
+    def close(self) -> None:
+        """Inspecting again is possible, and starts new processes."""
+        self._sandbox.close()
+
+
+def open_plain(path: str, local: Path) -> int:
+    """A descriptor of `local`, which is `path` in the model. Raises UnsafeModel.
+
+    A link is refused: what it leads to may be anything, and may change.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        status = local.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise unsafe(path, "not a plain file", fix="push plain files, without symbolic links")
+        if status.st_nlink != 1:
+            raise unsafe(path, "a hard link to another file", fix="copy it instead of linking it")
+        return os.open(local, flags)
+    except OSError as error:
+        raise unsafe(
+            path, f"cannot be read: {error.strerror}", fix="push the file again"
+        ) from error
+
+
+def _check_total(sizes: Mapping[str, int], limits: Limits) -> None:
+    total = sum(sizes.values())
+    if total > limits.model_bytes:
+        raise errors.TooLarge(
+            f"the model has {total} bytes, at most {limits.model_bytes} are allowed",
+            fix="push a smaller model, or raise the registry's limit on the size of a model",
         )
-    finally:
-        os.close(descriptor)
+
+
+def _read(
+    outcome: sandbox.Ended | sandbox.Stopped | sandbox.Failed, found: str, head: str
+) -> Inspection:
     match outcome:
         case sandbox.Ended(answer):
             return _read_answer(answer, found, head)
@@ -72,32 +129,6 @@ def inspect(files: Mapping[str, Path], format: str | None, limits: Limits) -> In
             raise unsafe(head, f"the inspection {reason}", fix=_SLOW)
         case sandbox.Failed(reason):
             raise unsafe(head, f"the inspection {reason}", fix=_BROKEN)
-
-
-def _sizes(files: Mapping[str, Path], limits: Limits) -> dict[str, int]:
-    sizes = {path: _plain_size(path, local) for path, local in files.items()}
-    total = sum(sizes.values())
-    if total > limits.model_bytes:
-        raise errors.TooLarge(
-            f"the model has {total} bytes, at most {limits.model_bytes} are allowed",
-            fix="push a smaller model, or raise the registry's limit on the size of a model",
-        )
-    return sizes
-
-
-def _plain_size(path: str, local: Path) -> int:
-    """A link is refused: what it leads to may be anything, and may change."""
-    try:
-        status = local.lstat()
-    except OSError as error:
-        raise unsafe(
-            path, f"cannot be read: {error.strerror}", fix="push the file again"
-        ) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise unsafe(path, "not a plain file", fix="push plain files, without symbolic links")
-    if status.st_nlink != 1:
-        raise unsafe(path, "a hard link to another file", fix="copy the file instead of linking it")
-    return status.st_size
 
 
 def _read_answer(answer: bytes, found: str, head: str) -> Inspection:

@@ -5,7 +5,7 @@ CVE-2026-34446 are what happens otherwise.
 """
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import prod
 from typing import Any
 
@@ -36,6 +36,11 @@ class Weights:
         self._head = head
         self._sizes = sizes
         self._taken: dict[str, int] = {}
+
+    @property
+    def files(self) -> Collection[str]:
+        """The files that weights were found to lie in."""
+        return self._taken.keys()
 
     def check_initializer(self, tensor: Any) -> None:
         """Weights of a graph may lie in another file of the model."""

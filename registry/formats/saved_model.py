@@ -1,7 +1,7 @@
 """SavedModel: its protobuf parsed and walked, its serving signature read. Never loaded."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -11,12 +11,22 @@ from registry.core import names
 from registry.core.canonical import Json
 from registry.core.tensors import DTYPES, Signature, Tensor
 from registry.formats import saved_model_graph, tensorflow_protos
+from registry.formats.model import Found, Model
 from registry.formats.refusal import unsafe
 
 _AGAIN = "export the model with tf.saved_model.save or keras model.export and push that"
 _SIGNATURE = "serving_default"
 _INITIALISER = "__saved_model_init_op"
 _INDEX = "variables/variables.index"
+# TensorFlow and Keras write these too, and no loader runs them.
+_BESIDE = frozenset(
+    {
+        "fingerprint.pb",
+        "keras_metadata.pb",
+        "debug/saved_model_debug_info.pb",
+        "assets.extra/tf_serving_warmup_requests",
+    }
+)
 _SHARD = re.compile(r"variables/variables\.data-(\d{5})-of-(\d{5})")
 # tensorflow/core/framework/types.proto; a reference type is the same number plus 100.
 _DTYPES = {
@@ -26,29 +36,29 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def inspect(
-    data: memoryview, head: str, sizes: Mapping[str, int]
-) -> tuple[Signature, dict[str, Json]]:
-    """Signature and detail of the model in `data`; raises UnsafeModel."""
+def inspect(asked: Model) -> Found:
+    """What the head says, and the files it refers to; raises UnsafeModel."""
+    head = asked.head.path
     model = tensorflow_protos.SavedModel()
     try:
-        model.ParseFromString(data)
+        model.ParseFromString(asked.head.message())
     except DecodeError as error:
         raise unsafe(
             head, "the file is damaged: its protobuf cannot be read", fix=_AGAIN
         ) from error
     meta = _serving_graph(model, head)
-    _check_assets(meta, head, sizes)
+    assets = list(_assets(meta, asked))
     graph = saved_model_graph.index(meta, head)
     operations = saved_model_graph.check(graph)
-    _check_variables(graph, sizes)
+    variables = _variables(graph, asked.sizes)
     name = _signature_name(meta, head)
     detail: dict[str, Json] = {
         "operations": operations,
         "producer": f"TensorFlow {meta.meta_info_def.tensorflow_version}"[:200],
         "signatureName": name,
     }
-    return _signature(meta.signature_def[name], head), detail
+    signature = _signature(meta.signature_def[name], head)
+    return Found(signature, detail, _BESIDE | {head, *assets, *variables})
 
 
 def _serving_graph(model: Any, head: str) -> Any:
@@ -68,24 +78,27 @@ def _serving_graph(model: Any, head: str) -> Any:
     return meta
 
 
-def _check_assets(meta: Any, head: str, sizes: Mapping[str, int]) -> None:
+def _assets(meta: Any, asked: Model) -> Iterator[str]:
     """A loader joins these names to a path: each must be a plain one, of a file that is there."""
     for asset in meta.asset_file_def:
         try:
             path = names.file_path(f"assets/{asset.filename}")
         except errors.InvalidName:
             path = ""
-        if not path or path not in sizes:
+        if not path or path not in asked.sizes:
             raise unsafe(
-                head, f"asset {asset.filename[:120]!r} is not a file of this model", fix=_AGAIN
+                asked.head.path,
+                f"asset {asset.filename[:120]!r} is not a file of this model",
+                fix=_AGAIN,
             )
+        yield path
 
 
-def _check_variables(graph: saved_model_graph.Graph, sizes: Mapping[str, int]) -> None:
+def _variables(graph: saved_model_graph.Graph, sizes: Mapping[str, int]) -> Iterable[str]:
     shards = {found[1]: found[2] for path in sizes if (found := _SHARD.fullmatch(path))}
     has_variables = any(node.op in {"VarHandleOp", "VariableV2"} for node in graph.nodes.values())
     if not shards and _INDEX not in sizes and not has_variables:
-        return
+        return ()
     counts = set(shards.values())
     wanted = {f"{number:05d}" for number in range(int(min(counts, default="1")))}
     if _INDEX not in sizes or len(counts) > 1 or shards.keys() != wanted:
@@ -95,6 +108,7 @@ def _check_variables(graph: saved_model_graph.Graph, sizes: Mapping[str, int]) -
             f"and {'the' if _INDEX in sizes else 'no'} index",
             fix="push the whole exported folder, with variables/ in it",
         )
+    return (_INDEX, *(path for path in sizes if _SHARD.fullmatch(path)))
 
 
 def _signature_name(meta: Any, head: str) -> str:

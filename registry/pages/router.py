@@ -1,51 +1,83 @@
 """The pages' routes. They read; the only thing they write is a browser's own cookie."""
 
+import pathlib
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
 from registry import errors
-from registry.pages import rendering, views
-from registry.usecases import access, catalogue, log
+from registry.db.summaries import Summary
+from registry.pages import cards, drawing, models, rendering, views
+from registry.usecases import access, catalogue, lineage, log, search
 from registry.usecases.opening import Registry
 
 router = APIRouter(include_in_schema=False)
 
 COOKIE = "plimsoll_token"
 _LATEST = 12
+_MODELS = 50
 _PAGE = 50
-_STATIC = Path(__file__).parent / "static"
+_STATIC = pathlib.Path(__file__).parent / "static"
 
 
 @router.get("/")
-def overview(request: Request) -> Response:
+def overview(
+    request: Request,
+    filter_: Annotated[str, Query(alias="filter", max_length=4000)] = "",
+    page: Annotated[str, Query(max_length=4000)] = "",
+) -> Response:
     registry, now = _registry(request), datetime.now(UTC)
+    found, problem = _searched(registry, search.Asked(filter_, limit=_MODELS, token=page))
     return rendering.page(
         request,
         "overview.html",
         deployments=[views.deployment(row, now) for row in catalogue.deployments(registry)],
-        models=[views.model(found, now) for found in catalogue.models(registry)],
+        models=[models.glance(one, now) for one in found.items],
+        following=urlencode({"filter": filter_, "page": found.token}) if found.token else None,
+        is_first=not page,
+        filter=filter_,
+        problem=problem,
         entries=[views.entry(one, now) for one in catalogue.latest(registry, limit=_LATEST)],
         log_size=log.size(registry),
         now=now,
+        status=422 if problem else 200,
     )
+
+
+def _searched(registry: Registry, asked: search.Asked) -> tuple[search.Found[Summary], str]:
+    """What was found, and what is wrong with what was typed."""
+    try:
+        return search.models(registry, asked), ""
+    except errors.InvalidInput as error:
+        return search.Found((), None), f"{error.detail}. {error.fix}".rstrip(". ") + "."
 
 
 @router.get("/models/{name}")
 def model(request: Request, name: str) -> Response:
     registry, now = _registry(request), datetime.now(UTC)
-    found = catalogue.model(registry, name)
     logged = catalogue.latest(registry, limit=_LATEST, model_name=name)
     return rendering.page(
         request,
         "model.html",
-        model=views.model(found, now),
-        versions=[views.version(row, now) for row in found.versions],
+        model=models.model(catalogue.model(registry, name), now),
         entries=[views.entry(one, now) for one in logged],
+        now=now,
+    )
+
+
+@router.get("/models/{name}/versions/{version}")
+def version(request: Request, name: str, version: Annotated[int, Path(gt=0, lt=2**63)]) -> Response:
+    registry, now = _registry(request), datetime.now(UTC)
+    traced = lineage.trace(registry, name, version)
+    return rendering.page(
+        request,
+        "version.html",
+        version=models.version(traced.subject, now),
+        lineage=drawing.draw(traced),
+        card=cards.render(catalogue.card(registry, name, version)),
         now=now,
     )
 

@@ -4,13 +4,12 @@ A status is always an icon, a word and a colour. Documents of a reconciler are r
 what is missing in them is shown as unknown, never guessed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from registry.core.canonical import Json
-from registry.db import tables
-from registry.usecases.catalogue import Logged, Overview
+from registry.db import tables_log
+from registry.usecases.catalogue import Logged
 
 _TONES = {
     "Synced": "good",
@@ -93,35 +92,6 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """A model at a glance."""
-
-    name: str
-    count: int
-    newest: "Version | None"
-    aliases: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version in full."""
-
-    number: int
-    digest: str
-    format: str
-    size: str
-    publisher: str
-    published: Moment
-    description: str
-    commit: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    metrics: tuple[tuple[str, str], ...]
-    files: tuple[tuple[str, str, str], ...]
-    log_index: int
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the log."""
 
@@ -138,7 +108,7 @@ class Entry:
     reason: str
 
 
-def deployment(row: tables.Deployment, now: datetime) -> Deployment:
+def deployment(row: tables_log.Deployment, now: datetime) -> Deployment:
     document = row.document
     wanted = _mapping(document.get("desired"))
     return Deployment(
@@ -152,37 +122,9 @@ def deployment(row: tables.Deployment, now: datetime) -> Deployment:
             _status(subject, _mapping(document.get(subject)))
             for subject in ("sync", "health", "trust")
         ),
-        hosts=tuple(_host(item) for item in _mappings(document.get("hosts"))),
+        hosts=tuple(_host(item) for item in mappings(document.get("hosts"))),
         notes=_notes(document),
         updated=moment(row.updated_at, now),
-    )
-
-
-def model(found: Overview, now: datetime) -> Model:
-    return Model(
-        name=found.model.name,
-        count=len(found.versions),
-        newest=version(found.versions[0], now) if found.versions else None,
-        aliases=tuple((alias.alias, alias.version) for alias in found.aliases),
-    )
-
-
-def version(row: tables.Version, now: datetime) -> Version:
-    details = _mapping(row.details)
-    return Version(
-        number=row.version,
-        digest=row.digest,
-        format=row.format,
-        size=size(row.size),
-        publisher=row.publisher,
-        published=moment(row.created_at, now),
-        description=_text(details, "description"),
-        commit=_text(details, "commit"),
-        inputs=tuple(_tensor(item) for item in _mappings(row.signature.get("inputs"))),
-        outputs=tuple(_tensor(item) for item in _mappings(row.signature.get("outputs"))),
-        metrics=tuple((key, f"{value:g}") for key, value in _numbers(details.get("metrics"))),
-        files=tuple((file.path, file.digest, size(file.size)) for file in row.files),
-        log_index=row.log_index,
     )
 
 
@@ -244,11 +186,11 @@ def _status(subject: str, said: dict[str, Json]) -> Status:
 def _notes(document: dict[str, Json]) -> tuple[str, ...]:
     quarantined = [
         f"{_name(item)} is quarantined: {_text(item, 'reason')}"
-        for item in _mappings(document.get("quarantined"))
+        for item in mappings(document.get("quarantined"))
     ]
     waiting = [
         f"waiting on {_text(item, 'host') or 'the fleet'}: {_text(item, 'text')}"
-        for item in _mappings(document.get("waiting"))
+        for item in mappings(document.get("waiting"))
     ]
     return (*quarantined, *waiting)
 
@@ -257,18 +199,13 @@ def _name(of: dict[str, Json]) -> str:
     return f"{of['model']} {of['version']}" if "model" in of and "version" in of else ""
 
 
-def _tensor(item: dict[str, Json]) -> str:
+def tensor(item: dict[str, Json]) -> str:
+    """A tensor for people: `x: float32[?, 4]`."""
     shape = item.get("shape")
     sizes = (
         ["?" if one is None else str(one) for one in shape] if isinstance(shape, list) else ["…"]
     )
     return f"{_text(item, 'name')}: {_text(item, 'dtype')}[{', '.join(sizes)}]"
-
-
-def _numbers(value: Json) -> Sequence[tuple[str, float]]:
-    return [
-        (key, number) for key, number in _mapping(value).items() if isinstance(number, int | float)
-    ]
 
 
 def _text(source: dict[str, Json], name: str) -> str:
@@ -280,5 +217,6 @@ def _mapping(value: Json) -> dict[str, Json]:
     return value if isinstance(value, dict) else {}
 
 
-def _mappings(value: Json) -> list[dict[str, Json]]:
+def mappings(value: Json) -> list[dict[str, Json]]:
+    """The objects in a list, if it is one."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,15 +1,24 @@
-"""Picks the blob store that an address names, and the spool folder that goes with it."""
+"""Picks the blob store that an address names, and the spool of uploads that goes with it."""
 
 from pathlib import Path
 
 from registry.store.blobs import BlobStore
 from registry.store.bucket import BucketStore
 from registry.store.folder import FolderStore
+from registry.store.objects import Objects
+from registry.store.parts import BucketUploads
+from registry.store.spool import FolderUploads
+from registry.store.uploads import Uploads
 
 
-def open_store(address: str, data_dir: Path) -> tuple[BlobStore, Path]:
-    """A directory, or `s3://bucket/prefix`, whose credentials come from the environment."""
+def open_store(address: str, *, max_bytes: int, seconds: float) -> tuple[BlobStore, Uploads]:
+    """A directory, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
+
+    Credentials come from the environment. No blob is over `max_bytes`; a call to an object store
+    may take `seconds`. Raises InvalidConfig.
+    """
     if "://" in address and not address.startswith("file://"):
-        return BucketStore(address), data_dir / "uploads"
-    root = Path(address.removeprefix("file://"))
-    return FolderStore(root), root / "uploads"
+        bucket = BucketStore(Objects(address, seconds=seconds))
+        return bucket, BucketUploads(bucket, max_bytes=max_bytes)
+    folder = FolderStore(Path(address.removeprefix("file://")))
+    return folder, FolderUploads(folder, max_bytes=max_bytes)

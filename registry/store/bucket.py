@@ -1,101 +1,118 @@
-"""Blobs in an object store (S3, GCS, Azure) through obstore: one object per blob.
+"""Blobs in an object store: one object per blob, written whole or not at all.
 
-An upload is spooled and checked locally first, so only verified bytes ever get a name. Objects
-are created if absent: of two writers of one digest the second finds it done.
+Two writers of one digest write the same bytes. Reading is in ranges of 8 MiB, the next ones
+fetched while one is sent: a slow client holds no connection to the store, and a range that
+stalls is tried again.
 """
 
+import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
-import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
-from obstore.store import from_url
-
 from registry import errors
+from registry.store import durable
 from registry.store.blobs import BLOCK
+from registry.store.objects import PIECE, Objects
 
-_PART = 8 * 1024 * 1024
+_AHEAD = 2
 
 
 class BucketStore:
-    """`address` is such as `s3://bucket/prefix`; the environment gives endpoint and credentials."""
+    """`objects` holds blobs under `sha256/ab/abcd…`."""
 
-    def __init__(self, address: str) -> None:
-        self.store = from_url(address)
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+
+    def check(self) -> None:
+        next(self.objects.list("uploads"), None)
 
     def size(self, digest: str) -> int | None:
-        with _answering():
-            try:
-                return int(obstore.head(self.store, _key(digest))["size"])
-            except (NotFoundError, FileNotFoundError):
-                return None
-
-    def adopt(self, spooled: Path, digest: str) -> None:
-        if self.size(digest) != spooled.stat().st_size:
-            with _answering():
-                # A multipart upload appears whole at its end or not at all.
-                obstore.put(self.store, _key(digest), spooled, chunk_size=_PART)
-        spooled.unlink()
+        return self.objects.size(key(digest))
 
     def put(self, content: bytes, digest: str) -> None:
-        with _answering():
-            try:
-                obstore.put(self.store, _key(digest), content, mode="create")
-            except AlreadyExistsError:
-                return
+        if self.size(digest) != len(content):
+            self.objects.put(key(digest), content)
 
     async def read(self, digest: str, start: int, stop: int) -> AsyncIterator[bytes]:
-        if start == stop:
-            return
-        with _found(digest):
-            answer = await obstore.get_async(
-                self.store, _key(digest), options={"range": (start, stop)}
-            )
-            async for block in answer.stream(min_chunk_size=BLOCK):
-                yield bytes(block)
+        ahead: deque[asyncio.Task[memoryview]] = deque()
+        try:
+            for first, last in ranges(start, stop):
+                soon = self.objects.get_soon(key(digest), first, last)
+                ahead.append(asyncio.create_task(soon))
+                if len(ahead) > _AHEAD:
+                    for block in _blocks(await ahead.popleft()):
+                        yield block
+            while ahead:
+                for block in _blocks(await ahead.popleft()):
+                    yield block
+        except errors.NotFound:
+            raise _missing(digest) from None
+        finally:
+            for task in ahead:
+                task.cancel()
+
+    def open(self, _digest: str) -> int | None:
+        return None
 
     def local(self, digest: str, folder: Path) -> Path:
         target = folder / digest.removeprefix("sha256:")
         if target.exists():
             return target
-        with _found(digest), target.open("xb") as file:
-            for block in obstore.get(self.store, _key(digest)).stream(min_chunk_size=BLOCK):
-                file.write(block)
-        return target
+        size = self.size(digest)
+        if size is None:
+            raise _missing(digest)
+        growing = target.with_suffix(".part")
+        with durable.full_disk_named(digest), growing.open("wb") as file:
+            for piece in fetched(self.objects, [(key(digest), size)]):
+                file.write(piece)
+        return growing.rename(target)
+
+    def link(self, digest: str, life: timedelta) -> str | None:
+        return self.objects.sign("GET", key(digest), life)
 
     def delete(self, digest: str) -> None:
-        with _answering(), suppress(NotFoundError, FileNotFoundError):
-            obstore.delete(self.store, _key(digest))
+        self.objects.delete([key(digest)])
 
-    def digests(self) -> Iterator[str]:
-        for page in obstore.list(self.store, prefix="sha256"):
-            for found in page:
-                yield "sha256:" + found["path"].rpartition("/")[2]
+    def digests(self, shelf: str = "") -> Iterator[str]:
+        for found in self.objects.list(f"sha256/{shelf}" if shelf else "sha256"):
+            yield "sha256:" + found.key.rpartition("/")[2]
 
 
-def _key(digest: str) -> str:
+def key(digest: str) -> str:
+    """Where the blob is, or would be."""
     name = digest.removeprefix("sha256:")
     return f"sha256/{name[:2]}/{name}"
 
 
-@contextmanager
-def _found(digest: str) -> Iterator[None]:
-    with _answering():
+def ranges(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """`start` to `stop`, cut into what one call may carry."""
+    for position in range(start, stop, PIECE):
+        yield position, min(position + PIECE, stop)
+
+
+def fetched(objects: Objects, sizes: list[tuple[str, int]]) -> Iterator[memoryview]:
+    """The bytes of objects, (key, size) each, one after the other; raises NotFound."""
+    wanted = ((name, *span) for name, size in sizes for span in ranges(0, size))
+    ahead: deque[Future[memoryview]] = deque()
+    with ThreadPoolExecutor(_AHEAD) as pool:
         try:
-            yield
-        except (NotFoundError, FileNotFoundError):
-            raise errors.NotFound(
-                f"no blob {digest}", fix="upload it first, or check the digest"
-            ) from None
+            for name, start, stop in wanted:
+                ahead.append(pool.submit(objects.get, name, start, stop))
+                if len(ahead) > _AHEAD:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-@contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except (BaseError, FileNotFoundError) as error:
-        raise errors.Unavailable(
-            f"the object store does not answer: {str(error).splitlines()[0][:200]}",
-            fix="check its address, its credentials and that it is up",
-        ) from error
+def _blocks(piece: memoryview) -> Iterator[bytes]:
+    for position in range(0, len(piece), BLOCK):
+        yield bytes(piece[position : position + BLOCK])
+
+
+def _missing(digest: str) -> errors.NotFound:
+    return errors.NotFound(f"no blob {digest}", fix="upload it first, or check the digest")

@@ -47,6 +47,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def write_whole(descriptor: int, content: bytes) -> None:
+    """All of `content`; raises OSError."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Write a file that only this user may read, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

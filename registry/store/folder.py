@@ -5,21 +5,34 @@ could take an acknowledged push back; the commit here is our own (docs/adr).
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from registry import errors
-from registry.store import durable
+from registry.store import durable, uploads
 from registry.store.blobs import BLOCK
+
+SPOOLED = ".part"
 
 
 class FolderStore:
-    """`root` and the upload spool must be on one file system."""
+    """`spool` is where files grow until they are whole and synced; a sweep finds the others."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        (root / "sha256").mkdir(parents=True, exist_ok=True)
+        self.spool = root / "uploads"
+        self.spool.mkdir(parents=True, exist_ok=True)
+        if not (root / "sha256" / "ff").is_dir():
+            for number in range(256):
+                (root / "sha256" / f"{number:02x}").mkdir(parents=True, exist_ok=True)
+            durable.sync_folder(root / "sha256")
+
+    def check(self) -> None:
+        if not self.spool.is_dir():
+            raise errors.Unavailable(f"the folder {self.root} is gone", fix="put it back")
 
     def path(self, digest: str) -> Path:
         """Where the blob is, or would be."""
@@ -33,55 +46,68 @@ class FolderStore:
             return None
 
     def adopt(self, spooled: Path, digest: str) -> None:
+        """Move a synced file, whose digest was checked, into the store. Durable on return."""
         spooled.chmod(0o440)
         with durable.full_disk_named(digest):
             durable.move(spooled, self.path(digest))
 
     def put(self, content: bytes, digest: str) -> None:
-        target = self.path(digest)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        durable.write_private(target, content)
-        target.chmod(0o440)
+        spooled = self.spool / f"{uploads.new_id()}{SPOOLED}"
+        try:
+            with durable.full_disk_named(digest), spooled.open("xb", buffering=0) as file:
+                durable.write_whole(file.fileno(), content)
+                os.fsync(file.fileno())
+            self.adopt(spooled, digest)
+        finally:
+            spooled.unlink(missing_ok=True)
 
     async def read(self, digest: str, start: int, stop: int) -> AsyncIterator[bytes]:
-        descriptor = self._open(digest)
+        descriptor = self.open(digest)
         try:
             os.posix_fadvise(descriptor, start, stop - start, os.POSIX_FADV_SEQUENTIAL)
             for position in range(start, stop, BLOCK):
                 size = min(BLOCK, stop - position)
-                if _is_cached(descriptor, position, size):
+                if is_cached(descriptor, position, size):
                     yield _read(descriptor, position, size)
                 else:
                     yield await asyncio.to_thread(_read, descriptor, position, size)
         finally:
             os.close(descriptor)
 
-    def local(self, digest: str, _folder: Path) -> Path:
-        if self.size(digest) is None:
-            raise _missing(digest)
-        return self.path(digest)
-
-    def delete(self, digest: str) -> None:
-        self.path(digest).unlink(missing_ok=True)
-
-    def digests(self) -> Iterator[str]:
-        for file in (self.root / "sha256").glob("??/*"):
-            if len(file.name) == 64:
-                yield f"sha256:{file.name}"
-
-    def _open(self, digest: str) -> int:
+    def open(self, digest: str) -> int:
         try:
             return os.open(self.path(digest), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             raise _missing(digest) from None
 
+    def local(self, digest: str, _folder: Path) -> Path:
+        if self.size(digest) is None:
+            raise _missing(digest)
+        return self.path(digest)
 
-def _is_cached(descriptor: int, position: int, size: int) -> bool:
+    def link(self, _digest: str, _life: timedelta) -> str | None:
+        return None
+
+    def delete(self, digest: str) -> None:
+        self.path(digest).unlink(missing_ok=True)
+
+    def digests(self, shelf: str = "") -> Iterator[str]:
+        for file in (self.root / "sha256").glob(f"{shelf or '??'}/*"):
+            if len(file.name) == 64:
+                yield f"sha256:{file.name}"
+
+
+def is_cached(descriptor: int, position: int, size: int) -> bool:
     """Whether both ends are in the page cache: then reading will hardly wait for the disk."""
     try:
         for at in (position, position + size - 1):
             os.preadv(descriptor, [bytearray(1)], at, os.RWF_NOWAIT)
     except BlockingIOError:
+        return False
+    except OSError as failure:
+        # Some file systems cannot say; then whoever reads may wait.
+        if failure.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
         return False
     return True
 

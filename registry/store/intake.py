@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from registry import errors
+from registry.store import uploads
 from registry.store.direct import PAGE, Writer
 
 if TYPE_CHECKING:
@@ -35,11 +35,7 @@ async def append(
         pipeline = _Pipeline(Writer(descriptor, offset), hasher, stack)
         try:
             async for chunk in chunks:
-                if pipeline.taken + len(chunk) > limit:
-                    raise errors.TooLarge(
-                        f"the upload is over the limit of {limit} bytes",
-                        fix="raise limits.max_file_bytes if the file is meant to be this large",
-                    )
+                uploads.require_room(pipeline.taken + len(chunk), limit)
                 await pipeline.take(chunk)
         finally:
             await pipeline.drain()

@@ -1,192 +1,130 @@
-"""Resumable uploads: one growing file each, in the spool. The file's length is the truth.
+"""What a spool of uploads promises, whatever is behind it: bytes on their way to being a blob.
 
-After a crash an upload goes on where its file ends; its SHA-256 so far is then computed again
-from the file. One writer at a time, across processes, by a lock on the file. What nobody
-touched for a while expires.
+An upload is known by its id alone, to every replica that shares the store. `claim` is called
+once the digest is proven, and before the bytes get their name. What nobody touches for a while
+expires, whatever a crash has left of it.
 """
 
-import asyncio
-import fcntl
-import hashlib
-import os
 import re
 import secrets
-import shutil
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from registry import errors
-from registry.store import durable, intake
-from registry.store.blobs import BLOCK, BlobStore
+from registry.store.blobs import Stored
 
-if TYPE_CHECKING:
-    from hashlib import _Hash
+__all__ = ["Claim", "Direct", "Part", "Place", "Stored", "Uploads"]
+
+# It may wait for a database, but not call the store that calls it.
+Claim = Callable[[Stored], None]
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_SUFFIX = ".part"
 
 
-class Uploads:
-    """`spool` is on the file system of the folder store, so that finishing is a rename."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes from `start` up to `stop`, and the address that takes them with PUT."""
 
-    def __init__(self, spool: Path, blobs: BlobStore, *, max_bytes: int) -> None:
-        self.spool = spool
-        self.blobs = blobs
-        self.max_bytes = max_bytes
-        # Hash of what the file holds, for uploads this process has been writing.
-        self._hashers: dict[str, tuple[int, _Hash]] = {}
-        spool.mkdir(parents=True, exist_ok=True)
+    start: int
+    stop: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """Where an upload's bytes may be put past the registry, in any order and in parallel."""
+
+    parts: Sequence[Part]
+    headers: dict[str, str]
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in an upload the sender says its bytes belong; None where it did not say."""
+
+    start: int | None
+    size: int | None
+
+    def require(self, upload: str, offset: int, *, limit: int) -> None:
+        """Raise OutOfOrder or TooLarge unless they go on at `offset` and end within `limit`."""
+        if self.start is not None and self.start != offset:
+            raise errors.OutOfOrder(
+                f"upload {upload} holds {offset} bytes, the chunk starts at {self.start}",
+                fix=f"send the bytes from {offset} on",
+            )
+        if self.size is not None:
+            require_room(offset + self.size, limit)
+
+
+class Uploads(Protocol):
+    """Sync calls may block; the two async ones are for the server's event loop."""
 
     def begin(self) -> str:
         """A new, empty upload's id."""
-        upload = secrets.token_hex(16)
-        with durable.full_disk_named("an upload"):
-            os.close(os.open(self._path(upload), os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-            durable.sync_folder(self.spool)
-        return upload
 
     def offset(self, upload: str) -> int:
         """How many bytes are there; raises NotFound for an unknown, finished or expired one."""
-        try:
-            return self._path(upload).stat().st_size
-        except FileNotFoundError:
-            raise _unknown(upload) from None
 
     def abort(self, upload: str) -> None:
-        """Forget the upload and what it holds."""
-        self.offset(upload)
-        self._forget(upload)
+        """Forget the upload and what it holds; raises NotFound."""
 
     async def append(
         self, upload: str, chunks: AsyncIterator[bytes], *, start: int | None, size: int | None
     ) -> int:
-        """Add `chunks` and return the new offset.
+        """Add `chunks` and return the new offset; what arrived before a failure may be kept.
 
-        `start` and `size` are what the sender declared, None where it did not. Raises
-        OutOfOrder, TooLarge, StorageFull, or Conflict where another writer is at it.
+        Raises OutOfOrder, TooLarge, StorageFull, Unavailable, or Conflict where another writer
+        is at it.
         """
-        with self._locked(upload) as descriptor:
-            offset = os.fstat(descriptor).st_size
-            self._require_place(upload, offset, start=start, size=size)
-            hasher = await asyncio.to_thread(self._hasher, upload, descriptor, offset)
-            with durable.full_disk_named(f"upload {upload}"):
-                end = await intake.append(
-                    chunks, descriptor, offset=offset, limit=self.max_bytes, hasher=hasher
-                )
-            self._hashers[upload] = (end, hasher)
-            return end
 
-    def is_finished(self, upload: str, digest: str) -> bool:
-        """Whether the upload is gone and its blob is here: its answer was lost on the way."""
-        return not self._path(upload).exists() and self.blobs.size(digest) is not None
+    def finish(self, upload: str, digest: str | None, claim: Claim) -> Stored:
+        """Check the digest, claim, then keep the bytes as a blob, durably.
 
-    def finish(self, upload: str, digest: str) -> int:
-        """Check the digest, then move the bytes into the blob store; returns their count.
-
-        Raises DigestMismatch, after which nothing of the upload is left.
+        Raises NotFound, or DigestMismatch, after which nothing of the upload is left.
         """
-        with self._locked(upload) as descriptor:
-            size = os.fstat(descriptor).st_size
-            actual = "sha256:" + self._hasher(upload, descriptor, size).hexdigest()
-            if actual != digest:
-                self._forget(upload)
-                raise errors.DigestMismatch(
-                    f"the {size} bytes received have digest {actual}, announced was {digest}",
-                    fix="upload the file again from its source",
-                )
-            with durable.full_disk_named(digest):
-                os.fsync(descriptor)
-            self.blobs.adopt(self._path(upload), digest)
-        self._forget(upload)
-        return size
+
+    async def take(
+        self, chunks: AsyncIterator[bytes], digest: str | None, *, size: int | None, claim: Claim
+    ) -> Stored:
+        """Begin, append and finish at once; whatever fails, nothing is left but what expires."""
+
+    def direct(self, upload: str, total: int, life: timedelta) -> Direct | None:
+        """Addresses that take `total` bytes, none of which is there yet; None if not offered."""
 
     def expire(self, *, older_than: float) -> int:
-        """Remove uploads untouched for `older_than` seconds; returns how many."""
-        deadline = time.time() - older_than
-        stale = [file for file in self.spool.glob(f"*{_SUFFIX}") if _touched(file) < deadline]
-        for file in stale:
-            self._forget(file.name.removesuffix(_SUFFIX))
-        return len(stale)
+        """Remove what was not touched for `older_than` seconds; returns how many uploads."""
 
     def spooled(self) -> tuple[int, int]:
-        """How many uploads are open, and how many bytes they hold."""
-        sizes = [file.stat().st_size for file in self.spool.glob(f"*{_SUFFIX}")]
-        return len(sizes), sum(sizes)
-
-    def _require_place(
-        self, upload: str, offset: int, *, start: int | None, size: int | None
-    ) -> None:
-        if start is not None and start != offset:
-            raise errors.OutOfOrder(
-                f"upload {upload} holds {offset} bytes, the chunk starts at {start}",
-                fix=f"send the bytes from {offset} on",
-            )
-        if size is None:
-            return
-        if offset + size > self.max_bytes:
-            raise errors.TooLarge(
-                f"the upload would have {offset + size} bytes, the limit is {self.max_bytes}",
-                fix="raise limits.max_file_bytes if the file is meant to be this large",
-            )
-        if size > shutil.disk_usage(self.spool).free:
-            raise errors.StorageFull(
-                f"no room left for {size} bytes", fix="free disk space on the registry"
-            )
-
-    def _hasher(self, upload: str, descriptor: int, offset: int) -> "_Hash":
-        # Taken out while in use: after a failure it may be ahead of the file.
-        known = self._hashers.pop(upload, None)
-        if known is not None and known[0] == offset:
-            return known[1]
-        hasher = hashlib.sha256()
-        position = 0
-        while position < offset:
-            block = os.pread(descriptor, min(BLOCK, offset - position), position)
-            hasher.update(block)
-            position += len(block)
-        return hasher
-
-    @contextmanager
-    def _locked(self, upload: str) -> Iterator[int]:
-        try:
-            descriptor = os.open(self._path(upload), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise _unknown(upload) from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_nlink == 0 or not self._path(upload).exists():
-                raise _unknown(upload)  # finished by another request just now
-            yield descriptor
-        except BlockingIOError:
-            raise errors.Conflict(
-                f"upload {upload} is being written by another request",
-                fix="wait for it to end, ask for the offset, then go on from there",
-            ) from None
-        finally:
-            os.close(descriptor)
-
-    def _forget(self, upload: str) -> None:
-        self._hashers.pop(upload, None)
-        self._path(upload).unlink(missing_ok=True)
-
-    def _path(self, upload: str) -> Path:
-        if not _ID.fullmatch(upload):
-            raise _unknown(upload)
-        return self.spool / f"{upload}{_SUFFIX}"
+        """How many uploads are open, and how many bytes they hold: now, or at the last sweep."""
 
 
-def _touched(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except FileNotFoundError:
-        return time.time()
+def new_id() -> str:
+    """Nobody can guess it."""
+    return secrets.token_hex(16)
 
 
-def _unknown(upload: str) -> errors.NotFound:
+def require_id(upload: str) -> str:
+    """`upload`, if it could be one; raises NotFound."""
+    if not _ID.fullmatch(upload):
+        raise unknown(upload)
+    return upload
+
+
+def unknown(upload: str) -> errors.NotFound:
+    """For ids that mean nothing here."""
     return errors.NotFound(
         f"no upload {upload[:40]!r}: it never began, has finished, or has expired",
         fix="begin a new one with POST /v1/uploads",
     )
+
+
+def require_room(total: int, limit: int) -> None:
+    """Raise TooLarge where an upload would have more bytes than it may."""
+    if total > limit:
+        raise errors.TooLarge(
+            f"the upload has {total} bytes or more, the limit is {limit}",
+            fix="raise limits.max_file_bytes if the file is meant to be this large",
+        )

@@ -91,7 +91,7 @@ def write(key: SigningKey | LogKey, path: Path) -> None:
         serialization.NoEncryption(),
     )
     try:
-        _write_new(path, pem)
+        write_new(path, pem)
     except FileExistsError:
         raise errors.Conflict(
             f"{path}: a key file is there already",
@@ -147,7 +147,8 @@ def _create_if_missing(path: Path, generate: Callable[[], SigningKey | LogKey]) 
         return  # another process was first, and its key is as good
 
 
-def _load(path: Path) -> object:
+def read_private(path: Path) -> bytes:
+    """The content of a key file; raises InvalidConfig where it is missing or too open."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -158,9 +159,13 @@ def _load(path: Path) -> object:
     try:
         # The open file is judged, not the path: nobody can swap it in between.
         _refuse_open_modes(path, os.fstat(descriptor))
-        pem = os.read(descriptor, MAX_KEY_FILE)
+        return os.read(descriptor, MAX_KEY_FILE)
     finally:
         os.close(descriptor)
+
+
+def _load(path: Path) -> object:
+    pem = read_private(path)
     try:
         return serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -180,8 +185,8 @@ def _refuse_open_modes(path: Path, status: os.stat_result) -> None:
         )
 
 
-def _write_new(path: Path, content: bytes) -> None:
-    """Temporary file, fsync, link (which fails where path exists), fsync of the folder."""
+def write_new(path: Path, content: bytes) -> None:
+    """A new private file, whole or not at all; raises FileExistsError where one exists."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -190,6 +195,7 @@ def _write_new(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
+        # Linking fails where the path exists; renaming would overwrite it.
         os.link(temporary, path)
     finally:
         temporary.unlink()

@@ -5,18 +5,27 @@ from dataclasses import dataclass
 
 from registry.core import entries
 from registry.core.entries import Entry
-from registry.db import aliases, log, reports, versions
-from registry.db.tables import Alias, AliasChange, Deployment, Model, Version
+from registry.db import aliases, log, reports, versions, whole
+from registry.db.engine import Session
+from registry.db.tables import Alias, Model, ModelTag, Version
+from registry.db.tables_log import Deployment
+from registry.usecases import search
 from registry.usecases.opening import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A model with its versions, newest first, and its aliases."""
+    """A model with its newest versions, newest first, its aliases, and how many there are.
+
+    `token` brings the versions behind them; None where these are all.
+    """
 
     model: Model
-    versions: Sequence[Version]
+    tags: Sequence[ModelTag]
+    versions: Sequence[whole.Version]
     aliases: Sequence[Alias]
+    count: int
+    token: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,40 +36,40 @@ class Logged:
     entry: Entry
 
 
-def models(registry: Registry) -> list[Overview]:
-    """Every model, by name."""
-    with registry.database.reading() as session:
-        return [
-            Overview(
-                model,
-                versions.of_model(session, model.name),
-                aliases.of_model(session, model.name),
-            )
-            for model in versions.models(session)
-        ]
-
-
 def model(registry: Registry, name: str) -> Overview:
     """Raises NotFound."""
     with registry.database.reading() as session:
-        return Overview(
-            versions.model(session, name),
-            versions.of_model(session, name),
-            aliases.of_model(session, name),
-        )
+        return overview(session, versions.model(session, name))
+
+
+def overview(session: Session, found: Model) -> Overview:
+    newest = search.page_of_model(session, found.name, search.Asked())
+    return Overview(
+        found,
+        versions.model_tags(session, found.name),
+        newest.items,
+        aliases.of_model(session, found.name),
+        versions.count(session, found.name),
+        newest.token,
+    )
 
 
 def version(registry: Registry, name: str, number: int) -> Version:
-    """Raises NotFound."""
+    """With all that its document shows; raises NotFound. Not to be changed: others share it."""
     with registry.database.reading() as session:
-        return versions.version(session, name, number)
+        now = versions.identity(session, name, number)
+        known = registry.versions.get((now.id, now.updated_at)) if now else None
+        if known is not None:
+            return known
+        found = versions.whole(session, name, number)
+    registry.versions.put((found.id, found.updated_at), found)
+    return found
 
 
-def alias(registry: Registry, model_name: str, name: str) -> tuple[Alias, Sequence[AliasChange]]:
-    """Where it points, and every move it made, newest first; raises NotFound."""
+def card(registry: Registry, name: str, number: int) -> str:
+    """The version's model card, empty where it has none; raises NotFound."""
     with registry.database.reading() as session:
-        found = aliases.get(session, model_name, name)
-        return found, aliases.history(session, model_name, name)
+        return versions.card(session, versions.version(session, name, number).id)
 
 
 def deployments(registry: Registry) -> Sequence[Deployment]:

@@ -1,5 +1,7 @@
 """Has a draft's files looked at, in a child process, before anybody may load them."""
 
+import asyncio
+import os
 import tempfile
 from pathlib import Path
 
@@ -15,6 +17,25 @@ def inspect(registry: Registry, format_name: str, files: tuple[File, ...]) -> In
     bounds = inspection.Limits(
         model_bytes=limits.max_model_bytes, wall_seconds=limits.inspection_seconds
     )
+    by_path = {file.path: file for file in files}
     with tempfile.TemporaryDirectory(prefix="inspect-", dir=registry.settings.data_dir) as folder:
-        local = {file.path: registry.blobs.local(file.digest, Path(folder)) for file in files}
-        return inspection.inspect(local, format_name, bounds)
+
+        def fetch(path: str, count: int | None) -> int:
+            file = by_path[path]
+            stored = registry.blobs.open(file.digest)
+            if stored is not None:
+                return stored
+            if count is not None and count < file.size:
+                return asyncio.run(_start(registry, file, count))
+            return inspection.open_plain(path, registry.blobs.local(file.digest, Path(folder)))
+
+        sizes = {file.path: file.size for file in files}
+        return registry.inspector.inspect(sizes, fetch, format_name, bounds)
+
+
+async def _start(registry: Registry, file: File, count: int) -> int:
+    """The first bytes of a blob that is not a file here, in a file that has no name."""
+    descriptor = os.memfd_create("start")
+    async for block in registry.blobs.read(file.digest, 0, count):
+        os.write(descriptor, block)
+    return descriptor

@@ -12,7 +12,7 @@ from registry import errors
 from registry.core import entries, merkle
 from registry.db import log as rows
 from registry.db.engine import Session
-from registry.db.tables import LogEntry
+from registry.db.tables_log import LogEntry
 from registry.trust import sign
 from registry.usecases.opening import Registry
 

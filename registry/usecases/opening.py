@@ -6,20 +6,34 @@ a crash is the same path.
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from registry import errors
 from registry.core import canonical, dsse, fields, merkle, note
 from registry.core.trustroot import TrustRoot
 from registry.db import engine, log, migrate
+from registry.db.tables import Version
+from registry.formats.inspection import Inspection, Inspector
 from registry.settings import Settings
 from registry.store import addresses, durable
 from registry.store.blobs import BlobStore
 from registry.store.uploads import Uploads
-from registry.trust import keys, sign
+from registry.trust import keys, sealing, sign
 from registry.trust.keys import LogKey, SigningKey
+from registry.trust.sealing import Vault
+from registry.usecases.claims import Claims
+from registry.usecases.recent import Recent, Remembered
 
+# A file in the data folder that says: a restore has begun here and has not ended.
+RESTORING = "restoring"
 _NAME = "registry"
+_CUSTODIAN = "custodian"
+# Kept in memory: looked at a thousand times for each time they change.
+_CALLERS = 10_000
+_VERSIONS = 500
+_INSPECTIONS = 1000
+_PULLS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +44,18 @@ class Registry:
     database: engine.Database
     blobs: BlobStore
     uploads: Uploads
+    claims: Claims
     signing_key: SigningKey
     log_key: LogKey
+    vault: Vault
+    inspector: Inspector
+    callers: Recent[str, Remembered]
+    versions: Recent[tuple[int, datetime], Version]
+    inspections: Recent[tuple[str, tuple[tuple[str, str], ...]], Inspection]
+    # Signs what comes in without a publisher's signature, where the settings say so.
+    custodian_key: SigningKey | None
+    # When a host last pulled a variant file by file.
+    pulls: Recent[tuple[str, str], datetime]
 
     @property
     def log_name(self) -> note.LogKey:
@@ -40,30 +64,51 @@ class Registry:
 
     def trust_root(self) -> TrustRoot:
         """Whom to trust, with the publishers as their file lists them now."""
+        publishers = _publishers(self.settings.publishers_file)
+        if self.custodian_key is not None:
+            publishers += (dsse.signer(_CUSTODIAN, self.custodian_key.public_pem),)
         return TrustRoot(
-            _publishers(self.settings.publishers_file),
+            publishers,
             dsse.signer(_NAME, self.signing_key.public_pem),
             self.log_name,
         )
 
     def close(self) -> None:
+        self.inspector.close()
         self.database.close()
 
 
 def open_registry(settings: Settings) -> Registry:
     """Raises InvalidConfig, or Unavailable where the database does not answer."""
+    if (settings.data_dir / RESTORING).exists():
+        raise errors.InvalidConfig(
+            f"a restore into {settings.data_dir} was begun and has not ended",
+            fix="run the same `plimsoll admin restore` again, to its end",
+        )
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.data_dir.chmod(0o700)
     database = engine.connect(settings.database)
     migrate.to_head(database)
-    blobs, spool = addresses.open_store(settings.blobs, settings.data_dir)
+    blobs, uploads = addresses.open_store(
+        settings.blobs,
+        max_bytes=settings.limits.max_file_bytes,
+        seconds=settings.limits.storage_seconds,
+    )
     registry = Registry(
         settings=settings,
         database=database,
         blobs=blobs,
-        uploads=Uploads(spool, blobs, max_bytes=settings.limits.max_file_bytes),
+        uploads=uploads,
+        claims=Claims(database),
         signing_key=keys.load_or_create_signing_key(settings.data_dir / "keys" / "registry.pem"),
         log_key=keys.load_or_create_log_key(settings.data_dir / "keys" / "log.pem"),
+        vault=sealing.load_or_create(settings.data_dir / "keys" / "secrets.key"),
+        inspector=Inspector(),
+        callers=Recent(_CALLERS),
+        versions=Recent(_VERSIONS),
+        inspections=Recent(_INSPECTIONS),
+        custodian_key=_custodian_key(settings),
+        pulls=Recent(_PULLS),
     )
     _begin_log(registry)
     trust = canonical.encode(registry.trust_root().document())
@@ -101,6 +146,20 @@ def _require_own_log(registry: Registry, checkpoint: str, origin: str) -> None:
             "the log in this database was signed by another key than keys/log.pem",
             fix="put the log's own key back; a log cannot go on under a new key",
         ) from error
+
+
+def _custodian_key(settings: Settings) -> SigningKey | None:
+    """Made when the setting is first on; trusted for as long as it is there, on or off."""
+    file = settings.data_dir / "keys" / "custodian.pem"
+    if not settings.custodian and not file.exists():
+        return None
+    if any(one.name == _CUSTODIAN for one in _publishers(settings.publishers_file)):
+        raise errors.InvalidConfig(
+            f"{settings.publishers_file} lists a publisher called {_CUSTODIAN!r}, which is the "
+            "registry's own name where it signs what nobody else signed",
+            fix="give that publisher another name",
+        )
+    return keys.load_or_create_signing_key(file)
 
 
 def _publishers(file: Path) -> tuple[dsse.Signer, ...]:

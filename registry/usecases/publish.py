@@ -1,46 +1,24 @@
-"""Publishes a version: every check first, then one transaction that makes it true.
+"""Publishes versions and their variants: every check first, then one transaction that is it.
 
 Before the transaction nothing is stored but blobs nobody refers to; after it, the version, its
-statement and its log entry are there together. Publishing the very same version again returns
-it; the same number with other files is a conflict.
+statement and its log entry are there together. Publishing the very same again returns it; the
+same number with other files is a conflict.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from registry import errors
-from registry.core import canonical, digest, entries, manifest, names, oms, statement
+from registry.core import canonical, digest, entries, facts, manifest, statement
 from registry.core.canonical import Json
-from registry.core.oms import File
+from registry.db import blobs, derivations, tables, versions
 from registry.db import log as log_rows
-from registry.db import tables, versions
 from registry.db.engine import Session
-from registry.formats.inspection import Inspection
 from registry.trust import sign
-from registry.usecases import inspection, log
+from registry.usecases import checking, log
 from registry.usecases.access import Caller
+from registry.usecases.checking import Checked, Draft
 from registry.usecases.opening import Registry
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What a publisher asks for. `version` None means the next one."""
-
-    model: str
-    version: int | None
-    format: str
-    files: tuple[File, ...]
-    publisher_bundle: dict[str, Json]
-    metadata: dict[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A draft whose files are stored, signed by `publisher`, and safe to load."""
-
-    draft: Draft
-    publisher: str
-    inspected: Inspection
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +34,7 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The version, and whether it is this call that created it."""
+    """The version with all that its document shows, and whether it is this call that made it."""
 
     version: tables.Version
     is_new: bool
@@ -64,92 +42,177 @@ class Published:
 
 def publish(registry: Registry, draft: Draft, by: Caller) -> Published:
     """Raises InvalidInput, UnsafeModel, SignatureInvalid, Conflict, and nothing is published."""
-    _require_form(registry, draft)
-    existing = _existing(registry, draft)
-    if existing is not None:
-        return Published(existing, is_new=False)
-    _require_stored(registry, draft)
-    trusted = registry.trust_root().publishers
-    publisher = oms.verify(draft.publisher_bundle, draft.files, trusted)
-    inspected = inspection.inspect(registry, draft.format, draft.files)
-    return _store(registry, Checked(draft, publisher, inspected), by)
-
-
-def _require_form(registry: Registry, draft: Draft) -> None:
-    names.slug(draft.model)
-    if draft.version is not None:
-        names.version(draft.version)
-    limit = registry.settings.limits.max_files
-    if not 0 < len(draft.files) <= limit:
-        raise errors.InvalidInput(f"a version has 1 to {limit} files, not {len(draft.files)}")
-    names.file_paths([file.path for file in draft.files])
-    for file in draft.files:
-        digest.parse(file.digest)
-
-
-def _require_stored(registry: Registry, draft: Draft) -> None:
-    for file in draft.files:
-        stored = registry.blobs.size(file.digest)
-        if stored is None:
-            raise errors.InvalidInput(
-                f"file {file.path!r}: its bytes {file.digest} have not been uploaded",
-                fix="upload every file before publishing the version",
-            )
-        if stored != file.size:
-            raise errors.InvalidInput(
-                f"file {file.path!r}: declared with {file.size} bytes, stored are {stored}"
-            )
-
-
-def _existing(registry: Registry, draft: Draft) -> tables.Version | None:
-    if draft.version is None:
-        return None
-    with registry.database.reading() as session:
-        return _same(versions.find(session, draft.model, draft.version), draft)
-
-
-def _same(found: tables.Version | None, draft: Draft) -> tables.Version | None:
-    """`found`, if it is what `draft` describes; Conflict if it is something else."""
-    if found is None:
-        return None
-    if found.digest == _build(draft, found.version).digest:
-        return found
-    raise errors.Conflict(
-        f"{found.model} version {found.version} exists with other files ({found.digest})",
-        fix="a version never changes: publish these files under the next number",
-    )
-
-
-def _build(draft: Draft, number: int) -> manifest.Built:
-    return manifest.build(model=draft.model, version=number, format=draft.format, files=draft.files)
-
-
-def _store(registry: Registry, checked: Checked, by: Caller) -> Published:
-    draft, now = checked.draft, datetime.now(UTC)
+    sound = checking.require_form(registry, draft)
+    if sound.version is not None:
+        with registry.database.reading() as session:
+            if _is_there(session, sound, sound.version):
+                return _unchanged(session, sound.model, sound.version)
+    checked = checking.check(registry, sound)
+    now = datetime.now(UTC)
     with registry.database.writing() as session:
         log_rows.locked_head(session)  # from here on no other writer can be first
-        model = versions.ensure_model(session, draft.model, now=now)
-        number = draft.version or model.next_version
-        existing = _same(versions.find(session, draft.model, number), draft)
-        if existing is not None:
-            return Published(existing, is_new=False)
-        versions.take_number(session, draft.model, expected=model.next_version, number=number)
-        issue = Issue(checked, number, _build(draft, number), by, now)
-        version = _insert(session, registry, issue)
+        model, _ = versions.ensure_model(session, sound.model, now=now)
+        number = sound.version or model.next_version
+        if _is_there(session, sound, number):
+            return _unchanged(session, sound.model, number)
+        versions.take_number(
+            session, sound.model, expected=model.next_version, number=number, now=now
+        )
+        issue = Issue(checked, number, checking.build(sound, number), by, now)
+        version = _new_version(session, issue, _proven(session, registry, issue))
+        versions.add(session, version)
         session.commit()
         return Published(version, is_new=True)
 
 
-def _insert(session: Session, registry: Registry, issue: Issue) -> tables.Version:
-    draft, built = issue.checked.draft, issue.built
-    config = manifest.parse(built.manifest).config
-    registry.blobs.put(built.config, config)
-    blobs = [(file.digest, file.size) for file in draft.files]
-    versions.ensure_blobs(session, [*blobs, (config, len(built.config))], now=issue.now)
+def add_variant(registry: Registry, draft: Draft, by: Caller) -> Published:
+    """Another form of a version that is there; raises like `publish`, and NotFound.
+
+    What the version's publisher said holds for all its variants, so the draft says nothing.
+    """
+    number = draft.version or 0
+    with registry.database.reading() as session:
+        existing = versions.version(session, draft.model, number)
+        origin = facts.Facts(
+            licence=existing.licence, commit=existing.commit, repository=existing.repository
+        )
+    sound = checking.Draft(
+        draft.model, number, draft.format, draft.files, draft.publisher_bundle, origin,
+        draft.variant,
+    )  # fmt: skip
+    checked = checking.check(registry, sound)
+    issue = Issue(checked, number, checking.build(sound, number), by, datetime.now(UTC))
+    with registry.database.writing() as session:
+        log_rows.locked_head(session)
+        version = versions.version(session, draft.model, number)
+        if _has_variant(session, version, issue):
+            return _unchanged(session, draft.model, number)
+        _attach(session, registry, version, issue)
+        session.commit()
+        return Published(versions.whole(session, draft.model, number), is_new=True)
+
+
+def complete(registry: Registry, checked: Checked, by: Caller) -> tables.Version:
+    """Make a pending version ready with its first variant; Conflict where it is not pending."""
+    draft = checked.draft
+    number = draft.version or 0
+    issue = Issue(checked, number, checking.build(draft, number), by, datetime.now(UTC))
+    with registry.database.writing() as session:
+        log_rows.locked_head(session)
+        version = versions.version(session, draft.model, number)
+        if version.status != tables.PENDING:
+            raise errors.Conflict(f"{draft.model} version {number} is {version.status}")
+        _describe(session, version, issue)
+        _attach(session, registry, version, issue)
+        session.commit()
+        return versions.whole(session, draft.model, number)
+
+
+def _is_there(session: Session, draft: Draft, number: int) -> bool:
+    """True if the version is what `draft` describes; Conflict if something else, or Gone."""
+    found = versions.identity(session, draft.model, number)
+    if found is None:
+        return False
+    if found.status == tables.PENDING:
+        raise errors.Conflict(
+            f"{draft.model} version {number} is being checked",
+            fix="wait until it is ready, or publish under the next number",
+        )
+    if found.status in {tables.EXPIRED, tables.ERASED}:
+        raise errors.Gone(
+            f"{draft.model} version {number} was published before and is {found.status}",
+            fix="a number is never given out twice: publish under the next one",
+        )
+    if found.digest == checking.build(draft, number).digest:
+        return True
+    raise errors.Conflict(
+        f"{draft.model} version {number} exists with other files or another origin "
+        f"({found.digest or found.status})",
+        fix="a version never changes: publish these files under the next number",
+    )
+
+
+def _has_variant(session: Session, version: tables.Version, issue: Issue) -> bool:
+    draft = issue.checked.draft
+    if version.status != tables.READY:
+        raise errors.Conflict(
+            f"{version.model} version {version.version} is {version.status}",
+            fix="only a version that is ready can get another variant",
+        )
+    for known in versions.variants(session, version.id):
+        is_same = known.digest == issue.built.digest
+        if known.name == draft.variant_name and is_same:
+            return True
+        if known.name == draft.variant_name or is_same:
+            raise errors.Conflict(
+                f"{version.model} version {version.version} has the variant {known.name!r} "
+                f"({known.digest})",
+                fix="a variant never changes: add these files under another variant's name",
+            )
+    return False
+
+
+def _unchanged(session: Session, model: str, number: int) -> Published:
+    return Published(versions.whole(session, model, number), is_new=False)
+
+
+def _new_version(session: Session, issue: Issue, first: tables.Variant) -> tables.Version:
+    draft = issue.checked.draft
+    said = draft.facts
+    return tables.Version(
+        model=draft.model,
+        version=issue.number,
+        status=tables.READY,
+        status_message="",
+        digest=first.digest,
+        actor=issue.by.actor,
+        owner=said.owner,
+        description=said.description,
+        licence=said.licence,
+        commit=said.commit,
+        repository=said.repository,
+        source=said.source,
+        run_id=said.run_id,
+        card=said.card,
+        created_at=issue.now,
+        updated_at=issue.now,
+        variants=[first],
+        **derivations.described(session, said),
+    )
+
+
+def _describe(session: Session, version: tables.Version, issue: Issue) -> None:
+    """Write down what the publisher says of a version that was pending until now."""
+    said = issue.checked.draft.facts
+    version.owner = said.owner or version.owner
+    version.description = said.description or version.description
+    version.licence, version.commit, version.repository = said.licence, said.commit, said.repository
+    version.card = said.card
+    derivations.describe(session, version.id, said)
+
+
+def _attach(session: Session, registry: Registry, version: tables.Version, issue: Issue) -> None:
+    """Add the variant to a version that is there; it is ready from here on."""
+    variant = _proven(session, registry, issue)
+    variant.version_id = version.id
+    versions.add_variant(session, variant)
+    version.status, version.status_message = tables.READY, ""
+    version.digest = version.digest or issue.built.digest
+    version.updated_at = issue.now
+    session.flush()
+
+
+def _proven(session: Session, registry: Registry, issue: Issue) -> tables.Variant:
+    """The variant with its statement, now that its log entry is written; raises InvalidInput."""
+    draft = issue.checked.draft
+    claims = blobs.claims(session, [file.digest for file in draft.files])
+    for file in draft.files:
+        since = claims.get(file.digest)
+        if since is None or since != issue.checked.claims.get(file.digest):
+            raise checking.not_stored(file)
     index = log.append(session, registry, _entry(issue), now=issue.now)
-    version = _row(issue, sign.sign_version(_statement(issue), registry.signing_key), index)
-    versions.add(session, version)
-    return version
+    bundle = sign.sign_version(_statement(issue), registry.signing_key)
+    return _variant(issue, bundle, index)
 
 
 def _statement(issue: Issue) -> statement.Version:
@@ -159,7 +222,6 @@ def _statement(issue: Issue) -> statement.Version:
 
 def _entry(issue: Issue) -> entries.Entry:
     draft, checked = issue.checked.draft, issue.checked
-    commit = draft.metadata.get("commit")
     return entries.Entry(
         time=log.stamp(issue.now),
         kind=entries.Kind.PUBLISHED,
@@ -167,30 +229,30 @@ def _entry(issue: Issue) -> entries.Entry:
         model=draft.model,
         version=issue.number,
         digest=issue.built.digest,
-        commit=commit if isinstance(commit, str) else "",
+        commit=draft.facts.commit,
         detail={
             "publisher": checked.publisher,
             "format": draft.format,
+            "variant": draft.variant_name,
             "isolation": checked.inspected.detail.get("isolation"),
         },
     )
 
 
-def _row(issue: Issue, registry_bundle: dict[str, Json], log_index: int) -> tables.Version:
+def _variant(issue: Issue, registry_bundle: dict[str, Json], log_index: int) -> tables.Variant:
     draft, checked = issue.checked.draft, issue.checked
-    return tables.Version(
-        model=draft.model,
-        version=issue.number,
-        digest=issue.built.digest,
+    return tables.Variant(
+        name=draft.variant_name,
         format=draft.format,
+        digest=issue.built.digest,
+        config_digest=digest.of(issue.built.config),
+        config=issue.built.config,
         size=sum(file.size for file in draft.files),
         publisher=checked.publisher,
-        actor=issue.by.actor,
         manifest=issue.built.manifest,
         publisher_bundle=canonical.encode(draft.publisher_bundle),
         registry_bundle=canonical.encode(registry_bundle),
         signature=checked.inspected.signature.document(),
-        details=draft.metadata,
         log_index=log_index,
         created_at=issue.now,
         files=[

@@ -1,23 +1,40 @@
 """Hands a version out with all its proofs, and records which host took it."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from registry import errors
 from registry.core import canonical, entries, envelope
-from registry.db import versions
+from registry.db import tables, versions
+from registry.db.engine import Session
 from registry.usecases import log
 from registry.usecases.access import Caller, Role
 from registry.usecases.opening import Registry
 
 
-def bundle(registry: Registry, *, model: str, version: int, by: Caller) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which variant of a version is asked for.
+
+    By `variant`, its name; or by the `digest` that a desired state pins. A version without that
+    digest gives its first variant, so that whoever verifies can say what it is and was not.
+    """
+
+    model: str
+    version: int
+    variant: str = ""
+    digest: str = ""
+
+
+def bundle(registry: Registry, asked: Asked, by: Caller) -> bytes:
     """The pull envelope (registry.core.envelope); raises NotFound."""
     if by.role is Role.HOST:
-        _record(registry, model=model, version=version, host=by)
+        record(registry, asked, by)
     with registry.database.reading() as session:
-        found = versions.version(session, model, version)
+        found = chosen(session, asked)
         proof = log.prove(session, found.log_index)
     return envelope.encode(
-        envelope.Wanted(found.model, found.version, found.digest),
+        envelope.Wanted(asked.model, asked.version, found.digest),
         envelope.Parts(
             manifest=found.manifest,
             publisher_bundle=canonical.decode_object(
@@ -34,19 +51,43 @@ def bundle(registry: Registry, *, model: str, version: int, by: Caller) -> bytes
     )
 
 
-def _record(registry: Registry, *, model: str, version: int, host: Caller) -> None:
+def record(registry: Registry, asked: Asked, host: Caller) -> None:
     """Logged before anything is handed out: a pull that is not on record does not happen."""
     now = datetime.now(UTC)
     with registry.database.writing() as session:
-        found = versions.version(session, model, version)
+        found = chosen(session, asked)
         entry = entries.Entry(
             time=log.stamp(now),
             kind=entries.Kind.PULLED,
             actor=host.actor,
-            model=model,
-            version=version,
+            model=asked.model,
+            version=asked.version,
             digest=found.digest,
             host=host.name,
         )
         log.append(session, registry, entry, now=now)
         session.commit()
+
+
+def chosen(session: Session, asked: Asked) -> tables.Variant:
+    """The variant with its files; raises NotFound or Gone where it is not ready."""
+    version = versions.version(session, asked.model, asked.version)
+    if version.status != tables.READY:
+        is_gone = version.status in {tables.EXPIRED, tables.ERASED}
+        kind = errors.Gone if is_gone else errors.NotFound
+        raise kind(
+            f"{asked.model} version {asked.version} is {version.status}"
+            + (f": {version.status_message}" if version.status_message else ""),
+            fix="pull a version that is ready",
+        )
+    there = versions.variants(session, version.id)
+    if asked.variant:
+        for found in there:
+            if found.name == asked.variant:
+                return found
+        raise errors.NotFound(
+            f"{asked.model} version {asked.version} has no variant {asked.variant[:80]!r}",
+            fix=f"it has {', '.join(found.name for found in there)}",
+        )
+    by_digest = {found.digest: found for found in there}
+    return by_digest.get(asked.digest) or there[0]

@@ -9,15 +9,25 @@ from registry.core import canonical, digest, entries, names
 from registry.core.canonical import Json
 from registry.core.entries import Kind
 from registry.db import log as log_rows
-from registry.db import reports, tables
+from registry.db import reports, tables_log
 from registry.usecases import log
 from registry.usecases.access import Caller, Role
 from registry.usecases.opening import Registry
 
 _BY_HOSTS = frozenset({Kind.VERIFIED, Kind.REFUSED, Kind.LOADED})
-_BY_THE_REGISTRY = frozenset(
-    {Kind.PUBLISHED, Kind.ALIAS_MOVED, Kind.ALIAS_REMOVED, Kind.TOKEN_CREATED, Kind.PULLED}
-)
+# Everything else is the registry's own to tell: a new kind is closed to others until it is listed.
+_BY_OTHERS = _BY_HOSTS | {
+    Kind.STARTING,
+    Kind.STARTED,
+    Kind.TESTED,
+    Kind.DEPLOYING,
+    Kind.DEPLOYED,
+    Kind.RESTARTED,
+    Kind.REMOVED,
+    Kind.QUARANTINED,
+    Kind.ROLLED_BACK,
+    Kind.REVERT_PUSHED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ def record(registry: Registry, event: Event, by: Caller) -> Recorded:
         del fields["id"], fields["kind"]
         entry = entries.Entry(time=log.stamp(now), kind=kind, actor=by.actor, **fields)
         index = log.append(session, registry, entry, now=now)
-        session.add(tables.Event(id=event.id, body_sha256=body, log_index=index))
+        session.add(tables_log.Event(id=event.id, body_sha256=body, log_index=index))
         session.commit()
     return Recorded(index, is_new=True)
 
@@ -75,7 +85,7 @@ def set_status(
     with registry.database.writing() as session:
         found = reports.find_deployment(session, environment, name)
         if found is None:
-            found = tables.Deployment(environment=environment, name=name)
+            found = tables_log.Deployment(environment=environment, name=name)
             session.add(found)
         found.document, found.updated_by, found.updated_at = document, by.actor, now
         session.commit()
@@ -90,7 +100,7 @@ def drop_status(registry: Registry, *, environment: str, name: str) -> None:
 
 def _allowed_kind(event: Event, by: Caller) -> Kind:
     kind = entries.kind(event.kind)
-    if kind in _BY_THE_REGISTRY:
+    if kind not in _BY_OTHERS:
         raise errors.Forbidden(f"events of kind {kind} are recorded by the registry itself")
     if by.role is Role.HOST and (kind not in _BY_HOSTS or event.host != by.name):
         raise errors.Forbidden(
@@ -100,7 +110,7 @@ def _allowed_kind(event: Event, by: Caller) -> Kind:
     return kind
 
 
-def _again(known: tables.Event, body: bytes) -> Recorded:
+def _again(known: tables_log.Event, body: bytes) -> Recorded:
     if known.body_sha256 != body:
         raise errors.Conflict(
             f"event {known.id!r} was told before with another content",

@@ -1,6 +1,5 @@
 """ONNX: what is read from honest models, and what is said about each flaw."""
 
-import hashlib
 from pathlib import Path
 
 import pytest
@@ -9,21 +8,11 @@ from registry import errors
 from registry.core.tensors import Signature, Tensor
 from registry.formats import inspection
 from tests.formats import onnx_models
-
-LIMITS = inspection.Limits()
-
-
-def laid_out(folder: Path, files: onnx_models.Files) -> dict[str, Path]:
-    """As the blob store holds them: under names that say nothing."""
-    places = {}
-    for path, content in files.items():
-        places[path] = folder / hashlib.sha256(path.encode() + content).hexdigest()
-        places[path].write_bytes(content)
-    return places
+from tests.formats.inspecting import inspect, inspect_built, laid_out
 
 
 def test_inputs_and_outputs_are_read_and_weights_are_not_inputs(tmp_path: Path):
-    found = inspection.inspect(laid_out(tmp_path, onnx_models.files()), None, LIMITS)
+    found = inspect_built(tmp_path, onnx_models.files())
     assert found.format == "onnx"
     assert found.signature == Signature(
         (Tensor("x", "float32", (None, 4)),), (Tensor("y", "float32", (None, 3)),)
@@ -34,19 +23,19 @@ def test_inputs_and_outputs_are_read_and_weights_are_not_inputs(tmp_path: Path):
 
 def test_weights_may_lie_in_another_file_of_the_model(tmp_path: Path):
     places = laid_out(tmp_path, onnx_models.with_external_data())
-    assert inspection.inspect(places, "onnx", LIMITS).signature.inputs[0].name == "x"
+    assert inspect(places, "onnx").signature.inputs[0].name == "x"
 
 
 def test_honest_nesting_is_accepted(tmp_path: Path):
     places = laid_out(tmp_path, onnx_models.files(onnx_models.nested(4)))
-    assert inspection.inspect(places, "onnx", LIMITS).detail["operations"] == 32
+    assert inspect(places, "onnx").detail["operations"] == 32
 
 
 @pytest.mark.parametrize("name", onnx_models.FLAWS)
 def test_a_flawed_model_is_refused_with_its_flaw_and_the_fix(tmp_path: Path, name: str):
     build, expected = onnx_models.FLAWS[name]
     with pytest.raises(errors.UnsafeModel, match=expected) as caught:
-        inspection.inspect(laid_out(tmp_path, build()), "onnx", LIMITS)
+        inspect_built(tmp_path, build(), "onnx")
     assert caught.value.detail.startswith("model.onnx: ")
     assert caught.value.fix
 
@@ -56,7 +45,7 @@ def test_every_prefix_of_a_model_is_refused(tmp_path: Path):
     for length in range(0, len(whole), 29):
         places = laid_out(tmp_path, {"model.onnx": whole[:length]})
         with pytest.raises(errors.UnsafeModel):
-            inspection.inspect(places, "onnx", LIMITS)
+            inspect(places, "onnx")
 
 
 def test_a_small_file_that_unpacks_into_gigabytes_is_refused(tmp_path: Path):
@@ -69,4 +58,4 @@ def test_a_small_file_that_unpacks_into_gigabytes_is_refused(tmp_path: Path):
     head = b"\x08\x0a" + b"\x3a" + varint + bytes([length]) + inner + b"\x42\x02\x10\x11"
     places = laid_out(tmp_path, {"model.onnx": head})
     with pytest.raises(errors.UnsafeModel, match=r"model\.onnx: .*(memory|damaged|operations)"):
-        inspection.inspect(places, "onnx", inspection.Limits(memory_bytes=700 << 20))
+        inspect(places, "onnx", inspection.Limits(memory_bytes=700 << 20))

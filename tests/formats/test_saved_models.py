@@ -1,6 +1,5 @@
 """SavedModel: real exports, flaws built field by field, and TensorFlow as the reference."""
 
-import hashlib
 import subprocess
 import sys
 from importlib import resources
@@ -10,10 +9,10 @@ import pytest
 
 from registry import errors
 from registry.core.tensors import Signature, Tensor
-from registry.formats import inspection, saved_model_ops
+from registry.formats import saved_model_ops
 from tests.formats import descriptors, saved_models
+from tests.formats.inspecting import files_of, inspect, inspect_built, verdict
 
-LIMITS = inspection.Limits()
 HERE = Path(__file__).parent
 
 
@@ -28,28 +27,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def files_of(folder: Path) -> dict[str, Path]:
-    found = [path for path in folder.rglob("*") if path.is_file()]
-    return {path.relative_to(folder).as_posix(): path for path in found}
-
-
-def inspect_built(folder: Path, files: saved_models.Files) -> inspection.Inspection:
-    places = {}
-    for path, content in files.items():
-        places[path] = folder / hashlib.sha256(path.encode()).hexdigest()
-        places[path].write_bytes(content)
-    return inspection.inspect(places, "saved_model", LIMITS)
-
-
-def verdict(folder: Path, files: saved_models.Files) -> str:
-    try:
-        return inspect_built(folder, files).format
-    except errors.UnsafeModel as refusal:
-        return refusal.detail
-
-
 def test_a_keras_export_is_read_without_tensorflow(exported: Path):
-    found = inspection.inspect(files_of(exported / "layers"), None, LIMITS)
+    found = inspect(files_of(exported / "layers"))
     assert found.format == "saved_model"
     assert found.signature == Signature(
         (Tensor("image", "float32", (None, 28, 28, 1)),),
@@ -60,7 +39,7 @@ def test_a_keras_export_is_read_without_tensorflow(exported: Path):
 
 
 def test_tables_loops_and_text_inputs_are_read(exported: Path):
-    found = inspection.inspect(files_of(exported / "table"), None, LIMITS)
+    found = inspect(files_of(exported / "table"))
     assert found.signature.inputs == (
         Tensor("key", "string", (2,)),
         Tensor("x", "float32", (None, 4)),
@@ -69,7 +48,7 @@ def test_tables_loops_and_text_inputs_are_read(exported: Path):
 
 
 def test_a_tensorflow_1_export_is_read(exported: Path):
-    found = inspection.inspect(files_of(exported / "version_one"), None, LIMITS)
+    found = inspect(files_of(exported / "version_one"))
     assert found.signature.outputs == (Tensor("y", "float32", (None, 2)),)
 
 
@@ -84,14 +63,14 @@ def test_a_tensorflow_1_export_is_read(exported: Path):
 )
 def test_a_real_export_that_touches_files_is_refused(exported: Path, name: str, expected: str):
     with pytest.raises(errors.UnsafeModel, match=f"{expected}.* is not allowed"):
-        inspection.inspect(files_of(exported / name), None, LIMITS)
+        inspect(files_of(exported / name))
 
 
 def test_weights_that_were_left_behind_are_missed(exported: Path):
     files = files_of(exported / "layers")
     del files["variables/variables.index"]
     with pytest.raises(errors.UnsafeModel, match="the weights are not complete"):
-        inspection.inspect(files, None, LIMITS)
+        inspect(files)
 
 
 def test_the_built_model_is_accepted_but_for_its_flaws(tmp_path: Path):
@@ -103,7 +82,7 @@ def test_the_built_model_is_accepted_but_for_its_flaws(tmp_path: Path):
 def test_a_flawed_model_is_refused_with_its_flaw_and_the_fix(tmp_path: Path, name: str):
     build, expected = saved_models.FLAWS[name]
     with pytest.raises(errors.UnsafeModel, match=expected) as caught:
-        inspect_built(tmp_path, build())
+        inspect_built(tmp_path, build(), "saved_model")
     assert caught.value.detail.startswith(("saved_model.pb: ", "variables/: "))
     assert caught.value.fix
 

@@ -18,23 +18,38 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def cluster() -> Iterator[str]:
-    """The folder of the socket of a running cluster with the superuser `postgres`."""
+def cluster(*, is_durable: bool = False) -> Iterator[str]:
+    """The folder of the socket of a running cluster with the superuser `postgres`.
+
+    Only where `is_durable` does it survive `stop`, which is as sudden as a power cut.
+    """
     folder = Path(tempfile.mkdtemp(prefix="plimsoll-pg-"))
     data = folder / "data"
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres")
         _run("initdb", "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync")
-        options = f"-c listen_addresses='' -c fsync=off -c max_connections=50 -k {folder}"
-        log = str(folder / "log")
-        _run("pg_ctl", "-D", str(data), "-l", log, "-w", "-o", options, "start")
+        sync = "on" if is_durable else "off"
+        with (data / "postgresql.auto.conf").open("a") as settings:
+            settings.write(f"listen_addresses = ''\nfsync = {sync}\nmax_connections = 50\n")
+            settings.write(f"unix_socket_directories = '{folder}'\n")
+        start(str(folder))
         try:
             yield str(folder)
         finally:
-            _run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+            stop(str(folder))
     finally:
         shutil.rmtree(folder)
+
+
+def start(folder: str) -> None:
+    """Start the cluster again that `stop` stopped."""
+    _run("pg_ctl", "-D", f"{folder}/data", "-l", f"{folder}/log", "-w", "start")
+
+
+def stop(folder: str) -> None:
+    """As a power cut would."""
+    _run("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "-w", "stop")
 
 
 def create_database(socket_folder: str, name: str) -> str:

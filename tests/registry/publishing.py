@@ -3,19 +3,23 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
 import onnx
 from onnx import TensorProto, helper
 
+from registry.core import facts
 from registry.core.canonical import Json
+from registry.core.facts import Facts
 from registry.core.oms import File
+from registry.db import blobs
 from registry.trust import keys, sign
 from registry.trust.keys import SigningKey
 from registry.usecases.access import Caller, Role
+from registry.usecases.checking import Draft
 from registry.usecases.opening import Registry
-from registry.usecases.publish import Draft
 
 ALICE = Caller(Role.PUBLISHER, "alice-ci")
 
@@ -52,9 +56,16 @@ class Publisher:
         return sign.sign_model(model, listed(files), self.key)
 
     def draft(
-        self, files: dict[str, bytes], *, version: int | None = None, model: str = "digits"
+        self,
+        files: dict[str, bytes],
+        *,
+        version: int | None = None,
+        model: str = "digits",
+        said: Facts = facts.NONE,
+        variant: str = "",
     ) -> Draft:
-        return Draft(model, version, "onnx", listed(files), self.bundle(files, model), {})
+        bundle = self.bundle(files, model)
+        return Draft(model, version, "onnx", listed(files), bundle, said, variant)
 
     def body(self, files: dict[str, bytes], *, version: int | None = None) -> dict[str, Json]:
         return {
@@ -74,6 +85,10 @@ def listed(files: dict[str, bytes]) -> tuple[File, ...]:
 
 def store(registry: Registry, files: dict[str, bytes]) -> None:
     """As if uploaded."""
+    with registry.database.writing() as session:
+        sizes = [(digest_of(data), len(data)) for data in files.values()]
+        blobs.claim(session, sizes, now=datetime.now(UTC))
+        session.commit()
     for data in files.values():
         registry.blobs.put(data, digest_of(data))
 

@@ -11,15 +11,18 @@ from pathlib import Path
 import httpx2
 
 from registry.api.server import Server
-from registry.settings import Settings
+from registry.settings import Limits, Settings
 
 ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def running(data_dir: Path) -> Iterator[tuple[httpx2.Client, subprocess.Popen[str]]]:
+def running(
+    data_dir: Path, *, database_url: str = "", storage: str = ""
+) -> Iterator[tuple[httpx2.Client, subprocess.Popen[str]]]:
     """An admin's client and the process; whatever is left of it is killed at the end."""
-    command = [sys.executable, "-m", "tests.registry.serving", str(data_dir)]
+    places = [str(data_dir), database_url, storage]
+    command = [sys.executable, "-m", "tests.registry.serving", *places]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -45,6 +48,16 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 if __name__ == "__main__":
-    server = Server(Settings(Path(sys.argv[1]), listen=("127.0.0.1:0",)))
+    # What a killed process was checking is taken up again within a second.
+    limits = Limits(registration_lease=1.0)
+    data, database, storage = sys.argv[1:]
+    settings = Settings(
+        Path(data),
+        listen=("127.0.0.1:0",),
+        database_url=database,
+        storage=storage,
+        limits=limits,
+    )
+    server = Server(settings)
     print(server.addresses[0], flush=True)
     server.run()

@@ -31,7 +31,9 @@ def call(client: httpx2.Client, route: str) -> httpx2.Response:
     place = re.sub(r"\{digest\}", "sha256:" + "0" * 64, path)
     place = re.sub(r"\{(version|index|level)\}", "1", place)
     place = re.sub(r"\{upload\}", "0" * 32, place)
-    return client.request(method, re.sub(r"\{\w+\}", "x", place))
+    # The head is enough: one of them is a stream without end.
+    with client.stream(method, re.sub(r"\{\w+\}", "x", place)) as answer:
+        return answer
 
 
 def test_every_route_is_in_the_table(server: Server) -> None:

@@ -1,32 +1,25 @@
 """One suite for every blob store: a local directory, and an object store speaking S3."""
 
 import asyncio
-import hashlib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from registry import errors
+from registry.store import addresses
 from registry.store.blobs import BlobStore
-from registry.store.bucket import BucketStore
 from registry.store.folder import FolderStore
+from tests.registry.publishing import digest_of
+
+MOST = 1024**3
 
 
 @pytest.fixture(params=["folder", "bucket"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    if request.param == "folder":
-        return FolderStore(tmp_path / "blobs")
-    return BucketStore(request.getfixturevalue("bucket"))
-
-
-def digest_of(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-def spooled(tmp_path: Path, data: bytes) -> Path:
-    file = tmp_path / "upload.part"
-    file.write_bytes(data)
-    return file
+    is_folder = request.param == "folder"
+    address = str(tmp_path / "blobs") if is_folder else request.getfixturevalue("bucket")
+    return addresses.open_store(address, max_bytes=MOST, seconds=10)[0]
 
 
 def read(blobs: BlobStore, digest: str, start: int, stop: int) -> bytes:
@@ -36,40 +29,63 @@ def read(blobs: BlobStore, digest: str, start: int, stop: int) -> bytes:
     return asyncio.run(collect())
 
 
-LARGE = bytes(range(256)) * (12 * 4096 + 7)  # over one multipart part, and no whole number of MiB
+# Over one piece of what an object store is asked for at once, and no whole number of MiB.
+LARGE = bytes(range(256)) * (9 * 4096 + 7)
 
 
-@pytest.mark.parametrize("data", [b"", b"x", LARGE], ids=["empty", "one byte", "12 MiB"])
-def test_what_was_adopted_is_read_back(blobs: BlobStore, tmp_path: Path, data: bytes) -> None:
+@pytest.mark.parametrize("data", [b"", b"x", LARGE], ids=["empty", "one byte", "9 MiB"])
+def test_what_was_put_is_read_back(blobs: BlobStore, data: bytes) -> None:
     digest = digest_of(data)
     assert blobs.size(digest) is None
-    file = spooled(tmp_path, data)
-    blobs.adopt(file, digest)
+    blobs.put(data, digest)
     assert blobs.size(digest) == len(data)
     assert read(blobs, digest, 0, len(data)) == data
-    assert not file.exists()
 
 
-def test_any_range_can_be_read(blobs: BlobStore, tmp_path: Path) -> None:
+def test_any_range_can_be_read(blobs: BlobStore) -> None:
     digest = digest_of(LARGE)
-    blobs.adopt(spooled(tmp_path, LARGE), digest)
-    for start, stop in [(0, 1), (5, 5), (1048575, 1048577), (len(LARGE) - 1, len(LARGE))]:
+    blobs.put(LARGE, digest)
+    edges = [(0, 1), (5, 5), (1048575, 1048577), (8388607, 8388609), (len(LARGE) - 1, len(LARGE))]
+    for start, stop in edges:
         assert read(blobs, digest, start, stop) == LARGE[start:stop]
 
 
-def test_putting_twice_leaves_one_blob(blobs: BlobStore, tmp_path: Path) -> None:
+def test_reading_can_be_given_up_in_the_middle(blobs: BlobStore) -> None:
+    digest = digest_of(LARGE)
+    blobs.put(LARGE, digest)
+
+    async def begin() -> bytes:
+        reading = blobs.read(digest, 0, len(LARGE))
+        async for first in reading:
+            return first
+        return b""
+
+    first = asyncio.run(begin())
+    assert first
+    assert LARGE.startswith(first)
+
+
+def test_putting_twice_leaves_one_blob(blobs: BlobStore) -> None:
     digest = digest_of(b"same")
-    blobs.put(b"same", digest)
-    blobs.put(b"same", digest)
-    blobs.adopt(spooled(tmp_path, b"same"), digest)
+    for _ in range(2):
+        blobs.put(b"same", digest)
     assert list(blobs.digests()) == [digest]
 
 
 def test_a_blob_can_be_read_from_a_local_file(blobs: BlobStore, tmp_path: Path) -> None:
     digest = digest_of(LARGE)
-    blobs.adopt(spooled(tmp_path, LARGE), digest)
+    blobs.put(LARGE, digest)
     for _ in range(2):
         assert blobs.local(digest, tmp_path).read_bytes() == LARGE
+
+
+def test_a_copy_that_broke_off_is_not_taken_for_the_blob(bucket: str, tmp_path: Path) -> None:
+    blobs = addresses.open_store(bucket, max_bytes=MOST, seconds=10)[0]
+    digest = digest_of(LARGE)
+    blobs.put(LARGE, digest)
+    place = tmp_path / digest.removeprefix("sha256:")
+    place.with_suffix(".part").write_bytes(LARGE[:1000])
+    assert blobs.local(digest, tmp_path).read_bytes() == LARGE
 
 
 def test_a_deleted_blob_is_gone_and_deleting_again_is_fine(blobs: BlobStore) -> None:
@@ -89,10 +105,38 @@ def test_a_blob_that_is_not_there_is_not_found(blobs: BlobStore, tmp_path: Path)
         blobs.local(digest, tmp_path)
 
 
+def test_a_store_that_is_there_says_so(blobs: BlobStore) -> None:
+    blobs.check()
+    assert list(blobs.digests()) == []
+
+
 @pytest.mark.usefixtures("bucket")
-def test_an_object_store_that_is_away_is_unavailable() -> None:
+def test_a_bucket_that_is_not_there_is_unavailable() -> None:
+    blobs = addresses.open_store("s3://no-such-bucket", max_bytes=MOST, seconds=2)[0]
     with pytest.raises(errors.Unavailable):
-        BucketStore("s3://no-such-bucket").put(b"x", digest_of(b"x"))
+        blobs.put(b"x", digest_of(b"x"))
+    with pytest.raises(errors.Unavailable):
+        blobs.check()
+
+
+def test_a_folder_that_is_gone_is_unavailable(tmp_path: Path) -> None:
+    blobs = FolderStore(tmp_path / "blobs")
+    blobs.spool.rmdir()
+    with pytest.raises(errors.Unavailable):
+        blobs.check()
+
+
+@pytest.mark.parametrize("address", ["ftp://host/place", "s3://", "nowhere://x"])
+def test_an_address_that_is_none_is_a_mistake_in_the_configuration(address: str) -> None:
+    with pytest.raises(errors.InvalidConfig):
+        addresses.open_store(address, max_bytes=MOST, seconds=1)
+
+
+def test_only_an_object_store_gives_links(tmp_path: Path, bucket: str) -> None:
+    for address, has_links in [(str(tmp_path), False), (bucket, True)]:
+        blobs = addresses.open_store(address, max_bytes=MOST, seconds=10)[0]
+        link = blobs.link(digest_of(b"x"), timedelta(seconds=60))
+        assert (link is not None) == has_links
 
 
 def test_a_damaged_blob_is_healed_by_pushing_it_again(tmp_path: Path) -> None:
@@ -102,11 +146,12 @@ def test_a_damaged_blob_is_healed_by_pushing_it_again(tmp_path: Path) -> None:
     stored = blobs.path(digest)
     stored.chmod(0o600)
     stored.write_bytes(b"weighty")
-    blobs.adopt(spooled(tmp_path, b"weights"), digest)
+    blobs.put(b"weights", digest)
     assert stored.read_bytes() == b"weights"
 
 
 def test_stored_files_are_read_only(tmp_path: Path) -> None:
     blobs = FolderStore(tmp_path / "blobs")
-    blobs.adopt(spooled(tmp_path, b"x"), digest_of(b"x"))
+    blobs.put(b"x", digest_of(b"x"))
     assert blobs.path(digest_of(b"x")).stat().st_mode & 0o777 == 0o440
+    assert list(blobs.spool.iterdir()) == []

@@ -2,9 +2,12 @@
 
 from sqlalchemy import inspect, text
 
-from registry.db import engine, migrate
-from registry.db.tables import Table
-from registry.usecases import publish
+from registry.api import wire_models
+from registry.api.wire_models import VersionDocument
+from registry.core import envelope
+from registry.core.facts import Facts
+from registry.db import engine, migrate, schema
+from registry.usecases import aliases, catalogue, publish, pull
 from registry.usecases.opening import Registry
 from tests.registry.publishing import ALICE, Publisher, onnx_model, store
 
@@ -27,7 +30,51 @@ def test_all_tables_go_and_come_back_with_rows_in_them(
     assert set(inspect(registry.database.engine).get_table_names()) <= {"alembic_version"}
 
     migrate.to_head(registry.database)
-    assert set(Table.metadata.tables) < set(inspect(registry.database.engine).get_table_names())
+    assert set(schema.METADATA.tables) < set(inspect(registry.database.engine).get_table_names())
+
+
+def test_a_version_of_the_first_schema_goes_up_and_down_unharmed(
+    registry: Registry, alice: Publisher
+) -> None:
+    files = {"model.onnx": onnx_model()}
+    store(registry, files)
+    said = Facts(
+        description="reads digits",
+        commit="c0ffee",
+        metrics={"accuracy": 0.5},
+        parameters={"epochs": "3"},
+    )
+    for _ in range(2):
+        publish.publish(registry, alice.draft(files, said=said), ALICE)
+    aliases.move(registry, aliases.Move("digits", "champion", 2, "best"), ALICE)
+    before = shown(registry)
+
+    migrate.to(registry.database, "0001")
+    with registry.database.reading() as session:
+        found = session.execute(text("SELECT version, digest, details FROM versions ORDER BY id"))
+        rows = [(version, digest, str(details)) for version, digest, details in found]
+    assert [row[:2] for row in rows] == [(1, before[1].digest), (2, before[2].digest)]
+    assert all("c0ffee" in row[2] and "epochs" in row[2] for row in rows)
+
+    migrate.to_head(registry.database)
+    assert shown(registry) == before
+    third = publish.publish(registry, alice.draft(files, version=3), ALICE)
+    assert third.is_new, "row ids go on after those that came back"
+    wanted = envelope.Wanted("digits", 2, before[2].digest or "")
+    bundle = pull.bundle(registry, pull.Asked("digits", 2), ALICE)
+    assert isinstance(envelope.verify(bundle, registry.trust_root(), wanted), envelope.Verified)
+
+
+def shown(registry: Registry) -> dict[int, VersionDocument]:
+    """The documents of versions 1 and 2, but for the time of the last edit."""
+    documents = {
+        number: wire_models.version_document(catalogue.version(registry, "digits", number))
+        for number in (1, 2)
+    }
+    return {
+        number: document.model_copy(update={"updated_at": document.created_at})
+        for number, document in documents.items()
+    }
 
 
 def test_migrating_twice_changes_nothing(registry: Registry, alice: Publisher) -> None:

@@ -7,10 +7,12 @@ import httpx2
 import pytest
 
 from registry.api.server import Server
+from registry.core.facts import Facts, Parent, Relation
+from registry.usecases import publish as publishing
 from registry.usecases import reports
 from registry.usecases.access import Caller, Role
 from registry.usecases.reports import Event
-from tests.registry.publishing import Publisher, onnx_model, publish
+from tests.registry.publishing import ALICE, Publisher, onnx_model, publish, store
 
 RECONCILER = Caller(Role.RECONCILER, "loop")
 ATTACK = '<script src="//evil.example/x.js"></script>'
@@ -39,7 +41,7 @@ def deployment(status: str = "Healthy") -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("path", ["/", "/log", "/models/digits"])
+@pytest.mark.parametrize("path", ["/", "/log", "/models/digits", "/models/digits/versions/1"])
 def test_without_a_token_a_page_leads_to_the_form(
     client_of: Callable[..., httpx2.Client], path: str
 ) -> None:
@@ -73,7 +75,9 @@ def test_the_overview_says_what_runs_and_why_not(
         assert expected in text
 
 
-@pytest.mark.parametrize("path", ["/", "/log", "/models/digits", "/login"])
+@pytest.mark.parametrize(
+    "path", ["/", "/log", "/models/digits", "/models/digits/versions/1", "/login"]
+)
 def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing(
     server: Server, browser: httpx2.Client, client: httpx2.Client, alice: Publisher, path: str
 ) -> None:
@@ -152,3 +156,21 @@ def test_no_other_file_than_ours_is_given_out(client_of: Callable[..., httpx2.Cl
     assert client_of().get("/static/plimsoll.css").headers["content-type"].startswith("text/css")
     for name in ("..%2frouter.py", "%2e%2e%2fviews.py", "nothing"):
         assert client_of().get(f"/static/{name}").status_code == 404
+
+
+def test_a_version_page_shows_its_facts_its_card_and_its_line(
+    server: Server, browser: httpx2.Client, alice: Publisher
+) -> None:
+    registry = server.app.state.registry
+    card = f"---\nlicense: MIT\n---\n# Digits\n\n[paper](javascript:alert(1)) {ATTACK}\n\n![x](//e)"
+    said = Facts(
+        card=card, tags={"team": ATTACK}, parents=(Parent(Relation.MERGED, reference="z"),)
+    )
+    files = {"model.onnx": onnx_model()}
+    store(registry, files)
+    published = publishing.publish(registry, alice.draft(files, said=said), ALICE)
+    text = browser.get("/models/digits/versions/1").text
+    for expected in (published.version.digest, "MIT", "<h3>Digits</h3>", "was merged from z"):
+        assert expected in text
+    for hostile in ("<script", 'href="javascript:', "<img"):
+        assert hostile not in text

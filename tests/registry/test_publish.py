@@ -12,16 +12,17 @@ from sqlalchemy import func, select, text
 
 from registry import errors
 from registry.core import envelope
+from registry.core.facts import Facts
 from registry.core.oms import File
 from registry.db import log as log_rows
 from registry.db.tables import Table
 from registry.settings import Settings
 from registry.trust import sign
-from registry.usecases import aliases, catalogue, log, opening, publish, pull
+from registry.usecases import aliases, catalogue, listing, log, opening, publish, pull
 from registry.usecases.access import Caller, Role
 from registry.usecases.aliases import Move
+from registry.usecases.checking import Draft
 from registry.usecases.opening import Registry
-from registry.usecases.publish import Draft
 from tests.registry.publishing import ALICE, Publisher, digest_of, onnx_model, store
 
 FILES = {"model.onnx": onnx_model()}
@@ -47,7 +48,7 @@ def test_a_version_is_published_and_a_host_believes_it(
     store(registry, FILES)
     published = publish.publish(registry, alice.draft(FILES), ALICE)
     assert (published.is_new, published.version.version) == (True, 1)
-    sent = pull.bundle(registry, model="digits", version=1, by=EDGE)
+    sent = pull.bundle(registry, pull.Asked("digits", 1), EDGE)
     wanted = envelope.Wanted("digits", 1, published.version.digest)
     found = envelope.verify(sent, registry.trust_root(), wanted)
     assert isinstance(found, envelope.Verified)
@@ -58,7 +59,7 @@ def test_the_model_signature_read_from_the_file_is_in_the_version(
     registry: Registry, alice: Publisher
 ) -> None:
     store(registry, FILES)
-    signature = publish.publish(registry, alice.draft(FILES), ALICE).version.signature
+    signature = publish.publish(registry, alice.draft(FILES), ALICE).version.variants[0].signature
     assert signature["inputs"] == [{"name": "x", "dtype": "float32", "shape": [None, 4]}]
     assert signature["outputs"] == [{"name": "y", "dtype": "float32", "shape": [None, 4]}]
 
@@ -181,7 +182,7 @@ def test_concurrent_publishers_lose_no_update(registry: Registry, alice: Publish
     assert failures == []
     found = catalogue.model(registry, "digits")
     assert [version.version for version in found.versions] == [6, 5, 4, 3, 2, 1]
-    assert sorted(version.log_index for version in found.versions) == list(range(6))
+    assert sorted(version.variants[0].log_index for version in found.versions) == list(range(6))
     assert log.size(registry) == 6
 
 
@@ -231,7 +232,7 @@ def test_a_pull_that_cannot_be_logged_does_not_happen(registry: Registry, alice:
         session.execute(text("INSERT INTO log_hashes VALUES (0, 1, :h)"), {"h": bytes(32)})
         session.commit()
     with pytest.raises(errors.Conflict):
-        pull.bundle(registry, model="digits", version=1, by=EDGE)
+        pull.bundle(registry, pull.Asked("digits", 1), EDGE)
 
 
 def test_a_lost_race_for_the_head_is_a_conflict(registry: Registry) -> None:
@@ -246,11 +247,11 @@ def test_an_alias_moves_and_remembers(registry: Registry, alice: Publisher) -> N
     for number in (1, 2, 2, None):
         aliases.move(registry, Move("digits", "champion", number, f"to {number}"), ALICE)
     with pytest.raises(errors.NotFound):
-        catalogue.alias(registry, "digits", "champion")
+        listing.moves(registry, "digits", "champion")
     aliases.move(registry, Move("digits", "champion", 1, "back"), ALICE)
-    found, history = catalogue.alias(registry, "digits", "champion")
+    found, history = listing.moves(registry, "digits", "champion")
     assert found.version == 1
-    assert [(move.previous, move.version) for move in history] == [
+    assert [(move.previous, move.version) for move in history.items] == [
         (None, 1),
         (2, None),
         (1, 2),
@@ -296,7 +297,7 @@ def test_a_full_database_disk_is_said_and_nothing_is_half_stored(
     publish.publish(registry, alice.draft(FILES), ALICE)
     before = rows_of(registry)
     fill_up(full_disk / "ballast")
-    bulky = replace(alice.draft(FILES), metadata={"description": "long " * 20_000})
+    bulky = replace(alice.draft(FILES), facts=Facts(card="long " * 20_000))
     with pytest.raises(errors.StorageFull):
         publish.publish(registry, bulky, ALICE)
     assert rows_of(registry) == before

@@ -11,11 +11,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from registry import errors
 from registry.api.server import Server
 from registry.settings import Limits, Settings
-from registry.store.folder import FolderStore
-from registry.store.uploads import Uploads
 from registry.usecases.access import Role
 from tests.registry.publishing import digest_of, upload
 
@@ -30,6 +27,10 @@ def begin(client: httpx2.Client) -> str:
 
 def stored(server: Server) -> list[str]:
     return list(server.app.state.registry.blobs.digests())
+
+
+def stored_under(storage: Path) -> list[Path]:
+    return list(storage.glob("sha256/*/*"))
 
 
 def spool_of(server: Server) -> list[Path]:
@@ -162,24 +163,6 @@ def test_an_upload_that_never_began_is_not_found(client: httpx2.Client, name: st
     assert client.patch(f"/v1/uploads/{name}", content=b"x").status_code == 404
 
 
-def test_two_writers_of_one_upload_are_told_apart(tmp_path: Path) -> None:
-    uploads = Uploads(tmp_path / "spool", FolderStore(tmp_path), max_bytes=100)
-    upload_id = uploads.begin()
-    with uploads._locked(upload_id), pytest.raises(errors.Conflict):
-        uploads.finish(upload_id, digest_of(b""))
-
-
-def test_uploads_nobody_touches_expire_and_others_stay(tmp_path: Path) -> None:
-    uploads = Uploads(tmp_path / "spool", FolderStore(tmp_path), max_bytes=100)
-    old, new = uploads.begin(), uploads.begin()
-    long_ago = (tmp_path / "spool" / f"{old}.part").stat().st_mtime - 7200
-    os.utime(tmp_path / "spool" / f"{old}.part", (long_ago, long_ago))
-    assert uploads.expire(older_than=3600) == 1
-    with pytest.raises(errors.NotFound):
-        uploads.offset(old)
-    assert uploads.offset(new) == 0
-
-
 def test_a_full_disk_is_said_and_the_upload_can_be_resumed(
     full_disk: Path, settings: Settings, client_of_registry: Callable[[Settings], httpx2.Client]
 ) -> None:
@@ -190,7 +173,7 @@ def test_a_full_disk_is_said_and_the_upload_can_be_resumed(
         content = DATA * 2 if size else (DATA for _ in range(2))
         answer = client.patch(location, content=content)
         assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
-    assert list((full_disk / "sha256").iterdir()) == []
+    assert stored_under(full_disk) == []
     (full_disk / "ballast").unlink()
     offset = int(client.get(location).headers["upload-offset"])
     answer = client.put(
@@ -211,3 +194,100 @@ def test_only_publishers_and_admins_upload(client_of: Callable[..., httpx2.Clien
     assert client_of(Role.HOST, "edge-1").post("/v1/uploads").status_code == 403
     assert client_of().post("/v1/uploads").status_code == 401
     assert client_of(Role.ADMIN).post("/v1/uploads").status_code == 202
+
+
+def test_a_small_blob_goes_up_in_one_request(server: Server, client: httpx2.Client) -> None:
+    for data in (b"", b"abc", DATA):
+        digest = digest_of(data)
+        for _ in range(2):
+            answer = client.post("/v1/uploads", params={"digest": digest}, content=data)
+            assert answer.status_code == 201
+            assert answer.headers["location"] == f"/v1/blobs/{digest}"
+            assert answer.headers["docker-content-digest"] == digest
+        assert client.get(f"/v1/blobs/{digest}").content == data
+    assert spool_of(server) == []
+
+
+@pytest.mark.parametrize("size", [3, 3 * 1024**2], ids=["small", "large"])
+@pytest.mark.parametrize("is_size_said", [True, False])
+def test_one_request_with_another_digest_is_refused_and_nothing_is_kept(
+    server: Server, client: httpx2.Client, size: int, is_size_said: bool
+) -> None:
+    content = DATA[:size] if is_size_said else (one for one in [DATA[:size]])
+    answer = client.post("/v1/uploads", params={"digest": digest_of(b"x")}, content=content)
+    assert (answer.status_code, answer.json()["code"]) == (400, "digest_mismatch")
+    assert stored(server) == []
+    assert spool_of(server) == []
+
+
+def test_one_request_over_the_limit_is_refused_before_it_is_read(
+    server: Server, client: httpx2.Client
+) -> None:
+    content = bytes(8 * 1024**2 + 1)
+    parameters = {"digest": digest_of(content)}
+    answer = client.post("/v1/uploads", params=parameters, content=content)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert stored(server) == []
+
+
+def test_a_malformed_beginning_is_refused(client: httpx2.Client) -> None:
+    for query in (
+        "digest=sha256:abc",
+        "digest=",
+        "digest=%00",
+        "direct=true",
+        "direct=true&size=0",
+        "direct=true&size=-1",
+        "direct=perhaps",
+        "direct=true&size=9223372036854775808",
+    ):
+        answer = client.post(f"/v1/uploads?{query}", content=b"abc")
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), query
+
+
+GARBAGE = (
+    "Content-Length: \xb9",
+    "Content-Length: -1",
+    "Content-Length: 99999999999999999999",
+    "Content-Length: 4\r\nContent-Length: 5",
+    "Content-Length: 4, 4",
+    "Content-Length: ",
+    "Transfer-Encoding: nonsense",
+    "Content-Length: 4\r\nTransfer-Encoding: chunked",
+    "Content-Length: 4\r\nContent-Range: 0-99999999999999999999",
+    "Content-Length: 4\r\nContent-Range: \xb9-\xb2",
+    "Content-Length: 4\r\nContent-Range: bytes */4",
+)
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+def test_garbage_in_the_head_of_a_chunk_is_the_senders_fault(
+    server: Server, client: httpx2.Client, method: str
+) -> None:
+    for header in GARBAGE:
+        location = begin(client)
+        target = f"{location}?digest={digest_of(b'1234')}" if method == "PUT" else location
+        head = (
+            f"{method} {target} HTTP/1.1\r\nHost: x\r\n{header}\r\nConnection: close\r\n"
+            f"Authorization: {client.headers['authorization']}\r\n\r\n1234"
+        )
+        with socket.create_connection(server.sockets[0].getsockname(), timeout=30) as connection:
+            connection.sendall(head.encode("latin-1"))
+            connection.shutdown(socket.SHUT_WR)
+            status = connection.recv(64).split(b" ")[1]
+        assert status.startswith(b"4"), (header, status)
+    assert stored(server) == []
+
+
+def test_many_small_blobs_go_up_in_one_request(server: Server, client: httpx2.Client) -> None:
+    blobs = [DATA[at : at + 100_000] for at in range(0, 1_000_000, 100_000)]
+    content = b"".join(f"{digest_of(one)} {len(one)}\n".encode() + one for one in blobs)
+    answer = client.post("/v1/blobs", content=content)
+    assert answer.status_code == 201
+    assert [one["digest"] for one in answer.json()["blobs"]] == [digest_of(one) for one in blobs]
+    assert set(stored(server)) == {digest_of(one) for one in blobs}
+    answer = client.post("/v1/blobs", content=content[:-1] + b"x")
+    assert (answer.status_code, answer.json()["code"]) == (400, "digest_mismatch")
+    answer = client.post("/v1/blobs", content=content[:-1])
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+    assert spool_of(server) == []

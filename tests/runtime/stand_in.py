@@ -78,7 +78,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if not self._is_allowed():
             return
-        bundle = re.fullmatch(r"/v1/models/([^/]+)/versions/(\d+)/bundle", self.path)
+        bundle = re.fullmatch(
+            r"/v1/models/([^/]+)/versions/(\d+)/bundle(?:\?digest=.*)?", self.path
+        )
         if bundle:
             self._send(200, self.server.state.envelopes.get((bundle[1], int(bundle[2]))))
             return

@@ -1,0 +1,40 @@
+"""Searches: versions everywhere or of one model, and models. Every list comes in pages."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from registry.api import wire_models, wire_search
+from registry.api.access import Opened
+from registry.db import whole
+from registry.usecases import search
+from registry.usecases.search import Found
+
+router = APIRouter(tags=["search"])
+
+Search = Annotated[wire_search.Search, Query()]
+
+
+@router.get("/v1/versions", summary="Versions that fit a filter, the newest first")
+def versions(registry: Opened, wanted: Search) -> wire_search.VersionList:
+    return _listed(search.versions_everywhere(registry, wanted.asked()))
+
+
+@router.get("/v1/models/{name}/versions", summary="A model's versions, the highest first")
+def versions_of(registry: Opened, name: str, wanted: Search) -> wire_search.VersionList:
+    return _listed(search.versions_of(registry, name, wanted.asked()))
+
+
+@router.get("/v1/models", summary="Models that fit a filter, by name")
+def models(registry: Opened, wanted: Search) -> wire_search.ModelList:
+    found = search.models(registry, wanted.asked())
+    return wire_search.ModelList(
+        models=[wire_search.summary(one) for one in found.items], next_page_token=found.token
+    )
+
+
+def _listed(found: Found[whole.Version]) -> wire_search.VersionList:
+    return wire_search.VersionList(
+        versions=[wire_models.version_document(one) for one in found.items],
+        next_page_token=found.token,
+    )

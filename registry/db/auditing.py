@@ -1,0 +1,100 @@
+"""What a check of the whole registry reads: every leaf, every variant, in pages, once each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.core.entries import Kind
+from registry.core.oms import File as ModelFile
+from registry.db.tables import File, Variant, Version
+from registry.db.tables_log import LogEntry
+
+_TOGETHER = 200
+_LEAVES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A variant, what it is a variant of, its entry in the log, and the files it refers to."""
+
+    version: Version
+    variant: Variant
+    leaf: bytes
+    files: tuple[ModelFile, ...]
+
+
+def leaves(session: Session, size: int) -> Iterator[Sequence[LogEntry]]:
+    """The log's rows by their index, in pages."""
+    for start in range(0, size, _LEAVES):
+        session.expunge_all()
+        yield session.scalars(
+            select(LogEntry)
+            .where(LogEntry.index >= start, LogEntry.index < min(size, start + _LEAVES))
+            .order_by(LogEntry.index)
+        ).all()
+
+
+def beyond(session: Session, size: int) -> int | None:
+    """A row of the log after its end, if there is one."""
+    statement = select(LogEntry.index).where(LogEntry.index >= size).limit(1)
+    return session.scalars(statement).first()
+
+
+def variants(session: Session) -> Iterator[Filed]:
+    """Every variant there is, in the order of their making."""
+    after = 0
+    while True:
+        session.expunge_all()
+        page = session.execute(
+            select(Variant, Version, LogEntry.leaf)
+            .join(Version, Version.id == Variant.version_id)
+            .outerjoin(LogEntry, LogEntry.index == Variant.log_index)
+            .where(Variant.id > after)
+            .order_by(Variant.id)
+            .limit(_TOGETHER)
+        ).all()
+        if not page:
+            return
+        files: dict[int, list[ModelFile]] = {}
+        ids = [variant.id for variant, _, _ in page]
+        for row in session.scalars(select(File).where(File.variant_id.in_(ids))):
+            files.setdefault(row.variant_id, []).append(ModelFile(row.path, row.digest, row.size))
+        for variant, version, leaf in page:
+            yield Filed(version, variant, leaf or b"", tuple(files.get(variant.id, ())))
+        after = ids[-1]
+
+
+def unfiled(session: Session) -> Sequence[tuple[int, str | None, int | None]]:
+    """(index, model, version) of publications that no variant belongs to."""
+    rows = session.execute(
+        select(LogEntry.index, LogEntry.model, LogEntry.version)
+        .outerjoin(Variant, Variant.log_index == LogEntry.index)
+        .where(LogEntry.kind == Kind.PUBLISHED, Variant.id.is_(None))
+        .order_by(LogEntry.index)
+        .limit(100)
+    )
+    return [(index, model, version) for index, model, version in rows]
+
+
+def kinds_about(session: Session, model: str, version: int, kinds: Sequence[Kind]) -> set[str]:
+    """Which of these kinds of entries there are on a version; version 0 means on its model."""
+    about = LogEntry.version == version if version else LogEntry.version.is_(None)
+    statement = select(LogEntry.kind).where(
+        LogEntry.model == model, about, LogEntry.kind.in_(kinds)
+    )
+    return set(session.scalars(statement.distinct()))
+
+
+def owners(session: Session, digest: str) -> list[str]:
+    """Which files of which versions consist of these bytes."""
+    rows = session.execute(
+        select(Version.model, Version.version, File.path)
+        .join(Variant, Variant.version_id == Version.id)
+        .join(File, File.variant_id == Variant.id)
+        .where(File.digest == digest)
+        .order_by(Version.model, Version.version, File.path)
+        .limit(20)
+    )
+    return [f"{model}@{version} {path}" for model, version, path in rows]

@@ -1,0 +1,52 @@
+"""Claims on bytes: who is about to store or to refer to them says so here first.
+
+The order that makes a sweep safe: the claim is committed before the bytes are stored, and taking
+them for a version happens under the writer's lock, as does their removal.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session
+
+from registry.db.tables import Blob
+
+_PRESENT = select(Blob.digest, Blob.created_at).where(
+    Blob.digest.in_(bindparam("wanted", expanding=True)), Blob.condemned_at.is_(None)
+)
+
+
+def claim(session: Session, sizes: Iterable[tuple[str, int]], *, now: datetime) -> None:
+    """Say that these (digest, size) are wanted from `now` on; a condemned one is pardoned."""
+    wanted = dict(sizes)
+    known = {row.digest: row for row in _rows(session, wanted)}
+    for digest in known:
+        session.execute(
+            update(Blob).where(Blob.digest == digest).values(used_at=now, condemned_at=None)
+        )
+    session.add_all(
+        Blob(digest=digest, size=size, created_at=now, used_at=now, condemned_at=None)
+        for digest, size in wanted.items()
+        if digest not in known
+    )
+    session.flush()
+
+
+def claims(session: Session, digests: Iterable[str]) -> dict[str, datetime]:
+    """Since when each is claimed; without those that nobody has claimed or that are condemned."""
+    rows = session.execute(_PRESENT, {"wanted": list(set(digests))})
+    return {digest: since for digest, since in rows}  # noqa: C416  rows are no tuples to mypy
+
+
+def missing(session: Session, digests: Iterable[str]) -> set[str]:
+    """Those that nobody has claimed, or that a sweep is about to remove.
+
+    Under the writer's lock the answer stays true until the transaction ends.
+    """
+    wanted = set(digests)
+    return wanted - claims(session, wanted).keys()
+
+
+def _rows(session: Session, digests: Iterable[str]) -> Iterable[Blob]:
+    return session.scalars(select(Blob).where(Blob.digest.in_(digests)))

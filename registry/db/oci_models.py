@@ -1,0 +1,152 @@
+"""What a model's repository shows that nobody pushed there: ready versions and their evidence."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, exists, insert, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, defer
+
+from registry.core import digest as digests
+from registry.core import oci_documents
+from registry.db.tables import READY, Alias, File, Model, Variant, Version
+from registry.db.tables_oci import Evidence
+
+_INSERT = insert(Evidence.__table__)  # type: ignore[arg-type]
+_Selected = TypeVar("_Selected", bound=Select[*tuple[Any, ...]])
+
+
+def is_model(session: Session, name: str) -> bool:
+    """Whether the repository is a model's."""
+    found = session.get(Model, name)
+    return found is not None and found.deleted_at is None
+
+
+def variant(session: Session, model: str, digest: str) -> tuple[Variant, int] | None:
+    """The ready variant with this digest, and the number of its version."""
+    statement = _ready(select(Variant, Version.version), model).where(Variant.digest == digest)
+    return session.execute(statement.order_by(Variant.id).limit(1)).first()
+
+
+def digest_of(session: Session, model: str, number: int, name: str) -> str | None:
+    """The digest of a ready version's variant; of its first, where no name is given."""
+    statement = _ready(select(Variant.digest), model).where(Version.version == number)
+    if name:
+        statement = statement.where(Variant.name == name)
+    return session.scalars(statement.order_by(Variant.id).limit(1)).first()
+
+
+def digest_of_alias(session: Session, model: str, alias: str) -> str | None:
+    """The digest of the version that the alias names, or None."""
+    found = session.get(Alias, (model, alias))
+    return digest_of(session, model, found.version, "") if found else None
+
+
+def numbered(session: Session, model: str) -> Sequence[tuple[int, str]]:
+    """Every ready version's number with the name of each of its variants."""
+    statement = _ready(select(Version.version, Variant.name), model)
+    return [(number, name) for number, name in session.execute(statement)]
+
+
+def aliases(session: Session, model: str) -> Sequence[str]:
+    """The aliases that name a ready version."""
+    statement = select(Alias.alias).join(
+        Version, (Version.model == Alias.model) & (Version.version == Alias.version)
+    )
+    return session.scalars(statement.where(Alias.model == model, Version.status == READY)).all()
+
+
+def known_manifests(session: Session, model: str, digests: Collection[str]) -> set[str]:
+    """Those of these that are manifests of ready versions, or of their evidence."""
+    found = set(
+        session.scalars(_ready(select(Variant.digest), model).where(Variant.digest.in_(digests)))
+    )
+    statement = _ready(select(Evidence.manifest), model).where(
+        Evidence.variant_id == Variant.id, Evidence.manifest.in_(digests)
+    )
+    return found | set(session.scalars(statement))
+
+
+def files(session: Session, model: str, digests: Collection[str]) -> set[str]:
+    """Those of these blobs that are files of ready versions."""
+    statement = _ready(select(File.digest), model).where(
+        File.variant_id == Variant.id, File.digest.in_(digests)
+    )
+    return set(session.scalars(statement))
+
+
+def document(session: Session, model: str, digest: str) -> bytes | None:
+    """A small blob that no store has: a version's config, a bundle, the empty document."""
+    if digest == oci_documents.EMPTY_DIGEST and is_model(session, model):
+        return oci_documents.EMPTY
+    statement = _ready(select(Variant.config), model).where(Variant.config_digest == digest)
+    config = session.scalars(statement.limit(1)).first()
+    if config is not None:
+        return config
+    found = _evidence(session, model, Evidence.bundle, digest)
+    return _bundle(*found) if found else None
+
+
+def evidence(session: Session, model: str, digest: str) -> bytes | None:
+    """The manifest of a ready version's evidence."""
+    found = _evidence(session, model, Evidence.manifest, digest)
+    if found is None:
+        return None
+    return evidence_manifest(*found)
+
+
+def evidence_manifest(row: Evidence, signed: Variant) -> bytes:
+    """Make it again; the same as ever, unless somebody changed the database."""
+    return oci_documents.evidence(row.what, _bundle(row, signed), subject=signed.manifest)
+
+
+def evidence_of(session: Session, row: Variant) -> Sequence[Evidence]:
+    """What was recorded for the variant."""
+    statement = select(Evidence).where(Evidence.variant_id == row.id).order_by(Evidence.what)
+    return session.scalars(statement).all()
+
+
+def models(session: Session, *, after: str, limit: int) -> Sequence[str]:
+    """Models with a ready version, from `after` on, byte by byte."""
+    name: InstrumentedAttribute[str] = Model.name
+    ordered = name.collate("C") if session.get_bind().dialect.name == "postgresql" else name
+    has_version = exists().where(Version.model == Model.name, Version.status == READY)
+    statement = select(Model.name).where(ordered > after, Model.deleted_at.is_(None), has_version)
+    return session.scalars(statement.order_by(ordered).limit(limit)).all()
+
+
+def _evidence(
+    session: Session, model: str, column: InstrumentedAttribute[str], digest: str
+) -> tuple[Evidence, Variant] | None:
+    statement = _ready(select(Evidence, Variant), model).where(
+        Evidence.variant_id == Variant.id, column == digest
+    )
+    return session.execute(statement.options(defer(Variant.config)).limit(1)).first()
+
+
+def _bundle(row: Evidence, signed: Variant) -> bytes:
+    is_publishers = row.what == oci_documents.PUBLISHER
+    return signed.publisher_bundle if is_publishers else signed.registry_bundle
+
+
+def _ready(statement: _Selected, model: str) -> _Selected:
+    """Only of the variants of the model's ready versions."""
+    return statement.where(
+        Variant.version_id == Version.id, Version.model == model, Version.status == READY
+    )
+
+
+def name_evidence(session: Session, signed: Variant) -> None:
+    """Write down how the evidence of a variant that was just inserted is called."""
+    named = []
+    for what in (oci_documents.PUBLISHER, oci_documents.REGISTRY):
+        row = Evidence(variant_id=signed.id, what=what)
+        bundle, manifest = _bundle(row, signed), evidence_manifest(row, signed)
+        named.append(
+            {
+                "variant_id": signed.id,
+                "what": what,
+                "manifest": digests.of(manifest),
+                "bundle": digests.of(bundle),
+            }
+        )
+    session.execute(_INSERT, named)

@@ -1,0 +1,15 @@
+"""All tables there are: who needs the whole schema imports it from here, so that none is missed."""
+
+from sqlalchemy import MetaData
+
+from registry.db import (
+    tables,
+    tables_artifacts,
+    tables_events,
+    tables_log,
+    tables_oci,
+    tables_retention,
+)
+
+MODULES = (tables, tables_artifacts, tables_events, tables_log, tables_oci, tables_retention)
+METADATA: MetaData = tables.Table.metadata

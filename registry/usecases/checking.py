@@ -1,0 +1,129 @@
+"""Everything that is asked of a version before it may exist. Nothing here writes.
+
+Whatever door a version comes in by, these are the checks it passes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from registry import errors
+from registry.core import card, digest, facts, manifest, names, oms
+from registry.core.canonical import Json
+from registry.core.facts import Facts
+from registry.core.oms import File
+from registry.db import blobs
+from registry.formats.inspection import Inspection
+from registry.usecases import inspection, transfers
+from registry.usecases.opening import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a publisher asks for.
+
+    `version` None means the next one; `variant` empty means the one called like its format.
+    """
+
+    model: str
+    version: int | None
+    format: str
+    files: tuple[File, ...]
+    publisher_bundle: dict[str, Json]
+    facts: Facts = facts.NONE
+    variant: str = ""
+
+    @property
+    def variant_name(self) -> str:
+        return self.variant or self.format
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A draft whose files are stored, signed by `publisher`, and safe to load."""
+
+    draft: Draft
+    publisher: str
+    inspected: Inspection
+    # Since when the files are claimed: bytes claimed anew meanwhile may not be stored yet.
+    claims: Mapping[str, datetime]
+
+
+def check(registry: Registry, draft: Draft) -> Checked:
+    """Raises InvalidInput, UnsafeModel or SignatureInvalid; a card's facts are taken over."""
+    sound = require_form(registry, draft)
+    claims = _claims(registry, sound)
+    require_stored(registry, sound)
+    trusted = registry.trust_root().publishers
+    publisher = oms.verify(sound.publisher_bundle, sound.files, trusted)
+    return Checked(sound, publisher, _inspected(registry, sound), claims)
+
+
+def require_form(registry: Registry, draft: Draft) -> Draft:
+    """`draft` with what only its model card says, if all of it has the form it must have."""
+    names.slug(draft.model)
+    if draft.version is not None:
+        names.version(draft.version)
+    names.variant(draft.variant_name)
+    limit = registry.settings.limits.max_files
+    if not 0 < len(draft.files) <= limit:
+        raise errors.InvalidInput(f"a version has 1 to {limit} files, not {len(draft.files)}")
+    names.file_paths([file.path for file in draft.files])
+    for file in draft.files:
+        digest.parse(file.digest)
+    said = facts.require_sound(card.completed(draft.facts))
+    return replace(draft, facts=facts.require_sound(said))
+
+
+def require_stored(registry: Registry, draft: Draft) -> None:
+    """Raises InvalidInput naming the first file that is missing or of another size."""
+    for file in draft.files:
+        stored = registry.blobs.size(file.digest)
+        if stored is None:
+            raise not_stored(file)
+        if stored != file.size:
+            raise errors.InvalidInput(
+                f"file {file.path!r}: declared with {file.size} bytes, stored are {stored}"
+            )
+
+
+def not_stored(file: File) -> errors.InvalidInput:
+    return errors.InvalidInput(
+        f"file {file.path!r}: its bytes {file.digest} have not been uploaded",
+        fix="upload every file before publishing the version",
+    )
+
+
+def build(draft: Draft, number: int) -> manifest.Built:
+    """The identity that `draft` has under this number."""
+    said = draft.facts
+    return manifest.build(
+        model=draft.model,
+        version=number,
+        format=draft.format,
+        files=draft.files,
+        origin=manifest.Origin(said.licence, said.commit, said.repository),
+    )
+
+
+def _claims(registry: Registry, draft: Draft) -> Mapping[str, datetime]:
+    """Since when the files' bytes are claimed; those that a sweep was about to take are kept."""
+    wanted = {file.digest for file in draft.files}
+    with registry.database.reading() as session:
+        found = blobs.claims(session, wanted)
+    for lacking in wanted - found.keys():
+        transfers.hold(registry, lacking)
+    if wanted == found.keys():
+        return found
+    with registry.database.reading() as session:
+        return blobs.claims(session, wanted)
+
+
+def _inspected(registry: Registry, draft: Draft) -> Inspection:
+    """The same bytes under the same names look the same again: they are looked at once."""
+    key = (draft.format, tuple(sorted((file.path, file.digest) for file in draft.files)))
+    known = registry.inspections.get(key)
+    if known is None:
+        known = inspection.inspect(registry, draft.format, draft.files)
+        registry.inspections.put(key, known)
+    return known

@@ -1,0 +1,230 @@
+"""An object store that fails or stalls: refused in bounded time, nothing half, all resumable."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from registry import errors
+from registry.settings import Limits, Settings
+from registry.store.objects import Objects
+from tests.registry import proxies, spools
+from tests.registry.proxies import Proxy
+from tests.registry.publishing import digest_of
+from tests.registry.spools import Replica
+
+MIB = 1024**2
+PIECE = 8 * MIB
+DATA = os.urandom(20 * MIB)
+DIGEST = digest_of(DATA)
+FAULTS = pytest.mark.parametrize("fault", ["stall", "cut"])
+
+
+@pytest.fixture
+def proxy(bucket: str, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """Between us and the object store, from now on."""
+    with proxies.before(s3_endpoint) as standing:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", standing.url)
+        yield standing
+
+
+@pytest.fixture
+def here(proxy: Proxy, bucket: str) -> Replica:
+    return spools.replica(bucket, seconds=1)
+
+
+@FAULTS
+def test_every_call_ends_where_the_store_does_not_answer(
+    here: Replica, proxy: Proxy, fault: str
+) -> None:
+    upload = here.uploads.begin()
+    here.append(upload, DATA)
+    proxy.stall() if fault == "stall" else proxy.cut()
+    calls: list[Callable[[], object]] = [
+        here.uploads.begin,
+        lambda: here.uploads.offset(upload),
+        lambda: here.append(upload, b"more"),
+        lambda: here.finish(upload, DIGEST),
+        lambda: here.take(DATA, digest=DIGEST),
+        lambda: here.uploads.expire(older_than=0),
+        lambda: here.blobs.size(DIGEST),
+        lambda: here.blobs.put(b"x", digest_of(b"x")),
+        lambda: list(here.blobs.digests()),
+        here.blobs.check,
+    ]
+    with ThreadPoolExecutor(len(calls)) as at_once:
+        for outcome in [at_once.submit(call) for call in calls]:
+            with pytest.raises(errors.Unavailable):
+                outcome.result()
+    assert here.claims == []
+    proxy.mend()
+    send_rest(here, upload)
+    assert here.finish(upload, DIGEST).size == len(DATA)
+
+
+def send_rest(here: Replica, upload: str) -> None:
+    """As a client does: what was held up on its way may arrive after we asked how far it is."""
+    while (offset := here.uploads.offset(upload)) < len(DATA):
+        with suppress(errors.OutOfOrder, errors.Conflict):
+            here.append(upload, DATA[offset:], start=offset)
+
+
+@FAULTS
+@pytest.mark.parametrize("moment", [1 * MIB, 17 * MIB])
+def test_an_append_that_the_store_breaks_off_goes_on_later(
+    here: Replica, proxy: Proxy, fault: str, moment: int
+) -> None:
+    upload = here.uploads.begin()
+    proxy.after(moment, fault)
+    with pytest.raises(errors.Unavailable):
+        here.append(upload, *(DATA[at : at + MIB] for at in range(0, len(DATA), MIB)))
+    proxy.mend()
+    send_rest(here, upload)
+    assert here.finish(upload, DIGEST).size == len(DATA)
+    assert here.content(DIGEST) == DATA
+
+
+@FAULTS
+def test_a_blob_is_not_there_by_half_where_the_store_breaks_off_its_finish(
+    here: Replica, proxy: Proxy, fault: str
+) -> None:
+    upload = here.uploads.begin()
+    here.append(upload, DATA)
+    proxy.after(10 * MIB, fault)
+    with pytest.raises(errors.Unavailable):
+        here.finish(upload, DIGEST)
+    proxy.mend()
+    assert here.blobs.size(DIGEST) is None
+    assert here.finish(upload, DIGEST).size == len(DATA)
+    assert here.content(DIGEST) == DATA
+
+
+@FAULTS
+def test_of_one_request_nothing_is_there_where_the_store_breaks_off(
+    here: Replica, proxy: Proxy, fault: str
+) -> None:
+    proxy.after(10 * MIB, fault)
+    with pytest.raises(errors.Unavailable):
+        here.take(*(DATA[at : at + MIB] for at in range(0, len(DATA), MIB)), digest=DIGEST)
+    proxy.mend()
+    assert list(here.blobs.digests()) == []
+    assert here.take(DATA, digest=DIGEST).size == len(DATA)
+
+
+def fill(received: bytearray, blocks: Iterable[bytes]) -> None:
+    for block in blocks:
+        received += block
+
+
+@FAULTS
+def test_a_download_that_the_store_breaks_off_ends_short_and_can_go_on(
+    proxy: Proxy,
+    bucket: str,
+    settings: Settings,
+    client_of_registry: Callable[[Settings], httpx2.Client],
+    fault: str,
+) -> None:
+    data = DATA * 2  # more than is fetched ahead
+    digest = digest_of(data)
+    limits = Limits(storage_seconds=1, max_file_bytes=64 * MIB)
+    client = client_of_registry(replace(settings, storage=bucket, limits=limits))
+    answer = client.post("/v1/uploads", params={"digest": digest}, content=data)
+    assert answer.status_code == 201
+    received = bytearray()
+    proxy.after(30 * MIB, fault)
+    with client.stream("GET", f"/v1/blobs/{digest}") as sent:
+        blocks = sent.iter_raw()
+        with pytest.raises(httpx2.TransportError):
+            fill(received, blocks)
+    assert 0 < len(received) < len(data)
+    proxy.mend()
+    rest = client.get(f"/v1/blobs/{digest}", headers={"Range": f"bytes={len(received)}-"})
+    assert received + rest.content == data
+
+
+def test_a_store_that_is_away_is_said_and_not_taken_for_a_missing_blob(
+    proxy: Proxy,
+    bucket: str,
+    settings: Settings,
+    client_of_registry: Callable[[Settings], httpx2.Client],
+) -> None:
+    limits = Limits(storage_seconds=1)
+    client = client_of_registry(replace(settings, storage=bucket, limits=limits))
+    proxy.cut()
+    for method, path in [
+        ("GET", f"/v1/blobs/{DIGEST}"),
+        ("POST", "/v1/uploads"),
+        ("PUT", f"/v1/uploads/{'a' * 32}?digest={DIGEST}"),
+    ]:
+        answer = client.request(method, path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/livez").status_code == 200
+    assert client.get("/metrics").status_code == 200
+
+
+@pytest.fixture
+def parts(here: Replica, bucket: str) -> Objects:
+    """The same objects as `here` works on."""
+    return Objects(bucket, seconds=5)
+
+
+def test_a_part_behind_a_gap_is_met_again_by_whoever_resumes(here: Replica, parts: Objects) -> None:
+    upload = here.uploads.begin()
+    here.append(upload, DATA[:PIECE])
+    parts.put(f"uploads/{upload}/{2 * PIECE:020d}", DATA[2 * PIECE :])
+    assert here.uploads.offset(upload) == PIECE
+    assert here.append(upload, DATA[PIECE:], start=PIECE) == len(DATA)
+    assert here.finish(upload, DIGEST).size == len(DATA)
+
+
+def test_a_part_with_other_bytes_is_another_writers(here: Replica, parts: Objects) -> None:
+    upload = here.uploads.begin()
+    parts.put(f"uploads/{upload}/{PIECE:020d}", b"else")
+    with pytest.raises(errors.Conflict):
+        here.append(upload, DATA)
+    assert here.uploads.offset(upload) == PIECE + len(b"else")
+
+
+def test_what_a_crash_left_of_a_finished_upload_expires(here: Replica, parts: Objects) -> None:
+    upload = here.uploads.begin()
+    here.append(upload, DATA)
+    parts.delete([f"uploads/{upload}/begun"])  # the first thing that goes
+    with pytest.raises(errors.NotFound):
+        here.finish(upload, DIGEST)
+    assert here.uploads.expire(older_than=3600) == 0
+    assert here.uploads.expire(older_than=-5) == 1
+    assert list(parts.list("uploads")) == []
+
+
+def test_what_a_crash_left_of_a_small_document_expires(tmp_path: Path) -> None:
+    here = spools.replica(str(tmp_path))
+    (tmp_path / "uploads" / f"{'b' * 32}.part").write_bytes(b"half a docu")
+    assert here.uploads.expire(older_than=3600) == 0
+    assert here.uploads.expire(older_than=-5) == 1
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["put", "take", "append"])
+def test_a_full_disk_leaves_nothing_half(full_disk: Path, how: str) -> None:
+    here = spools.replica(str(full_disk))
+    data = DATA[: 6 * MIB]
+    upload = here.uploads.begin()
+    calls: dict[str, Callable[[], object]] = {
+        "put": lambda: here.blobs.put(data, digest_of(data)),
+        "take": lambda: here.take(data, digest=digest_of(data)),
+        "append": lambda: here.append(upload, data),
+    }
+    with pytest.raises(errors.StorageFull):
+        calls[how]()
+    assert list(here.blobs.digests()) == []
+    here.uploads.abort(upload)
+    assert list((full_disk / "uploads").iterdir()) == []
+    (full_disk / "ballast").unlink()
+    here.blobs.put(data, digest_of(data))
+    assert here.content(digest_of(data)) == data
