@@ -95,7 +95,7 @@ def _collect(area: Area, rows: list[Row], console: Console) -> None:
 def _registry(folder: Path) -> Rows:
     model = models.onnx(folder, seed=1)
     with mlflow.running(folder / "mlflow", scratch=SCRATCH) as peer:
-        yield from starting.rows(folder, peer)
+        yield from starting.rows(folder, peer, model)
         with registries.running(folder) as registry:
             yield from transfers.rows(registry, folder, peer)
             yield from folders.rows(registry, peer, folder)

@@ -16,6 +16,7 @@ from registry.api import (
     mlflow,
     mlflow_artifacts,
     mlflow_versions,
+    mlflow_webhooks,
     models,
     oci,
     oci_blobs,
@@ -69,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(part.router)
     for part in (retention, health, pages):
         app.include_router(part.router)
-    for dialect in (mlflow, mlflow_versions, mlflow_artifacts, oci_blobs, oci):
+    for dialect in (mlflow, mlflow_versions, mlflow_webhooks, mlflow_artifacts, oci_blobs, oci):
         app.include_router(dialect.router)
     app.add_api_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
     app.add_middleware(BodyLimit, max_bytes=settings.limits.max_document_bytes)

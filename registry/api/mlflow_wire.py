@@ -104,8 +104,8 @@ def model_document(model: RegisteredModel) -> dict[str, Json]:
     row = model.row
     document: dict[str, Json] = {
         "name": row.display_name,
-        "creation_timestamp": _milliseconds(row.created_at),
-        "last_updated_timestamp": _milliseconds(row.updated_at),
+        "creation_timestamp": milliseconds(row.created_at),
+        "last_updated_timestamp": milliseconds(row.updated_at),
         "user_id": row.owner,
         "description": row.description,
         "latest_versions": [version_document(model.latest)] if model.latest else [],
@@ -120,8 +120,8 @@ def version_document(version: RegisteredVersion) -> dict[str, Json]:
     document: dict[str, Json] = {
         "name": version.name,
         "version": str(row.version),
-        "creation_timestamp": _milliseconds(row.created_at),
-        "last_updated_timestamp": _milliseconds(row.updated_at),
+        "creation_timestamp": milliseconds(row.created_at),
+        "last_updated_timestamp": milliseconds(row.updated_at),
         "user_id": row.actor,
         "current_stage": mlflow.STAGE,
         "description": row.description,
@@ -135,7 +135,7 @@ def version_document(version: RegisteredVersion) -> dict[str, Json]:
         "model_id": came_in.model_id if came_in else "",
         "model_params": [{"name": one.key, "value": one.value} for one in row.parameters],
         "model_metrics": [
-            {"key": one.key, "value": one.value, "timestamp": _milliseconds(row.created_at)}
+            {"key": one.key, "value": one.value, "timestamp": milliseconds(row.created_at)}
             for one in row.metrics
         ],
     }
@@ -153,5 +153,5 @@ def _without_empty(document: dict[str, Json], kept: Iterable[str]) -> dict[str, 
     return {key: value for key, value in document.items() if key in kept or value not in ("", [])}
 
 
-def _milliseconds(moment: datetime) -> int:
+def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)

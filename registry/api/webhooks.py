@@ -61,7 +61,7 @@ def remove(registry: Opened, caller: Known, webhook: str) -> Response:
 @router.post("/v1/webhooks/{webhook}/test", summary="Send one event that tells nothing")
 def test(registry: Opened, webhook: str) -> wire.Attempt:
     """Its type is `dev.plimsoll.webhook.test.v1`; the answer says whether it was taken."""
-    return wire.attempt(webhooks.test(registry, webhook))
+    return wire.attempt(webhooks.try_out(registry, webhook))
 
 
 @router.get("/v1/webhooks/{webhook}/dead-letters", summary="What could not be delivered")

@@ -48,11 +48,15 @@ class WebhookEdit(Document):
 
 
 class WebhookDocument(Document):
-    """`nextIndex` is the log's next entry to look at; `failedAttempts` are of the event there."""
+    """`nextIndex` is the log's next entry to look at; `failedAttempts` are of the event there.
+
+    `form` is `cloudevents`, or `mlflow` for one that was made through MLflow.
+    """
 
     id: str
     name: str
     url: str
+    form: str
     description: str
     kinds: list[str]
     model: str
@@ -100,6 +104,7 @@ def webhook_document(row: Webhook, *, secret: str | None = None) -> WebhookDocum
         id=row.id,
         name=row.name,
         url=row.url,
+        form=row.form,
         description=row.description,
         kinds=row.kinds,
         model=row.model,

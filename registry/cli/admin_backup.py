@@ -1,6 +1,5 @@
 """`plimsoll admin backup`, `restore` and `verify`: one command each, none without a check."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ from registry import errors
 from registry.cli import admin, options, output, progress
 
 if TYPE_CHECKING:
+    from registry.usecases.backup import BackedUp
     from registry.usecases.verification import Findings
 
 app = admin.app
@@ -35,19 +35,7 @@ def backup(
         done = saving.backup(
             registry, target, with_keys=not without_keys, by=admin.caller(), progress=told
         )
-    if form is output.Form.JSON:
-        output.print_json(asdict(done) | {"folder": str(target), "keys": not without_keys})
-    else:
-        output.print_fields(
-            [
-                ("backup", target),
-                ("log", f"{done.entries} entries"),
-                ("rows", done.rows),
-                ("bytes", f"{output.size(done.blob_bytes)} in {done.blobs} blobs"),
-                ("copied now", f"{done.copied} blobs"),
-                ("keys", "left out" if without_keys else "in it: keep it as safe as them"),
-            ]
-        )
+    _print_backup(done, form, with_keys=not without_keys)
     if done.missing:
         listed = "; ".join(f"{digest}: {why}" for digest, why in list(done.missing.items())[:5])
         raise errors.IntegrityError(
@@ -112,6 +100,33 @@ def verify(
         )
 
 
+def _print_backup(done: "BackedUp", form: output.Form, *, with_keys: bool) -> None:
+    if form is output.Form.JSON:
+        output.print_json(
+            {
+                "folder": str(done.folder),
+                "entries": done.entries,
+                "rows": done.rows,
+                "blobs": done.blobs,
+                "blobBytes": done.blob_bytes,
+                "copied": done.copied,
+                "missing": done.missing,
+                "keys": with_keys,
+            }
+        )
+    else:
+        output.print_fields(
+            [
+                ("backup", done.folder),
+                ("log", f"{done.entries} entries"),
+                ("rows", done.rows),
+                ("bytes", f"{output.size(done.blob_bytes)} in {done.blobs} blobs"),
+                ("copied now", f"{done.copied} blobs"),
+                ("keys", "in it: keep it as safe as them" if with_keys else "left out"),
+            ]
+        )
+
+
 def _verify_backup(folder: Path, form: output.Form) -> None:
     from registry.store.archive import Archive  # noqa: PLC0415  heavy
     from registry.usecases import inventory  # noqa: PLC0415  heavy
@@ -139,7 +154,18 @@ def _verify_backup(folder: Path, form: output.Form) -> None:
 def _print_findings(found: "Findings", form: output.Form, *, verdict: str) -> None:
     said = "damaged" if found.flaws else verdict
     if form is output.Form.JSON:
-        output.print_json({"verdict": said, **asdict(found)})
+        output.print_json(
+            {
+                "verdict": said,
+                "entries": found.entries,
+                "root": found.root,
+                "variants": found.variants,
+                "blobs": found.blobs,
+                "blobBytes": found.blob_bytes,
+                "flaws": [{"what": flaw.what, "why": flaw.why} for flaw in found.flaws],
+                "unlistedPublishers": found.unlisted,
+            }
+        )
         return
     if found.flaws:
         output.print_table(("what", "why"), [(flaw.what, flaw.why) for flaw in found.flaws])
@@ -160,6 +186,6 @@ def _print_findings(found: "Findings", form: output.Form, *, verdict: str) -> No
 
 def _warn_of_trust() -> None:
     output.message(
-        "the trust root was its own: this shows that it is whole, not whose it is. "
-        "Name a trust root from elsewhere with --trust."
+        "checked with its own trust root: this shows that it is whole, not whose it is. "
+        "Name a trust root that you keep elsewhere with --trust."
     )

@@ -142,7 +142,8 @@ def _print_erased(done: "list[Erased]", form: output.Form) -> None:
         [
             (f"{one.model}@{one.version}",
              "erased before" if one.log_index is None else one.log_index,
-             output.size(one.removed_bytes), one.removed_blobs, one.evidence, one.staged, one.digest)
+             output.size(one.removed_bytes), one.removed_blobs, one.evidence, one.staged,
+             one.digest)
             for one in done
         ],
     )  # fmt: skip

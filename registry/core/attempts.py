@@ -63,10 +63,15 @@ class Unwanted:
 Step: TypeAlias = Delivered | Again | Dead | Unwanted
 
 
+def is_success(outcome: Outcome) -> bool:
+    """Whether the receiver took it: with any 2xx."""
+    return isinstance(outcome, Answer) and 200 <= outcome.status < 300
+
+
 def step(outcome: Outcome, *, failed_before: int, patience: Patience, jitter: float) -> Step:
     """`jitter` from 0 to 1 spreads the pause over its upper half, so that crowds disperse."""
     match outcome:
-        case Answer(status) if 200 <= status < 300:
+        case Answer() if is_success(outcome):
             return Delivered()
         case Answer(status) if status == _GONE:
             return Unwanted("the receiver answered 410: it wants no more events")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -152,6 +152,11 @@ def _named_failures() -> Iterator[None]:
     except IntegrityError as error:
         raise errors.Conflict(
             "another writer stored this first", fix="read it again, then decide"
+        ) from error
+    except DataError as error:
+        # PostgreSQL alone minds: no zero bytes, and no text longer than its column.
+        raise errors.InvalidInput(
+            "a text is too long, or has a zero byte", fix="shorten it, and leave the byte out"
         ) from error
     except OperationalError as error:
         if any(sign in str(error.orig) for sign in _FULL):

@@ -136,21 +136,21 @@ class Version(Table):
     model: Mapped[str] = mapped_column(ForeignKey("models.name"))
     version: Mapped[int] = mapped_column(BigInteger)
     status: Mapped[str] = mapped_column(String(16))
-    status_message: Mapped[str] = mapped_column(Text)
     digest: Mapped[str | None] = mapped_column(String(71), index=True)
     actor: Mapped[str] = mapped_column(String(128))
     owner: Mapped[str] = mapped_column(String(256))
-    description: Mapped[str] = mapped_column(Text)
     licence: Mapped[str] = mapped_column(String(128))
     commit: Mapped[str] = mapped_column(String(128))
     repository: Mapped[str] = mapped_column(String(1024))
-    source: Mapped[str] = mapped_column(Text)
     run_id: Mapped[str] = mapped_column(String(256))
-    card: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant)
-    # No change goes by without moving it, whoever makes it: what is kept of a version in memory
-    # is good for as long as this stays.
+    # Every change moves it: what is kept of a version in memory is good for as long as it stays.
     updated_at: Mapped[datetime] = mapped_column(Instant, onupdate=_now)
+    # What may be long stands last: SQLite reads through it to what stands behind it.
+    status_message: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+    card: Mapped[str] = mapped_column(Text)
 
     # Loaded where a query says so, and nowhere by accident.
     variants: Mapped[list["Variant"]] = relationship(order_by="Variant.id", lazy="raise")
@@ -185,15 +185,16 @@ class Variant(Table):
     format: Mapped[str] = mapped_column(String(32))
     digest: Mapped[str] = mapped_column(String(71), index=True)
     config_digest: Mapped[str] = mapped_column(String(71), index=True)
-    config: Mapped[bytes] = mapped_column(LargeBinary)
     size: Mapped[int] = mapped_column(BigInteger)
     publisher: Mapped[str] = mapped_column(String(128))
-    manifest: Mapped[bytes] = mapped_column(LargeBinary)
-    publisher_bundle: Mapped[bytes] = mapped_column(LargeBinary)
-    registry_bundle: Mapped[bytes] = mapped_column(LargeBinary)
     signature: Mapped[dict[str, Any]] = mapped_column(JSON)
     log_index: Mapped[int] = mapped_column(ForeignKey("log_entries.index"), unique=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
+    # Last, as above.
+    config: Mapped[bytes] = mapped_column(LargeBinary)
+    manifest: Mapped[bytes] = mapped_column(LargeBinary)
+    publisher_bundle: Mapped[bytes] = mapped_column(LargeBinary)
+    registry_bundle: Mapped[bytes] = mapped_column(LargeBinary)
 
     files: Mapped[list["File"]] = relationship(order_by="File.path", lazy="raise")
 

@@ -53,9 +53,11 @@ def named(session: Session, name: str) -> Webhook | None:
     return session.scalars(select(Webhook).where(Webhook.name == name)).one_or_none()
 
 
-def page(session: Session, *, after: str, limit: int) -> Sequence[Webhook]:
-    """By name, those beyond the name `after`."""
+def page(session: Session, *, after: str, limit: int, form: str | None = None) -> Sequence[Webhook]:
+    """By name, those beyond the name `after`; of one form or all."""
     statement = select(Webhook).where(Webhook.name > after).order_by(Webhook.name).limit(limit)
+    if form is not None:
+        statement = statement.where(Webhook.form == form)
     return session.scalars(statement).all()
 
 

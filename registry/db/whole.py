@@ -8,9 +8,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, any_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from registry.db import tables
@@ -104,10 +105,7 @@ _ROW = tuple(field.name for field in fields(Version))[:16]
 
 def load(session: Session, ids: Sequence[int]) -> list[Version]:
     """These versions in this order, as far as they are there."""
-    table = tables.Version.__table__
-    columns = (table.c[name] for name in _ROW)
-    found = session.execute(select(*columns).where(_among(session, table.c.id, ids))).all()
-    rows = {row[0]: row for row in found}
+    rows = {row[0]: row for row in _rows(session, tables.Version, "id", _ROW, ids)}
     # In the order of the class's fields.
     parts = (
         _variants(session, ids),
@@ -123,10 +121,8 @@ def load(session: Session, ids: Sequence[int]) -> list[Version]:
 
 
 def _variants(session: Session, ids: Sequence[int]) -> dict[int, list[Variant]]:
-    table = tables.Variant.__table__
-    columns = (table.c[name] for name in ("version_id", *Variant._fields[:-1]))
-    is_ours = _among(session, table.c.version_id, ids)
-    rows = session.execute(select(*columns).where(is_ours).order_by(table.c.id)).all()
+    columns = ("version_id", *Variant._fields[:-1])
+    rows = _rows(session, tables.Variant, "version_id", columns, ids)
     files = _of(session, tables.File, File, [row[1] for row in rows], owner="variant_id")
     found: dict[int, list[Variant]] = {}
     for row in rows:
@@ -143,20 +139,37 @@ def _of(
     *,
     owner: str = "version_id",
 ) -> dict[int, list[T]]:
-    """The rows of `kind` by whose they are, each as `form`, in the order of its primary key."""
-    table = kind.__table__
-    columns = (table.c[name] for name in (owner, *form._fields))
-    is_ours = _among(session, table.c[owner], owners)
-    rows = session.execute(select(*columns).where(is_ours).order_by(*table.primary_key)).all()
+    """The rows of `kind` by whose they are, each as `form`."""
     found: dict[int, list[T]] = {}
-    for row in rows:
+    for row in _rows(session, kind, owner, (owner, *form._fields), owners):
         found.setdefault(row[0], []).append(form._make(row[1:]))
     return found
 
 
-def _among(session: Session, column: ColumnElement[Any], ids: Sequence[int]) -> ColumnElement[bool]:
-    """One parameter for all ids: a hundred of them cost more than the rows they find."""
-    if session.get_bind().dialect.name == "sqlite":
-        listed = func.json_each(json.dumps(list(ids))).table_valued("value")
-        return column.in_(select(listed.c.value))
-    return column == any_(literal(list(ids), ARRAY(BigInteger)))
+def _rows(
+    session: Session,
+    kind: type[tables.Table],
+    key: str,
+    columns: tuple[str, ...],
+    ids: Sequence[int],
+) -> Sequence[Sequence[Any]]:
+    """Those whose `key` is among the ids, in the order of the primary key."""
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    statement = _statement(kind, key, columns, is_sqlite=is_sqlite)
+    return session.execute(statement, {"ids": json.dumps(ids) if is_sqlite else list(ids)}).all()
+
+
+@cache
+def _statement(
+    kind: type[tables.Table], key: str, columns: tuple[str, ...], *, is_sqlite: bool
+) -> Select[Any]:
+    """With one parameter for all ids: a hundred of them cost more than the rows they find."""
+    table = kind.__table__
+    is_wanted: ColumnElement[bool]
+    if is_sqlite:
+        listed = func.json_each(bindparam("ids")).table_valued("value")
+        is_wanted = table.c[key].in_(select(listed.c.value))
+    else:
+        is_wanted = table.c[key] == any_(bindparam("ids", type_=ARRAY(BigInteger)))
+    wanted = select(*(table.c[name] for name in columns)).where(is_wanted)
+    return wanted.order_by(*table.primary_key)

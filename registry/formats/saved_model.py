@@ -10,13 +10,12 @@ from registry import errors
 from registry.core import names
 from registry.core.canonical import Json
 from registry.core.tensors import DTYPES, Signature, Tensor
-from registry.formats import saved_model_graph, tensorflow_protos
+from registry.formats import saved_model_assets, saved_model_graph, tensorflow_protos
 from registry.formats.model import Found, Model
 from registry.formats.refusal import unsafe
 
 _AGAIN = "export the model with tf.saved_model.save or keras model.export and push that"
 _SIGNATURE = "serving_default"
-_INITIALISER = "__saved_model_init_op"
 _INDEX = "variables/variables.index"
 # TensorFlow and Keras write these too, and no loader runs them.
 _BESIDE = frozenset(
@@ -49,7 +48,7 @@ def inspect(asked: Model) -> Found:
     meta = _serving_graph(model, head)
     assets = list(_assets(meta, asked))
     graph = saved_model_graph.index(meta, head)
-    operations = saved_model_graph.check(graph)
+    operations = saved_model_graph.check(graph, saved_model_assets.initialisers(graph))
     variables = _variables(graph, asked.sizes)
     name = _signature_name(meta, head)
     detail: dict[str, Json] = {
@@ -80,6 +79,8 @@ def _serving_graph(model: Any, head: str) -> Any:
 
 def _assets(meta: Any, asked: Model) -> Iterator[str]:
     """A loader joins these names to a path: each must be a plain one, of a file that is there."""
+    if "saved_model_assets" in meta.collection_def and not meta.asset_file_def:
+        raise unsafe(asked.head.path, "its assets are listed only in the old way", fix=_AGAIN)
     for asset in meta.asset_file_def:
         try:
             path = names.file_path(f"assets/{asset.filename}")
@@ -112,7 +113,7 @@ def _variables(graph: saved_model_graph.Graph, sizes: Mapping[str, int]) -> Iter
 
 
 def _signature_name(meta: Any, head: str) -> str:
-    found = sorted(name for name in meta.signature_def if name != _INITIALISER)
+    found = sorted(name for name in meta.signature_def if name != saved_model_graph.INITIALISER)
     if _SIGNATURE in found:
         return _SIGNATURE
     if len(found) == 1:

@@ -1,9 +1,10 @@
 """Which operations a SavedModel would run, and whether each is allowed where it stands.
 
-Three circles. *Serving*: all that signatures, initialisers and the objects in the file can
-reach: SERVING operations only. *Restoring*: what a loader runs to fill variables: RestoreV2 too.
+Four circles. *Serving*: all that signatures and the objects in the file can reach: SERVING
+operations only. *Initialising*: what a loader runs once, with the paths of assets: tables may be
+filled from them (`saved_model_assets`). *Restoring*: what it runs to fill variables: RestoreV2.
 *The rest* is never run by serving; only there may a SavedModel hold what writes checkpoints.
-A function that is in several circles is judged by the strictest.
+A function that is in several circles is judged by the first.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +17,9 @@ from registry.formats.refusal import unsafe
 
 MAX_OPERATIONS = 500_000
 MAX_CONSTANT_ELEMENTS = 1 << 28
+INITIALISER = "__saved_model_init_op"
+# Run by loaders while they initialise; the last one only by those who ask for it.
+_INITIAL_COLLECTIONS = {"saved_model_main_op", "legacy_init_op", "table_initializer"}
 _FIX = "export the model for inference, without operations that touch files, code or the network"
 
 
@@ -39,29 +43,35 @@ def index(meta: Any, head: str) -> Graph:
     return Graph(meta, head, nodes, functions)
 
 
-def check(graph: Graph) -> int:
-    """The number of operations; raises UnsafeModel for the first that is not allowed."""
+def check(graph: Graph, initialisers: frozenset[str]) -> int:
+    """The number of operations; raises UnsafeModel for the first that is not allowed.
+
+    `initialisers` are the functions that only ever fill tables from assets.
+    """
     total = len(graph.nodes) + sum(len(found.node_def) for found in graph.functions.values())
     if total > MAX_OPERATIONS:
         raise unsafe(graph.head, f"it has {total} operations, over {MAX_OPERATIONS}", fix=_FIX)
-    serving = _closure(_serving_roots(graph), lambda name: _producers(graph, name))
-    restoring = _closure([_node_name(graph.meta.saver_def.restore_op_name)],
-                         lambda name: _producers(graph, name))  # fmt: skip
-    serving_calls = _reached(graph, serving, also=_object_functions(graph))
-    restoring_calls = _reached(graph, restoring, also=())
+    circles = [
+        (_closure(roots, lambda name: _producers(graph, name)), functions, allowed)
+        for roots, functions, allowed in (
+            (_serving_roots(graph), set(_object_functions(graph)) - initialisers,
+             saved_model_ops.SERVING),
+            (_initial_roots(graph), initialisers, saved_model_ops.INITIALISING),
+            ([node_name(graph.meta.saver_def.restore_op_name)], (), saved_model_ops.RESTORING),
+        )
+    ]  # fmt: skip
     for name, node in graph.nodes.items():
-        _check_operation(graph, node, _allowed(name, serving, restoring), where="graph")
+        found = [allowed for nodes, _, allowed in circles if name in nodes]
+        _check_operation(graph, node, (*found, saved_model_ops.SAVING)[0], where="graph")
+    called = [
+        (_reached(graph, nodes, also=functions), allowed) for nodes, functions, allowed in circles
+    ]
     for name, function in graph.functions.items():
-        allowed = _allowed(name, serving_calls, restoring_calls)
+        found = [allowed for names, allowed in called if name in names]
         for node in function.node_def:
-            _check_operation(graph, node, allowed, where=f"function {name[:80]}")
+            where = f"function {name[:80]}"
+            _check_operation(graph, node, (*found, saved_model_ops.SAVING)[0], where=where)
     return total
-
-
-def _allowed(name: str, serving: set[str], restoring: set[str]) -> frozenset[str]:
-    if name in serving:
-        return saved_model_ops.SERVING
-    return saved_model_ops.RESTORING if name in restoring else saved_model_ops.SAVING
 
 
 def _check_operation(graph: Graph, node: Any, allowed: frozenset[str], *, where: str) -> None:
@@ -86,20 +96,27 @@ def _check_operation(graph: Graph, node: Any, allowed: frozenset[str], *, where:
 
 def _fix(operation: str) -> str:
     if operation.startswith("InitializeTableFromTextFile"):
-        return "keep the vocabulary in the graph: tf.lookup.KeyValueTensorInitializer"
+        return "fill tables when the model is loaded and not while it serves"
     return _FIX
 
 
 def _serving_roots(graph: Graph) -> Iterable[str]:
-    for signature in graph.meta.signature_def.values():
-        for info in signature.outputs.values():
-            yield _node_name(info.name)
-            yield _node_name(info.coo_sparse.values_tensor_name)
-            yield _node_name(info.coo_sparse.indices_tensor_name)
-            yield from (_node_name(part.name) for part in info.composite_tensor.components)
+    for key, signature in graph.meta.signature_def.items():
+        for info in signature.outputs.values() if key != INITIALISER else ():
+            yield node_name(info.name)
+            yield node_name(info.coo_sparse.values_tensor_name)
+            yield node_name(info.coo_sparse.indices_tensor_name)
+            yield from (node_name(part.name) for part in info.composite_tensor.components)
     for key, collection in graph.meta.collection_def.items():
-        if key != "saved_model_assets":
-            yield from (_node_name(name) for name in collection.node_list.value)
+        if key not in _INITIAL_COLLECTIONS | {"saved_model_assets"}:
+            yield from (node_name(name) for name in collection.node_list.value)
+
+
+def _initial_roots(graph: Graph) -> Iterable[str]:
+    if INITIALISER in graph.meta.signature_def:
+        yield node_name(graph.meta.signature_def[INITIALISER].outputs[INITIALISER].name)
+    for key in _INITIAL_COLLECTIONS & set(graph.meta.collection_def):
+        yield from map(node_name, graph.meta.collection_def[key].node_list.value)
 
 
 def _object_functions(graph: Graph) -> Iterable[str]:
@@ -118,17 +135,17 @@ def _object_functions(graph: Graph) -> Iterable[str]:
 def _reached(graph: Graph, nodes: set[str], *, also: Iterable[str]) -> set[str]:
     """Names of the functions that these nodes call, at any depth."""
     called = [name for found in nodes if found in graph.nodes
-              for name in _calls(graph, graph.nodes[found])]  # fmt: skip
+              for name in calls(graph, graph.nodes[found])]  # fmt: skip
     starts = [*called, *(name for name in also if name in graph.functions)]
     return _closure(
         starts,
         lambda name: [
-            inner for node in graph.functions[name].node_def for inner in _calls(graph, node)
+            inner for node in graph.functions[name].node_def for inner in calls(graph, node)
         ],
     )
 
 
-def _calls(graph: Graph, node: Any) -> Iterable[str]:
+def calls(graph: Graph, node: Any) -> Iterable[str]:
     if node.op in graph.functions:
         yield node.op
     for attribute in node.attr.values():
@@ -139,10 +156,10 @@ def _calls(graph: Graph, node: Any) -> Iterable[str]:
 
 def _producers(graph: Graph, name: str) -> Iterable[str]:
     if name in graph.nodes:
-        yield from (_node_name(text) for text in graph.nodes[name].input)
+        yield from (node_name(text) for text in graph.nodes[name].input)
 
 
-def _node_name(tensor: str) -> str:
+def node_name(tensor: str) -> str:
     """`^name` is a control dependency on it, `name:1` its second output."""
     return tensor.removeprefix("^").partition(":")[0]
 

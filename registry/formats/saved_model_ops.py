@@ -107,6 +107,8 @@ ScaleAndTranslate
 
 _GROUPS = (_ARITHMETIC, _LAYERS, _SHAPES, _CONTROL, _VARIABLES, _RANDOM, _TEXT, _SPARSE, _IMAGES)
 SERVING = frozenset(name for group in _GROUPS for name in group.split())
+# Run once while a model is loaded; `saved_model_assets` sees to it that the file is an asset.
+INITIALISING = SERVING | {"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"}
 # Run while a model is loaded, on the path that the loader gives.
 RESTORING = SERVING | {"RestoreV2"}
 # In every SavedModel, and never run by serving.

@@ -1,8 +1,8 @@
 """The pickles of a TorchScript archive, followed on paper: nothing is imported, nothing called.
 
 PyTorch's own reader knows a few functions and the classes of the archive's code; so does this
-one, and no others. It gives the tensors that would be built, each inside its own storage: the
-reader itself does not check that, and would let a tensor see memory that is not its own.
+one, and no others. It gives the tensors that would be built, each inside its own storage and each
+storage inside its record: older readers check neither, and 2.13 not yet the second.
 """
 
 import pickletools
@@ -160,7 +160,7 @@ class _Machine:
         return items
 
     def on_proto(self, argument: int) -> None:
-        if argument > 4:
+        if argument != 2:
             self._refuse(f"protocol {argument} is not known")
 
     def on_mark(self, _: Any) -> None:

@@ -2,7 +2,7 @@
 
 After a crash an upload goes on where its file ends; its SHA-256 so far is then computed again
 from the file. One writer at a time, across processes, by a lock on the file. Finishing is a
-rename: each byte is written once and read from the disk never.
+rename: each byte is written once, and read back only after a crash.
 """
 
 import asyncio

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from registry import errors
 from registry.core import card, digest, entries, facts, names
 from registry.core.canonical import Json
-from registry.db import labels, tables, versions
+from registry.db import labels, registered, tables, versions
 from registry.db import log as log_rows
 from registry.db.engine import Session
 from registry.usecases import log
@@ -42,9 +42,9 @@ def create_model(
     now = datetime.now(UTC)
     with registry.database.writing() as session:
         log_rows.locked_head(session)
-        model, is_new = versions.ensure_model(
-            session, name, display_name=display_name or edit.display_name or name, now=now
-        )
+        called = display_name or edit.display_name or name
+        _require_unused(session, called, by_other_than=name)
+        model, is_new = versions.ensure_model(session, name, display_name=called, now=now)
         if not is_new:
             raise errors.Conflict(f"model {name!r} exists", fix="choose another name")
         _apply(model, edit)
@@ -63,6 +63,7 @@ def change_model(registry: Registry, name: str, edit: Edit, by: Caller) -> None:
         model = versions.model(session, name)
         _apply(model, edit)
         if edit.display_name is not None:
+            _require_unused(session, edit.display_name, by_other_than=name)
             model.display_name = edit.display_name
         model.updated_at = datetime.now(UTC)
         session.flush()
@@ -88,6 +89,15 @@ def change_version(registry: Registry, name: str, number: int, edit: Edit, by: C
         labels.set_version_tags(session, version.id, edit.tags)
         _log(session, registry, entries.Kind.VERSION_CHANGED, edit, by, model=name, version=version)
         session.commit()
+
+
+def _require_unused(session: Session, display_name: str, *, by_other_than: str) -> None:
+    """A dialect finds models by either name, so no model may be called like another's slug."""
+    found = registered.namesake(session, display_name)
+    if found is not None and found.name != by_other_than:
+        raise errors.Conflict(
+            f"{display_name[:80]!r} is a name of model {found.name!r}", fix="choose another name"
+        )
 
 
 def _apply(row: tables.Model | tables.Version, edit: Edit) -> None:

@@ -12,7 +12,16 @@ from typing import Any
 
 from registry import errors
 from registry.core import attempts, entries
-from registry.core.attempts import Again, Dead, Delivered, Patience, Silence, Step, Unwanted
+from registry.core.attempts import (
+    Again,
+    Dead,
+    Delivered,
+    Outcome,
+    Patience,
+    Silence,
+    Step,
+    Unwanted,
+)
 from registry.core.interest import Interest
 from registry.db import log as log_rows
 from registry.db import webhooks
@@ -22,7 +31,7 @@ from registry.db.webhooks import Place, Row
 from registry.usecases import log, messages
 from registry.usecases.messages import Receiver
 from registry.usecases.opening import Registry
-from registry.usecases.posting import Message, Poster
+from registry.usecases.posting import Poster
 
 LEASE = timedelta(seconds=120)
 _BATCH = 50
@@ -147,11 +156,9 @@ class Courier:
 
     def _attempt(self, held: Held, row: Row) -> Held | None:
         """The webhook one entry further on; None where it waits or is no longer ours."""
-        outcome = (
-            Silence("its secret cannot be opened with keys/secrets.key")
-            if held.receiver is None
-            else self.poster.post(self._message(held.receiver, row))
-        )
+        outcome = self._send(held, row)
+        if outcome is None:
+            return held
         if self.is_stopping() and isinstance(outcome, Silence):
             return None  # we have cut the line ourselves: that is no attempt
         sending = self.registry.settings.sending
@@ -165,9 +172,18 @@ class Courier:
         self.told(step)
         return after
 
-    def _message(self, receiver: Receiver, row: Row) -> Message:
-        now = datetime.now(UTC)
-        return messages.of_entry(self.registry, receiver, index=row.index, leaf=row.leaf, now=now)
+    def _send(self, held: Held, row: Row) -> Outcome | None:
+        """How it went; None where this entry is nothing to tell in the webhook's form."""
+        if held.receiver is None:
+            return Silence("its secret cannot be opened with keys/secrets.key")
+        now, outcome = datetime.now(UTC), None
+        for message in messages.of_entry(
+            self.registry, held.receiver, index=row.index, leaf=row.leaf, now=now
+        ):
+            outcome = self.poster.post(message)
+            if not attempts.is_success(outcome):
+                return outcome
+        return outcome
 
     def _settle(self, held: Held, row: Row, step: Step) -> Held | None:
         now = datetime.now(UTC)

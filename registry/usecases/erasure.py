@@ -133,21 +133,7 @@ def _bury(
         aliases.detach(session, registry, alias, digest=version.digest or "", reason=why, by=by)
     evidence, digests = erasure.drop_evidence(session, version)
     digests |= _bytes_of(session, version)
-    detail: dict[str, Json] = {
-        "variants": dict(erasure.variants_of(session, version.id)),
-        "evidence": evidence,
-    }
-    entry = entries.Entry(
-        time=log.stamp(now),
-        kind=Kind.ERASED,
-        actor=by.actor,
-        model=version.model,
-        version=version.version,
-        digest=version.digest or "",
-        reason=reason,
-        detail=detail,
-    )
-    index = log.append(session, registry, entry, now=now)
+    index = _record(session, registry, version, reason, evidence, by)
     message = f"erased on {now:%Y-%m-%d}, entry {index} of the log"
     erasure.erase_version(session, version, message=message, now=now)
     staged = erasure.drop_staged(session, version.id, digests)
@@ -165,3 +151,29 @@ def _bury(
         },
     )
     return done, digests
+
+
+def _record(
+    session: Session,
+    registry: Registry,
+    version: tables.Version,
+    reason: str,
+    evidence: int,
+    by: Caller,
+) -> int:
+    now = datetime.now(UTC)
+    detail: dict[str, Json] = {
+        "variants": dict(erasure.variants_of(session, version.id)),
+        "evidence": evidence,
+    }
+    entry = entries.Entry(
+        time=log.stamp(now),
+        kind=Kind.ERASED,
+        actor=by.actor,
+        model=version.model,
+        version=version.version,
+        digest=version.digest or "",
+        reason=reason,
+        detail=detail,
+    )
+    return log.append(session, registry, entry, now=now)

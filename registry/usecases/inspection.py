@@ -36,6 +36,10 @@ def inspect(registry: Registry, format_name: str, files: tuple[File, ...]) -> In
 async def _start(registry: Registry, file: File, count: int) -> int:
     """The first bytes of a blob that is not a file here, in a file that has no name."""
     descriptor = os.memfd_create("start")
-    async for block in registry.blobs.read(file.digest, 0, count):
-        os.write(descriptor, block)
+    try:
+        async for block in registry.blobs.read(file.digest, 0, count):
+            os.write(descriptor, block)
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor

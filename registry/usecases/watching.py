@@ -13,7 +13,7 @@ from registry.usecases.opening import Registry
 
 _LOOK_EVERY = 1.0
 # Of a burst of entries one look is enough.
-_BURST = 0.02
+_BURST = 0.05
 
 
 class LogWatch:

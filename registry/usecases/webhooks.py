@@ -6,26 +6,29 @@ webhook's host and never its whole address, which may hold a secret of the recei
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
 
 from registry import errors
 from registry.core import destination, entries, facts, hmac_signature, names
-from registry.core.attempts import Answer, Outcome, Silence
+from registry.core.attempts import Answer, Outcome, Silence, is_success
 from registry.core.canonical import Json
 from registry.core.entries import Kind
+from registry.core.mlflow_events import Event
 from registry.db import log as log_rows
 from registry.db import webhooks as rows
 from registry.db.engine import Session
 from registry.db.tables_events import DeadLetter, Webhook
 from registry.usecases import log, messages
 from registry.usecases.access import Caller
+from registry.usecases.messages import CLOUDEVENTS, MLFLOW
 from registry.usecases.opening import Registry
 from registry.usecases.posting import Poster
 
 MOST = 100
-CLOUDEVENTS = "cloudevents"
 
 _GLOB = re.compile(r"[a-z0-9._*?\[\]!-]{0,128}")
 
@@ -41,6 +44,8 @@ class Wish:
     model: str | None = None
     secret: str | None = None
     is_active: bool | None = None
+    # The MLflow form alone has some.
+    options: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +58,22 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """How one attempt went; `reason` is empty where the receiver took the event."""
+    """How one attempt went; `reason` is empty where the receiver took the event.
+
+    `status` is what it answered, None where it did not.
+    """
 
     is_delivered: bool
     reason: str
+    status: int | None = None
 
 
-def create(registry: Registry, wish: Wish, by: Caller) -> Made:
+def create(registry: Registry, wish: Wish, by: Caller, *, form: str = CLOUDEVENTS) -> Made:
     """Raises InvalidInput, or Conflict where the name is taken. It is told of what comes next."""
-    now, secret = datetime.now(UTC), wish.secret or _new_secret()
+    now, secret = datetime.now(UTC), wish.secret or _first_secret(form)
     made = Webhook(
         id=f"wh_{secrets.token_hex(10)}", name="", url="", description="", kinds=[], model="",
-        form=CLOUDEVENTS, options={},
+        form=form, options={},
         status=rows.ACTIVE, status_reason="", attempts=0, last_error="",
         created_by=by.actor, created_at=now, updated_at=now,
     )  # fmt: skip
@@ -81,10 +90,21 @@ def create(registry: Registry, wish: Wish, by: Caller) -> Made:
     return Made(made, secret)
 
 
-def page(registry: Registry, *, after: str, limit: int) -> Sequence[Webhook]:
-    """By name, those beyond the name `after`."""
+def page(
+    registry: Registry, *, after: str, limit: int, form: str | None = None
+) -> Sequence[Webhook]:
+    """By name, those beyond the name `after`; of one form or all."""
     with registry.database.reading() as session:
-        return rows.page(session, after=after, limit=limit)
+        return rows.page(session, after=after, limit=limit, form=form)
+
+
+def free_name(registry: Registry, candidates: Iterable[str]) -> str:
+    """The first that no webhook has; raises Conflict where none of the first hundred is free."""
+    with registry.database.reading() as session:
+        for name in islice(candidates, MOST):
+            if rows.named(session, name) is None:
+                return name
+    raise errors.Conflict("all names like this are taken", fix="choose another name")
 
 
 def get(registry: Registry, webhook: str) -> Webhook:
@@ -99,7 +119,7 @@ def change(registry: Registry, webhook: str, wish: Wish, by: Caller) -> Webhook:
         log_rows.locked_head(session)
         found = rows.get(session, webhook)
         _apply(registry, found, wish, by)
-        if wish.secret is not None:
+        if wish.secret:
             found.secret = _sealed(registry, found, wish.secret)
         with session.no_autoflush:
             _require_free(session, found)
@@ -128,10 +148,14 @@ def letters(registry: Registry, webhook: str, *, after: int, limit: int) -> Sequ
         return rows.letters(session, webhook, after=after, limit=limit)
 
 
-def test(registry: Registry, webhook: str) -> Tried:
-    """Send one event that tells nothing; whether the webhook is paused does not matter."""
+def try_out(registry: Registry, webhook: str, event: Event | None = None) -> Tried:
+    """Send one event that tells nothing; whether the webhook is paused does not matter.
+
+    `event` is which, for the MLflow form.
+    """
     to = messages.receiver(registry, get(registry, webhook))
-    return _told(_poster(registry).post(messages.of_trial(registry, to, now=datetime.now(UTC))))
+    message = messages.of_trial(registry, to, now=datetime.now(UTC), event=event)
+    return _told(_poster(registry).post(message))
 
 
 def redeliver(registry: Registry, webhook: str, index: int) -> Tried:
@@ -141,8 +165,11 @@ def redeliver(registry: Registry, webhook: str, index: int) -> Tried:
         rows.letter(session, webhook, index)
         leaf = log_rows.leaf(session, index) or b""
     now, to = datetime.now(UTC), messages.receiver(registry, found)
-    message = messages.of_entry(registry, to, index=index, leaf=leaf, now=now)
-    tried = _told(_poster(registry).post(message))
+    poster, tried = _poster(registry), Tried(is_delivered=True, reason="")
+    for message in messages.of_entry(registry, to, index=index, leaf=leaf, now=now):
+        tried = _told(poster.post(message))
+        if not tried.is_delivered:
+            break
     with registry.database.writing() as session:
         log_rows.locked_head(session)
         letter = rows.letter(session, webhook, index)
@@ -167,6 +194,8 @@ def _apply(registry: Registry, found: Webhook, wish: Wish, by: Caller) -> None:
         found.kinds = sorted({entries.kind(kind) for kind in wish.kinds})
     if wish.model is not None:
         found.model = _glob(wish.model)
+    if wish.options is not None:
+        found.options = wish.options
     if wish.is_active is not None:
         found.status = rows.ACTIVE if wish.is_active else rows.PAUSED
         found.status_reason = "" if wish.is_active else f"paused by {by.actor}"
@@ -201,11 +230,13 @@ def _require_free(session: Session, found: Webhook) -> None:
 
 
 def _sealed(registry: Registry, found: Webhook, secret: str) -> bytes:
-    return registry.vault.seal(hmac_signature.key_of(secret), owner=found.id)
+    """MLflow's secrets are any text, and may be left out: then nothing is signed."""
+    key = secret.encode() if found.form == MLFLOW else hmac_signature.key_of(secret)
+    return registry.vault.seal(key, owner=found.id)
 
 
-def _new_secret() -> str:
-    return hmac_signature.secret_text(secrets.token_bytes(32))
+def _first_secret(form: str) -> str:
+    return "" if form == MLFLOW else hmac_signature.secret_text(secrets.token_bytes(32))
 
 
 def _record(
@@ -239,9 +270,10 @@ def _poster(registry: Registry) -> Poster:
 
 def _told(outcome: Outcome) -> Tried:
     match outcome:
-        case Answer(status) if 200 <= status < 300:
-            return Tried(is_delivered=True, reason="")
+        case Answer(status) if is_success(outcome):
+            return Tried(is_delivered=True, reason="", status=status)
         case Answer(status):
-            return Tried(is_delivered=False, reason=f"the receiver answered {status}")
+            reason = f"the receiver answered {status}"
+            return Tried(is_delivered=False, reason=reason, status=status)
         case Silence(reason):
             return Tried(is_delivered=False, reason=reason)

@@ -84,7 +84,8 @@ def test_every_kind_has_a_type_of_its_own_that_the_documents_list() -> None:
     assert {one.split(".")[2] for one in types} == {
         "alias", "artifact", "deployment", "model", "registry", "token", "version", "webhook",
     }  # fmt: skip
-    listed = dict(re.findall(r"^\| `(dev\.plimsoll\.[a-z_.]+\.v1)` \| `(\w+)` \|", PAGE, re.MULTILINE))
+    row = re.compile(r"^\| `(dev\.plimsoll\.[a-z_.]+\.v1)` \| `(\w+)` \|", re.MULTILINE)
+    listed = dict(row.findall(PAGE))
     assert listed == {one: str(kind) for one, kind in types.items()}
 
 

@@ -68,6 +68,43 @@ def add_function(meta: Any, name: str, *nodes: tuple[str, ...]) -> Any:
     return function
 
 
+def with_vocabulary() -> Any:
+    """As TensorFlow 2 writes a table that is filled from a file, when the model is loaded."""
+    model = honest()
+    meta = model.meta_graphs[0]
+    add_node(meta, "asset_path", "Placeholder")
+    meta.asset_file_def.add(filename="words.txt").tensor_info.name = "asset_path:0"
+    add_node(meta, "path", "VarHandleOp").attr["shared_name"].s = b"path"
+    add_node(meta, "path/Assign", "AssignVariableOp", "path", "asset_path")
+    add_node(meta, "path/Read", "ReadVariableOp", "path", "^path/Assign")
+    add_node(meta, "table", "HashTableV2")
+    fill = add_node(meta, "fill", "StatefulPartitionedCall", "path/Read", "table")
+    fill.attr["f"].func.name = "fill_fn"
+    add_node(meta, "init", "NoOp", "^fill", "^path/Assign")
+    meta.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name = "init"
+    meta.collection_def["saved_model_main_op"].node_list.value.append("init")
+    function = add_function(
+        meta, "fill_fn", ("i", "InitializeTableFromTextFileV2", "table", "file")
+    )
+    del function.signature.input_arg[:]
+    for name in ("file", "table"):
+        function.signature.input_arg.add(name=name)
+    objects = meta.object_graph_def
+    objects.nodes.add().asset.asset_file_def_index = 0
+    objects.nodes.add().resource.device = ""
+    objects.nodes.add().constant.operation = "somewhere"
+    objects.nodes.add().function.concrete_functions.append("fill_fn")
+    objects.concrete_functions["fill_fn"].bound_inputs.extend([0, 1])
+    return model
+
+
+def vocabulary(change: Callable[[Any], object] = lambda meta: None) -> Files:
+    model = with_vocabulary()
+    change(model.meta_graphs[0])
+    others = {"variables/variables.index": b"i", "variables/variables.data-00000-of-00001": b"d"}
+    return {**files(model), "assets/words.txt": b"a\nb\n", **others}
+
+
 def files(model: Any, **others: bytes) -> Files:
     return {"saved_model.pb": model.SerializeToString(), **others}
 
@@ -175,6 +212,134 @@ def input_of_a_huge_shape() -> Files:
     return changed(change)
 
 
+_UNCERTAIN = r"operation \w+ \('\S+'\) is not allowed: the file that a table is filled from"
+
+
+@flaw(_UNCERTAIN)
+def table_filled_from_a_constant_path() -> Files:
+    def change(meta: Any) -> None:
+        add_node(meta, "passwd", "Const")
+        _node(meta, "fill").input[0] = "passwd"
+
+    return vocabulary(change)
+
+
+@flaw(_UNCERTAIN)
+def table_filled_from_a_constant_path_inside_the_function() -> Files:
+    def change(meta: Any) -> None:
+        function = _function(meta, "fill_fn")
+        function.node_def.add(name="passwd", op="Const")
+        function.node_def[0].input[1] = "passwd:output:0"
+
+    return vocabulary(change)
+
+
+@flaw(_UNCERTAIN)
+def asset_whose_tensor_is_a_constant() -> Files:
+    return vocabulary(lambda meta: setattr(_node(meta, "asset_path"), "op", "Const"))
+
+
+@flaw(_UNCERTAIN)
+def path_that_is_assigned_something_else_too() -> Files:
+    def change(meta: Any) -> None:
+        add_node(meta, "passwd", "Const")
+        add_node(meta, "again", "AssignVariableOp", "path", "passwd")
+
+    return vocabulary(change)
+
+
+@flaw(_UNCERTAIN)
+def path_that_a_function_could_assign() -> Files:
+    def change(meta: Any) -> None:
+        _node(meta, "call").input.append("path")
+
+    return vocabulary(change)
+
+
+@flaw(_UNCERTAIN)
+def path_that_another_handle_could_assign() -> Files:
+    def change(meta: Any) -> None:
+        node = _function(meta, "serve").node_def.add(name="other", op="VarHandleOp")
+        node.attr["shared_name"].s = b"path"
+
+    return vocabulary(change)
+
+
+@flaw(_UNCERTAIN)
+def filling_function_that_is_called_again_with_another_path() -> Files:
+    def change(meta: Any) -> None:
+        function = add_function(meta, "wrapper", ("p", "Const"))
+        call = function.node_def.add(name="c", op="PartitionedCall", input=["p:output:0", "x"])
+        call.attr["f"].func.name = "fill_fn"
+
+    return vocabulary(change)
+
+
+@flaw(_UNCERTAIN)
+def filling_function_in_a_branch() -> Files:
+    def change(meta: Any) -> None:
+        branch = add_node(meta, "b", "If", "path/Read", "path/Read", "table")
+        branch.attr["then_branch"].func.name = "fill_fn"
+
+    return vocabulary(change)
+
+
+@flaw(_UNCERTAIN)
+def filling_function_whose_path_is_bound_to_a_constant() -> Files:
+    def change(meta: Any) -> None:
+        meta.object_graph_def.concrete_functions["fill_fn"].bound_inputs[0] = 2
+
+    return vocabulary(change)
+
+
+@flaw(_UNCERTAIN)
+def filling_function_whose_path_the_caller_gives() -> Files:
+    def change(meta: Any) -> None:
+        del meta.object_graph_def.concrete_functions["fill_fn"].bound_inputs[0]
+
+    return vocabulary(change)
+
+
+@flaw(r"InitializeTableFromTextFileV2 .* is not allowed")
+def table_filled_while_serving() -> Files:
+    return vocabulary(lambda meta: _node(meta, "call").input.append("^fill"))
+
+
+@flaw("lets a caller set an asset's path")
+def signature_that_takes_the_path() -> Files:
+    def change(meta: Any) -> None:
+        meta.signature_def["serving_default"].inputs["x"].name = "asset_path:0"
+
+    return vocabulary(change)
+
+
+@flaw("lets a caller set an asset's path")
+def initialiser_that_takes_an_input() -> Files:
+    def change(meta: Any) -> None:
+        meta.signature_def["__saved_model_init_op"].inputs["x"].name = "serving_x:0"
+
+    return vocabulary(change)
+
+
+@flaw("operation ReadFile .* is not allowed")
+def initialiser_that_reads_a_file() -> Files:
+    return vocabulary(lambda meta: add_node(meta, "r", "ReadFile") and
+                      _node(meta, "init").input.append("^r"))  # fmt: skip
+
+
+@flaw(r"saved_model\.cpb: .* does not refer to this file")
+def second_graph_in_chunks() -> Files:
+    return {**files(honest()), "saved_model.cpb": b"x"}
+
+
+@flaw("its assets are listed only in the old way")
+def assets_in_a_collection_only() -> Files:
+    def change(meta: Any) -> None:
+        meta.collection_def["saved_model_assets"].any_list.value.add()
+
+    return changed(change)
+
+
 @flaw("asset '../../etc/passwd' is not a file of this model")
 def asset_above() -> Files:
     return changed(lambda meta: meta.asset_file_def.add(filename="../../etc/passwd"))
@@ -254,3 +419,7 @@ def garbage_inside() -> Files:
 
 def _function(meta: Any, name: str) -> Any:
     return next(f for f in meta.graph_def.library.function if f.signature.name == name)
+
+
+def _node(meta: Any, name: str) -> Any:
+    return next(node for node in meta.graph_def.node if node.name == name)

@@ -300,6 +300,7 @@ print(box.run(b"print(os.getppid())", files=(), bounds=bounds).answer.decode(), 
 time.sleep(60)
 """
     number, parent = _started(code)
+    assert is_running(parent)
     os.kill(number, signal.SIGKILL)
     os.waitpid(number, 0)
     await_end(parent)

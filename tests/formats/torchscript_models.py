@@ -280,7 +280,7 @@ def debug_pickle_that_runs_a_command() -> Files:
 
 @flaw("opcode STACK_GLOBAL is not allowed")
 def pickle_with_a_computed_name() -> Files:
-    return files(**{"data.pkl": b"\x80\x04\x8c\x02os\x8c\x06system\x93."})
+    return files(**{"data.pkl": b"\x80\x02\x8c\x02os\x8c\x06system\x93."})
 
 
 @flaw("opcode INST is not allowed")

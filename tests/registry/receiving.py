@@ -3,11 +3,13 @@
 import itertools
 import json
 import queue
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
@@ -95,7 +97,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def receiving(certificate: Path | None = None) -> Iterator[Receiver]:
+    """Over TLS where there is a certificate, with its key in one file."""
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -125,6 +128,10 @@ def receiving() -> Iterator[Receiver]:
             """The sender hung up."""
 
     server = Server(("127.0.0.1", 0), Handler)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook?team=risk")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -72,6 +72,14 @@ def test_a_model_gets_a_display_name_that_no_other_has(published: Registry) -> N
         annotate.create_model(published, "digits", Edit(), ALICE)
 
 
+def test_a_model_cannot_be_called_like_the_slug_of_another(published: Registry) -> None:
+    annotate.create_model(published, "letters", Edit(), ALICE)
+    with pytest.raises(errors.Conflict, match="a name of model 'digits'"):
+        annotate.change_model(published, "letters", Edit(display_name="digits"), ALICE)
+    with pytest.raises(errors.Conflict, match="a name of model 'digits'"):
+        annotate.create_model(published, "signs", Edit(display_name="digits"), ALICE)
+
+
 @pytest.mark.parametrize("name", ["", "  ", "a/b", "a:b", "x" * 257])
 def test_a_display_name_that_dialects_cannot_carry_is_refused(
     published: Registry, name: str

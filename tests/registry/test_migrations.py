@@ -1,5 +1,6 @@
 """The schema's way up and down, with rows in the tables, on both databases."""
 
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from registry.api import wire_models
@@ -17,6 +18,12 @@ def test_tables_and_migrations_agree(database_url: str) -> None:
     migrate.to_head(database)
     migrate.check(database)
     database.close()
+
+
+def test_the_numbers_of_scripts_are_the_revisions_that_alembic_knows() -> None:
+    scripts = ScriptDirectory(str(migrate.SCRIPTS))
+    assert migrate.newest() == scripts.get_current_head()
+    assert all(migrate.is_known(one.revision) for one in scripts.walk_revisions())
 
 
 def test_all_tables_go_and_come_back_with_rows_in_them(

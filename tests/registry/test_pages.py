@@ -174,3 +174,16 @@ def test_a_version_page_shows_its_facts_its_card_and_its_line(
         assert expected in text
     for hostile in ("<script", 'href="javascript:', "<img"):
         assert hostile not in text
+
+
+def test_the_overview_filters_models_and_says_what_is_wrong_with_a_filter(
+    browser: httpx2.Client, client: httpx2.Client, alice: Publisher
+) -> None:
+    publish(client, alice, {"model.onnx": onnx_model()})
+    assert "/models/digits" in browser.get("/", params={"filter": "name LIKE 'dig%'"}).text
+    none = browser.get("/", params={"filter": "name = 'letters'"}).text
+    assert "No model fits" in none
+    wrong = browser.get("/", params={"filter": f"name ~ '{ATTACK}'"})
+    assert wrong.status_code == 422
+    assert 'role="alert"' in wrong.text
+    assert "<script" not in wrong.text

@@ -1,5 +1,6 @@
 """Searches on both databases against plain Python, whichever way they take; and their pages."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -110,3 +111,121 @@ def test_a_search_finds_what_plain_python_finds(
             require_same(registry, rows.MODELS, models, wanted[0], size)
 
     search_both()
+
+
+def test_a_walk_visits_all_that_was_there_once_while_others_are_added(registry: Registry) -> None:
+    catalogues.fill(registry, seed=2, count=20)
+    for filters, order in itertools.product(
+        ("", "tags.team != 'nobody'", "status IN ('ready', 'failed')"),
+        ("", "updated_at DESC", "metrics.f1 DESC, name"),
+    ):
+        wanted = Query(
+            query_text.parse_filter(filters, query.VERSIONS),
+            query_text.parse_order([order], query.VERSIONS),
+        )
+        before = [one for page in walk(registry, rows.VERSIONS, wanted, 1000) for one in page]
+        visited: list[int | str] = []
+        for number, page in enumerate(walk(registry, rows.VERSIONS, wanted, 9)):
+            visited += page
+            if number < 4:
+                catalogues.add_plain(registry, 1, tags={"team": "risk"})
+        assert [one for one in visited if one in before] == before
+        assert len(set(visited)) == len(visited)
+
+
+def test_values_and_keys_are_never_read_as_sql(registry: Registry) -> None:
+    catalogues.fill(registry, seed=3, count=5)
+    nasty = (
+        "'; DROP TABLE versions; --", "' OR '1'='1", "\\", "%", "*", "\U0001f6a2 §", "a\nb", "?",
+        ":a", "%(a)s", "[!a]", "`", "$1",
+    )  # fmt: skip
+    for one in nasty:
+        catalogues.add_plain(registry, 1, tags={one: one})
+    for one in nasty:
+        value, key = one.replace("'", "''"), one.replace("`", "``")
+        escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        for filters in (f"tags.`{key}` = '{value}'", f"tags.`{key}` LIKE '{escaped}'"):
+            found = search.versions_everywhere(registry, Asked(filters)).items
+            assert [dict(version.tags) for version in found] == [{one: one}]
+    with registry.database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM versions")).scalar_one() == 18
+
+
+def test_the_largest_filter_that_is_allowed_is_answered(registry: Registry) -> None:
+    catalogues.fill(registry, seed=4, count=5)
+    parts = [f"tags.team != '{'x' * 160}'"] * 10 + ["alias IN ('a', 'b')"] * 5
+    parts += [f"metrics.f1 {operator} 1.7e308" for operator in ("<", "<=", "!=", ">", ">=")]
+    found = search.versions_everywhere(registry, Asked(" AND ".join(parts)))
+    assert (found.items, found.token) == ([], None)
+    many = ", ".join(f"'{number}'" for number in range(100))
+    assert not search.versions_everywhere(registry, Asked(f"name IN ({many})")).items
+    long = "%" + "a" * 3900
+    assert not search.versions_everywhere(registry, Asked(f"owner LIKE '{long}'")).items
+
+
+def test_a_token_goes_with_its_own_search_alone(registry: Registry) -> None:
+    catalogues.fill(registry, seed=5, count=20)
+    asked = Asked("status != 'x'", ["version DESC"], limit=2)
+    token = search.versions_everywhere(registry, asked).token
+    assert token
+    for other in (
+        Asked("status != 'y'", ["version DESC"], token=token),
+        Asked("status != 'x'", ["version"], token=token),
+        Asked("", [], token=token),
+        Asked("status != 'x'", ["version DESC"], token=token[:-4]),
+    ):
+        with pytest.raises(errors.InvalidInput):
+            search.versions_everywhere(registry, other)
+    with pytest.raises(errors.InvalidInput):
+        search.models(registry, Asked(token=token))
+    with pytest.raises(errors.InvalidInput):
+        search.versions_of(registry, "alpha", Asked("status != 'x'", ["version DESC"], token=token))
+    # Written another way, it is the same search; and pages may change their length.
+    same = Asked('status  !=  "x"', ["version_number desc"], limit=5, token=token)
+    assert len(search.versions_everywhere(registry, same).items) == 5
+
+
+def test_a_page_is_whole_and_costs_as_many_statements_as_one_version(registry: Registry) -> None:
+    _, known = catalogues.fill(registry, seed=6, count=30)
+    statements: list[str] = []
+    event.listen(
+        registry.database.engine,
+        "before_cursor_execute",
+        lambda *given: statements.append(given[2]),
+    )
+    search.versions_everywhere(registry, Asked(limit=1))
+    for_one = len(statements)
+    page = search.versions_everywhere(registry, Asked(limit=30)).items
+    assert len(statements) == 2 * for_one <= 24
+    by_identity = {one.identity: one for one in known}
+    for version in page:
+        expected = by_identity[version.id]
+        assert dict(version.tags) == expected.groups["tags"]
+        assert dict(version.parameters) == expected.groups["params"]
+        assert dict(version.metrics) == expected.groups["metrics"]
+        assert {one.format for one in version.variants} == expected.members["format"]
+        assert {one.name for one in version.datasets} == expected.members["dataset.name"]
+
+
+def test_models_come_with_their_newest_version_and_how_many_there_are(registry: Registry) -> None:
+    _, versions = catalogues.fill(registry, seed=7, count=25)
+    found = search.models(registry, Asked()).items
+    assert [one.model.name for one in found] == list(catalogues.MODELS)
+    for one in found:
+        numbers = [
+            known.attributes["version"]
+            for known in versions
+            if known.attributes["name"] == one.model.name
+        ]
+        assert one.count == len(numbers)
+        assert (one.newest.version if one.newest else None) == max(numbers, default=None)
+
+
+def test_a_deleted_model_is_not_found(registry: Registry) -> None:
+    catalogues.fill(registry, seed=8, count=3)
+    with registry.database.writing() as session:
+        session.execute(text("UPDATE models SET deleted_at = created_at WHERE name = 'beta'"))
+        session.commit()
+    for filters in ("", "tags.team LIKE '%'", "name != 'x'", "display_name = 'betas'"):
+        found = search.models(registry, Asked(filters)).items
+        assert "beta" not in [one.model.name for one in found]

@@ -168,6 +168,22 @@ def test_a_store_that_is_away_is_said_and_not_taken_for_a_missing_blob(
     assert client.get("/metrics").status_code == 200
 
 
+def test_a_registry_that_starts_before_its_store_works_once_that_is_there(
+    proxy: Proxy,
+    bucket: str,
+    settings: Settings,
+    client_of_registry: Callable[[Settings], httpx2.Client],
+) -> None:
+    proxy.cut()
+    limits = Limits(storage_seconds=1)
+    client = client_of_registry(replace(settings, storage=bucket, limits=limits))
+    assert client.post("/v1/uploads").status_code == 503
+    proxy.mend()
+    answer = client.post("/v1/uploads", params={"digest": digest_of(b"abc")}, content=b"abc")
+    assert answer.status_code == 201
+    assert client.get(f"/v1/blobs/{digest_of(b'abc')}").content == b"abc"
+
+
 @pytest.fixture
 def parts(here: Replica, bucket: str) -> Objects:
     """The same objects as `here` works on."""

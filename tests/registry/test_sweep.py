@@ -166,7 +166,7 @@ def test_a_lease_keeps_all_bytes_where_they_are(littered: Registry) -> None:
         leases.take(session, lease)
         session.commit()
     done = sweep.sweep(littered, AT_ONCE)
-    assert (done.removed.count, done.waiting.count) == (0, 1)
+    assert (done.removed.count, done.condemned.count) == (0, 1)
     assert done.leased == "backup by admin:root"
     with pytest.raises(errors.Busy, match="backup by admin:root"):
         erasure.erase(littered, model="digits", version=1, reason="DSR", by=ROOT)

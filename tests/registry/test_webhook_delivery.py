@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from registry import errors
+from registry.api import couriers
 from registry.api.couriers import Couriers
 from registry.core.attempts import Answer, Silence, Step
 from registry.db import webhooks as rows
 from registry.db.tables_events import Webhook
 from registry.settings import Settings
+from registry.trust import sealing
 from registry.usecases import delivery, opening, posting, webhooks
 from registry.usecases.access import Caller, Role
 from registry.usecases.delivery import Courier
@@ -23,7 +26,7 @@ from registry.usecases.opening import Registry
 from registry.usecases.posting import Message, Poster
 from registry.usecases.watching import LogWatch
 from registry.usecases.webhooks import Wish
-from tests.registry import program, receiving
+from tests.registry import certificates, program, receiving
 from tests.registry.receiving import LOCAL, Receiver, report
 
 ADMIN = Caller(Role.ADMIN, "root")
@@ -189,8 +192,6 @@ def test_a_slow_receiver_holds_up_nobody_else(registry: Registry, receiver: Rece
 def test_stopping_cuts_a_receiver_that_does_not_answer_and_counts_no_attempt(
     registry: Registry, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from registry.api import couriers
-
     monkeypatch.setattr(couriers, "_LAST_CALL", 0.01)
     stopped = threading.Event()
     receiver.then = lambda _: stopped.wait(30)
@@ -223,14 +224,17 @@ def test_entries_of_no_interest_are_passed_over_without_a_write_each(
 def test_a_secret_under_another_key_is_told_and_sends_nothing(
     registry: Registry, receiver: Receiver, tmp_path: Path
 ) -> None:
-    from registry.trust import sealing
-
     made = create(registry, receiver.url)
     report(registry)
     other = replace(registry, vault=sealing.load_or_create(tmp_path / "other.key"))
     courier(other).deliver(made.id, 0)
     assert "secrets.key" in webhooks.get(registry, made.id).last_error
     assert receiver.is_quiet()
+
+
+def test_a_zero_byte_is_nobodys_id_on_either_database(registry: Registry) -> None:
+    with pytest.raises((errors.NotFound, errors.InvalidInput)):
+        webhooks.get(registry, "\x00")
 
 
 def test_a_name_that_leads_to_a_private_address_is_not_sent_to(receiver: Receiver) -> None:
@@ -299,10 +303,30 @@ def test_an_answer_that_never_comes_to_its_point_is_cut(
     assert isinstance(found, Silence)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(receiver: Receiver) -> None:
+def test_a_receiver_without_tls_gets_nothing_over_https(receiver: Receiver) -> None:
     url = receiver.url.replace("http:", "https:")
     found = Poster(5, ["127.0.0.1"]).post(replace(HELLO, url=url))
     assert found == Silence("no TLS connection came about")
+
+
+def test_a_certificate_counts_where_an_authority_of_this_machine_vouches_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = certificates.self_signed(tmp_path, "localhost")
+    with receiving.receiving(certificate) as receiver:
+        url = receiver.url.replace("http://127.0.0.1", "https://localhost")
+        posting._tls.cache_clear()
+        unknown = Poster(5, ["localhost"]).post(replace(HELLO, url=url))
+        assert isinstance(unknown, Silence)
+        assert "certificate does not hold" in unknown.reason
+        assert receiver.is_quiet()
+
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        posting._tls.cache_clear()
+        assert Poster(5, ["localhost"]).post(replace(HELLO, url=url)) == Answer(204)
+        wrong = url.replace("localhost", "127.0.0.1")
+        assert isinstance(Poster(5, ["127.0.0.1"]).post(replace(HELLO, url=wrong)), Silence)
+    posting._tls.cache_clear()
 
 
 def test_a_retry_after_is_heard(receiver: Receiver) -> None:
