@@ -1,6 +1,6 @@
-"""The tables of the catalogue, typed: SQLite and PostgreSQL hold exactly the same ones.
+"""The tables of the catalogue, typed; `schema` knows the modules with the others.
 
-`schema` knows the modules with the others. `alembic check` in the tests wants their migrations.
+SQLite and PostgreSQL hold the same ones. `alembic check` in the tests wants their migrations.
 """
 
 from datetime import UTC, datetime
@@ -257,10 +257,7 @@ class Dataset(Table):
 
 
 class Derivation(Table):
-    """An edge of lineage, from a version to what it was made of.
-
-    `parent_id` is null where the parent is not in this registry and `reference` is all we know.
-    """
+    """An edge of lineage; `parent_id` is null where the parent is not in this registry."""
 
     __tablename__ = "derivations"
 
