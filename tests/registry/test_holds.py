@@ -1,5 +1,7 @@
 """Legal holds: placed and released with a reason, on record, and in everybody's way."""
 
+from pathlib import Path
+
 import pytest
 
 from registry import errors
@@ -7,6 +9,12 @@ from registry.usecases import catalogue, erasure, holds
 from registry.usecases.opening import Registry
 from tests.registry.keeping import ROOT, publish_some
 from tests.registry.publishing import Publisher
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """What holds look like on the other database is seen by the tests of retention and erasure."""
+    return f"sqlite:///{tmp_path / 'registry.db'}"
 
 
 @pytest.fixture

@@ -228,7 +228,7 @@ def test_a_killed_sweeper_loses_nothing_and_leaves_nothing(tmp_path: Path) -> No
     alice = Publisher()
     settings = Settings(tmp_path)
     alice.list_in(settings.publishers_file)
-    for moment in (0.05, 0.11, 0.23, 0.4):
+    for moment in (0.06, 0.17, 0.4):
         killed(tmp_path, alice, after=moment)
         registry = opening.open_registry(settings)
         wanted = require_all_bytes(registry)

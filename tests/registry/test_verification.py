@@ -1,6 +1,7 @@
 """A registry in service, checked against its own log: what was changed behind its back is named."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -12,6 +13,12 @@ from registry.usecases.opening import Registry
 from tests.registry.backups import during, fill
 from tests.registry.keeping import ROOT, digests_of, publish_some
 from tests.registry.publishing import Publisher
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """Restoring into the other database checks it there."""
+    return f"sqlite:///{tmp_path / 'registry.db'}"
 
 
 @pytest.fixture
@@ -52,7 +59,7 @@ DIGITS = "digits@4 (onnx): "
             "UPDATE files SET path = 'x' WHERE path = 'labels.txt'",
             DIGITS + "the files it refers to",
         ),
-        ("UPDATE log_entries SET kind = 'pulled' WHERE index = 0", "entry 0 of the log: it is fil"),
+        ("UPDATE log_entries SET kind = 'pulled' WHERE rowid = 1", "entry 0 of the log: it is fil"),
         ("UPDATE log_head SET size = size - 1", "the log's head: it says"),
         ("DELETE FROM log_hashes WHERE level = 2", "the log's hashes: those of level 2"),
     ],
@@ -60,8 +67,6 @@ DIGITS = "digits@4 (onnx): "
 def test_what_was_changed_behind_its_back_is_named(
     full: Registry, statement: str, named: str
 ) -> None:
-    if full.database.engine.dialect.name == "sqlite":
-        statement = statement.replace(" index = 0", ' "index" = 0')
     tamper(full, statement)
     assert [one for one in flaws(full) if one.startswith(named)]
 
