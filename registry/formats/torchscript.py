@@ -20,8 +20,9 @@ from registry.formats.zip_archive import Archive, Record
 
 MAX_PICKLE = 64 << 20
 _DATA, _CONSTANTS = "data.pkl", "constants.pkl"
-_PICKLES = re.compile(r"data\.pkl|constants\.pkl|bytecode\.pkl|mobile_debug_handles\.pkl|"
-                      r"code/.+\.py\.debug_pkl")  # fmt: skip
+_PICKLES = re.compile(r"data\.pkl|constants\.pkl|code/.+\.py\.debug_pkl")
+# Another program, in place of the code, for the interpreter of phones.
+_BYTECODE = "bytecode.pkl"
 # What a traced module was traced with: types and shapes, without the values.
 _TRACED, _TRACED_RECORD = "traced_inputs.pkl", re.compile(r"traced_inputs/\d+")
 _SOURCES = re.compile(r"code/__torch__(?:/\w+)*\.py", re.ASCII)
@@ -81,6 +82,12 @@ def _check_records(head: str, records: Mapping[str, Record]) -> None:
     if _CONSTANTS not in records or not any(name.startswith("code/") for name in records):
         what = "a torch.save checkpoint, which is a Python pickle, not TorchScript"
         raise unsafe(head, f"this is {what}", fix=_SAVE)
+    if _BYTECODE in records:
+        raise unsafe(
+            head,
+            "it holds a second program, saved for the lite interpreter",
+            fix="save it with torch.jit.save, not with _save_for_lite_interpreter",
+        )
     for name, record in records.items():
         is_weight = _WEIGHTS.fullmatch(name) is not None
         is_extra = name.startswith(_EXTRA) and side_files.is_allowed(name)

@@ -353,6 +353,11 @@ def program_among_the_extra_files() -> Files:
     return files(**{"extra/run.py": b"import os"})
 
 
+@flaw("a second program, saved for the lite interpreter")
+def bytecode_in_place_of_the_code() -> Files:
+    return files(**{"bytecode.pkl": Pickle().add("aten::from_file", b".").data})
+
+
 @flaw("record 'ts_code/0' is not part of")
 def record_of_torch_package() -> Files:
     return files(**{"ts_code/0": b"x"})

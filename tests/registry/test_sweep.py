@@ -3,6 +3,7 @@
 import os
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -13,7 +14,8 @@ from registry.db import leases
 from registry.db import retention as rows_of_db
 from registry.db.tables import Blob
 from registry.db.tables_retention import Lease
-from registry.usecases import erasure, retention, sweep, transfers
+from registry.settings import Settings
+from registry.usecases import erasure, opening, retention, sweep, transfers
 from registry.usecases.opening import Registry
 from registry.usecases.sweep import Grace
 from tests.registry.keeping import (
@@ -220,3 +222,23 @@ def test_a_large_registry_is_compared_with_its_store_shelf_by_shelf(
     done = sweep.sweep(littered, DAY)
     assert (done.adopted.count, done.missing.first) == (40, [lost])
     assert stored(littered) <= rows(littered).keys()
+
+
+def test_an_object_store_is_swept_like_a_folder(
+    tmp_path: Path, bucket: str, alice: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = opening.open_registry(Settings(tmp_path / "data", storage=bucket))
+    alice.list_in(registry.settings.publishers_file)
+    transfers.put(registry, STRAY)
+    publish_some(registry, alice, 2)
+    registry.blobs.put(b"from nowhere", digest_of(b"from nowhere"))
+    [lost, *_] = digests_of(2) - digests_of(1)
+    registry.blobs.delete(lost)
+    first = sweep.sweep(registry, AT_ONCE)
+    monkeypatch.setattr(rows_of_db, "_SHELF", 0)
+    second = sweep.sweep(registry, AT_ONCE)
+    left = stored(registry)
+    registry.close()
+    assert (first.removed.first, first.missing.first) == ([digest_of(STRAY)], [lost])
+    assert first.adopted.first == second.removed.first == [digest_of(b"from nowhere")]
+    assert left == (digests_of(1) | digests_of(2)) - {lost}
