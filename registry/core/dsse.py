@@ -22,10 +22,15 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A key and the name that the trust root gives it."""
+    """A key and the name that the trust root gives it.
+
+    It counts for what the log has from entry `since` on, and before entry `until`.
+    """
 
     name: str
     key: ec.EllipticCurvePublicKey
+    since: int = 0
+    until: int | None = None
 
     @property
     def hint(self) -> str:
@@ -39,6 +44,15 @@ class Signed:
 
     payload: bytes
     signer: str
+
+
+def valid_at(signers: Iterable[Signer], index: int) -> tuple[Signer, ...]:
+    """Those of `signers` whose keys count for entry `index` of the log."""
+    return tuple(
+        signer
+        for signer in signers
+        if signer.since <= index and (signer.until is None or index < signer.until)
+    )
 
 
 def pem(key: ec.EllipticCurvePublicKey) -> bytes:

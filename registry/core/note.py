@@ -14,6 +14,7 @@ from registry.core import fields
 from registry.errors import InvalidInput, SignatureInvalid
 
 ED25519 = b"\x01"
+COSIGNATURE = b"\x04"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,20 @@ class LogKey:
     def key_id(self) -> bytes:
         """C2SP signed-note: first 4 bytes of SHA-256(name || 0x0A || type || key)."""
         message = self.origin.encode() + b"\n" + ED25519 + self.public_key
+        return hashlib.sha256(message).digest()[:4]
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessKey:
+    """A witness's name and its raw Ed25519 public key, 32 bytes (C2SP cosignature/v1)."""
+
+    name: str
+    public_key: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """As `LogKey.key_id`, of signature type 0x04: timestamped cosignatures."""
+        message = self.name.encode() + b"\n" + COSIGNATURE + self.public_key
         return hashlib.sha256(message).digest()[:4]
 
 

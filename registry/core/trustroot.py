@@ -1,60 +1,173 @@
-"""The trust root: whose signatures count. Read from trust.json; without it nothing is trusted."""
+"""The trust root: whose signatures count. Read from trust.json; without it nothing is trusted.
+
+A list that is not there is empty, and an empty list trusts nobody. A key stands under one name
+in all lists together: who counts signers by name never counts one key twice.
+"""
 
 import base64
 from dataclasses import dataclass
+from datetime import datetime
 
 from registry.core import canonical, dsse, fields
 from registry.core.canonical import Json
-from registry.core.note import LogKey
+from registry.core.note import LogKey, WitnessKey
 from registry.errors import InvalidInput
 
 _WHAT = "trust root"
+_ROLES = ("publishers", "approvers", "testers", "reconcilers")
+_KNOWN = {*_ROLES, "registry", "log", "witnesses", "witnessThreshold", "version", "expires"}
 
 
 @dataclass(frozen=True, slots=True)
 class TrustRoot:
-    """Publishers whose models may be served, the registry that vouches, the log that records."""
+    """Publishers whose models may be served, the registry that vouches, the log that records.
+
+    `approvers`, `testers` and `reconcilers` may sign approvals, test results and permits;
+    `witness_threshold` is how many of `witnesses` a checkpoint must bear. `expires` is RFC 3339
+    or empty.
+    """
 
     publishers: tuple[dsse.Signer, ...]
     registry: dsse.Signer
     log: LogKey
+    approvers: tuple[dsse.Signer, ...] = ()
+    testers: tuple[dsse.Signer, ...] = ()
+    reconcilers: tuple[dsse.Signer, ...] = ()
+    witnesses: tuple[WitnessKey, ...] = ()
+    witness_threshold: int = 0
+    version: int = 0
+    expires: str = ""
 
     def document(self) -> dict[str, Json]:
-        """JSON form, as in trust.json."""
+        """JSON form, as in trust.json; of what is optional, what is empty is left out."""
+        optional: dict[str, Json] = {
+            "approvers": [_signer_document(signer) for signer in self.approvers],
+            "testers": [_signer_document(signer) for signer in self.testers],
+            "reconcilers": [_signer_document(signer) for signer in self.reconcilers],
+            "witnesses": [
+                {"name": witness.name, "publicKey": _base64(witness.public_key)}
+                for witness in self.witnesses
+            ],
+            "witnessThreshold": self.witness_threshold,
+            "version": self.version,
+            "expires": self.expires,
+        }
         return {
             "publishers": [_signer_document(signer) for signer in self.publishers],
             "registry": _signer_document(self.registry),
-            "log": {
-                "origin": self.log.origin,
-                "publicKey": base64.b64encode(self.log.public_key).decode(),
-            },
+            "log": {"origin": self.log.origin, "publicKey": _base64(self.log.public_key)},
+            **{name: value for name, value in optional.items() if value},
         }
 
 
 def parse(data: bytes | str) -> TrustRoot:
     """Read trust.json; raises `InvalidInput`."""
     document = canonical.decode_object(data, what=_WHAT)
-    unknown = document.keys() - {"publishers", "registry", "log"}
+    unknown = document.keys() - _KNOWN
     if unknown:
         raise InvalidInput(f"{_WHAT} has the unknown field {min(unknown)!r}")
-    publishers = tuple(_signer(item) for item in fields.objects(document, "publishers", what=_WHAT))
-    if len({signer.name for signer in publishers}) != len(publishers):
-        raise InvalidInput(f"{_WHAT} names a publisher twice")
+    fields.sequence(document, "publishers", what=_WHAT)
+    publishers, approvers, testers, reconcilers = (_signers(document, role) for role in _ROLES)
     log = fields.mapping(document, "log", what=_WHAT)
-    public_key = fields.base64_bytes(log, "publicKey", what=_WHAT)
-    if len(public_key) != 32:
-        raise InvalidInput(f"{_WHAT}: the log's public key is not 32 bytes of Ed25519")
-    return TrustRoot(
-        publishers,
-        _signer(fields.mapping(document, "registry", what=_WHAT)),
-        LogKey(fields.text(log, "origin", what=_WHAT), public_key),
+    return _sound(
+        TrustRoot(
+            publishers,
+            _signer(fields.mapping(document, "registry", what=_WHAT)),
+            LogKey(fields.text(log, "origin", what=_WHAT), _ed25519(log, "the log")),
+            approvers,
+            testers,
+            reconcilers,
+            _witnesses(document),
+            _count(document, "witnessThreshold"),
+            _count(document, "version"),
+            fields.text(document, "expires", what=_WHAT) if "expires" in document else "",
+        )
     )
+
+
+def _sound(found: TrustRoot) -> TrustRoot:
+    """`found`, unless it contradicts itself; raises `InvalidInput`."""
+    names: dict[str, str] = {}
+    roles = (found.publishers, found.approvers, found.testers, found.reconcilers)
+    for role in (*roles, (found.registry,)):
+        if len({signer.hint for signer in role}) != len(role):
+            raise InvalidInput(f"{_WHAT} lists one key twice in one list")
+        for signer in role:
+            other = names.setdefault(signer.hint, signer.name)
+            if other != signer.name:
+                raise InvalidInput(f"{_WHAT}: {other!r} and {signer.name!r} are the same key")
+    if found.witness_threshold > len(found.witnesses):
+        raise InvalidInput(
+            f"{_WHAT} asks for {found.witness_threshold} witnesses and names "
+            f"{len(found.witnesses)}: no checkpoint could ever do"
+        )
+    if found.expires:
+        instant(found.expires, what=f"{_WHAT}: 'expires'")
+    return found
+
+
+def instant(text: str, *, what: str) -> datetime:
+    """The time that `text`, RFC 3339 with its offset from UTC, stands for."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput(f"{what}: {text[:40]!r} is not a time") from error
+    if at.tzinfo is None:
+        raise InvalidInput(f"{what}: {text[:40]!r} does not say its time zone", fix="end it with Z")
+    return at
+
+
+def _signers(document: dict[str, Json], role: str) -> tuple[dsse.Signer, ...]:
+    if role not in document:
+        return ()
+    return tuple(_signer(item) for item in fields.objects(document, role, what=_WHAT))
 
 
 def _signer(item: dict[str, Json]) -> dsse.Signer:
     name = fields.text(item, "name", what=_WHAT)
-    return dsse.signer(name, fields.text(item, "publicKey", what=_WHAT))
+    found = dsse.signer(name, fields.text(item, "publicKey", what=_WHAT))
+    since = _count(item, "since")
+    until = _count(item, "until") if "until" in item else None
+    return dsse.Signer(name, found.key, since, until)
 
 
 def _signer_document(signer: dsse.Signer) -> dict[str, Json]:
-    return {"name": signer.name, "publicKey": dsse.pem(signer.key).decode()}
+    document: dict[str, Json] = {
+        "name": signer.name,
+        "publicKey": dsse.pem(signer.key).decode(),
+    }
+    if signer.since:
+        document["since"] = signer.since
+    if signer.until is not None:
+        document["until"] = signer.until
+    return document
+
+
+def _witnesses(document: dict[str, Json]) -> tuple[WitnessKey, ...]:
+    if "witnesses" not in document:
+        return ()
+    found = [
+        WitnessKey(fields.text(item, "name", what=_WHAT), _ed25519(item, "a witness"))
+        for item in fields.objects(document, "witnesses", what=_WHAT)
+    ]
+    if len({key.public_key for key in found}) != len(found):
+        raise InvalidInput(f"{_WHAT} names one witness's key twice")
+    return tuple(found)
+
+
+def _ed25519(item: dict[str, Json], whose: str) -> bytes:
+    public_key = fields.base64_bytes(item, "publicKey", what=_WHAT)
+    if len(public_key) != 32:
+        raise InvalidInput(f"{_WHAT}: {whose}'s public key is not 32 bytes of Ed25519")
+    return public_key
+
+
+def _count(item: dict[str, Json], name: str) -> int:
+    value = fields.integer(item, name, what=_WHAT) if name in item else 0
+    if value < 0:
+        raise InvalidInput(f"{_WHAT}: {name!r} is less than nothing")
+    return value
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
