@@ -72,6 +72,12 @@ class Gone(PlimsollError):
     status = 410
 
 
+class KeyDestroyed(Gone):
+    """The key that opened these bytes was destroyed by an erasure: nobody can read them."""
+
+    code = "key_destroyed"
+
+
 class Conflict(PlimsollError):
     """The same key exists with other content, or another writer was first."""
 
@@ -157,6 +163,12 @@ class SignatureInvalid(IntegrityError):
     """A signature does not verify, or its signer is not in the trust root."""
 
     code = "signature_invalid"
+
+
+class DecryptionFailed(IntegrityError):
+    """An encrypted file is malformed or was changed, or no key that is here opens it."""
+
+    code = "decryption_failed"
 
 
 class LogForked(IntegrityError):
