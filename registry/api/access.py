@@ -18,6 +18,11 @@ _ADMINS = frozenset({Role.ADMIN})
 _PUBLISHERS = frozenset({Role.ADMIN, Role.PUBLISHER})
 _RECONCILERS = frozenset({Role.ADMIN, Role.RECONCILER})
 _REPORTERS = frozenset({Role.ADMIN, Role.RECONCILER, Role.HOST})
+_OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
+# Not even an admin approves: whoever could mint a role must not be able to wear all of them.
+_APPROVERS = frozenset({Role.APPROVER})
+_AUDITORS = frozenset({Role.ADMIN, Role.AUDITOR})
+_MOVERS = _PUBLISHERS | _OPERATORS
 
 OPEN = frozenset(
     {
@@ -61,8 +66,8 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "GET /v1/models/{name}/versions/{version}/lineage": _ALL,
     "GET /v1/models/{name}/versions/{version}/bundle": _ALL,
     "GET /v1/models/{name}/aliases/{alias}": _ALL,
-    "PUT /v1/models/{name}/aliases/{alias}": _PUBLISHERS,
-    "DELETE /v1/models/{name}/aliases/{alias}": _PUBLISHERS,
+    "PUT /v1/models/{name}/aliases/{alias}": _MOVERS,
+    "DELETE /v1/models/{name}/aliases/{alias}": _MOVERS,
     "POST /v1/events": _REPORTERS,
     "GET /v1/deployments": _ALL,
     "GET /v1/deployments/{environment}/{name}": _ALL,
@@ -80,10 +85,12 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "POST /v1/webhooks/{webhook}/test": _ADMINS,
     "GET /v1/webhooks/{webhook}/dead-letters": _ADMINS,
     "POST /v1/webhooks/{webhook}/dead-letters/{index}/redeliver": _ADMINS,
-    "POST /v1/retention/plan": _ADMINS,
+    "GET /v1/hosts": _OPERATORS | _AUDITORS | _RECONCILERS,
+    "DELETE /v1/hosts/{host}": _OPERATORS,
+    "POST /v1/retention/plan": _OPERATORS,
     "POST /v1/retention/apply": _ADMINS,
-    "POST /v1/holds": _ADMINS,
-    "GET /v1/holds": frozenset({Role.ADMIN, Role.AUDITOR}),
+    "POST /v1/holds": _OPERATORS,
+    "GET /v1/holds": _OPERATORS | _AUDITORS,
     "POST /v1/holds/{hold}/release": _ADMINS,
     "POST /v1/models/{name}/versions/{version}/erase": _ADMINS,
     "POST /v1/models/{name}/erase": _ADMINS,
@@ -99,8 +106,8 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "POST /api/2.0/mlflow/registered-models/set-tag": _PUBLISHERS,
     "DELETE /api/2.0/mlflow/registered-models/delete-tag": _PUBLISHERS,
     "GET /api/2.0/mlflow/registered-models/alias": _ALL,
-    "POST /api/2.0/mlflow/registered-models/alias": _PUBLISHERS,
-    "DELETE /api/2.0/mlflow/registered-models/alias": _PUBLISHERS,
+    "POST /api/2.0/mlflow/registered-models/alias": _MOVERS,
+    "DELETE /api/2.0/mlflow/registered-models/alias": _MOVERS,
     "POST /api/2.0/mlflow/model-versions/create": _PUBLISHERS,
     "GET /api/2.0/mlflow/model-versions/get": _ALL,
     "GET /api/2.0/mlflow/model-versions/search": _ALL,

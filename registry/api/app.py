@@ -12,6 +12,7 @@ from registry import errors
 from registry.api import (
     blobs,
     health,
+    hosts,
     log,
     mlflow,
     mlflow_artifacts,
@@ -66,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     working.Working(app, exporter)
     app.state.templates = rendering.environment()
     problems.install(app)
-    for part in (uploads, blobs, models, search, reports, tokens, log, stream, webhooks):
+    for part in (uploads, blobs, models, search, reports, tokens, hosts, log, stream, webhooks):
         app.include_router(part.router)
     for part in (retention, health, pages):
         app.include_router(part.router)

@@ -30,6 +30,12 @@ class Kind(StrEnum):
     ALIAS_REMOVED = "alias_removed"
     TOKEN_CREATED = "token_created"  # noqa: S105  the name of an event
     TOKEN_REVOKED = "token_revoked"  # noqa: S105  the name of an event
+    HOST_INVITED = "host_invited"
+    HOST_ENROLLED = "host_enrolled"
+    HOST_RENEWED = "host_renewed"
+    HOST_REVOKED = "host_revoked"
+    PERSON_ERASED = "person_erased"
+    ACCESS_REFUSED = "access_refused"
     WEBHOOK_CREATED = "webhook_created"
     WEBHOOK_CHANGED = "webhook_changed"
     WEBHOOK_REMOVED = "webhook_removed"

@@ -4,6 +4,7 @@ from sqlalchemy import MetaData
 
 from registry.db import (
     tables,
+    tables_access,
     tables_artifacts,
     tables_events,
     tables_log,
@@ -11,5 +12,13 @@ from registry.db import (
     tables_retention,
 )
 
-MODULES = (tables, tables_artifacts, tables_events, tables_log, tables_oci, tables_retention)
+MODULES = (
+    tables,
+    tables_access,
+    tables_artifacts,
+    tables_events,
+    tables_log,
+    tables_oci,
+    tables_retention,
+)
 METADATA: MetaData = tables.Table.metadata

@@ -66,7 +66,7 @@ class Model(Table):
     """A slug, and the number its next version gets unless the publisher chooses a higher one.
 
     `display_name` is what dialects without our name rules call it. A deleted model keeps its row,
-    so that no version number is ever given out twice.
+    so that no version number is ever given out twice. `project` is who it belongs to, or empty.
     """
 
     __tablename__ = "models"
@@ -75,6 +75,7 @@ class Model(Table):
     display_name: Mapped[str] = mapped_column(String(256), unique=True)
     description: Mapped[str] = mapped_column(Text)
     owner: Mapped[str] = mapped_column(String(256))
+    project: Mapped[str] = mapped_column(String(128), index=True)
     next_version: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant, index=True)

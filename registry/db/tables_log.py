@@ -19,7 +19,10 @@ from registry.db.tables import Instant, Table
 
 
 class Token(Table):
-    """Who may call, and as what. Only the sha256 of the secret is kept."""
+    """Who may call, and as what. Only the sha256 of the secret is kept.
+
+    `scope` null is everything; with a `certificate` (its sha256) only its holder may use it.
+    """
 
     __tablename__ = "tokens"
 
@@ -30,6 +33,9 @@ class Token(Table):
     created_by: Mapped[str] = mapped_column(String(128))
     created_at: Mapped[datetime] = mapped_column(Instant)
     revoked_at: Mapped[datetime | None] = mapped_column(Instant)
+    scope: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    expires_at: Mapped[datetime | None] = mapped_column(Instant)
+    certificate: Mapped[str | None] = mapped_column(String(64))
 
 
 class LogEntry(Table):

@@ -98,6 +98,7 @@ def ensure_model(
             display_name=display_name or name,
             description="",
             owner="",
+            project="",
             next_version=1,
             created_at=now,
             updated_at=now,

@@ -25,13 +25,16 @@ _FORM = re.compile(r"plm_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
 
 class Role(StrEnum):
-    """What a token is for; one token has one."""
+    """What a caller may do; one token has one."""
 
     ADMIN = "admin"
     PUBLISHER = "publisher"
+    APPROVER = "approver"
+    OPERATOR = "operator"
     RECONCILER = "reconciler"
     HOST = "host"
     AUDITOR = "auditor"
+    VIEWER = "viewer"
 
 
 @dataclass(frozen=True, slots=True)

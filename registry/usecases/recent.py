@@ -44,3 +44,7 @@ class Recent(Generic[K, V]):
     def drop(self, key: K) -> None:
         with self._lock:
             self._values.pop(key, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._values.clear()
