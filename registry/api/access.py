@@ -32,6 +32,7 @@ OPEN = frozenset(
         "GET /metrics",
         "GET /log/checkpoint",
         "GET /log/entries",
+        "GET /log/entries/{index}.tlog-proof",
         "GET /log/proof/{index}",
         "GET /log/consistency",
         "GET /log/tile/entries/{path}",

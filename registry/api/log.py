@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from registry.api import wire
 from registry.api.access import Opened
+from registry.core import tlog_proof
 from registry.usecases import log, tiles
 
 router = APIRouter(tags=["log"])
@@ -36,6 +37,16 @@ def entries(
 @router.get("/log/proof/{index}", summary="That an entry is in the log of `size`")
 def proof(registry: Opened, index: Place, size: Size | None = None) -> wire.LogProof:
     return wire.LogProof(hashes=[_text(one) for one in log.inclusion(registry, index, size)])
+
+
+@router.get(
+    "/log/entries/{index}.tlog-proof", summary="Entry and proof in one file (C2SP tlog-proof)"
+)
+def proof_file(registry: Opened, index: Place) -> Response:
+    """Its `extra` is the entry. It verifies offline, for ever, by the log's key alone."""
+    name = {"Content-Disposition": f'attachment; filename="{index}{tlog_proof.SUFFIX}"'}
+    text = log.proof_file(registry, index)
+    return Response(text, media_type=tlog_proof.MEDIA_TYPE, headers=name)
 
 
 @router.get("/log/consistency", summary="That the log of `to` entries extends that of `from`")

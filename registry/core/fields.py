@@ -58,11 +58,14 @@ def base64_bytes(source: dict[str, Json], name: str, *, what: str) -> bytes:
 
 
 def unbase64(value: object, *, what: str) -> bytes:
-    """Strict standard base64."""
+    """Strict standard base64: each value has one spelling, so no other text passes for it."""
     try:
-        return base64.b64decode(value, validate=True) if isinstance(value, str) else _refuse()
+        found = base64.b64decode(value, validate=True) if isinstance(value, str) else _refuse()
     except (binascii.Error, ValueError) as error:
         raise InvalidInput(f"{what} is not base64") from error
+    if base64.b64encode(found).decode() != value:
+        raise InvalidInput(f"{what} is not base64 as it is written: bits are left over at its end")
+    return found
 
 
 def _refuse() -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from registry import errors
-from registry.core import entries, merkle
+from registry.core import entries, merkle, tlog_proof
 from registry.db import log as rows
 from registry.db.engine import Session
 from registry.db.tables_log import LogEntry
@@ -100,6 +100,20 @@ def consistency(registry: Registry, old: int, new: int) -> list[bytes]:
                 fix="ask with 0 < from <= to <= size",
             )
         return merkle.consistency_proof(old, new, rows.subtrees(session))
+
+
+def proof_file(registry: Registry, index: int) -> str:
+    """The C2SP tlog-proof of one entry, which it carries with it; raises NotFound."""
+    with registry.database.reading() as session:
+        total, _ = _head(session)
+        if not 0 <= index < total:
+            raise errors.NotFound(
+                f"no entry {index} in a log of {total}", fix="ask for an index below the size"
+            )
+        found = prove(session, index)
+    return tlog_proof.encode(
+        tlog_proof.Proof(found.index, tuple(found.hashes), found.checkpoint, found.leaf)
+    )
 
 
 def prove(session: Session, index: int) -> Proof:

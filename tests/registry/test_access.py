@@ -53,6 +53,7 @@ def test_without_a_token_only_health_log_and_metrics_answer(
         "GET /metrics",
         "GET /log/checkpoint",
         "GET /log/entries",
+        "GET /log/entries/{index}.tlog-proof",
         "GET /log/proof/{index}",
         "GET /log/consistency",
         "GET /log/tile/entries/{path}",

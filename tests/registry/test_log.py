@@ -8,7 +8,8 @@ import httpx2
 import pytest
 
 from registry import errors
-from registry.core import merkle, note
+from registry.api.server import Server
+from registry.core import merkle, note, tlog_proof
 from registry.usecases import log, reports, tiles
 from registry.usecases.access import Caller, Role
 from registry.usecases.opening import Registry
@@ -191,3 +192,21 @@ def test_an_auditor_without_a_token_can_check_the_log_over_http(
     proof = [base64.b64decode(one) for one in hashes]
     merkle.check_inclusion(leaf, 2, size, proof=proof, expected_root=root)
     assert anyone.get("/log/consistency", params={"from": 1, "to": size}).status_code == 200
+
+
+def test_an_entry_and_its_proof_come_as_one_file_that_verifies_offline(
+    server: Server, client_of: Callable[..., httpx2.Client]
+) -> None:
+    reconciler = client_of(Role.RECONCILER)
+    for number in range(6):
+        event = {"id": f"e{number}", "kind": "tested", "reason": "golden data"}
+        reconciler.post("/v1/events", json=event)
+    anyone = client_of()
+    key = server.app.state.registry.log_name
+    answer = anyone.get("/log/entries/2.tlog-proof")
+    assert tlog_proof.verify(answer.text, key).text == anyone.get("/log/checkpoint").text
+    proof = tlog_proof.parse(answer.text)
+    leaf = anyone.get("/log/entries", params={"start": 2, "limit": 1}).json()["entries"][0]["leaf"]
+    assert (proof.index, proof.extra) == (2, base64.b64decode(leaf))
+    assert anyone.get("/log/entries/1000.tlog-proof").status_code == 404
+    assert anyone.get("/log/entries/x.tlog-proof").status_code == 422
