@@ -145,6 +145,12 @@ class PolicyDenied(PlimsollError):
     exit_code = 3
 
 
+class Quarantined(PolicyDenied):
+    """Somebody who may do so has said, signed, that this version must not be served."""
+
+    code = "quarantined"
+
+
 class IntegrityError(PlimsollError):
     """Bytes, signatures or log proofs do not agree: never retried, never worked around."""
 

@@ -22,7 +22,8 @@ _OF_DEPLOYMENTS = frozenset(
 _OF_VERSIONS = frozenset(
     {
         "registering", "registration_failed", "published", "pulled", "verified", "refused",
-        "loaded", "held", "released", "expired", "erased",
+        "loaded", "held", "released", "expired", "erased", "signed", "approved", "attested",
+        "revoked",
     }
 )  # fmt: skip
 

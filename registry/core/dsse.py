@@ -40,10 +40,11 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A payload whose signature verified, and who signed it."""
+    """A payload whose signature verified, who signed it, and the hint of the key that did."""
 
     payload: bytes
     signer: str
+    key: str = ""
 
 
 def valid_at(signers: Iterable[Signer], index: int) -> tuple[Signer, ...]:
@@ -104,11 +105,16 @@ def verify(bundle: dict[str, Json], trusted: Iterable[Signer]) -> Signed:
                 "the signature was changed",
                 fix="push the model again from its source",
             ) from error
-        return Signed(payload, candidate.name)
+        return Signed(payload, candidate.name, candidate.hint)
     raise SignatureInvalid(
         f"signed by an unknown key (hint {hint[:16]}…)",
         fix="add the signer's public key to the trust root if it should be trusted",
     )
+
+
+def unverified_payload(bundle: dict[str, Json]) -> bytes:
+    """What the bundle claims was signed: good for choosing whose signature to ask for, no more."""
+    return _parts(bundle)[0]
 
 
 def _parts(bundle: dict[str, Json]) -> tuple[bytes, bytes, str]:

@@ -8,14 +8,30 @@ file it downloads with `Verified.files`.
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from registry.core import canonical, digest, entries, fields, manifest, merkle, note, oms, statement
+from registry.core import (
+    canonical,
+    digest,
+    dsse,
+    entries,
+    evidence,
+    fields,
+    manifest,
+    merkle,
+    note,
+    oms,
+    statement,
+    weighing,
+)
 from registry.core.canonical import Json
 from registry.core.oms import File
 from registry.core.trustroot import TrustRoot
-from registry.errors import IntegrityError, InvalidInput
+from registry.errors import IntegrityError, InvalidInput, Quarantined
 
 _WHAT = "pull envelope"
+# The field below has the module's name.
+_Evidence: TypeAlias = tuple[evidence.Verified, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +45,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """All checks held; `files` is what may be loaded, `log_size` the log it was proven in."""
+    """All checks held; `files` is what may be loaded, `checkpoint` the log it was proven in.
+
+    `signers` are all who signed these files, the publisher first; `ignored` says of evidence
+    that came with it, and does not count, why. `licence` is empty where the config, which says
+    it, did not come.
+    """
 
     wanted: Wanted
     format: str
@@ -37,6 +58,15 @@ class Verified:
     publisher: str
     log_index: int
     checkpoint: note.Checkpoint
+    signers: tuple[str, ...] = ()
+    evidence: _Evidence = ()
+    ignored: tuple[str, ...] = ()
+    licence: str = ""
+
+    @property
+    def size(self) -> int:
+        """The bytes of all files."""
+        return sum(file.size for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +79,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The pieces of an envelope before any of them is believed."""
+    """The pieces of an envelope before any of them is believed.
+
+    `config` is the manifest's config document, `evidence` what `weighing.document` made.
+    """
 
     manifest: bytes
     publisher_bundle: dict[str, Json]
@@ -58,6 +91,8 @@ class Parts:
     leaf: bytes
     proof: Sequence[bytes]
     checkpoint: str
+    config: bytes = b""
+    evidence: Sequence[dict[str, Json]] = ()
 
 
 def encode(wanted: Wanted, parts: Parts) -> bytes:
@@ -76,6 +111,8 @@ def encode(wanted: Wanted, parts: Parts) -> bytes:
                 "hashes": [base64.b64encode(sibling).decode() for sibling in parts.proof],
                 "checkpoint": parts.checkpoint,
             },
+            "config": base64.b64encode(parts.config).decode(),
+            "evidence": [*parts.evidence],
         }
     )
 
@@ -84,7 +121,7 @@ def verify(envelope: bytes, trust: TrustRoot, wanted: Wanted) -> Verified | Refu
     """Whether `envelope` proves that `wanted` may be served, and by which files."""
     try:
         return _verified(_parse(envelope), trust, wanted)
-    except (IntegrityError, InvalidInput) as error:
+    except (IntegrityError, InvalidInput, Quarantined) as error:
         return Refused(error.code, error.detail)
 
 
@@ -99,15 +136,34 @@ def _verified(parts: Parts, trust: TrustRoot, wanted: Wanted) -> Verified:
             f"wanted is {wanted.model}@{wanted.version}"
         )
     contents = manifest.parse(parts.manifest)
-    publisher = oms.verify(parts.publisher_bundle, contents.files, trust.publishers)
-    if publisher != said.publisher:
-        raise IntegrityError(f"signed by {publisher!r}, the registry recorded {said.publisher!r}")
+    publisher = dsse.verify(parts.publisher_bundle, trust.publishers)
+    oms.require_files(publisher.payload, contents.files)
+    if publisher.signer != said.publisher:
+        raise IntegrityError(
+            f"signed by {publisher.signer!r}, the registry recorded {said.publisher!r}"
+        )
     checkpoint = note.verify_checkpoint(parts.checkpoint, trust.log)
     merkle.check_inclusion(
         parts.leaf, parts.index, checkpoint.size, proof=parts.proof, expected_root=checkpoint.root
     )
     _require_published(entries.decode(parts.leaf), wanted)
-    return Verified(wanted, said.format, contents.files, publisher, parts.index, checkpoint)
+    about = evidence.Subject(wanted.model, wanted.version, wanted.digest, contents.files)
+    weighed = weighing.weigh(
+        parts.evidence, about, trust, checkpoint=checkpoint, publisher=publisher
+    )
+    return Verified(
+        wanted, said.format, contents.files, publisher.signer, parts.index, checkpoint,
+        weighed.signers, weighed.evidence, weighed.ignored, _licence(parts.config, contents),
+    )  # fmt: skip
+
+
+def _licence(config: bytes, contents: manifest.Manifest) -> str:
+    """What the manifest's config says; an envelope of older releases has none."""
+    if not config:
+        return ""
+    if digest.of(config) != contents.config:
+        raise IntegrityError("the config is not the one that the manifest names")
+    return manifest.licence(config)
 
 
 def _require_published(entry: entries.Entry, wanted: Wanted) -> None:
@@ -132,4 +188,6 @@ def _parse(envelope: bytes) -> Parts:
             for sibling in fields.sequence(proof, "hashes", what=_WHAT)
         ],
         checkpoint=fields.text(proof, "checkpoint", what=_WHAT),
+        config=fields.base64_bytes(document, "config", what=_WHAT) if "config" in document else b"",
+        evidence=fields.objects(document, "evidence", what=_WHAT) if "evidence" in document else (),
     )

@@ -122,6 +122,16 @@ def parse(data: bytes) -> Manifest:
     return Manifest(digest.parse(config.get("digest")), files)
 
 
+def licence(config: bytes) -> str:
+    """The licence that a version's config names, several joined by AND; empty without any."""
+    document = canonical.decode_object(config, what="config")
+    descriptor = fields.mapping(document, "descriptor", what="config")
+    if "licenses" not in descriptor:
+        return ""
+    listed = fields.sequence(descriptor, "licenses", what="config")
+    return " AND ".join(str(one) for one in listed)
+
+
 def _file(layer: dict[str, Json]) -> File:
     annotations = fields.mapping(layer, "annotations", what=_WHAT)
     size = fields.integer(layer, "size", what=_WHAT)

@@ -62,10 +62,16 @@ def statement(name: str, files: Iterable[File]) -> bytes:
 def verify(bundle: dict[str, Json], files: Iterable[File], trusted: Iterable[dsse.Signer]) -> str:
     """The name of the signer, if `bundle` signs exactly `files`; raises `IntegrityError`s."""
     signed = dsse.verify(bundle, trusted)
-    said = _resources(signed.payload)
+    require_files(signed.payload, files)
+    return signed.signer
+
+
+def require_files(payload: bytes, files: Iterable[File]) -> None:
+    """Raise `IntegrityError`s unless the signed `payload` is about exactly `files`."""
+    said = _resources(payload)
     found = {file.path: file.digest for file in files}
     if said == found:
-        return signed.signer
+        return
     for path in sorted(said.keys() | found.keys()):
         if path not in found:
             raise SignatureInvalid(f"signed file {path!r} is missing")

@@ -27,6 +27,11 @@ def sign_version(version: statement.Version, key: SigningKey) -> dict[str, Json]
     return _bundle(statement.encode(version), key)
 
 
+def sign_statement(payload: bytes, key: SigningKey) -> dict[str, Json]:
+    """A bundle of any in-toto statement, such as an approval; core wrote `payload`."""
+    return _bundle(payload, key)
+
+
 def sign_checkpoint(origin: str, size: int, root: bytes, key: LogKey) -> str:
     """A C2SP signed note; never sign one that contradicts an earlier one."""
     body = note.checkpoint_body(origin, size, base64.b64encode(root).decode("ascii"))
