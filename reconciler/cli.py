@@ -63,7 +63,7 @@ def validate(path: Folder = Path()) -> None:
         raise errors.InvalidDesiredState(f"{count} problem{'s' if count > 1 else ''} found")
     typer.echo(
         f"ok: {len(state.deployments)} deployments, {len(state.hosts)} hosts, "
-        f"{len(state.policies.policies)} policies"
+        f"{len(state.policies.rules)} policies"
     )
 
 
@@ -80,15 +80,16 @@ def schema(kind: Annotated[str, typer.Argument(help="ModelDeployment, Host, ..."
 @policy_app.command("test")
 def run_tests(path: Folder = Path()) -> None:
     """Run the tests beside the policies; every expression must be seen true and false."""
-    from reconciler.core import desired, policytest  # noqa: PLC0415  heavy
+    from reconciler.core import desired  # noqa: PLC0415  heavy
+    from registry.core.policy import testing  # noqa: PLC0415  heavy
 
-    report = policytest.run(desired.load(_files(path), commit="0" * 40))
+    state = desired.load(_files(path), commit="0" * 40)
+    report = testing.run(state.policies, state.policy_tests)
     for result in report.results:
         verdict = "PASS" if result.passed else "FAIL"
         typer.echo(f"{verdict} {result.path}: {result.case} {result.trouble}".rstrip())
     for gap in report.gaps:
-        seen = str(gap.never_seen).lower()
-        typer.echo(f"GAP  {gap.policy}: never seen {seen}: {gap.expression}")
+        typer.echo(f"GAP  {gap.path}: never seen {' or '.join(gap.missing)}: {gap.expression}")
     if not report.passed:
         raise errors.PolicyDenied("policy tests failed", fix="mend the policy or add the cases")
     typer.echo(f"ok: {len(report.results)} cases, every expression seen true and false")

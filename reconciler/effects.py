@@ -6,14 +6,15 @@ what served before needs no log entry first: a registry outage stops changes, ne
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from reconciler import acceptance, client, journal, proposal, witness
-from reconciler.core import actions, desired, golden, kinds, outcomes, policy
+from reconciler.core import actions, desired, golden, kinds, outcomes
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
 from registry import errors
-from registry.core import envelope
+from registry.core import envelope, policy
 from registry.core.canonical import Json
 from registry.core.entries import Kind
 from registry.core.envelope import Refused, Wanted
@@ -99,13 +100,29 @@ class Effects:
         self.witness.observe(found.checkpoint)
         if found.format != spec.format:
             return (f"{spec.model}@{spec.version} is {found.format}, asked for is {spec.format}",)
-        manifest = state.deployments[spec.deployment].manifest
-        decision = policy.decide(state.policies, policy.request(manifest, document, found))
-        match decision:
+        asked = self._request(state.deployments[spec.deployment], document, found)
+        match policy.decide(state.policies, asked):
             case policy.Allowed():
                 return ()
-            case policy.Denied():
-                return decision.reasons
+            case policy.Denied() as denied:
+                return denied.reasons
+
+    def _request(
+        self, deployment: desired.Deployment, document: dict[str, Json], found: envelope.Verified
+    ) -> policy.Request:
+        manifest = deployment.manifest
+        rollout = self.rollouts().get(deployment.key)
+        return policy.request(
+            policy.Area.DEPLOY,
+            {
+                "deployment": manifest.model_dump(mode="json", by_alias=True),
+                "version": document,
+                "verification": policy.verification(found),
+                "environment": manifest.metadata.environment,
+                "quarantined": [one.digest for one in rollout.quarantined] if rollout else [],
+                "now": datetime.now(UTC).isoformat(),
+            },
+        )
 
     def _record_refusal(self, spec: InstanceSpec, reasons: tuple[str, ...]) -> None:
         """Once: the check is repeated every minute, and the log need not say so each time."""

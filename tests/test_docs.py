@@ -99,7 +99,7 @@ def test_every_published_schema_is_current() -> None:
 def test_what_readme_shows_of_a_deployment_is_valid_but_for_its_digest() -> None:
     shown = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
     assert shown
-    from reconciler.core import documents
+    from registry.core import documents
 
     text = shown[1].replace("sha256:…", "sha256:" + "0" * 64)
     document = documents.read("models.d/production/digits.yaml", text.encode())

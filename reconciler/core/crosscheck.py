@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.core import documents, kinds
-from reconciler.core.documents import Problem
+from reconciler.core import kinds
 from reconciler.core.sources import Source, Tree
-from registry.core import digest
+from registry.core import digest, documents
+from registry.core.documents import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.core import crosscheck, kinds, sources
-from reconciler.core.documents import Problem
 from reconciler.core.observed import InstanceSpec
-from reconciler.core.policy import PolicySet
-from registry.core import canonical, digest
+from registry.core import canonical, digest, policy
+from registry.core.documents import Problem
+from registry.core.policy import PolicySet
 
-FOLDERS = ("models.d", "policies")
+FOLDERS = ("models.d", policy.FOLDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +94,8 @@ def load(files: Mapping[str, bytes], *, commit: str, allow_empty: bool = False) 
             key: _deployment(tree.deployments[key], checked, key) for key in checked.hosts
         },
         hosts={name: source.kind for name, source in tree.hosts.items()},
-        policies=PolicySet(
-            tuple(tree.policies[path].kind for path in sorted(tree.policies)),
-            broken=tuple(sorted(tree.broken_policies)),
-        ),
-        policy_tests={path: source.kind for path, source in tree.policy_tests.items()},
+        policies=tree.policies.policies,
+        policy_tests=tree.policies.tests,
         datasets=checked.datasets,
         held=checked.held,
         problems=tuple(sorted(checked.problems, key=lambda problem: (problem.path, problem.line))),

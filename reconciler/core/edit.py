@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from reconciler.core import documents, kinds
-from reconciler.core.documents import Document, Path, Problem
+from reconciler.core import kinds
 from registry.core import digest as digests
-from registry.core import names
+from registry.core import documents, names
+from registry.core.documents import Document, Path, Problem
 from registry.errors import InvalidDesiredState
 
 _VERSION: Path = ("spec", "model", "version")

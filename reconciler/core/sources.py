@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from reconciler.core import documents, kinds, policy
-from reconciler.core.documents import Document, Problem
+from reconciler.core import kinds
+from registry.core import documents, policy, reading
+from registry.core.documents import Document, Problem
 
 K = TypeVar("K", bound=kinds.Kind)
 
 _RESERVED = {"hosts": kinds.Host, "templates": kinds.AcceptanceTemplate}
 _DATA_FOLDER = "models.d/datasets/"
+_POLICIES = f"{policy.FOLDER}/"
 _NAMED = re.compile(r"models\.d/(?P<folder>[^/]+)/(?P<name>[^/]+)\.yaml")
-_POLICY = re.compile(r"policies/[^/]+/(?P<name>[^/]+)\.yaml")
 _LAYOUT = (
     "put it in models.d/<environment>/<name>.yaml, models.d/hosts/<name>.yaml, "
     "models.d/templates/<name>.yaml or policies/<area>/<name>.yaml"
@@ -41,20 +42,19 @@ class Tree:
     deployments: dict[str, Source[kinds.ModelDeployment]] = field(default_factory=dict)
     hosts: dict[str, Source[kinds.Host]] = field(default_factory=dict)
     templates: dict[str, Source[kinds.AcceptanceTemplate]] = field(default_factory=dict)
-    policies: dict[str, Source[kinds.Policy]] = field(default_factory=dict)
-    policy_tests: dict[str, Source[kinds.PolicyTest]] = field(default_factory=dict)
+    policies: policy.Found = field(default_factory=lambda: policy.read({}))
     broken_deployments: dict[str, list[Problem]] = field(default_factory=dict)
     broken_hosts: set[str] = field(default_factory=set)
     broken_templates: set[str] = field(default_factory=set)
-    broken_policies: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
 
 def read(files: Mapping[str, bytes]) -> Tree:
     """Every YAML file among `files`; others are data or prose, and left alone."""
-    tree = Tree()
+    found = policy.read({path: files[path] for path in files if path.startswith(_POLICIES)})
+    tree = Tree(policies=found, problems=list(found.problems))
     for path in sorted(files):
-        if path.startswith(_DATA_FOLDER) or not path.endswith((".yaml", ".yml")):
+        if path.startswith((_DATA_FOLDER, _POLICIES)) or not path.endswith((".yaml", ".yml")):
             continue
         parsed = parse(path, files[path])
         if isinstance(parsed, Source):
@@ -75,29 +75,19 @@ def parse(path: str, data: bytes) -> Source[kinds.Kind] | tuple[Problem, ...]:
     if isinstance(kind, tuple):
         return kind
     wrong = _misplaced(document, kind)
-    if wrong is None and isinstance(kind, kinds.Policy):
-        bad = tuple(policy.problems(document, kind))
-        return bad or Source(document, kind)
     return (wrong,) if wrong else Source(document, kind)
 
 
 def _misplaced(document: Document, kind: kinds.Kind) -> Problem | None:
-    path = document.path
     match kind:
         case kinds.ModelDeployment():
             return _misplaced_deployment(document, kind)
         case kinds.Host():
-            return _misnamed(document, f"models.d/hosts/{kind.metadata.name}.yaml")
+            return reading.misnamed(document, f"models.d/hosts/{kind.metadata.name}.yaml")
         case kinds.AcceptanceTemplate():
-            return _misnamed(document, f"models.d/templates/{kind.metadata.name}.yaml")
-        case kinds.Policy():
-            area = path.rpartition("/")[0]
-            expected = f"{area}/{kind.metadata.name}.yaml"
-            return _misnamed(document, expected) or _unless(document, _POLICY.fullmatch(path))
-        case kinds.PolicyTest():
-            area = path.rpartition("/")[0]
-            expected = f"{area}/{kind.spec.policy}_test.yaml"
-            return _misnamed(document, expected) or _unless(document, _POLICY.fullmatch(path))
+            return reading.misnamed(document, f"models.d/templates/{kind.metadata.name}.yaml")
+        case kinds.Policy() | kinds.PolicyTest():
+            return document.problem((), "the file does not belong here", fix=_LAYOUT)
 
 
 def _misplaced_deployment(document: Document, kind: kinds.ModelDeployment) -> Problem | None:
@@ -110,19 +100,7 @@ def _misplaced_deployment(document: Document, kind: kinds.ModelDeployment) -> Pr
         message = f"metadata.environment: is {environment}, but the folder is {folder}"
         fix = f"write environment: {folder}, or move the file to models.d/{environment}/"
         return document.problem(at, message, fix=fix)
-    return _misnamed(document, f"models.d/{folder}/{kind.metadata.name}.yaml")
-
-
-def _misnamed(document: Document, expected: str) -> Problem | None:
-    if document.path == expected:
-        return None
-    message = f"metadata.name: this name belongs in {expected}"
-    fix = f"rename the file to {expected}, or change the name"
-    return document.problem(("metadata", "name"), message, fix=fix)
-
-
-def _unless(document: Document, is_good: object) -> Problem | None:
-    return None if is_good else document.problem((), "the file does not belong here", fix=_LAYOUT)
+    return reading.misnamed(document, f"models.d/{folder}/{kind.metadata.name}.yaml")
 
 
 def _add(tree: Tree, source: Source[kinds.Kind]) -> None:
@@ -135,17 +113,11 @@ def _add(tree: Tree, source: Source[kinds.Kind]) -> None:
             tree.hosts[kind.metadata.name] = Source(document, kind)
         case kinds.AcceptanceTemplate() as kind:
             tree.templates[kind.metadata.name] = Source(document, kind)
-        case kinds.Policy() as kind:
-            tree.policies[document.path] = Source(document, kind)
-        case kinds.PolicyTest() as kind:
-            tree.policy_tests[document.path] = Source(document, kind)
+        case kinds.Policy() | kinds.PolicyTest():
+            return
 
 
 def _add_broken(tree: Tree, path: str, problems: tuple[Problem, ...]) -> None:
-    if path.startswith("policies/"):
-        if not path.endswith("_test.yaml"):
-            tree.broken_policies.add(path)
-        return
     found = _NAMED.fullmatch(path)
     if found is None:
         return

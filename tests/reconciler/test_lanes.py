@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler import lanes
-from reconciler.core import documents, kinds
+from reconciler.core import kinds
 from reconciler.core.observed import HostState, Unreachable
 from registry import errors
+from registry.core import documents
 from tests.reconciler.simulated import SimulatedEngine
 from tests.reconciler.town import HOST
 

@@ -1,15 +1,18 @@
 """The kinds that may stand in Git, exactly as written: strict, nothing extra, nothing implied.
 
 Only what works is in here; the published JSON Schemas come from these classes. `read` turns
-a document into one of them, or into problems that name the place and the fix. pydantic's
-only home.
+a document into one of them, or into problems that name the place and the fix.
 """
+
+from typing import TypeAlias, get_args
 
 from reconciler.core.kinds.deployment import ModelDeployment
 from reconciler.core.kinds.host import Host
-from reconciler.core.kinds.policy import Policy, PolicyCase, PolicyTest
-from reconciler.core.kinds.reading import KINDS, Kind, read, schema
 from reconciler.core.kinds.template import AcceptanceTemplate
+from registry.core import reading
+from registry.core.documents import Document, Problem
+from registry.core.policy.kinds import Policy, PolicyTest
+from registry.core.reading import schema
 
 __all__ = [
     "KINDS",
@@ -18,8 +21,15 @@ __all__ = [
     "Kind",
     "ModelDeployment",
     "Policy",
-    "PolicyCase",
     "PolicyTest",
     "read",
     "schema",
 ]
+
+Kind: TypeAlias = ModelDeployment | Host | AcceptanceTemplate | Policy | PolicyTest
+KINDS: dict[str, type[Kind]] = {kind.__name__: kind for kind in get_args(Kind)}
+
+
+def read(document: Document) -> Kind | tuple[Problem, ...]:
+    """The kind that `document` is, or everything that is wrong with it."""
+    return reading.read(document, KINDS)

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from reconciler.core.kinds.strict import Digest, Image, Labels, Memory, ModelName, Name, Strict
+from registry.core.strict import Digest, Image, Labels, Memory, ModelName, Name, Strict
 
 _STRATEGIES_TO_COME = frozenset({"rolling", "canary", "abTest", "shadow"})
 _MEMORY_UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
@@ -25,7 +25,11 @@ class ModelReference(Strict):
             raise PydanticCustomError(
                 "digest_missing",
                 "version {version} is pinned without its digest",
-                {"version": str(given["version"])},
+                {
+                    "version": str(given["version"]),
+                    "at": ("version",),
+                    "fix": "add digest: sha256:... as `plimsoll show` prints it for the version",
+                },
             )
         return given
 
@@ -40,7 +44,9 @@ class Targets(Strict):
     def _exactly_one(self) -> "Targets":
         if (self.hosts is None) == (self.match_labels is None):
             raise PydanticCustomError(
-                "targets", "name the targets either by hosts or by matchLabels"
+                "targets",
+                "name the targets either by hosts or by matchLabels",
+                {"fix": "write hosts: [edge-1], or matchLabels: {site: hamburg}, not both"},
             )
         return self
 
@@ -88,7 +94,10 @@ class Strategy(Strict):
             raise PydanticCustomError(
                 "strategy_unavailable",
                 "the strategy {strategy} is not available",
-                {"strategy": to_come[0]},
+                {
+                    "strategy": to_come[0],
+                    "fix": "use blueGreen: {scaleDownDelaySeconds: 30}, the one there is",
+                },
             )
         return given
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from reconciler.core.kinds.strict import Metadata, Strict, Url
+from registry.core.strict import Metadata, Strict, Url
 
 _ADDRESS = re.compile(
     r"unix:///\S+|tcp://[^\s/:]+:[0-9]{1,5}|ssh://([^\s/@]+@)?[^\s/@]+(:[0-9]{1,5})?"
@@ -24,7 +24,13 @@ class Engine(Strict):
     def _known_scheme(cls, address: str) -> str:
         if not _ADDRESS.fullmatch(address):
             raise PydanticCustomError(
-                "engine_address", "{address} is not an engine address", {"address": repr(address)}
+                "engine_address",
+                "{address} is not an engine address",
+                {
+                    "address": repr(address),
+                    "fix": "write unix:///var/run/docker.sock, tcp://host:2376, ssh://user@host "
+                    "or process://",
+                },
             )
         return address
 

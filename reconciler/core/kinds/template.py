@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from reconciler.core.kinds.strict import Digest, Metadata, RepositoryPath, Strict
+from registry.core.strict import Digest, Metadata, RepositoryPath, Strict
 
 
 class TensorFrom(Strict):
@@ -23,7 +23,11 @@ class TensorFrom(Strict):
     @model_validator(mode="after")
     def _exactly_one(self) -> "TensorFrom":
         if (self.prefix is None) == (self.columns is None):
-            raise PydanticCustomError("columns", "name the columns either by prefix or by columns")
+            raise PydanticCustomError(
+                "columns",
+                "name the columns either by prefix or by columns",
+                {"fix": "write prefix: p, or columns: [age, height], not both"},
+            )
         return self
 
 

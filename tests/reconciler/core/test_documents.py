@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core import desired, documents, kinds
+from reconciler.core import desired, kinds
+from registry.core import documents
 from registry.errors import InvalidDesiredState
 
 BAD = Path(__file__).parent / "bad"

@@ -7,8 +7,10 @@ import jsonschema
 import pytest
 
 from deploy.demo import golden
-from reconciler.core import desired, documents, kinds, policytest
+from reconciler.core import desired, kinds
 from reconciler.core.kinds import Kind
+from registry.core import documents
+from registry.core.policy import testing
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = {
@@ -28,7 +30,8 @@ def test_the_worked_example_is_valid() -> None:
 
 
 def test_the_policies_pass_their_tests_and_the_tests_cover_them() -> None:
-    report = policytest.run(desired.load(FILES, commit="c"))
+    state = desired.load(FILES, commit="c")
+    report = testing.run(state.policies, state.policy_tests)
     assert [result for result in report.results if not result.passed] == []
     assert report.gaps == ()
     assert len(report.results) >= 8

@@ -2,7 +2,7 @@
 
 The dialect is small on purpose: YAML 1.2 without anchors, tags, dates, octal or other second
 ways to write a value. Built from the parser's events, so nothing unwelcome is ever
-constructed. ruamel.yaml's only home.
+constructed.
 """
 
 import difflib

@@ -1,32 +1,25 @@
-"""A document to a kind, or to problems a person can act on; and each kind's JSON Schema."""
+"""A document to one of the kinds that may stand in Git, or to problems a person can act on.
 
-from typing import TypeAlias, get_args
+A kind is a strict pydantic class (registry.core.strict). An error of its own making may bring
+its `fix` along in its context.
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
-from reconciler.core import documents
-from reconciler.core.documents import Document, Path, Problem
-from reconciler.core.kinds import strict
-from reconciler.core.kinds.deployment import ModelDeployment
-from reconciler.core.kinds.host import Host
-from reconciler.core.kinds.policy import Policy, PolicyTest
-from reconciler.core.kinds.template import AcceptanceTemplate
+from registry.core import documents, strict
+from registry.core.documents import Document, Path, Problem
 
 API_VERSION = "plimsoll.dev/v1"
 SCHEMAS = "https://plimsoll.dev/schema/v1"
 
-Kind: TypeAlias = ModelDeployment | Host | AcceptanceTemplate | Policy | PolicyTest
-KINDS: dict[str, type[Kind]] = {kind.__name__: kind for kind in get_args(Kind)}
+K = TypeVar("K", bound=strict.Strict)
 
 _FIXES = {
-    "digest_missing": "add digest: sha256:... as `plimsoll show` prints it for the version",
-    "strategy_unavailable": "use blueGreen: {scaleDownDelaySeconds: 30}, the one there is",
-    "engine_address": "write unix:///var/run/docker.sock, tcp://host:2376, ssh://user@host "
-    "or process://",
-    "targets": "write hosts: [edge-1], or matchLabels: {site: hamburg}, not both",
-    "columns": "write prefix: p, or columns: [age, height], not both",
     "int_type": "write a whole number",
     "float_type": "write a number",
     "bool_type": "write true or false",
@@ -48,16 +41,16 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def read(document: Document) -> Kind | tuple[Problem, ...]:
-    """The kind that `document` is, or everything that is wrong with it."""
+def read(document: Document, kinds: Mapping[str, type[K]]) -> K | tuple[Problem, ...]:
+    """The one of `kinds` (by name) that `document` is, or everything that is wrong with it."""
     kind = document.value.get("kind")
-    chosen = KINDS.get(kind) if isinstance(kind, str) else None
+    chosen = kinds.get(kind) if isinstance(kind, str) else None
     if document.value.get("apiVersion") != API_VERSION:
         fix = f"write apiVersion: {API_VERSION}"
         return (document.problem(("apiVersion",), "apiVersion: not one we know", fix=fix),)
     if chosen is None:
-        fix = documents.did_you_mean(str(kind), list(KINDS))
-        said = "is missing" if kind is None else f"{kind!r} is not a kind"
+        fix = documents.did_you_mean(str(kind), list(kinds))
+        said = "is missing" if kind is None else f"{kind!r} is no kind that belongs here"
         return (document.problem(("kind",), f"kind: {said}", fix=fix),)
     try:
         return chosen.model_validate(document.value)
@@ -65,7 +58,16 @@ def read(document: Document) -> Kind | tuple[Problem, ...]:
         return tuple(_problem(document, chosen, entry) for entry in error.errors())
 
 
-def schema(kind: type[Kind]) -> dict[str, object]:
+def misnamed(document: Document, expected: str) -> Problem | None:
+    """The problem of a file that does not stand at the path that its name asks for."""
+    if document.path == expected:
+        return None
+    message = f"metadata.name: this name belongs in {expected}"
+    fix = f"rename the file to {expected}, or change the name"
+    return document.problem(("metadata", "name"), message, fix=fix)
+
+
+def schema(kind: type[strict.Strict]) -> dict[str, object]:
     """The JSON Schema of `kind`, for editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -74,7 +76,7 @@ def schema(kind: type[Kind]) -> dict[str, object]:
     }
 
 
-def _problem(document: Document, kind: type[Kind], entry: ErrorDetails) -> Problem:
+def _problem(document: Document, kind: type[BaseModel], entry: ErrorDetails) -> Problem:
     at: Path = tuple(entry["loc"])
     if at and at[-1] == "[key]":
         at = at[:-1]
@@ -86,11 +88,9 @@ def _problem(document: Document, kind: type[Kind], entry: ErrorDetails) -> Probl
             return document.problem(at, f"{name}: there is no such field", fix=fix, key=True)
         case "missing":
             return document.problem(at, f"{name}: is missing", fix=f"add {at[-1]}: ...")
-        case "digest_missing":
-            at = (*at, "version")
         case _:
-            pass
-    return document.problem(at, f"{name}: {_message(entry)}", fix=_fix(at, entry))
+            at = (*at, *entry.get("ctx", {}).get("at", ()))
+            return document.problem(at, f"{name}: {_message(entry)}", fix=_fix(at, entry))
 
 
 def _message(entry: ErrorDetails) -> str:
@@ -107,6 +107,8 @@ def _message(entry: ErrorDetails) -> str:
 
 def _fix(at: Path, entry: ErrorDetails) -> str:
     kind, context = entry["type"], entry.get("ctx", {})
+    if "fix" in context:
+        return str(context["fix"])
     if at[-2:] == ("model", "version") and kind.startswith("int_"):
         return _VERSION_FIX
     if kind == "string_pattern_mismatch":

@@ -2,11 +2,14 @@
 
 import pytest
 
-from reconciler.core import desired, policy, policytest
-from reconciler.core.policy import Allowed, Denied, Request
+from registry.core import policy
+from registry.core.policy import Allowed, Area, Denied, Refusal, testing
+from registry.core.policy.testing import Coverage
 
 
-def policies(*expressions: str, mode: str = "enforce", match: str = "") -> policy.PolicySet:
+def policies(
+    *expressions: str, mode: str = "enforce", match: str = "", area: Area = Area.DEPLOY
+) -> policy.PolicySet:
     listed = "\n".join(f"    - {{expression: '{e}', message: 'because {e}'}}" for e in expressions)
     text = f"""\
 apiVersion: plimsoll.dev/v1
@@ -18,16 +21,19 @@ spec:
   validations:
 {listed}
 """
-    state = desired.load({"policies/a/p.yaml": text.encode()}, commit="c")
-    assert state.problems == ()
-    return state.policies
+    found = policy.read({f"policies/{area}/p.yaml": text.encode()})
+    assert found.problems == ()
+    return found.policies
 
 
-REQUEST = Request(
-    deployment={"metadata": {"name": "digits"}, "spec": {"acceptance": []}},
-    version={"size": 5, "note": "text", "nothing": None, "list": [1, "a", 2.5]},
-    verification={"publisher": "ada"},
-    environment="production",
+REQUEST = policy.request(
+    Area.DEPLOY,
+    {
+        "deployment": {"metadata": {"name": "digits"}, "spec": {"acceptance": []}},
+        "version": {"size": 5, "note": "text", "nothing": None, "list": [1, "a", 2.5]},
+        "verification": {"publisher": "ada"},
+        "environment": "production",
+    },
 )
 
 
@@ -35,7 +41,7 @@ def test_no_policy_at_all_denies_and_says_what_to_add() -> None:
     decision = policy.decide(policy.PolicySet(()), REQUEST)
     assert isinstance(decision, Denied)
     assert decision.reasons == (
-        "no policy allows this in production; add one under policies/ with mode: enforce",
+        "no policy allows this in production; add one under policies/deploy/ with mode: enforce",
     )
 
 
@@ -45,7 +51,8 @@ def test_what_is_true_is_allowed() -> None:
 
 def test_what_is_false_is_denied_with_the_policys_message() -> None:
     decision = policy.decide(policies("version.size < 5"), REQUEST)
-    assert decision == Denied(("policy p: because version.size < 5",))
+    assert decision == Denied((Refusal("p", "because version.size < 5"),))
+    assert decision.reasons == ("policy p: because version.size < 5",)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +67,8 @@ def test_what_is_false_is_denied_with_the_policys_message() -> None:
         "version.list[7] == 1",
         "!version.missing",
         "version.missing || version.absent",
+        "size(quarantined) == 0",
+        "now > timestamp(0)",
     ],
 )
 def test_an_expression_that_ends_in_an_error_or_another_type_denies(expression: str) -> None:
@@ -81,14 +90,22 @@ def test_a_policy_for_another_environment_allows_nothing_here() -> None:
 
 def test_an_audited_policy_reports_but_neither_allows_nor_denies() -> None:
     assert isinstance(policy.decide(policies("true", mode="audit"), REQUEST), Denied)
-    both = policy.PolicySet((*policies("true").policies, *policies("false", mode="audit").policies))
-    assert policy.decide(both, REQUEST) == Allowed(("p",), ("policy p: because false",))
+    both = policy.PolicySet((*policies("true").rules, *policies("false", mode="audit").rules))
+    assert policy.decide(both, REQUEST) == Allowed(("p",), (Refusal("p", "because false"),))
 
 
 def test_a_policy_file_that_cannot_be_read_denies_everything() -> None:
-    found = policy.PolicySet(policies("true").policies, broken=("policies/a/q.yaml",))
+    found = policy.PolicySet(policies("true").rules, broken=("policies/deploy/q.yaml",))
     decision = policy.decide(found, REQUEST)
-    assert decision == Denied(("policy file policies/a/q.yaml cannot be read",))
+    assert isinstance(decision, Denied)
+    assert decision.reasons == ("policy file policies/deploy/q.yaml cannot be read",)
+
+
+def test_a_broken_file_stops_its_own_area_and_one_outside_all_areas_stops_them_all() -> None:
+    elsewhere = policy.PolicySet(policies("true").rules, broken=("policies/publish/q.yaml",))
+    assert isinstance(policy.decide(elsewhere, REQUEST), Allowed)
+    nowhere = policy.PolicySet(policies("true").rules, broken=("policies/depoly/q.yaml",))
+    assert isinstance(policy.decide(nowhere, REQUEST), Denied)
 
 
 def test_the_digest_changes_with_any_policy() -> None:
@@ -96,10 +113,11 @@ def test_the_digest_changes_with_any_policy() -> None:
         policies("true").digest,
         policies("false").digest,
         policies("true", mode="audit").digest,
+        policies("true", area=Area.PLAN).digest,
         policy.PolicySet(()).digest,
         policy.PolicySet((), broken=("x",)).digest,
     }
-    assert len(digests) == 5
+    assert len(digests) == 6
 
 
 TEST = """\
@@ -120,20 +138,27 @@ GOOD = "{name: small, input: {}, expect: allowed}"
 LARGE = "{name: large, input: {version: {size: 9}}, expect: denied, message: too large}"
 
 
-def report(cases: str) -> policytest.Report:
-    files = {"policies/a/p.yaml": POLICY, "policies/a/p_test.yaml": TEST.format(cases=cases)}
-    state = desired.load({path: text.encode() for path, text in files.items()}, commit="c")
-    assert state.problems == ()
-    return policytest.run(state)
+def report(cases: str) -> testing.Report:
+    files = {
+        "policies/deploy/p.yaml": POLICY,
+        "policies/deploy/p_test.yaml": TEST.format(cases=cases),
+    }
+    found = policy.read({path: text.encode() for path, text in files.items()})
+    assert found.problems == ()
+    return testing.run(found.policies, found.tests)
 
 
 def test_tests_that_see_each_expression_true_and_false_cover_a_policy() -> None:
-    assert report(f"{GOOD}, {LARGE}").passed
+    found = report(f"{GOOD}, {LARGE}")
+    assert found.passed
+    assert found.percent == 100
 
 
 def test_an_expression_never_seen_false_is_a_gap() -> None:
     found = report(GOOD)
-    assert found.gaps == (policytest.Gap("p", "version.size < 5", never_seen=False),)
+    gap = Coverage("policies/deploy/p.yaml", "version.size < 5", seen_true=True, seen_false=False)
+    assert found.gaps == (gap,)
+    assert found.percent == 50
     assert not found.passed
 
 

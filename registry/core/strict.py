@@ -1,4 +1,4 @@
-"""What all kinds share: strictness, and the words that may stand in their fields.
+"""What all kinds in Git share: strictness, and the words that may stand in their fields.
 
 Every pattern has a sentence in `PATTERNS` that tells a person what to write.
 """
@@ -15,6 +15,9 @@ _PATH = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
 _MEMORY = r"^[1-9][0-9]{0,6}(Ki|Mi|Gi)$"
 _IMAGE = r"^[a-z0-9][A-Za-z0-9._:/@-]*$"
 _URL = r"^https?://[^\s]+$"
+_GLOB = r"^[a-z0-9*?._-]+$"
+_VARIABLE = r"^[a-zA-Z][a-zA-Z0-9]{0,62}$"
+_REASON = r"^[A-Z][A-Za-z0-9]{0,62}$"
 
 PATTERNS = {
     _NAME: "write up to 63 lower-case letters, digits and '-', such as digits or edge-1",
@@ -24,6 +27,9 @@ PATTERNS = {
     _MEMORY: "write a whole number and Ki, Mi or Gi, such as 512Mi",
     _IMAGE: "write an image as Docker knows it, such as plimsoll-runtime:1",
     _URL: "write a URL that starts with http:// or https://",
+    _GLOB: "write a model's name, in which * stands for anything, such as fraud-*",
+    _VARIABLE: "write letters and digits, such as minimumSigners",
+    _REASON: "write one word that begins with a capital letter, such as TooFewSigners",
 }
 
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=_NAME)]
@@ -34,6 +40,9 @@ RepositoryPath: TypeAlias = Annotated[str, StringConstraints(pattern=_PATH, max_
 Memory: TypeAlias = Annotated[str, StringConstraints(pattern=_MEMORY)]
 Image: TypeAlias = Annotated[str, StringConstraints(pattern=_IMAGE, max_length=512)]
 Url: TypeAlias = Annotated[str, StringConstraints(pattern=_URL, max_length=512)]
+ModelGlob: TypeAlias = Annotated[str, StringConstraints(pattern=_GLOB, max_length=128)]
+Variable: TypeAlias = Annotated[str, StringConstraints(pattern=_VARIABLE)]
+Reason: TypeAlias = Annotated[str, StringConstraints(pattern=_REASON)]
 
 
 class Strict(BaseModel):

@@ -1,0 +1,42 @@
+"""Policies that are ready to run, and all of those that count together."""
+
+from dataclasses import dataclass, field
+
+from registry.core import canonical, digest
+from registry.core.policy.areas import Area
+from registry.core.policy.expressions import Program
+from registry.core.policy.kinds import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One policy where it stands, compiled."""
+
+    path: str
+    area: Area
+    policy: Policy
+    program: Program
+
+    @property
+    def name(self) -> str:
+        """How refusals call it."""
+        return self.policy.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """All policies of one commit or folder; `broken` are the files that could not be read.
+
+    `digest` changes whenever any decision might.
+    """
+
+    rules: tuple[Rule, ...]
+    broken: tuple[str, ...] = ()
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = {
+            rule.path: rule.policy.model_dump(mode="json", by_alias=True) for rule in self.rules
+        }
+        whole = canonical.encode({"policies": found, "broken": list(self.broken)})
+        object.__setattr__(self, "digest", digest.of(whole))
