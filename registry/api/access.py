@@ -1,16 +1,13 @@
 """Who may call what, in one table. A route that is not in it is closed to everybody."""
 
-import base64
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.concurrency import run_in_threadpool
 
 from registry import errors
-from registry.pages.router import COOKIE
-from registry.usecases import access
-from registry.usecases.access import Caller, Role
+from registry.api import credentials, scoping
+from registry.core.identity import Caller, Role
 from registry.usecases.opening import Registry
 
 _ALL = frozenset(Role)
@@ -86,6 +83,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "POST /v1/webhooks/{webhook}/test": _ADMINS,
     "GET /v1/webhooks/{webhook}/dead-letters": _ADMINS,
     "POST /v1/webhooks/{webhook}/dead-letters/{index}/redeliver": _ADMINS,
+    "GET /v1/whoami": _ALL,
     "GET /v1/hosts": _OPERATORS | _AUDITORS | _RECONCILERS,
     "DELETE /v1/hosts/{host}": _OPERATORS,
     "POST /v1/retention/plan": _OPERATORS,
@@ -172,16 +170,16 @@ async def authorise(
     route = f"{request.method} {request.scope['route'].path.replace(':path}', '}')}"
     if route in OPEN:
         return None
-    registry, secret = await registry_of(request), _secret(request)
-    caller = access.remembered(registry, secret)
+    registry = await registry_of(request)
+    identity = await credentials.identity(request, registry)
+    caller = identity.acting(ALLOWED.get(route, frozenset()))
     if caller is None:
-        caller = await run_in_threadpool(access.recognise, registry, secret)
-    if caller.role not in ALLOWED.get(route, frozenset()):
         raise errors.Forbidden(
-            f"a token of role {caller.role} may not {route}",
-            fix="use a token with a role that may, or ask an admin for one",
+            f"{identity.actors} may not {route}",
+            fix="see `plimsoll whoami` for what you may; an admin may grant more",
         )
-    request.state.caller = caller
+    request.state.identity, request.state.caller = identity, caller
+    await scoping.require(request, registry, caller, route)
     return caller
 
 
@@ -190,31 +188,6 @@ async def caller_of(caller: Annotated[Caller | None, Depends(authorise)]) -> Cal
     if caller is None:
         raise errors.Unauthenticated("this route needs a token")
     return caller
-
-
-def _secret(request: Request) -> str:
-    """The token: after Bearer, or as the password of Basic, or a browser's cookie; or nothing."""
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    match scheme.lower():
-        case "bearer":
-            return value.strip()
-        case "basic":
-            return _password(value)
-        case _:
-            return _cookie(request)
-
-
-def _password(value: str) -> str:
-    """What many tools can send: any name, and the token for a password."""
-    try:
-        return base64.b64decode(value, validate=True).decode().partition(":")[2]
-    except (ValueError, UnicodeDecodeError):
-        return ""
-
-
-def _cookie(request: Request) -> str:
-    """A browser's token: only for reading, so that no other site can make it act."""
-    return request.cookies.get(COOKIE, "") if request.method == "GET" else ""
 
 
 Opened = Annotated[Registry, Depends(registry_of)]

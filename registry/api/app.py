@@ -30,6 +30,7 @@ from registry.api import (
     tracing,
     uploads,
     webhooks,
+    whoami,
     working,
 )
 from registry.api.access import authorise
@@ -43,6 +44,29 @@ from registry.usecases import access, opening
 
 _LOG = structlog.get_logger("registry.api")
 _TIDY_EVERY = 600.0
+# The dialects come last: theirs are the widest paths.
+_PARTS = (
+    uploads,
+    blobs,
+    models,
+    search,
+    reports,
+    tokens,
+    hosts,
+    whoami,
+    log,
+    stream,
+    webhooks,
+    retention,
+    health,
+    pages,
+    mlflow,
+    mlflow_versions,
+    mlflow_webhooks,
+    mlflow_artifacts,
+    oci_blobs,
+    oci,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -67,12 +91,8 @@ def create_app(settings: Settings) -> FastAPI:
     working.Working(app, exporter)
     app.state.templates = rendering.environment()
     problems.install(app)
-    for part in (uploads, blobs, models, search, reports, tokens, hosts, log, stream, webhooks):
+    for part in _PARTS:
         app.include_router(part.router)
-    for part in (retention, health, pages):
-        app.include_router(part.router)
-    for dialect in (mlflow, mlflow_versions, mlflow_webhooks, mlflow_artifacts, oci_blobs, oci):
-        app.include_router(dialect.router)
     app.add_api_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
     app.add_middleware(BodyLimit, max_bytes=settings.limits.max_document_bytes)
     app.add_middleware(Observing, metrics=app.state.metrics)

@@ -76,8 +76,8 @@ def get(registry: Opened, said: Said) -> dict[str, Any]:
 
 
 @router.get("/search", summary="Registered models, by name", openapi_extra=wire.SEARCH)
-def search(registry: Opened, said: Said) -> dict[str, Any]:
-    found = registered_search.models(registry, wire.asked(said, default=100, most=1000))
+def search(registry: Opened, caller: Known, said: Said) -> dict[str, Any]:
+    found = registered_search.models(registry, wire.asked(said, caller, default=100, most=1000))
     items: list[Json] = [wire.model_document(model) for model in found.items]
     return wire.page_document("registered_models", items, found.token)
 

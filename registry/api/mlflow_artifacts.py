@@ -13,7 +13,7 @@ from registry.api.access import Known, Opened
 from registry.api.mlflow_wire import ARTIFACTS
 from registry.core.canonical import Json
 from registry.db.artifacts import Child
-from registry.usecases import artifacts, transfers
+from registry.usecases import artifacts, scoping, transfers
 
 router = APIRouter(prefix=ARTIFACTS, tags=["mlflow"])
 
@@ -22,7 +22,10 @@ _IN_ONE_PIECE = "Multipart upload is not supported for the current artifact repo
 
 
 @router.get("/artifacts", summary="What is directly in a folder")
-def list_artifacts(registry: Opened, path: Annotated[str, Query()] = "") -> dict[str, Any]:
+def list_artifacts(
+    registry: Opened, caller: Known, path: Annotated[str, Query()] = ""
+) -> dict[str, Any]:
+    scoping.require_place(registry, caller, path)
     return {"files": [_document(child) for child in artifacts.children(registry, path)]}
 
 

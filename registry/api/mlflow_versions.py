@@ -21,6 +21,7 @@ from registry.usecases import (
     registered_models,
     registered_search,
     registration,
+    scoping,
 )
 from registry.usecases.annotate import Edit
 from registry.usecases.opening import Registry
@@ -56,6 +57,7 @@ def create(request: Request, registry: Opened, caller: Known, said: Said) -> dic
         description=mlflow.text(said, "description"),
         tags=mlflow.tags(said),
     )
+    scoping.require_source(registry, caller, wanted.source)
     version = registration.register(registry, wanted, caller)
     request.app.state.checkers.wake()
     return _document(version)
@@ -74,8 +76,9 @@ async def get(registry: Opened, said: Said) -> dict[str, Any]:
 
 
 @router.get("/search", summary="Versions, the last changed first", openapi_extra=wire.SEARCH)
-def search(registry: Opened, said: Said) -> dict[str, Any]:
-    found = registered_search.versions(registry, wire.asked(said, default=10_000, most=200_000))
+def search(registry: Opened, caller: Known, said: Said) -> dict[str, Any]:
+    asked = wire.asked(said, caller, default=10_000, most=200_000)
+    found = registered_search.versions(registry, asked)
     items: list[Json] = [wire.version_document(version) for version in found.items]
     return wire.page_document("model_versions", items, found.token)
 

@@ -6,12 +6,15 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 
+from registry.api.access import Known, Opened
 from registry.core import canonical, mlflow, mlflow_sources
 from registry.core.canonical import Json
+from registry.core.identity import Caller
 from registry.db.registered import RegisteredModel, RegisteredVersion
 from registry.errors import PlimsollError
-from registry.usecases import registered_search
+from registry.usecases import registered_search, scoping
 
 REGISTRY = "/api/2.0/mlflow"
 ARTIFACTS = "/api/2.0/mlflow-artifacts"
@@ -31,8 +34,22 @@ TAGS: dict[str, Any] = {
 }
 
 
-async def _said(request: Request) -> dict[str, Json]:
-    """The request's fields: of the query where a GET has one, else of the body."""
+async def _said(request: Request, registry: Opened, caller: Known) -> dict[str, Json]:
+    """The request's fields: of the query where a GET has one, else of the body.
+
+    Raises Forbidden where they name a model that the caller may not act on.
+    """
+    document = await _fields(request)
+    if not caller.scope.is_everything:
+        for field in ("name", "new_name"):
+            # Read as the handler reads it, so that both mean the same model.
+            name = mlflow.text(document, field)
+            if name:
+                await run_in_threadpool(scoping.require_named, registry, caller, name)
+    return document
+
+
+async def _fields(request: Request) -> dict[str, Json]:
     if request.method == "GET" and request.query_params:
         found = {key: request.query_params.getlist(key) for key in request.query_params}
         return {key: values[0] if len(values) == 1 else [*values] for key, values in found.items()}
@@ -51,13 +68,16 @@ async def _said(request: Request) -> dict[str, Json]:
 Said = Annotated[dict[str, Json], Depends(_said)]
 
 
-def asked(said: dict[str, Json], *, default: int, most: int) -> registered_search.Asked:
-    """What a search asks for."""
+def asked(
+    said: dict[str, Json], caller: Caller, *, default: int, most: int
+) -> registered_search.Asked:
+    """What a search asks for, among what the caller may read."""
     return registered_search.Asked(
         filter=mlflow.text(said, "filter"),
         order_by=mlflow.texts(said, "order_by"),
         limit=min(mlflow.count(said, "max_results", default=default, most=most), PAGE),
         token=mlflow.text(said, "page_token"),
+        scope=caller.scope,
     )
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from registry.api import wire, wire_models, wire_search
 from registry.api.access import Known, Opened
 from registry.core.oms import File
-from registry.usecases import aliases, annotate, catalogue, lineage, listing, publish, pull
+from registry.usecases import aliases, annotate, catalogue, lineage, listing, publish, pull, scoping
 from registry.usecases.checking import Draft
 from registry.usecases.opening import Registry
 
@@ -24,8 +24,10 @@ def create_model(
         description=new.description or None,
         owner=new.owner or None,
         display_name=new.display_name or None,
+        project=new.project or None,
         tags=new.tags,
     )
+    scoping.require(registry, caller, new.name, project=new.project)
     annotate.create_model(registry, new.name, edit, caller)
     return model(registry, new.name)
 
@@ -43,8 +45,14 @@ def change_model(
         description=edit.description,
         owner=edit.owner,
         display_name=edit.display_name,
+        project=edit.project,
         tags=edit.tags,
     )
+    if edit.project is not None:
+        # Whoever moves a model into another project gives it away, or takes it.
+        scoping.require_everything(caller)
+    if edit.display_name:
+        scoping.require_named(registry, caller, edit.display_name)
     annotate.change_model(registry, name, changed, caller)
     return model(registry, name)
 

@@ -29,9 +29,11 @@ def end_1() -> JSONResponse:
 
 
 @router.get("/_catalog", summary="Names of repositories")
-def catalogue(registry: Opened, n: wire.Limit = None, last: wire.After = "") -> Response:
+def catalogue(
+    registry: Opened, caller: Known, n: wire.Limit = None, last: wire.After = ""
+) -> Response:
     limit = wire.page_of(n)
-    page = repositories.catalogue(registry, limit=limit, after=last)
+    page = repositories.catalogue(registry, limit=limit, after=last, scope=caller.scope)
     document: dict[str, Json] = {"repositories": [*page.items]}
     return wire.listing(document, "/v2/_catalog", limit=limit, last=page.last)
 

@@ -14,7 +14,7 @@ from registry.api.access import Opened
 from registry.api.uploads import declared
 from registry.core import oci
 from registry.usecases import oci as repositories
-from registry.usecases import oci_blobs, transfers
+from registry.usecases import oci_blobs, scoping, transfers
 from registry.usecases.opening import Registry
 
 router = APIRouter(prefix="/v2", tags=["oci"])
@@ -46,6 +46,8 @@ async def end_4(
         return await run_in_threadpool(_kept, registry, name, digest)
     if mount is not None:
         mounting = oci_blobs.mount
+        if source:
+            await run_in_threadpool(scoping.require, registry, request.state.caller, source)
         if await run_in_threadpool(mounting, registry, name, mount, source=source):
             return _created(name, mount)
     upload = await run_in_threadpool(transfers.begin, registry)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Query, Response
 
 from registry.api import wire, wire_search
 from registry.api.access import Known, Opened
-from registry.usecases import catalogue, listing, reports
+from registry.usecases import catalogue, listing, reports, scoping
 
 router = APIRouter()
 
@@ -18,6 +18,10 @@ def record(
     registry: Opened, caller: Known, event: wire.NewEvent, answer: Response
 ) -> wire.EventRecorded:
     """The same `id` again answers 200 with the same index; with another content, 409."""
+    if event.model:
+        scoping.require(registry, caller, event.model)
+    else:
+        scoping.require_everything(caller)
     recorded = reports.record(registry, reports.Event(**event.model_dump()), caller)
     answer.status_code = 201 if recorded.is_new else 200
     return wire.EventRecorded(index=recorded.index)
@@ -25,12 +29,16 @@ def record(
 
 @router.get("/v1/deployments", tags=["deployments"], summary="The statuses of deployments")
 def deployments(
-    registry: Opened, paging: Annotated[wire_search.Paging, Query()]
+    registry: Opened, caller: Known, paging: Annotated[wire_search.Paging, Query()]
 ) -> wire.DeploymentList:
-    """By environment and name."""
+    """By environment and name. Those of models that the caller may not read are left out, so a
+    page may be short and still have a `nextPageToken`."""
     found = listing.deployments(registry, limit=paging.max_results, token=paging.page_token)
     return wire.DeploymentList(
-        deployments=[wire.deployment_document(row) for row in found.items],
+        deployments=[
+            wire.deployment_document(row)
+            for row in scoping.only(registry, caller.scope, found.items, catalogue.model_of)
+        ],
         next_page_token=found.token,
     )
 
@@ -38,8 +46,10 @@ def deployments(
 @router.get(
     "/v1/deployments/{environment}/{name}", tags=["deployments"], summary="One deployment's status"
 )
-def deployment(registry: Opened, environment: str, name: str) -> dict[str, Any]:
-    return wire.deployment_document(catalogue.deployment(registry, environment, name))
+def deployment(registry: Opened, caller: Known, environment: str, name: str) -> dict[str, Any]:
+    found = catalogue.deployment(registry, environment, name)
+    scoping.require(registry, caller, catalogue.model_of(found))
+    return wire.deployment_document(found)
 
 
 @router.put(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from registry.api import wire_retention as wire
 from registry.api.access import Known, Opened
 from registry.core import cursor
-from registry.usecases import erasure, holds, retention, sweep
+from registry.usecases import erasure, holds, retention, scoping, sweep
 from registry.usecases.opening import Registry
 from registry.usecases.sweep import Grace
 
@@ -39,6 +39,7 @@ def apply(
 @router.post("/v1/holds", status_code=201, summary="Place a legal hold")
 def place(registry: Opened, caller: Known, new: wire.NewHold) -> wire.HoldDocument:
     """What is held does not expire, and cannot be erased or deleted, until it is released."""
+    scoping.require(registry, caller, new.model)
     hold = holds.place(registry, model=new.model, version=new.version, reason=new.reason, by=caller)
     return wire.hold_document(hold)
 

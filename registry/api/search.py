@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from registry.api import wire_models, wire_search
-from registry.api.access import Opened
+from registry.api.access import Known, Opened
 from registry.db import whole
 from registry.usecases import search
 from registry.usecases.search import Found
@@ -16,8 +16,8 @@ Search = Annotated[wire_search.Search, Query()]
 
 
 @router.get("/v1/versions", summary="Versions that fit a filter, the newest first")
-def versions(registry: Opened, wanted: Search) -> wire_search.VersionList:
-    return _listed(search.versions_everywhere(registry, wanted.asked()))
+def versions(registry: Opened, caller: Known, wanted: Search) -> wire_search.VersionList:
+    return _listed(search.versions_everywhere(registry, wanted.asked(caller.scope)))
 
 
 @router.get("/v1/models/{name}/versions", summary="A model's versions, the highest first")
@@ -26,8 +26,8 @@ def versions_of(registry: Opened, name: str, wanted: Search) -> wire_search.Vers
 
 
 @router.get("/v1/models", summary="Models that fit a filter, by name")
-def models(registry: Opened, wanted: Search) -> wire_search.ModelList:
-    found = search.models(registry, wanted.asked())
+def models(registry: Opened, caller: Known, wanted: Search) -> wire_search.ModelList:
+    found = search.models(registry, wanted.asked(caller.scope))
     return wire_search.ModelList(
         models=[wire_search.summary(one) for one in found.items], next_page_token=found.token
     )

@@ -1,5 +1,6 @@
 """Tokens: minted once, listed without their secrets, revoked for ever."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -7,7 +8,8 @@ from fastapi import APIRouter, Query, Response
 from registry import errors
 from registry.api import wire
 from registry.api.access import Known, Opened
-from registry.usecases import access
+from registry.db.tables_log import Token
+from registry.usecases import access, scoping
 
 router = APIRouter(tags=["tokens"])
 
@@ -19,7 +21,14 @@ def mint(registry: Opened, caller: Known, new: wire.NewToken) -> wire.MintedToke
         raise errors.InvalidInput(
             f"role {new.role[:40]!r} does not exist", fix=f"use one of {', '.join(access.Role)}"
         )
-    secret = access.mint(registry, role=access.Role(new.role), name=new.name, by=caller)
+    wish = access.Wish(
+        access.Role(new.role),
+        new.name,
+        scoping.of_lists(new.models, new.projects),
+        datetime.now(UTC) + timedelta(seconds=new.expires_in) if new.expires_in else None,
+        new.certificate,
+    )
+    secret = access.mint_wish(registry, wish, caller)
     return wire.MintedToken(token=secret)
 
 
@@ -33,17 +42,7 @@ def tokens(
     found = access.listed(registry, after=page_token, limit=max_results + 1)
     shown = found[:max_results]
     return wire.TokenList(
-        tokens=[
-            wire.TokenDocument(
-                id=row.id,
-                role=row.role,
-                name=row.name,
-                created_by=row.created_by,
-                created_at=row.created_at,
-                revoked_at=row.revoked_at,
-            )
-            for row in shown
-        ],
+        tokens=[_document(row) for row in shown],
         next_page_token=shown[-1].id if len(found) > len(shown) else None,
     )
 
@@ -58,3 +57,18 @@ def revoke(
     """It is refused from the next request on; by other replicas, some seconds later."""
     access.revoke(registry, token, reason=reason, by=caller)
     return Response(status_code=204)
+
+
+def _document(row: Token) -> wire.TokenDocument:
+    scope = access.scope_of(row)
+    return wire.TokenDocument(
+        id=row.id,
+        role=row.role,
+        name=row.name,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        revoked_at=row.revoked_at,
+        expires_at=row.expires_at,
+        models=[*scope.models],
+        projects=[*scope.projects],
+    )

@@ -63,8 +63,18 @@ class EventRecorded(Document):
 
 
 class NewToken(Document):
+    """Good for the `models` and `projects` named, which may be globs; for all, if none is.
+
+    Without `expiresIn`, in seconds, it is good until it is revoked; with `certificate`, the
+    sha256 of one in hex, only on connections that show that certificate.
+    """
+
     role: str
     name: str
+    models: list[str] = []
+    projects: list[str] = []
+    expires_in: Annotated[int, Field(gt=0, le=10 * 366 * 86400)] | None = None
+    certificate: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
 
 
 class MintedToken(Document):
@@ -80,6 +90,9 @@ class TokenDocument(Document):
     created_by: str
     created_at: datetime
     revoked_at: datetime | None
+    expires_at: datetime | None
+    models: list[str]
+    projects: list[str]
 
 
 class TokenList(Document):

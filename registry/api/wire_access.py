@@ -31,3 +31,21 @@ def host_document(row: tables_access.Host) -> HostDocument:
         enrolled_at=row.enrolled_at,
         revoked_at=row.revoked_at,
     )
+
+
+class GrantDocument(Document):
+    """A role, and globs of the models and projects it may be used on."""
+
+    role: str
+    models: list[str]
+    projects: list[str]
+
+
+class WhoAmI(Document):
+    """`name` is a pseudonym for persons; `means` is token, certificate or oidc."""
+
+    name: str
+    means: str
+    certificate: str
+    grants: list[GrantDocument]
+    routes: list[str]

@@ -78,10 +78,13 @@ class NewVariant(Document):
 
 
 class NewModel(Document):
+    """`project` says whose model it is: access may be granted by project."""
+
     name: str
     display_name: str = ""
     description: str = ""
     owner: str = ""
+    project: Annotated[str, Field(max_length=128)] = ""
     tags: Texts = {}
 
 
@@ -91,6 +94,7 @@ class ModelEdit(Document):
     display_name: str | None = None
     description: str | None = None
     owner: str | None = None
+    project: Annotated[str, Field(max_length=128)] | None = None
     tags: dict[str, str | None] = {}
 
 
@@ -143,6 +147,7 @@ class ModelDocument(Document):
     display_name: str
     description: str
     owner: str
+    project: str
     tags: Texts
     aliases: dict[str, int]
     version_count: int
@@ -262,6 +267,7 @@ def model_document(found: Overview) -> ModelDocument:
         display_name=found.model.display_name,
         description=found.model.description,
         owner=found.model.owner,
+        project=found.model.project,
         tags={tag.key: tag.value for tag in found.tags},
         aliases={alias.alias: alias.version for alias in found.aliases},
         version_count=found.count,

@@ -8,6 +8,7 @@ from pydantic import Field
 from registry.api import wire_models
 from registry.api.wire import Document
 from registry.core import reader
+from registry.core.scope import EVERYTHING, Scope
 from registry.db.summaries import Newest, Summary
 from registry.usecases.search import LARGEST_PAGE, PAGE, Asked
 
@@ -27,8 +28,8 @@ class Search(Paging):
     filter: Annotated[str, Field(max_length=reader.LENGTH_LIMIT)] = ""
     order_by: list[str] = []
 
-    def asked(self) -> Asked:
-        return Asked(self.filter, self.order_by, self.max_results, self.page_token)
+    def asked(self, within: Scope = EVERYTHING) -> Asked:
+        return Asked(self.filter, self.order_by, self.max_results, self.page_token, within)
 
 
 class VersionList(Document):
@@ -53,6 +54,7 @@ class ModelSummary(Document):
     display_name: str
     description: str
     owner: str
+    project: str
     tags: dict[str, str]
     aliases: dict[str, int]
     version_count: int
@@ -74,6 +76,7 @@ def summary(found: Summary) -> ModelSummary:
         display_name=found.model.display_name,
         description=found.model.description,
         owner=found.model.owner,
+        project=found.model.project,
         tags={tag.key: tag.value for tag in found.tags},
         aliases={alias.alias: alias.version for alias in found.aliases},
         version_count=found.count,

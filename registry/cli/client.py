@@ -134,9 +134,9 @@ class Client:
     def deployment(self, key: str) -> dict[str, Json]:
         return self._json("GET", f"/v1/deployments/{key}")
 
-    def create_token(self, role: str, name: str) -> str:
+    def create_token(self, role: str, name: str, **more: Json) -> str:
         """Not repeated: a second try would leave a token that nobody knows."""
-        body = canonical.encode({"role": role, "name": name})
+        body = canonical.encode({"role": role, "name": name} | more)
         answer = self._json("POST", "/v1/tokens", body, is_repeatable=False)
         return fields.text(answer, "token", what="new token")
 
@@ -146,6 +146,16 @@ class Client:
 
     def revoke_token(self, token_id: str, reason: str) -> None:
         self.call("DELETE", f"/v1/tokens/{token_id}", parameters={"reason": reason})
+
+    def whoami(self) -> dict[str, Json]:
+        return self._json("GET", "/v1/whoami")
+
+    def hosts(self) -> list[dict[str, Json]]:
+        """All that ever enrolled, by name."""
+        return list(self.pages("/v1/hosts", "hosts", {"maxResults": "1000"}))
+
+    def revoke_host(self, host: str, reason: str) -> None:
+        self.call("DELETE", f"/v1/hosts/{host}", parameters={"reason": reason})
 
     def trust(self) -> bytes:
         """The trust root as the registry itself states it."""

@@ -21,6 +21,7 @@ from registry.cli import (
     aliases,
     audit,
     describing,
+    hosts,
     keys,
     models,
     pull,
@@ -31,6 +32,7 @@ from registry.cli import (
     tokens,
     version,
     webhooks,
+    whoami,
 )
 
 USAGE, INTERRUPTED, BROKEN_PIPE = 64, 130, 141
@@ -46,6 +48,8 @@ _PARTS = (
     audit,
     keys,
     tokens,
+    hosts,
+    whoami,
     status,
     webhooks,
     serve,

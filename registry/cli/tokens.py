@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from registry.cli import options, output
+from registry.cli import options, output, whoami
+from registry.core.canonical import Json
 
 app = typer.Typer()
 token_app = typer.Typer(no_args_is_help=True, help="Tokens that open the registry.")
@@ -17,17 +18,37 @@ def token() -> None:
 
 
 @token_app.command()
-def create(
+def create(  # noqa: PLR0913, PLR0917  each is an option
     role: Annotated[
-        str, typer.Argument(help="admin, publisher, reconciler, host or auditor.", metavar="ROLE")
+        str,
+        typer.Argument(
+            help="admin, publisher, approver, operator, reconciler, host, auditor or viewer.",
+            metavar="ROLE",
+        ),
     ],
-    name: Annotated[str, typer.Argument(help="Whose it is; for a host, the host's name.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="Whose it is; for a host, the host's name. The log keeps it for ever."),
+    ],
+    model: Annotated[
+        list[str] | None, typer.Option(help="A model, or a glob of models; may be repeated.")
+    ] = None,
+    project: Annotated[
+        list[str] | None, typer.Option(help="A project, or a glob; may be repeated.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="How long it is good.")] = None,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
 ) -> None:
-    """Mint a token. It is printed once and kept nowhere."""
+    """Mint a token. It is printed once and kept nowhere.
+
+    Without --model and --project it is good for all models.
+    """
+    wish: dict[str, Json] = {"models": [*(model or ())], "projects": [*(project or ())]}
+    if days is not None:
+        wish["expiresIn"] = days * 86400
     with options.connect(server, token_file) as client:
-        secret = client.create_token(role, name)
+        secret = client.create_token(role, name, **wish)
     output.message(f"token of {role} {name}; it is not shown again:")
     typer.echo(secret)
 
@@ -45,10 +66,11 @@ def list_tokens(
         output.print_json(found)
         return
     output.print_table(
-        ("id", "role", "name", "made by", "made", "revoked"),
+        ("id", "role", "name", "models", "made by", "made", "expires", "revoked"),
         [
-            (item.get("id"), item.get("role"), item.get("name"), item.get("createdBy"),
-             item.get("createdAt"), item.get("revokedAt"))
+            (item.get("id"), item.get("role"), item.get("name"), whoami.models(item),
+             item.get("createdBy"), item.get("createdAt"), item.get("expiresAt"),
+             item.get("revokedAt"))
             for item in found
         ],
     )  # fmt: skip

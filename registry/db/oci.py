@@ -7,6 +7,8 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session, defer
 
 from registry.core import oci
+from registry.core.scope import EVERYTHING, Scope
+from registry.db import scoped
 from registry.db.tables import Blob
 from registry.db.tables_oci import (
     BlobLink,
@@ -30,9 +32,13 @@ def ensure_repository(session: Session, name: str, *, now: datetime) -> None:
         session.flush()
 
 
-def repositories(session: Session, *, after: str, limit: int) -> Sequence[str]:
-    """The names after `after`, in their order."""
-    statement = select(Repository.name).where(Repository.name > after)
+def repositories(
+    session: Session, *, after: str, limit: int, scope: Scope = EVERYTHING
+) -> Sequence[str]:
+    """The names after `after` that `scope` covers, in their order."""
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    within = scoped.covered(Repository.__table__.c.name, scope, is_sqlite=is_sqlite)
+    statement = select(Repository.name).where(Repository.name > after, within)
     return session.scalars(statement.order_by(Repository.name).limit(limit)).all()
 
 

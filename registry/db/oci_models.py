@@ -8,6 +8,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from registry.core import digest as digests
 from registry.core import oci_documents
+from registry.core.scope import EVERYTHING, Scope
+from registry.db import scoped
 from registry.db.tables import READY, Alias, File, Model, Variant, Version
 from registry.db.tables_oci import Evidence
 
@@ -105,12 +107,16 @@ def evidence_of(session: Session, row: Variant) -> Sequence[Evidence]:
     return session.scalars(statement).all()
 
 
-def models(session: Session, *, after: str, limit: int) -> Sequence[str]:
-    """Models with a ready version, from `after` on, byte by byte."""
+def models(session: Session, *, after: str, limit: int, scope: Scope = EVERYTHING) -> Sequence[str]:
+    """Models with a ready version that `scope` covers, from `after` on, byte by byte."""
     name: InstrumentedAttribute[str] = Model.name
-    ordered = name.collate("C") if session.get_bind().dialect.name == "postgresql" else name
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    ordered = name if is_sqlite else name.collate("C")
     has_version = exists().where(Version.model == Model.name, Version.status == READY)
-    statement = select(Model.name).where(ordered > after, Model.deleted_at.is_(None), has_version)
+    within = scoped.covered(Model.__table__.c.name, scope, is_sqlite=is_sqlite)
+    statement = select(Model.name).where(
+        ordered > after, Model.deleted_at.is_(None), has_version, within
+    )
     return session.scalars(statement.order_by(ordered).limit(limit)).all()
 
 

@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from registry.core.cursor import Position
 from registry.core.query import Field, Query, Term
-from registry.db import search_order, search_sources
+from registry.core.scope import EVERYTHING, Scope
+from registry.db import scoped, search_order, search_sources
 from registry.db.search_order import Segment, Sort
 from registry.db.search_shapes import MODELS, VERSIONS, Shape
-from registry.db.search_terms import Place, Source
+from registry.db.search_terms import NAME, Place, Source
 
 FEW = 2000
 
@@ -50,16 +51,23 @@ def kinds(shape: Shape, asked: Query) -> tuple[type, ...]:
 
 
 def page(
-    session: Session, shape: Shape, asked: Query, *, behind: Position | None, limit: int
+    session: Session,
+    shape: Shape,
+    asked: Query,
+    *,
+    behind: Position | None,
+    limit: int,
+    scope: Scope = EVERYTHING,
 ) -> Page:
-    """The first `limit` rows behind a position."""
+    """The first `limit` rows behind a position, of models that `scope` covers."""
     by = search_order.sorts(shape, asked)
     way = _way(session, shape, asked, by)
     rows: list[Row[Any]] = []
     present = frozenset(term.field for term in asked.terms)
     for segment in search_order.segments(by, behind, present):
         place = _place(session, shape, way, by, segment)
-        rows += session.execute(_statement(place, way, by, segment).limit(_exactly(limit + 1)))
+        found = _statement(place, way, by, segment).where(*_within(place, scope))
+        rows += session.execute(found.limit(_exactly(limit + 1)))
         if len(rows) > limit:
             break
     shown = rows[:limit]
@@ -122,6 +130,12 @@ def _statement(place: Place, way: _Way, by: tuple[Sort, ...], segment: Segment) 
         )
         .order_by(*segment.order(place))
     )
+
+
+def _within(place: Place, scope: Scope) -> tuple[ColumnElement[bool], ...]:
+    if scope.is_everything:
+        return ()
+    return (scoped.covered(place.value(NAME), scope, is_sqlite=place.is_sqlite),)
 
 
 def _exactly(count: int) -> ColumnElement[int]:

@@ -105,7 +105,7 @@ def ensure_model(
         )
         session.add(found)
     else:
-        found.deleted_at, found.display_name = None, display_name or name
+        found.deleted_at, found.display_name, found.project = None, display_name or name, ""
         found.created_at = found.updated_at = now
     session.flush()
     return found, True

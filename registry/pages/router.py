@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, RedirectResponse
 from registry import errors
 from registry.db.summaries import Summary
 from registry.pages import cards, drawing, models, rendering, views
-from registry.usecases import access, catalogue, lineage, log, search
+from registry.usecases import access, catalogue, lineage, log, scoping, search
 from registry.usecases.opening import Registry
 
 router = APIRouter(include_in_schema=False)
@@ -30,11 +30,14 @@ def overview(
     page: Annotated[str, Query(max_length=4000)] = "",
 ) -> Response:
     registry, now = _registry(request), datetime.now(UTC)
-    found, problem = _searched(registry, search.Asked(filter_, limit=_MODELS, token=page))
+    scope = request.state.caller.scope
+    asked = search.Asked(filter_, limit=_MODELS, token=page, scope=scope)
+    found, problem = _searched(registry, asked)
+    shown = scoping.only(registry, scope, catalogue.deployments(registry), catalogue.model_of)
     return rendering.page(
         request,
         "overview.html",
-        deployments=[views.deployment(row, now) for row in catalogue.deployments(registry)],
+        deployments=[views.deployment(row, now) for row in shown],
         models=[models.glance(one, now) for one in found.items],
         following=urlencode({"filter": filter_, "page": found.token}) if found.token else None,
         is_first=not page,

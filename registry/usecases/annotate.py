@@ -29,6 +29,7 @@ class Edit:
     description: str | None = None
     owner: str | None = None
     display_name: str | None = None
+    project: str | None = None
     card: str | None = None
     tags: Mapping[str, str | None] = field(default_factory=dict)
 
@@ -47,7 +48,7 @@ def create_model(
         model, is_new = versions.ensure_model(session, name, display_name=called, now=now)
         if not is_new:
             raise errors.Conflict(f"model {name!r} exists", fix="choose another name")
-        _apply(model, edit)
+        _apply_to_model(model, edit)
         labels.set_model_tags(session, name, edit.tags)
         _log(session, registry, entries.Kind.MODEL_CREATED, edit, by, model=name)
         session.commit()
@@ -61,7 +62,7 @@ def change_model(registry: Registry, name: str, edit: Edit, by: Caller) -> None:
     with registry.database.writing() as session:
         log_rows.locked_head(session)
         model = versions.model(session, name)
-        _apply(model, edit)
+        _apply_to_model(model, edit)
         if edit.display_name is not None:
             _require_unused(session, edit.display_name, by_other_than=name)
             model.display_name = edit.display_name
@@ -77,6 +78,8 @@ def change_version(registry: Registry, name: str, number: int, edit: Edit, by: C
     _require_sound(edit)
     if edit.display_name is not None:
         raise errors.InvalidInput("a version has no display name, its model has")
+    if edit.project is not None:
+        raise errors.InvalidInput("a version has no project, its model has")
     with registry.database.writing() as session:
         log_rows.locked_head(session)
         version = versions.version(session, name, number)
@@ -100,6 +103,12 @@ def _require_unused(session: Session, display_name: str, *, by_other_than: str) 
         )
 
 
+def _apply_to_model(model: tables.Model, edit: Edit) -> None:
+    _apply(model, edit)
+    if edit.project is not None:
+        model.project = edit.project
+
+
 def _apply(row: tables.Model | tables.Version, edit: Edit) -> None:
     if edit.description is not None:
         row.description = edit.description
@@ -111,6 +120,8 @@ def _require_sound(edit: Edit) -> None:
     facts.require_text(edit.description or "", what="description")
     facts.require_text(edit.owner or "", what="owner", limit=256)
     facts.require_tags({key: value or "" for key, value in edit.tags.items()})
+    if edit.project:
+        names.slug(edit.project, what="project name")
     if edit.card is not None:
         facts.require_text(edit.card, what="card", limit=facts.CARD_LIMIT)
         card.front_matter(edit.card)
@@ -149,13 +160,17 @@ def _log(  # noqa: PLR0913  what an entry tells
 def _told(edit: Edit) -> dict[str, Json]:
     texts = {
         "description": edit.description,
-        "owner": edit.owner,
         "displayName": edit.display_name,
         "card": edit.card,
     }
     told: dict[str, Json] = {
         name: digest.of(text.encode()) for name, text in texts.items() if text is not None
     }
+    if edit.owner is not None:
+        # Not even its digest: there are so few names that each can be tried.
+        told["owner"] = "changed"
+    if edit.project is not None:
+        told["project"] = edit.project
     tags: dict[str, Json] = {
         key: None if value is None else value[:_SHOWN] for key, value in edit.tags.items()
     }

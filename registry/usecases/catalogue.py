@@ -84,6 +84,13 @@ def deployment(registry: Registry, environment: str, name: str) -> Deployment:
         return reports.deployment(session, environment, name)
 
 
+def model_of(row: Deployment) -> str:
+    """The model that Git wants deployed; empty where it wants none any more."""
+    desired = row.document.get("desired")
+    found = desired.get("model") if isinstance(desired, dict) else None
+    return found if isinstance(found, str) else ""
+
+
 def latest(
     registry: Registry, *, limit: int, model_name: str | None = None, before: int | None = None
 ) -> list[Logged]:

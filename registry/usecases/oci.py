@@ -12,6 +12,7 @@ from registry.core import digest as digests
 from registry.core import oci, oci_documents
 from registry.core.canonical import Json
 from registry.core.oci import Descriptor
+from registry.core.scope import EVERYTHING, Scope
 from registry.db import oci as rows
 from registry.db import oci_models
 from registry.db.engine import Session
@@ -114,13 +115,13 @@ def tags(registry: Registry, repository: str, *, limit: int, after: str) -> Page
     return _page([pushed, sorted(tag for tag in shown if tag > after)], limit)
 
 
-def catalogue(registry: Registry, *, limit: int, after: str) -> Page:
-    """The names of all repositories, in the order of their bytes."""
+def catalogue(registry: Registry, *, limit: int, after: str, scope: Scope = EVERYTHING) -> Page:
+    """The names of all repositories that `scope` covers, in the order of their bytes."""
     if after:
         oci.repository(after)
     with registry.database.reading() as session:
-        pushed = rows.repositories(session, after=after, limit=limit + 1)
-        models = oci_models.models(session, after=after, limit=limit + 1)
+        pushed = rows.repositories(session, after=after, limit=limit + 1, scope=scope)
+        models = oci_models.models(session, after=after, limit=limit + 1, scope=scope)
     return _page([pushed, models], limit)
 
 

@@ -5,18 +5,23 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from registry.core.identity import Identity
+
 K = TypeVar("K")
 V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A token that was recognised, until when (monotonic seconds) it need not be looked up."""
+    """A token that was recognised, until when (monotonic seconds) it need not be looked up.
+
+    With `certificate` (a sha256) it is good only on a connection that showed that one.
+    """
 
     secret_sha256: bytes
-    role: str
-    name: str
+    identity: Identity
     until: float
+    certificate: str = ""
 
 
 class Recent(Generic[K, V]):

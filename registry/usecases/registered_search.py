@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from registry.core import cursor, mlflow, query, query_text
 from registry.core.query import Field, Operator, Order, Query, Subject, Term
+from registry.core.scope import EVERYTHING, Scope
 from registry.db import registered, search, tables
 from registry.db.engine import Session
 from registry.db.registered import RegisteredModel, RegisteredVersion
@@ -25,12 +26,13 @@ _NEWEST_CHANGE = Order(Field("updated_at"), is_descending=True)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One page of a search; an empty `token` is the first."""
+    """One page of a search, of models that `scope` covers; an empty `token` is the first."""
 
     filter: str
     order_by: Sequence[str]
     limit: int
     token: str
+    scope: Scope = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def _page(session: Session, shape: search.Shape, wanted: Query, asked: Asked) ->
     behind = None
     if asked.token:
         behind = cursor.decode(asked.token, asked=said, kinds=search.kinds(shape, wanted))
-    page = search.page(session, shape, wanted, behind=behind, limit=asked.limit)
+    page = search.page(session, shape, wanted, behind=behind, limit=asked.limit, scope=asked.scope)
     token = cursor.encode(page.end, asked=said) if page.end is not None else ""
     return Found(list(page.identities), token)
 

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from registry.core import cursor, names, query_text
 from registry.core.query import Field, Operator, Order, Query, Term
+from registry.core.scope import EVERYTHING, Scope
 from registry.db import search, summaries, versions, whole
 from registry.db.engine import Session
 from registry.db.summaries import Summary
@@ -21,12 +22,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One page of a search as somebody typed it; an empty `token` is the first."""
+    """One page of a search as somebody typed it; an empty `token` is the first.
+
+    Only models that `scope` covers are found.
+    """
 
     filter: str = ""
     order_by: Sequence[str] = ()
     limit: int = PAGE
     token: str = ""
+    scope: Scope = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,6 @@ def _page(
     behind = None
     if asked.token:
         behind = cursor.decode(asked.token, asked=said, kinds=search.kinds(shape, wanted))
-    page = search.page(session, shape, wanted, behind=behind, limit=asked.limit)
+    page = search.page(session, shape, wanted, behind=behind, limit=asked.limit, scope=asked.scope)
     token = cursor.encode(page.end, asked=said) if page.end is not None else None
     return page.identities, token

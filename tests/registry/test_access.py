@@ -11,9 +11,10 @@ from registry import errors
 from registry.api.access import ALLOWED, OPEN
 from registry.api.app import create_app
 from registry.api.server import Server
+from registry.core.identity import Grant, Identity
 from registry.settings import Settings
 from registry.usecases import access
-from registry.usecases.access import Caller, Role
+from registry.usecases.access import Role
 from registry.usecases.opening import Registry
 from tests.registry.conftest import ROOT
 
@@ -90,7 +91,7 @@ def test_a_wrong_token_is_refused(client_of: Callable[..., httpx2.Client], heade
 
 def test_the_right_id_with_another_secret_is_refused(registry: Registry) -> None:
     secret = access.mint(registry, role=Role.HOST, name="edge-1", by=ROOT)
-    assert access.recognise(registry, secret) == Caller(Role.HOST, "edge-1")
+    assert access.recognise(registry, secret) == Identity("edge-1", (Grant(Role.HOST),))
     other = secret[:-1] + ("A" if secret[-1] != "A" else "B")
     with pytest.raises(errors.Unauthenticated):
         access.recognise(registry, other)
@@ -134,7 +135,7 @@ def test_the_first_start_mints_one_admin_token_that_only_we_may_read(settings: S
         app = create_app(settings)
         registry = app.state.registry
         secret = settings.admin_token_file.read_text().strip()
-        assert access.recognise(registry, secret).role is Role.ADMIN
+        assert access.recognise(registry, secret).grants == (Grant(Role.ADMIN),)
         registry.close()
     modes = {
         path.name: stat.S_IMODE(path.stat().st_mode)

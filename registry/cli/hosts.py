@@ -1,0 +1,53 @@
+"""`plimsoll host`: the fleet's machines, let in by a one-time token and turned out by name."""
+
+from typing import Annotated
+
+import typer
+
+from registry.cli import options, output
+
+app = typer.Typer()
+host_app = typer.Typer(no_args_is_help=True, help="Hosts that may pull models.")
+app.add_typer(host_app, name="host")
+
+Host = Annotated[str, typer.Argument(help="The host's name.")]
+
+
+@host_app.callback()
+def host() -> None:
+    """Hosts that may pull models."""
+
+
+@host_app.command("list")
+def list_hosts(
+    server: options.Server = options.DEFAULT_SERVER,
+    token_file: options.TokenFile = None,
+    form: output.Output = output.Form.TABLE,
+) -> None:
+    """All hosts that ever enrolled."""
+    with options.connect(server, token_file) as client:
+        found = client.hosts()
+    if form is output.Form.JSON:
+        output.print_json(found)
+        return
+    output.print_table(
+        ("host", "enrolled", "certificate until", "revoked", "recipient"),
+        [
+            (item.get("name"), item.get("enrolledAt"), item.get("certificateUntil"),
+             item.get("revokedAt"), item.get("recipient"))
+            for item in found
+        ],
+    )  # fmt: skip
+
+
+@host_app.command()
+def revoke(
+    name: Host,
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the log.")],
+    server: options.Server = options.DEFAULT_SERVER,
+    token_file: options.TokenFile = None,
+) -> None:
+    """Turn a host out: its certificate and its tokens are good for nothing any more."""
+    with options.connect(server, token_file) as client:
+        client.revoke_host(name, reason)
+    output.message(f"host {name} is turned out")
