@@ -7,6 +7,7 @@ Revision: 0004
 Follows: 0003
 """
 
+import base64
 import hashlib
 import json
 from typing import Any
@@ -25,10 +26,6 @@ _TABLES = (
 )  # fmt: skip
 _BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _IMAGE = "application/vnd.oci.image.manifest.v1+json"
-_PREDICATES = {
-    "publisher": "https://model_signing/signature/v1.0",
-    "registry": "https://plimsoll.dev/version/v1",
-}
 
 
 def upgrade() -> None:
@@ -172,12 +169,12 @@ def _name_evidence() -> None:
     for row_id, manifest, by_publisher, by_registry in bind.execute(found).all():
         bundles = {"publisher": bytes(by_publisher), "registry": bytes(by_registry)}
         for what, bundle in bundles.items():
-            made = _manifest(what, bundle, bytes(manifest))
+            made = _manifest(bundle, bytes(manifest))
             names = {"id": row_id, "what": what, "manifest": _of(made), "bundle": _of(bundle)}
             bind.execute(add, names)
 
 
-def _manifest(what: str, bundle: bytes, subject: bytes) -> bytes:
+def _manifest(bundle: bytes, subject: bytes) -> bytes:
     document: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": _IMAGE,
@@ -192,10 +189,16 @@ def _manifest(what: str, bundle: bytes, subject: bytes) -> bytes:
         "subject": {"mediaType": _IMAGE, "digest": _of(subject), "size": len(subject)},
         "annotations": {
             "dev.sigstore.bundle.content": "dsse-envelope",
-            "dev.sigstore.bundle.predicateType": _PREDICATES[what],
+            "dev.sigstore.bundle.predicateType": _predicate_type(bundle),
         },
     }
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _predicate_type(bundle: bytes) -> str:
+    """A database that comes from a newer schema has newer statements."""
+    payload = base64.b64decode(json.loads(bundle)["dsseEnvelope"]["payload"])
+    return str(json.loads(payload)["predicateType"])
 
 
 def _of(content: bytes) -> str:

@@ -7,7 +7,7 @@ file it downloads with `Verified.files`.
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from registry.core import (
@@ -49,7 +49,7 @@ class Verified:
 
     `signers` are all who signed these files, the publisher first; `ignored` says of evidence
     that came with it, and does not count, why. `licence` is empty where the config, which says
-    it, did not come.
+    it, did not come. `scan` is what the registry signed that it found.
     """
 
     wanted: Wanted
@@ -62,6 +62,7 @@ class Verified:
     evidence: _Evidence = ()
     ignored: tuple[str, ...] = ()
     licence: str = ""
+    scan: dict[str, Json] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -129,24 +130,29 @@ def _verified(parts: Parts, trust: TrustRoot, wanted: Wanted) -> Verified:
     actual = digest.of(parts.manifest)
     if actual != wanted.digest:
         raise IntegrityError(f"the manifest's digest is {actual}, pinned is {wanted.digest}")
-    said = statement.verify(parts.registry_bundle, trust.registry)
+    said = statement.verify(parts.registry_bundle, *trust.registry_at(parts.index))
     if (said.model, said.version, said.digest) != (wanted.model, wanted.version, wanted.digest):
         raise IntegrityError(
             f"the registry vouches for {said.model}@{said.version}, "
             f"wanted is {wanted.model}@{wanted.version}"
         )
+    checkpoint = note.verify_checkpoint(parts.checkpoint, trust.log)
+    merkle.check_inclusion(
+        parts.leaf, parts.index, checkpoint.size, proof=parts.proof, expected_root=checkpoint.root
+    )
+    entry = entries.decode(parts.leaf)
+    _require_published(entry, wanted)
     contents = manifest.parse(parts.manifest)
-    publisher = dsse.verify(parts.publisher_bundle, trust.publishers)
+    publisher = dsse.verify(
+        parts.publisher_bundle,
+        trust.publishers_at(parts.index),
+        trust.certified(parts.index, entry.time),
+    )
     oms.require_files(publisher.payload, contents.files)
     if publisher.signer != said.publisher:
         raise IntegrityError(
             f"signed by {publisher.signer!r}, the registry recorded {said.publisher!r}"
         )
-    checkpoint = note.verify_checkpoint(parts.checkpoint, trust.log)
-    merkle.check_inclusion(
-        parts.leaf, parts.index, checkpoint.size, proof=parts.proof, expected_root=checkpoint.root
-    )
-    _require_published(entries.decode(parts.leaf), wanted)
     about = evidence.Subject(wanted.model, wanted.version, wanted.digest, contents.files)
     weighed = weighing.weigh(
         parts.evidence, about, trust, checkpoint=checkpoint, publisher=publisher
@@ -154,6 +160,7 @@ def _verified(parts: Parts, trust: TrustRoot, wanted: Wanted) -> Verified:
     return Verified(
         wanted, said.format, contents.files, publisher.signer, parts.index, checkpoint,
         weighed.signers, weighed.evidence, weighed.ignored, _licence(parts.config, contents),
+        said.scan,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import base64
 from collections.abc import Iterable
 
 from registry import errors
-from registry.core import canonical, digest, oci, oms, statement
+from registry.core import canonical, digest, fields, oci
 from registry.core.canonical import Json
 from registry.core.oci import Descriptor
 
@@ -18,7 +18,6 @@ EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 EMPTY_DIGEST = digest.of(EMPTY)
 PUBLISHER, REGISTRY = "publisher", "registry"
 
-_PREDICATES = {PUBLISHER: oms.PREDICATE_TYPE, REGISTRY: statement.PREDICATE_TYPE}
 _EXACT: tuple[tuple[type[errors.PlimsollError], str], ...] = (
     (errors.Unauthenticated, "UNAUTHORIZED"),
     (errors.Forbidden, "DENIED"),
@@ -39,15 +38,19 @@ _UNKNOWN = (("/blobs/uploads", "BLOB_UPLOAD_UNKNOWN"), ("/blobs/", "BLOB_UNKNOWN
 _INVALID = (("/blobs/uploads", "BLOB_UPLOAD_INVALID"), ("/manifests/", "MANIFEST_INVALID"))
 
 
-def annotations(what: str) -> dict[str, str]:
+def annotations(bundle: bytes) -> dict[str, str]:
     """What an evidence manifest says of the bundle it carries, as cosign does."""
+    what = "bundle"
+    envelope = fields.mapping(canonical.decode_object(bundle, what=what), "dsseEnvelope", what=what)
+    payload = fields.base64_bytes(envelope, "payload", what=what)
+    statement = canonical.decode_object(payload, what=what)
     return {
         "dev.sigstore.bundle.content": "dsse-envelope",
-        "dev.sigstore.bundle.predicateType": _PREDICATES[what],
+        "dev.sigstore.bundle.predicateType": fields.text(statement, "predicateType", what=what),
     }
 
 
-def evidence(what: str, bundle: bytes, *, subject: bytes) -> bytes:
+def evidence(bundle: bytes, *, subject: bytes) -> bytes:
     """The manifest that makes `bundle` a referrer of the image manifest `subject`."""
     return canonical.encode(
         {
@@ -68,7 +71,7 @@ def evidence(what: str, bundle: bytes, *, subject: bytes) -> bytes:
                 "digest": digest.of(subject),
                 "size": len(subject),
             },
-            "annotations": annotations(what),
+            "annotations": annotations(bundle),
         }
     )
 

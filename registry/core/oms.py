@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from registry.core import canonical, dsse, fields, names
 from registry.core.canonical import Json
+from registry.core.certificates import Certified
 from registry.errors import InvalidInput, SignatureInvalid
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -59,9 +60,14 @@ def statement(name: str, files: Iterable[File]) -> bytes:
     )
 
 
-def verify(bundle: dict[str, Json], files: Iterable[File], trusted: Iterable[dsse.Signer]) -> str:
+def verify(
+    bundle: dict[str, Json],
+    files: Iterable[File],
+    trusted: Iterable[dsse.Signer],
+    certified: Certified | None = None,
+) -> str:
     """The name of the signer, if `bundle` signs exactly `files`; raises `IntegrityError`s."""
-    signed = dsse.verify(bundle, trusted)
+    signed = dsse.verify(bundle, trusted, certified)
     require_files(signed.payload, files)
     return signed.signer
 

@@ -8,23 +8,27 @@ import base64
 from dataclasses import dataclass
 from datetime import datetime
 
-from registry.core import canonical, dsse, fields
+from registry.core import canonical, certificates, dsse, fields
 from registry.core.canonical import Json
+from registry.core.certificates import Authority, Certified, Identity
 from registry.core.note import LogKey, WitnessKey
 from registry.errors import InvalidInput
 
 _WHAT = "trust root"
-_ROLES = ("publishers", "approvers", "testers", "reconcilers")
-_KNOWN = {*_ROLES, "registry", "log", "witnesses", "witnessThreshold", "version", "expires"}
+_ROLES = ("publishers", "approvers", "testers", "reconcilers", "former")
+_KNOWN = {
+    *_ROLES, "registry", "log", "authorities", "witnesses", "witnessThreshold", "version", "expires"
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class TrustRoot:
     """Publishers whose models may be served, the registry that vouches, the log that records.
 
-    `approvers`, `testers` and `reconcilers` may sign approvals, test results and permits;
-    `witness_threshold` is how many of `witnesses` a checkpoint must bear. `expires` is RFC 3339
-    or empty.
+    `authorities` vouch by certificate for further publishers; `former` are keys that the registry
+    had before. `approvers`, `testers` and `reconcilers` may sign approvals, test results and
+    permits; `witness_threshold` is how many of `witnesses` a checkpoint must bear. `expires` is
+    RFC 3339 or empty.
     """
 
     publishers: tuple[dsse.Signer, ...]
@@ -37,6 +41,26 @@ class TrustRoot:
     witness_threshold: int = 0
     version: int = 0
     expires: str = ""
+    authorities: tuple[Authority, ...] = ()
+    former: tuple[dsse.Signer, ...] = ()
+
+    @property
+    def publisher_names(self) -> frozenset[str]:
+        """Everybody who was, is or will be a publisher."""
+        certified = (one.name for authority in self.authorities for one in authority.identities)
+        return frozenset([signer.name for signer in self.publishers]) | frozenset(certified)
+
+    def publishers_at(self, index: int) -> tuple[dsse.Signer, ...]:
+        """Publishers whose keys count for entry `index` of the log."""
+        return dsse.valid_at(self.publishers, index)
+
+    def registry_at(self, index: int) -> tuple[dsse.Signer, ...]:
+        """The registry's keys that count for entry `index` of the log."""
+        return dsse.valid_at((self.registry, *self.former), index)
+
+    def certified(self, index: int, at: str) -> Certified:
+        """Whom the authorities vouch for in entry `index` of the log, of time `at`."""
+        return Certified(self.authorities, index, instant(at, what="log entry"))
 
     def document(self) -> dict[str, Json]:
         """JSON form, as in trust.json; of what is optional, what is empty is left out."""
@@ -44,6 +68,8 @@ class TrustRoot:
             "approvers": [_signer_document(signer) for signer in self.approvers],
             "testers": [_signer_document(signer) for signer in self.testers],
             "reconcilers": [_signer_document(signer) for signer in self.reconcilers],
+            "former": [_signer_document(signer) for signer in self.former],
+            "authorities": [_authority_document(one) for one in self.authorities],
             "witnesses": [
                 {"name": witness.name, "publicKey": _base64(witness.public_key)}
                 for witness in self.witnesses
@@ -67,7 +93,9 @@ def parse(data: bytes | str) -> TrustRoot:
     if unknown:
         raise InvalidInput(f"{_WHAT} has the unknown field {min(unknown)!r}")
     fields.sequence(document, "publishers", what=_WHAT)
-    publishers, approvers, testers, reconcilers = (_signers(document, role) for role in _ROLES)
+    publishers, approvers, testers, reconcilers, former = (
+        _signers(document, role) for role in _ROLES
+    )
     log = fields.mapping(document, "log", what=_WHAT)
     return _sound(
         TrustRoot(
@@ -81,6 +109,8 @@ def parse(data: bytes | str) -> TrustRoot:
             _count(document, "witnessThreshold"),
             _count(document, "version"),
             fields.text(document, "expires", what=_WHAT) if "expires" in document else "",
+            _authorities(document),
+            former,
         )
     )
 
@@ -89,7 +119,7 @@ def _sound(found: TrustRoot) -> TrustRoot:
     """`found`, unless it contradicts itself; raises `InvalidInput`."""
     names: dict[str, str] = {}
     roles = (found.publishers, found.approvers, found.testers, found.reconcilers)
-    for role in (*roles, (found.registry,)):
+    for role in (*roles, (found.registry, *found.former)):
         if len({signer.hint for signer in role}) != len(role):
             raise InvalidInput(f"{_WHAT} lists one key twice in one list")
         for signer in role:
@@ -126,21 +156,59 @@ def _signers(document: dict[str, Json], role: str) -> tuple[dsse.Signer, ...]:
 def _signer(item: dict[str, Json]) -> dsse.Signer:
     name = fields.text(item, "name", what=_WHAT)
     found = dsse.signer(name, fields.text(item, "publicKey", what=_WHAT))
-    since = _count(item, "since")
-    until = _count(item, "until") if "until" in item else None
-    return dsse.Signer(name, found.key, since, until)
+    return dsse.Signer(name, found.key, *_window(item))
 
 
 def _signer_document(signer: dsse.Signer) -> dict[str, Json]:
-    document: dict[str, Json] = {
-        "name": signer.name,
-        "publicKey": dsse.pem(signer.key).decode(),
+    document: dict[str, Json] = {"name": signer.name, "publicKey": dsse.pem(signer.key).decode()}
+    return document | _window_document(signer.since, signer.until)
+
+
+def _authorities(document: dict[str, Json]) -> tuple[Authority, ...]:
+    if "authorities" not in document:
+        return ()
+    return tuple(
+        certificates.authority(
+            fields.text(item, "name", what=_WHAT),
+            fields.text(item, "certificate", what=_WHAT),
+            tuple(_identity(one) for one in fields.objects(item, "identities", what=_WHAT)),
+        )
+        for item in fields.objects(document, "authorities", what=_WHAT)
+    )
+
+
+def _identity(item: dict[str, Json]) -> Identity:
+    kinds = sorted(item.keys() & {"email", "uri"})
+    if len(kinds) != 1:
+        raise InvalidInput(f"{_WHAT}: an identity is either an 'email' or a 'uri', with a 'name'")
+    return Identity(
+        kinds[0],
+        fields.text(item, kinds[0], what=_WHAT),
+        fields.text(item, "name", what=_WHAT),
+        *_window(item),
+    )
+
+
+def _authority_document(one: Authority) -> dict[str, Json]:
+    return {
+        "name": one.name,
+        "certificate": one.pem,
+        "identities": [_identity_document(identity) for identity in one.identities],
     }
-    if signer.since:
-        document["since"] = signer.since
-    if signer.until is not None:
-        document["until"] = signer.until
-    return document
+
+
+def _identity_document(identity: Identity) -> dict[str, Json]:
+    document: dict[str, Json] = {identity.kind: identity.value, "name": identity.name}
+    return document | _window_document(identity.since, identity.until)
+
+
+def _window(item: dict[str, Json]) -> tuple[int, int | None]:
+    return _count(item, "since"), _count(item, "until") if "until" in item else None
+
+
+def _window_document(since: int, until: int | None) -> dict[str, Json]:
+    window: dict[str, Json] = {"since": since} if since else {}
+    return window if until is None else window | {"until": until}
 
 
 def _witnesses(document: dict[str, Json]) -> tuple[WitnessKey, ...]:

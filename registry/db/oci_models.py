@@ -85,7 +85,7 @@ def document(session: Session, model: str, digest: str) -> bytes | None:
     if config is not None:
         return config
     found = _evidence(session, model, Evidence.bundle, digest)
-    return _bundle(*found) if found else None
+    return bundle(*found) if found else None
 
 
 def evidence(session: Session, model: str, digest: str) -> bytes | None:
@@ -98,7 +98,7 @@ def evidence(session: Session, model: str, digest: str) -> bytes | None:
 
 def evidence_manifest(row: Evidence, signed: Variant) -> bytes:
     """Make it again; the same as ever, unless somebody changed the database."""
-    return oci_documents.evidence(row.what, _bundle(row, signed), subject=signed.manifest)
+    return oci_documents.evidence(bundle(row, signed), subject=signed.manifest)
 
 
 def evidence_of(session: Session, row: Variant) -> Sequence[Evidence]:
@@ -129,7 +129,8 @@ def _evidence(
     return session.execute(statement.options(defer(Variant.config)).limit(1)).first()
 
 
-def _bundle(row: Evidence, signed: Variant) -> bytes:
+def bundle(row: Evidence, signed: Variant) -> bytes:
+    """The signature that `row` is about."""
     is_publishers = row.what == oci_documents.PUBLISHER
     return signed.publisher_bundle if is_publishers else signed.registry_bundle
 
@@ -146,13 +147,12 @@ def name_evidence(session: Session, signed: Variant) -> None:
     named = []
     for what in (oci_documents.PUBLISHER, oci_documents.REGISTRY):
         row = Evidence(variant_id=signed.id, what=what)
-        bundle, manifest = _bundle(row, signed), evidence_manifest(row, signed)
         named.append(
             {
                 "variant_id": signed.id,
                 "what": what,
-                "manifest": digests.of(manifest),
-                "bundle": digests.of(bundle),
+                "manifest": digests.of(evidence_manifest(row, signed)),
+                "bundle": digests.of(bundle(row, signed)),
             }
         )
     session.execute(_INSERT, named)

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 from registry import errors
@@ -20,6 +21,16 @@ from registry.formats.refusal import unsafe
 _JOB = "registry.formats.child"
 _BROKEN = "export the model again; if it is honest, report this with the model"
 _SLOW = "export a smaller model, or raise the registry's inspection limits"
+
+
+def _scanner() -> str:
+    try:
+        return f"plimsoll {metadata.version('plimsoll')}"
+    except metadata.PackageNotFoundError:  # as in our images, which carry the code alone
+        return "plimsoll"
+
+
+_SCANNER = _scanner()
 
 # Opens a file of the model by its path there; with a number, its first so many bytes are enough.
 Fetch = Callable[[str, int | None], int]
@@ -42,6 +53,17 @@ class Inspection:
     format: str
     signature: tensors.Signature
     detail: dict[str, Json] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Json]:
+        """What the registry signs of it; what is not safe to load never becomes an Inspection."""
+        facts = dict(self.detail)
+        isolation = facts.pop("isolation", [])
+        return {
+            "result": "passed",
+            "scanner": _SCANNER,
+            "isolation": isolation,
+            "facts": facts,
+        }
 
 
 class Inspector:

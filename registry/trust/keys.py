@@ -1,4 +1,4 @@
-"""Private keys: ECDSA P-256 signs models and statements, Ed25519 signs the log's checkpoints.
+"""Private keys: ECDSA signs models and statements, Ed25519 signs the log's checkpoints.
 
 A key file is PKCS#8 PEM, mode 0600, written whole or not at all and never overwritten. A file
 that others may read is refused: a key that leaked is worth less than no key.
@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from registry import errors
+from registry.core import dsse
 
 MAX_KEY_FILE = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """An ECDSA P-256 key: a publisher's, or the registry's own."""
+    """An ECDSA key: a publisher's, or the registry's own. We make P-256; others may be brought."""
 
     private: ec.EllipticCurvePrivateKey
 
@@ -48,7 +49,7 @@ class SigningKey:
         return hashlib.sha256(self.public_pem.encode("ascii")).hexdigest()
 
     def sign(self, message: bytes) -> bytes:
-        return self.private.sign(message, ec.ECDSA(hashes.SHA256()))
+        return self.private.sign(message, dsse.algorithm(self.private.curve))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,12 @@ def write(key: SigningKey | LogKey, path: Path) -> None:
 
 
 def load_signing_key(path: Path) -> SigningKey:
-    """Raises InvalidConfig where the file is missing, too open, or not an ECDSA P-256 key."""
+    """Raises InvalidConfig where the file is missing, too open, or not such a key."""
     private = _load(path)
-    if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name == "secp256r1":
+    if isinstance(private, ec.EllipticCurvePrivateKey) and dsse.is_accepted(private.curve):
         return SigningKey(private)
     raise errors.InvalidConfig(
-        f"{path}: not an ECDSA P-256 key, which is what signs models",
+        f"{path}: not an ECDSA key on P-256, P-384 or P-521, which is what signs models",
         fix="make one with `plimsoll keys generate`",
     )
 

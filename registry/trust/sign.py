@@ -5,7 +5,7 @@ is only what needs a secret. Bundles are plain JSON values, ready to be sent or 
 """
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from registry.core import dsse, note, oms, statement
 from registry.core.canonical import Json
@@ -14,12 +14,17 @@ from registry.errors import InvalidInput
 from registry.trust.keys import LogKey, SigningKey
 
 
-def sign_model(name: str, files: Iterable[File], key: SigningKey) -> dict[str, Json]:
-    """An OMS v1.0 bundle over exactly these files; `model_signing verify key` accepts it."""
+def sign_model(
+    name: str, files: Iterable[File], key: SigningKey, chain: Sequence[bytes] = ()
+) -> dict[str, Json]:
+    """An OMS v1.0 bundle over exactly these files, which `model_signing verify` accepts.
+
+    With `chain`, DER certificates beginning with the key's own, it names them and not the key.
+    """
     listed = list(files)
     if not listed:
         raise InvalidInput("a model without files cannot be signed", fix="name a folder with files")
-    return _bundle(oms.statement(name, listed), key)
+    return _bundle(oms.statement(name, listed), key, _certificates(chain) if chain else None)
 
 
 def sign_version(version: statement.Version, key: SigningKey) -> dict[str, Json]:
@@ -40,11 +45,19 @@ def sign_checkpoint(origin: str, size: int, root: bytes, key: LogKey) -> str:
     return f"{body}\n{note.signature_line(name, signature)}"
 
 
-def _bundle(payload: bytes, key: SigningKey) -> dict[str, Json]:
+def _certificates(chain: Sequence[bytes]) -> dict[str, Json]:
+    listed: list[Json] = [{"rawBytes": base64.b64encode(der).decode("ascii")} for der in chain]
+    return {"x509CertificateChain": {"certificates": listed}}
+
+
+def _bundle(
+    payload: bytes, key: SigningKey, material: dict[str, Json] | None = None
+) -> dict[str, Json]:
     signature = key.sign(dsse.pae(payload))
+    by: dict[str, Json] = material or {"publicKey": {"hint": key.hint}}
     return {
         "mediaType": dsse.MEDIA_TYPE,
-        "verificationMaterial": {"publicKey": {"hint": key.hint}, "tlogEntries": []},
+        "verificationMaterial": by | {"tlogEntries": []},
         "dsseEnvelope": {
             "payload": base64.b64encode(payload).decode("ascii"),
             "payloadType": dsse.PAYLOAD_TYPE,

@@ -5,7 +5,7 @@ Whatever door a version comes in by, these are the checks it passes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from registry import errors
 from registry.core import card, digest, facts, manifest, names, oms
@@ -14,7 +14,7 @@ from registry.core.facts import Facts
 from registry.core.oms import File
 from registry.db import blobs
 from registry.formats.inspection import Inspection
-from registry.usecases import inspection, transfers
+from registry.usecases import inspection, log, transfers
 from registry.usecases.opening import Registry
 
 
@@ -54,9 +54,18 @@ def check(registry: Registry, draft: Draft) -> Checked:
     sound = require_form(registry, draft)
     claims = _claims(registry, sound)
     require_stored(registry, sound)
-    trusted = registry.trust_root().publishers
-    publisher = oms.verify(sound.publisher_bundle, sound.files, trusted)
-    return Checked(sound, publisher, _inspected(registry, sound), claims)
+    return Checked(sound, _publisher(registry, sound), _inspected(registry, sound), claims)
+
+
+def _publisher(registry: Registry, draft: Draft) -> str:
+    """Whose signature it is, by those keys and certificates that count for the next entry."""
+    trust, index = registry.trust_root(), log.size(registry)
+    return oms.verify(
+        draft.publisher_bundle,
+        draft.files,
+        trust.publishers_at(index),
+        trust.certified(index, log.stamp(datetime.now(UTC))),
+    )
 
 
 def require_form(registry: Registry, draft: Draft) -> Draft:

@@ -30,7 +30,7 @@ def flaws(session: Session, filed: Filed, trust: TrustRoot) -> Iterator[str]:
 
 def is_unlisted(filed: Filed, trust: TrustRoot) -> bool:
     """Whether its publisher's key is not at hand, so that the signature cannot be checked."""
-    is_listed = filed.variant.publisher in {signer.name for signer in trust.publishers}
+    is_listed = filed.variant.publisher in trust.publisher_names
     return filed.version.status != tables.ERASED and not is_listed
 
 
@@ -54,12 +54,17 @@ def _statement_flaws(filed: Filed, trust: TrustRoot) -> Iterator[str]:
     variant, version = filed.variant, filed.version
     try:
         bundle = canonical.decode_object(variant.registry_bundle, what="the registry's statement")
-        said = statement.verify(bundle, trust.registry)
+        said = statement.verify(bundle, *trust.registry_at(variant.log_index))
     except (errors.InvalidInput, errors.IntegrityError) as error:
         yield f"the registry's statement: {error.detail}"
         return
     filed_as = statement.Version(
-        version.model, version.version, variant.digest, variant.format, variant.publisher
+        version.model,
+        version.version,
+        variant.digest,
+        variant.format,
+        variant.publisher,
+        said.scan,
     )
     if said != filed_as:
         yield f"the registry's statement is about {said.model}@{said.version} {said.digest}"
@@ -80,17 +85,17 @@ def _content_flaws(filed: Filed, trust: TrustRoot) -> Iterator[str]:
     is_there = filed.version.status == tables.READY
     if set(filed.files) != (set(contents.files) if is_there else set()):
         yield "the files it refers to are not those of its manifest"
-    yield from _signature_flaws(variant, contents.files, trust)
+    yield from _signature_flaws(filed, contents.files, trust)
 
 
-def _signature_flaws(
-    variant: tables.Variant, files: Iterable[File], trust: TrustRoot
-) -> Iterator[str]:
-    if variant.publisher not in {signer.name for signer in trust.publishers}:
+def _signature_flaws(filed: Filed, files: Iterable[File], trust: TrustRoot) -> Iterator[str]:
+    variant = filed.variant
+    if variant.publisher not in trust.publisher_names:
         return
     try:
         bundle = canonical.decode_object(variant.publisher_bundle, what="the model's signature")
-        signer = oms.verify(bundle, files, trust.publishers)
+        at = trust.certified(variant.log_index, entries.decode(filed.leaf).time)
+        signer = oms.verify(bundle, files, trust.publishers_at(variant.log_index), at)
     except (errors.InvalidInput, errors.IntegrityError) as error:
         yield f"the model's signature: {error.detail}"
         return

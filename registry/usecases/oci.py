@@ -173,7 +173,7 @@ def _evidence(session: Session, signed: Variant) -> list[dict[str, Json]]:
         if digests.of(made) != row.manifest:
             raise errors.IntegrityError(f"evidence {row.manifest} of {signed.digest} has changed")
         one = Descriptor(oci.IMAGE, row.manifest, len(made))
-        said = oci_documents.annotations(row.what)
+        said = oci_documents.annotations(oci_models.bundle(row, signed))
         items.append(oci_documents.listed(one, oci_documents.BUNDLE_TYPE, said))
     return items
 

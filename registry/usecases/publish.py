@@ -216,8 +216,15 @@ def _proven(session: Session, registry: Registry, issue: Issue) -> tables.Varian
 
 
 def _statement(issue: Issue) -> statement.Version:
-    draft, publisher = issue.checked.draft, issue.checked.publisher
-    return statement.Version(draft.model, issue.number, issue.built.digest, draft.format, publisher)
+    draft, checked = issue.checked.draft, issue.checked
+    return statement.Version(
+        draft.model,
+        issue.number,
+        issue.built.digest,
+        draft.format,
+        checked.publisher,
+        checked.inspected.document(),
+    )
 
 
 def _entry(issue: Issue) -> entries.Entry:

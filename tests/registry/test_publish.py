@@ -55,6 +55,21 @@ def test_a_version_is_published_and_a_host_believes_it(
     assert [file.path for file in found.files] == ["model.onnx"]
 
 
+def test_what_the_scan_found_reaches_the_host_signed(registry: Registry, alice: Publisher) -> None:
+    store(registry, FILES)
+    published = publish.publish(registry, alice.draft(FILES), ALICE)
+    sent = pull.bundle(registry, pull.Asked("digits", 1), EDGE)
+    wanted = envelope.Wanted("digits", 1, published.version.digest)
+    found = envelope.verify(sent, registry.trust_root(), wanted)
+    assert isinstance(found, envelope.Verified)
+    assert found.size == len(FILES["model.onnx"])
+    assert found.scan["result"] == "passed"
+    assert str(found.scan["scanner"]).startswith("plimsoll")
+    assert found.scan["isolation"]
+    assert isinstance(found.scan["facts"], dict)
+    assert found.scan["facts"]["operations"] == 1
+
+
 def test_the_model_signature_read_from_the_file_is_in_the_version(
     registry: Registry, alice: Publisher
 ) -> None:

@@ -74,23 +74,23 @@ def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path):
 def test_a_log_key_does_not_sign_models_nor_the_reverse(tmp_path: Path):
     keys.write(keys.generate_log_key(), tmp_path / "log.pem")
     keys.write(keys.generate_signing_key(), tmp_path / "publisher.pem")
-    with pytest.raises(errors.InvalidConfig, match="not an ECDSA P-256 key"):
+    with pytest.raises(errors.InvalidConfig, match="not an ECDSA key on P-256"):
         keys.load_signing_key(tmp_path / "log.pem")
     with pytest.raises(errors.InvalidConfig, match="not an Ed25519 key"):
         keys.load_log_key(tmp_path / "publisher.pem")
 
 
 def test_an_ecdsa_key_on_another_curve_is_refused(tmp_path: Path):
-    path = tmp_path / "p384.pem"
+    path = tmp_path / "secp256k1.pem"
     path.touch(0o600)
     path.write_bytes(
-        ec.generate_private_key(ec.SECP384R1()).private_bytes(
+        ec.generate_private_key(ec.SECP256K1()).private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
     )
-    with pytest.raises(errors.InvalidConfig, match="not an ECDSA P-256 key"):
+    with pytest.raises(errors.InvalidConfig, match="not an ECDSA key on P-256"):
         keys.load_signing_key(path)
 
 
