@@ -177,6 +177,12 @@ class DecryptionFailed(IntegrityError):
     code = "decryption_failed"
 
 
+class BundleInvalid(IntegrityError):
+    """An audit bundle is not of the form that a bundle has: cut off, rearranged, or foreign."""
+
+    code = "bundle_invalid"
+
+
 class LogForked(IntegrityError):
     """Two views of the log cannot both be true."""
 

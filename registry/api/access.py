@@ -93,6 +93,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "POST /v1/holds/{hold}/release": _ADMINS,
     "POST /v1/models/{name}/versions/{version}/erase": _ADMINS,
     "POST /v1/models/{name}/erase": _ADMINS,
+    "GET /v1/audit/documents": _AUDITORS,
     "GET /v1/trust": _ALL,
     "POST /api/2.0/mlflow/registered-models/create": _PUBLISHERS,
     "POST /api/2.0/mlflow/registered-models/rename": _PUBLISHERS,

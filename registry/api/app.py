@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, Request
 
 from registry import errors
 from registry.api import (
+    audit,
     blobs,
     health,
     hosts,
@@ -55,6 +56,7 @@ _PARTS = (
     hosts,
     whoami,
     log,
+    audit,
     stream,
     webhooks,
     retention,

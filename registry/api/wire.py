@@ -114,6 +114,17 @@ class LogProof(Document):
     hashes: list[str]
 
 
+class AuditDocument(Document):
+    index: int
+    role: str
+    content: str
+
+
+class AuditDocuments(Document):
+    documents: list[AuditDocument]
+    following: int
+
+
 class DeploymentList(Document):
     """Status documents as they were reported, with `updatedAt` and `updatedBy`."""
 

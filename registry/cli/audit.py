@@ -1,6 +1,7 @@
-"""`plimsoll audit`: the log of all that happened, read, and checked from its first entry."""
+"""`plimsoll audit verify` and `log`: the log of all that happened, checked and read."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry import errors
-from registry.cli import history, options, output
-from registry.core import entries, note, trustroot
+from registry.cli import audit_source, options, output
+from registry.core import entries
+from registry.core.audit import timeline
+from registry.core.audit.check import Findings
+from registry.core.audit.timeline import Interval, Timeline
 from registry.core.entries import Entry
 
 if TYPE_CHECKING:
@@ -20,10 +24,16 @@ audit_app = typer.Typer(no_args_is_help=True, help="The log of all that happened
 app.add_typer(audit_app, name="audit")
 
 _TITLES = ("index", "time", "kind", "model", "host", "deployment", "commit", "actor", "reason")
+_PAGE = 1000
+_SHOWN = 50
 
 
 @audit_app.command()
 def verify(
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(help="An exported bundle; without it, the registry's log is checked."),
+    ] = None,
     trust: options.Trust = None,
     last_checkpoint: Annotated[
         Path | None,
@@ -33,18 +43,23 @@ def verify(
     token_file: options.TokenFile = None,
     form: output.Output = output.Form.TABLE,
 ) -> None:
-    """Check the whole log, and print what ran where, when, and from which commit."""
-    with options.connect(server, token_file) as client:
-        key = _log_key(client, trust)
-        remembered = _remembered(last_checkpoint, key)
-        checked = history.fetch(client, key, remembered)
+    """Check a bundle offline, or a registry's whole log, and print what ran where and when."""
+    served = Timeline()
+    asked = audit_source.Asked(bundle, trust, server, token_file)
+    with audit_source.opened(asked) as source:
+        seen = audit_source.remembered(last_checkpoint, source.trust)
+        for recorded in source.walk(seen):
+            served.add(recorded.index, recorded.entry)
+        source.require_sound()
+    found = source.found
     if last_checkpoint is not None:
-        _remember(last_checkpoint, checked.checkpoint.text)
-    extends = None if remembered is None else remembered.size
+        _remember(last_checkpoint, found.signed.text)
+    extends = [one.size for one in (*found.earlier, *seen)]
+    runs = timeline.served(served.intervals)
     if form is output.Form.JSON:
-        output.print_json(_verdict(checked, extends))
+        output.print_json(_verdict(found, extends, runs))
     else:
-        _print_verdict(checked, extends)
+        _print_verdict(found, extends, runs)
 
 
 @audit_app.command("log")
@@ -66,36 +81,63 @@ def show_log(  # noqa: PLR0913, PLR0917  the options of a command
         for index, entry in newest
         if all(not value or getattr(entry, name) == value for name, value in wanted.items())
     ]
+    print_entries(found, form)
+
+
+def print_entries(found: Sequence[tuple[int, Entry]], form: output.Form) -> None:
+    """Entries with where they stand, for people or for programs."""
     if form is output.Form.JSON:
         output.print_json([{"index": index, **asdict(entry)} for index, entry in found])
         return
     output.print_table(_TITLES, [_row(index, entry) for index, entry in found])
 
 
-def _verdict(checked: history.History, extends: int | None) -> dict[str, object]:
+def _verdict(found: Findings, extends: list[int], runs: list[Interval]) -> dict[str, object]:
+    signed = found.signed
     return {
         "verdict": "intact",
-        "size": checked.checkpoint.size,
-        "root": checked.checkpoint.root.hex(),
-        "origin": checked.checkpoint.origin,
-        "extends": extends,
-        "runs": [asdict(run) for run in history.runs(checked.entries)],
+        "size": signed.size,
+        "root": signed.root.hex(),
+        "origin": signed.origin,
+        "documents": found.documents,
+        "erased": found.erased,
+        "extends": max(extends, default=None),
+        "notices": found.notices,
+        "runs": [_run(run) for run in runs],
     }
 
 
-def _print_verdict(checked: history.History, extends: int | None) -> None:
+def _run(run: Interval) -> dict[str, object]:
+    return {
+        "deployment": run.deployment,
+        "host": run.host,
+        "model": run.model,
+        "version": run.version,
+        "digest": run.digest,
+        "since": run.since.time if run.since else "",
+        "until": run.until.time if run.until else "",
+        "commit": run.commit,
+        "reason": run.reason,
+    }
+
+
+def _print_verdict(found: Findings, extends: list[int], runs: list[Interval]) -> None:
     output.print_table(
         ("deployment", "host", "version", "from", "until", "commit", "why"),
         [
-            (run.deployment, run.host, f"{run.model}@{run.version}", run.since,
-             run.until or "now", run.commit[:12], run.reason)
-            for run in history.runs(checked.entries)
+            (run.deployment, run.host, f"{run.model}@{run.version}",
+             run.since.time if run.since else "", run.until.time if run.until else "now",
+             run.commit[:12], run.reason)
+            for run in runs[-_SHOWN:]
         ],
     )  # fmt: skip
-    seen = checked.checkpoint
-    before = "" if extends is None else f", extends the {extends} seen before"
+    if len(runs) > _SHOWN:
+        typer.echo(f"and {len(runs) - _SHOWN} before them: see `plimsoll audit query --served`")
+    signed = found.signed
+    before = f", extends the {max(extends)} seen before" if extends else ""
     typer.echo(
-        f"\nintact: {seen.size} entries, root {seen.root.hex()}, signed by {seen.origin}{before}"
+        f"\nintact: {signed.size} entries, root {signed.root.hex()}, signed by {signed.origin}"
+        f", {found.documents} documents{before}"
     )
 
 
@@ -103,7 +145,7 @@ def _newest(client: "Client", count: int) -> list[tuple[int, Entry]]:
     size = client.log_page(0, 1).size
     start, found = max(0, size - count), []
     while start < size:
-        page = client.log_page(start, min(history.PAGE, size - start))
+        page = client.log_page(start, min(_PAGE, size - start))
         if not page.leaves:
             break
         found += [(index, entries.decode(leaf)) for index, leaf in page.leaves]
@@ -117,28 +159,6 @@ def _row(index: int, entry: Entry) -> tuple[object, ...]:
         index, entry.time, entry.kind, version, entry.host, entry.deployment,
         entry.commit[:12], entry.actor, entry.reason,
     )  # fmt: skip
-
-
-def _log_key(client: "Client", trust: Path | None) -> note.LogKey:
-    if trust is not None:
-        return options.trust_root(trust).log
-    output.message(
-        "warning: the log's key was taken from the registry itself: this shows that the log is "
-        "whole, not whose it is. Name a trust root with --trust."
-    )
-    return trustroot.parse(client.trust()).log
-
-
-def _remembered(path: Path | None, key: note.LogKey) -> note.Checkpoint | None:
-    if path is None or not path.exists():
-        return None
-    try:
-        return note.verify_checkpoint(path.read_text(encoding="utf-8"), key)
-    except (OSError, UnicodeDecodeError, errors.InvalidInput, errors.SignatureInvalid) as error:
-        raise errors.InvalidConfig(
-            f"{path}: not a checkpoint of this log: {error}",
-            fix="name the file of an earlier `audit verify` of the same registry",
-        ) from error
 
 
 def _remember(path: Path, text: str) -> None:

@@ -45,6 +45,7 @@ class Client:
 
     def __init__(self, url: str, token: str = "") -> None:
         self.url = url.rstrip("/")
+        self.has_token = bool(token)
         headers = {"User-Agent": "plimsoll"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -175,6 +176,26 @@ class Client:
             for item in fields.objects(found, "entries", what="log page")
         )
         return LogPage(fields.integer(found, "size", what="log page"), leaves)
+
+    def tile(self, path: str) -> bytes:
+        """A tile or an entry bundle (C2SP tlog-tiles), unverified."""
+        return self.call("GET", f"/log/{path}").content
+
+    def documents(self, start: int, stop: int) -> Iterator[tuple[int, str, bytes]]:
+        """(index, role, content) of what proves the entries from `start` up to `stop`."""
+        what = "audit documents"
+        while start < stop:
+            found = self._json("GET", f"/v1/audit/documents?start={start}&stop={stop}")
+            for item in fields.objects(found, "documents", what=what):
+                yield (
+                    fields.integer(item, "index", what=what),
+                    fields.text(item, "role", what=what),
+                    fields.base64_bytes(item, "content", what=what),
+                )
+            following = fields.integer(found, "following", what=what)
+            if following <= start:
+                raise errors.IntegrityError(f"{what}: the page after {start} is {following}")
+            start = following
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         found = self._json("GET", f"/log/consistency?from={old}&to={new}")

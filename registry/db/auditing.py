@@ -98,3 +98,29 @@ def owners(session: Session, digest: str) -> list[str]:
         .limit(20)
     )
     return [f"{model}@{version} {path}" for model, version, path in rows]
+
+
+def documents(session: Session, *, start: int, stop: int) -> Iterator[tuple[int, dict[str, bytes]]]:
+    """What proves each publication from `start` up to `stop`, by role; empty where erased."""
+    rows = session.execute(
+        select(
+            Variant.log_index,
+            Variant.config,
+            Variant.manifest,
+            Variant.publisher_bundle,
+            Variant.registry_bundle,
+        )
+        .where(Variant.log_index >= start, Variant.log_index < stop)
+        .order_by(Variant.log_index)
+        .execution_options(yield_per=50)
+    )
+    for index, config, manifest, publisher, registry in rows:
+        yield (
+            index,
+            {
+                "config": config,
+                "manifest": manifest,
+                "publisher": publisher,
+                "registry": registry,
+            },
+        )

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.cli import history
 from registry.cli.client import Client
-from registry.core.entries import Entry, Kind
 from registry.settings import Settings
 from tests.cli.conftest import Run
 
@@ -58,14 +56,6 @@ def test_the_result_is_there_for_programs(plimsoll: Run, client: Client):
     assert found["runs"][0]["until"] == found["runs"][1]["since"]
 
 
-def test_a_log_of_many_pages_is_read_whole(
-    plimsoll: Run, client: Client, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(history, "PAGE", 3)
-    fill(client)
-    assert plimsoll("audit", "verify", "-o", "json").document["size"] == 11
-
-
 def test_a_changed_entry_is_found_with_5_and_its_place(
     plimsoll: Run, client: Client, settings: Settings
 ):
@@ -74,7 +64,7 @@ def test_a_changed_entry_is_found_with_5_and_its_place(
     tamper(settings, 'UPDATE log_entries SET leaf = ? WHERE "index" = 6', leaf)
     done = plimsoll("audit", "verify")
     assert (done.code, done.out) == (5, "")
-    assert "entry 6 is the first that differs" in done.err
+    assert "tile/entries/000.p/11: entry 6 is not the one that was signed" in done.err
 
 
 @pytest.mark.parametrize("place", [0, 1, 7, 10])
@@ -84,7 +74,7 @@ def test_the_place_is_right_wherever_it_is(
     fill(client)
     leaf = client.log_page(place, 1).leaves[0][1].replace(b"time", b"tome")
     tamper(settings, 'UPDATE log_entries SET leaf = ? WHERE "index" = ?', leaf, place)
-    assert f"entry {place} is the first that differs" in plimsoll("audit", "verify").err
+    assert f"entry {place} is not the one that was signed" in plimsoll("audit", "verify").err
 
 
 def test_a_log_that_grew_extends_the_one_seen_before(plimsoll: Run, client: Client, tmp_path: Path):
@@ -116,7 +106,7 @@ def test_a_log_that_shrank_is_refused_with_5(
     remembered = seen.read_text()
     done = plimsoll("audit", "verify", "--last-checkpoint", seen)
     assert done.code == 5
-    assert "had 9 entries when it was last seen, now it has 3" in done.err
+    assert "had 9 entries when it was last seen, here it has 3" in done.err
     assert seen.read_text() == remembered
 
     for version in (7, 8, 9, 10):
@@ -127,7 +117,7 @@ def test_a_log_that_shrank_is_refused_with_5(
     report(client, "deployed", 12)
     done = plimsoll("audit", "verify", "--last-checkpoint", seen)
     assert done.code == 5
-    assert "the first 9 entries are not those that were signed" in done.err
+    assert "the first 9 entries are not those that were signed earlier" in done.err
 
 
 def test_a_log_signed_by_another_key_is_refused_with_5(
@@ -158,33 +148,6 @@ def test_the_log_is_listed_and_filtered(plimsoll: Run, client: Client):
     assert [entry["version"] for entry in found] == [9]
     assert len(plimsoll("audit", "log", "--last", "2").out.splitlines()) == 3
     assert plimsoll("audit", "log", "--kind", "nonsense").code == 1
-
-
-def entry(kind: Kind, version: int, time: str, host: str = "a") -> Entry:
-    return Entry(
-        time=time, kind=kind, actor="reconciler:r", model="m", version=version,
-        digest=f"d{version}", host=host, deployment="p/m", commit=f"c{version}",
-    )  # fmt: skip
-
-
-def test_a_run_ends_where_the_next_begins_or_its_instance_is_removed():
-    found = history.runs(
-        [
-            entry(Kind.STARTED, 1, "1"),
-            entry(Kind.DEPLOYED, 1, "2"),
-            entry(Kind.DEPLOYED, 1, "2", host="b"),
-            entry(Kind.DEPLOYED, 2, "3"),
-            entry(Kind.REMOVED, 1, "4"),
-            entry(Kind.ROLLED_BACK, 1, "5"),
-            entry(Kind.REMOVED, 1, "6", host="b"),
-        ]
-    )
-    assert [(run.host, run.version, run.since, run.until) for run in found] == [
-        ("a", 1, "2", "3"),
-        ("b", 1, "2", "6"),
-        ("a", 2, "3", "5"),
-        ("a", 1, "5", ""),
-    ]
 
 
 def test_status_shows_the_three_statuses_with_their_reasons(plimsoll: Run, client: Client):
