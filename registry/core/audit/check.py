@@ -237,7 +237,7 @@ class _Proofs:
             self._owed.pop(gone, None)
             self._found.erased += 1
         self._compare(index, entry, there)
-        for why in documents.flaws(entry, there, self._trust):
+        for why in documents.flaws(documents.Case(index, entry, there, self._trust)):
             self._found.add(f"entry {index}", why)
         return Recorded(index, leaf, entry, there)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from registry.core import canonical, digest, fields, manifest, oms, statement
+from registry.core import canonical, digest, dsse, fields, manifest, oms, statement
 from registry.core.audit.layout import ROLES
 from registry.core.canonical import Json
 from registry.core.entries import Entry, Kind
@@ -41,32 +41,38 @@ def erased(entry: Entry) -> tuple[str, int] | None:
     return None
 
 
-def flaws(entry: Entry, found: Documents, trust: TrustRoot) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Entry `index` of the log, the documents about it, and whom to trust."""
+
+    index: int
+    entry: Entry
+    found: Documents
+    trust: TrustRoot
+
+
+def flaws(case: Case) -> Iterator[str]:
     """Why these documents do not prove this entry; nothing where they do.
 
     What is missing is not looked at here: a part that needs it is passed over.
     """
     for check in (_statement, _manifest, _config, _publisher):
-        if entry.kind is Kind.PUBLISHED:
-            yield from _failing(check, entry, found, trust)
+        if case.entry.kind is Kind.PUBLISHED:
+            yield from _failing(check, case)
 
 
-def _failing(
-    check: Callable[[Entry, Documents, TrustRoot], None],
-    entry: Entry,
-    found: Documents,
-    trust: TrustRoot,
-) -> Iterator[str]:
+def _failing(check: Callable[[Case], None], case: Case) -> Iterator[str]:
     try:
-        check(entry, found, trust)
+        check(case)
     except (IntegrityError, InvalidInput) as error:
         yield error.detail
 
 
-def _statement(entry: Entry, found: Documents, trust: TrustRoot) -> None:
+def _statement(case: Case) -> None:
+    entry, found = case.entry, case.found
     if "registry" not in found:
         return
-    said = statement.verify(_json(found, "registry"), trust.registry)
+    said = statement.verify(_json(found, "registry"), case.trust.registry)
     if (said.model, said.version, said.digest) != (entry.model, entry.version, entry.digest):
         raise IntegrityError(
             f"the registry vouches for {said.model}@{said.version} ({said.digest}), "
@@ -79,14 +85,16 @@ def _statement(entry: Entry, found: Documents, trust: TrustRoot) -> None:
             )
 
 
-def _manifest(entry: Entry, found: Documents, trust: TrustRoot) -> None:
+def _manifest(case: Case) -> None:
+    entry, found = case.entry, case.found
     if "manifest" in found and digest.of(found["manifest"]) != entry.digest:
         raise IntegrityError(
             f"the manifest's digest is {digest.of(found['manifest'])}, logged is {entry.digest}"
         )
 
 
-def _config(entry: Entry, found: Documents, trust: TrustRoot) -> None:
+def _config(case: Case) -> None:
+    found = case.found
     if not {"config", "manifest"} <= found.keys():
         return
     named = manifest.parse(found["manifest"]).config
@@ -94,11 +102,13 @@ def _config(entry: Entry, found: Documents, trust: TrustRoot) -> None:
         raise IntegrityError(f"the config is not the one that the manifest names, {named}")
 
 
-def _publisher(entry: Entry, found: Documents, trust: TrustRoot) -> None:
+def _publisher(case: Case) -> None:
+    entry, found = case.entry, case.found
     if not {"publisher", "manifest"} <= found.keys():
         return
     listed = manifest.parse(found["manifest"]).files
-    signer = oms.verify(_json(found, "publisher"), listed, trust.publishers)
+    trusted = dsse.valid_at(case.trust.publishers, case.index)
+    signer = oms.verify(_json(found, "publisher"), listed, trusted)
     if signer != entry.detail.get("publisher", signer):
         raise IntegrityError(f"signed by {signer!r}, logged is {entry.detail['publisher']!r}")
 
