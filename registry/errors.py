@@ -183,6 +183,18 @@ class BundleInvalid(IntegrityError):
     code = "bundle_invalid"
 
 
+class TrustRootRefused(IntegrityError):
+    """A trust root does not follow the one that was accepted before, or is not signed enough."""
+
+    code = "trust_root_refused"
+
+
+class TrustRootExpired(IntegrityError):
+    """The trust root's time is over: nothing new is verified until the next version is there."""
+
+    code = "trust_root_expired"
+
+
 class LogForked(IntegrityError):
     """Two views of the log cannot both be true."""
 

@@ -98,11 +98,11 @@ def algorithm(curve: ec.EllipticCurve) -> ec.ECDSA:
     return ec.ECDSA(_HASHES[curve.name])
 
 
-def pae(payload: bytes) -> bytes:
+def pae(payload: bytes, payload_type: str = PAYLOAD_TYPE) -> bytes:
     """DSSE v1 pre-authentication encoding: the very bytes that are signed."""
     return b"DSSEv1 %d %s %d %s" % (
-        len(PAYLOAD_TYPE),
-        PAYLOAD_TYPE.encode(),
+        len(payload_type),
+        payload_type.encode(),
         len(payload),
         payload,
     )

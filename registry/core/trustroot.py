@@ -17,8 +17,20 @@ from registry.errors import InvalidInput
 _WHAT = "trust root"
 _ROLES = ("publishers", "approvers", "testers", "reconcilers", "former")
 _KNOWN = {
-    *_ROLES, "registry", "log", "authorities", "witnesses", "witnessThreshold", "version", "expires"
+    *_ROLES, "registry", "log", "authorities", "witnesses", "witnessThreshold", "version",
+    "expires", "root",
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """Who may sign the next version of the trust root, and how many of them it takes.
+
+    Their keys sign nothing else.
+    """
+
+    threshold: int
+    keys: tuple[dsse.Signer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,7 @@ class TrustRoot:
     expires: str = ""
     authorities: tuple[Authority, ...] = ()
     former: tuple[dsse.Signer, ...] = ()
+    root: Root | None = None
 
     @property
     def publisher_names(self) -> frozenset[str]:
@@ -77,6 +90,7 @@ class TrustRoot:
             "witnessThreshold": self.witness_threshold,
             "version": self.version,
             "expires": self.expires,
+            "root": None if self.root is None else _root_document(self.root),
         }
         return {
             "publishers": [_signer_document(signer) for signer in self.publishers],
@@ -111,12 +125,25 @@ def parse(data: bytes | str) -> TrustRoot:
             fields.text(document, "expires", what=_WHAT) if "expires" in document else "",
             _authorities(document),
             former,
+            _root(document),
         )
     )
 
 
 def _sound(found: TrustRoot) -> TrustRoot:
     """`found`, unless it contradicts itself; raises `InvalidInput`."""
+    _require_one_name_a_key(found)
+    if found.witness_threshold > len(found.witnesses):
+        raise InvalidInput(
+            f"{_WHAT} asks for {found.witness_threshold} witnesses and names "
+            f"{len(found.witnesses)}: no checkpoint could ever do"
+        )
+    if found.expires:
+        instant(found.expires, what=f"{_WHAT}: 'expires'")
+    return found
+
+
+def _require_one_name_a_key(found: TrustRoot) -> None:
     names: dict[str, str] = {}
     roles = (found.publishers, found.approvers, found.testers, found.reconcilers)
     for role in (*roles, (found.registry, *found.former)):
@@ -126,14 +153,12 @@ def _sound(found: TrustRoot) -> TrustRoot:
             other = names.setdefault(signer.hint, signer.name)
             if other != signer.name:
                 raise InvalidInput(f"{_WHAT}: {other!r} and {signer.name!r} are the same key")
-    if found.witness_threshold > len(found.witnesses):
-        raise InvalidInput(
-            f"{_WHAT} asks for {found.witness_threshold} witnesses and names "
-            f"{len(found.witnesses)}: no checkpoint could ever do"
-        )
-    if found.expires:
-        instant(found.expires, what=f"{_WHAT}: 'expires'")
-    return found
+    for key in found.root.keys if found.root else ():
+        if key.hint in names:
+            raise InvalidInput(
+                f"{_WHAT}: root key {key.name!r} is also the key of {names[key.hint]!r}",
+                fix="root keys sign trust roots and nothing else: make one of its own",
+            )
 
 
 def instant(text: str, *, what: str) -> datetime:
@@ -162,6 +187,23 @@ def _signer(item: dict[str, Json]) -> dsse.Signer:
 def _signer_document(signer: dsse.Signer) -> dict[str, Json]:
     document: dict[str, Json] = {"name": signer.name, "publicKey": dsse.pem(signer.key).decode()}
     return document | _window_document(signer.since, signer.until)
+
+
+def _root(document: dict[str, Json]) -> Root | None:
+    if "root" not in document:
+        return None
+    root = fields.mapping(document, "root", what=_WHAT)
+    threshold = fields.integer(root, "threshold", what=_WHAT)
+    keys = _signers(root, "keys")
+    if len({key.name for key in keys}) != len(keys) or len({key.hint for key in keys}) != len(keys):
+        raise InvalidInput(f"{_WHAT} has one root key, or one holder of root keys, twice")
+    if not 0 < threshold <= len(keys):
+        raise InvalidInput(f"{_WHAT} asks for {threshold} of {len(keys)} root keys")
+    return Root(threshold, keys)
+
+
+def _root_document(root: Root) -> dict[str, Json]:
+    return {"threshold": root.threshold, "keys": [_signer_document(key) for key in root.keys]}
 
 
 def _authorities(document: dict[str, Json]) -> tuple[Authority, ...]:

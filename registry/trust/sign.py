@@ -6,10 +6,12 @@ is only what needs a secret. Bundles are plain JSON values, ready to be sent or 
 
 import base64
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from registry.core import dsse, note, oms, statement
+from registry.core import dsse, note, oms, statement, trustchain
 from registry.core.canonical import Json
 from registry.core.oms import File
+from registry.core.trustchain import Link
 from registry.errors import InvalidInput
 from registry.trust.keys import LogKey, SigningKey
 
@@ -35,6 +37,13 @@ def sign_version(version: statement.Version, key: SigningKey) -> dict[str, Json]
 def sign_statement(payload: bytes, key: SigningKey) -> dict[str, Json]:
     """A bundle of any in-toto statement, such as an approval; core wrote `payload`."""
     return _bundle(payload, key)
+
+
+def sign_trust(link: Link, key: SigningKey) -> Link:
+    """`link` with one signature more, in place of an older one by the same key."""
+    others = [(hint, signature) for hint, signature in link.signatures if hint != key.hint]
+    signature = key.sign(dsse.pae(link.payload, trustchain.PAYLOAD_TYPE))
+    return replace(link, signatures=(*others, (key.hint, signature)))
 
 
 def sign_checkpoint(origin: str, size: int, root: bytes, key: LogKey) -> str:

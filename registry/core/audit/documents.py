@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from registry.core import canonical, digest, dsse, fields, manifest, oms, statement
+from registry.core import canonical, digest, fields, manifest, oms, statement
 from registry.core.audit.layout import ROLES
 from registry.core.canonical import Json
 from registry.core.entries import Entry, Kind
@@ -72,7 +72,7 @@ def _statement(case: Case) -> None:
     entry, found = case.entry, case.found
     if "registry" not in found:
         return
-    said = statement.verify(_json(found, "registry"), case.trust.registry)
+    said = statement.verify(_json(found, "registry"), *case.trust.registry_at(case.index))
     if (said.model, said.version, said.digest) != (entry.model, entry.version, entry.digest):
         raise IntegrityError(
             f"the registry vouches for {said.model}@{said.version} ({said.digest}), "
@@ -107,8 +107,12 @@ def _publisher(case: Case) -> None:
     if not {"publisher", "manifest"} <= found.keys():
         return
     listed = manifest.parse(found["manifest"]).files
-    trusted = dsse.valid_at(case.trust.publishers, case.index)
-    signer = oms.verify(_json(found, "publisher"), listed, trusted)
+    signer = oms.verify(
+        _json(found, "publisher"),
+        listed,
+        case.trust.publishers_at(case.index),
+        case.trust.certified(case.index, entry.time),
+    )
     if signer != entry.detail.get("publisher", signer):
         raise IntegrityError(f"signed by {signer!r}, logged is {entry.detail['publisher']!r}")
 
