@@ -6,7 +6,7 @@ from pathlib import Path
 from registry import errors
 from registry.core import protection, table
 from registry.core.retention import Rule as RetentionRule
-from registry.settings import Retention, Running, Sending, Settings
+from registry.settings import Encryption, Retention, Running, Sending, Settings
 
 
 def load(path: Path) -> Settings:
@@ -36,8 +36,10 @@ def _settings(values: table.Table, folder: Path) -> Settings:
         retention=_retention(values),
         sending=_sending(values),
         running=_running(values),
+        encryption=_encryption(values, folder),
     )
     values.finish()
+    _require_no_links(values, settings)
     return settings
 
 
@@ -94,6 +96,55 @@ def _running(values: table.Table) -> Running:
         grace_seconds=found.grace_seconds,
     )
     return found
+
+
+def _encryption(values: table.Table, folder: Path) -> Encryption:
+    key_file, pin = values.optional("key_file"), values.optional("pkcs11_pin_file")
+    token = values.optional("vault_token_file")
+    found = Encryption(
+        provider=values.take("encryption", str, "off"),
+        key_file=None if key_file is None else folder / key_file,
+        pkcs11_module=values.take("pkcs11_module", str, ""),
+        pkcs11_token=values.take("pkcs11_token", str, ""),
+        pkcs11_key=values.take("pkcs11_key", str, "plimsoll"),
+        pkcs11_pin_file=None if pin is None else folder / pin,
+        vault_url=values.take("vault_url", str, "").rstrip("/"),
+        vault_mount=values.take("vault_mount", str, "transit").strip("/"),
+        vault_key=values.take("vault_key", str, "plimsoll"),
+        vault_token_file=None if token is None else folder / token,
+        require_delivery=values.take("require_encrypted_delivery", bool, False),
+    )
+    needed = {
+        "off": {},
+        "file": {},
+        "pkcs11": {
+            "pkcs11_module": found.pkcs11_module,
+            "pkcs11_token": found.pkcs11_token,
+            "pkcs11_pin_file": found.pkcs11_pin_file,
+        },
+        "vault": {"vault_url": found.vault_url, "vault_token_file": found.vault_token_file},
+    }
+    if found.provider not in needed:
+        wanted = ", ".join(needed)
+        raise values.error("encryption", f"must be one of {wanted}, found {found.provider!r}")
+    for name, value in needed[found.provider].items():
+        if not value:
+            raise values.error(name, f'must be there with encryption = "{found.provider}"')
+    return found
+
+
+def _require_no_links(values: table.Table, settings: Settings) -> None:
+    if settings.direct_downloads and settings.encryption.provider != "off":
+        raise values.error(
+            "direct_downloads",
+            "must be false with encryption: the object store would hand out ciphertext that "
+            "no client has a key for",
+        )
+    if settings.direct_downloads and settings.encryption.require_delivery:
+        raise values.error(
+            "direct_downloads",
+            "must be false with require_encrypted_delivery: the object store encrypts to nobody",
+        )
 
 
 def _retention_rule(values: table.Table) -> RetentionRule:

@@ -63,6 +63,27 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Encryption:
+    """Whether stored blobs are encrypted, and by whose keys: docs/trust/encryption.md.
+
+    `provider` is off, file, pkcs11 or vault; each has its own of the other fields. With
+    `require_delivery` a host gets blobs only encrypted to its own key.
+    """
+
+    provider: str = "off"
+    key_file: Path | None = None
+    pkcs11_module: str = ""
+    pkcs11_token: str = ""
+    pkcs11_key: str = "plimsoll"
+    pkcs11_pin_file: Path | None = None
+    vault_url: str = ""
+    vault_mount: str = "transit"
+    vault_key: str = "plimsoll"
+    vault_token_file: Path | None = None
+    require_delivery: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`data_dir` holds everything unless `database_url` or `storage` say otherwise.
 
@@ -88,6 +109,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     sending: Sending = field(default_factory=Sending)
     running: Running = field(default_factory=Running)
+    encryption: Encryption = field(default_factory=Encryption)
 
     @property
     def database(self) -> str:
@@ -108,6 +130,11 @@ class Settings:
     def admin_token_file(self) -> Path:
         """The token that the first start mints, mode 0600."""
         return self.data_dir / "admin.token"
+
+    @property
+    def key_file(self) -> Path:
+        """The keys of stored blobs, where the key provider is a file."""
+        return self.encryption.key_file or self.data_dir / "keys" / "blobs.key"
 
     @property
     def trust_file(self) -> Path:

@@ -124,16 +124,23 @@ def unwrap(header: Header, identities: Iterable[Identity]) -> FileKey:
     """The file key, by the first identity that opens a stanza; raises DecryptionFailed."""
     known = list(identities)
     for stanza in header.stanzas:
-        if stanza.kind != _X25519:
-            continue
-        for one in known:
-            found = _opened(stanza, one)
-            if found is not None:
-                return header.verify(FileKey(found))
+        found = unwrap_stanza(stanza, known)
+        if found is not None:
+            return header.verify(found)
     raise DecryptionFailed(
         "no key that is here opens this file: it was encrypted to other recipients",
         fix="put back the key that was there when it was encrypted",
     )
+
+
+def unwrap_stanza(stanza: Stanza, identities: Iterable[Identity]) -> FileKey | None:
+    """The file key, where one of these opens it. Under no MAC yet: see `Header.verify`."""
+    for one in identities if stanza.kind == _X25519 else ():
+        _require_form(stanza)
+        found = _opened(stanza, one)
+        if found is not None:
+            return FileKey(found)
+    return None
 
 
 def encode(stanzas: Sequence[Stanza], key: FileKey) -> bytes:

@@ -34,7 +34,7 @@ class Sealer:
     def __post_init__(self) -> None:
         self._aead = _aead(self.key, self.nonce)
 
-    def update(self, content: bytes | memoryview) -> bytes:
+    def update(self, content: bytes | bytearray | memoryview) -> bytes:
         """What can be sealed by now: nothing that might be the last chunk."""
         self._waiting += content
         whole = (len(self._waiting) - 1) // CHUNK if self._waiting else 0
@@ -52,7 +52,7 @@ class Sealer:
         """The last chunk; it is empty only where all of the plaintext is."""
         return self._seal(bytes(self._waiting), is_last=True)
 
-    def _seal(self, content: bytes | memoryview, *, is_last: bool) -> bytes:
+    def _seal(self, content: bytes | bytearray | memoryview, *, is_last: bool) -> bytes:
         nonce = _nonce(self._place, is_last=is_last)
         self._place += 1
         return self._aead.encrypt(nonce, content, None)
@@ -71,7 +71,7 @@ class Opener:
     def __post_init__(self) -> None:
         self._aead = _aead(self.key, self.nonce)
 
-    def update(self, content: bytes | memoryview) -> bytes:
+    def update(self, content: bytes | bytearray | memoryview) -> bytes:
         """Plaintext of the chunks that others follow; raises DecryptionFailed."""
         self._waiting += content
         whole = (len(self._waiting) - 1) // SEALED if self._waiting else 0
@@ -96,7 +96,7 @@ class Opener:
         """The last of the chunks that were asked for, where others follow it in the file."""
         return self._open(bytes(self._waiting), is_last=False) if self._waiting else b""
 
-    def _open(self, sealed: bytes | memoryview, *, is_last: bool) -> bytes:
+    def _open(self, sealed: bytes | bytearray | memoryview, *, is_last: bool) -> bytes:
         try:
             content = self._aead.decrypt(_nonce(self.place, is_last=is_last), sealed, None)
         except InvalidTag:

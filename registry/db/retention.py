@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from registry.core import retention
 from registry.core.entries import Kind
 from registry.core.retention import Key
-from registry.db import oci
+from registry.db import keys, oci
 from registry.db.tables import Alias, Blob, File, Variant, Version
 from registry.db.tables_artifacts import Artifact, Registration, RegistrationFile
 from registry.db.tables_log import LogEntry
@@ -199,8 +199,9 @@ def due(session: Session, digests: Collection[str], *, before: datetime) -> Sequ
 
 
 def forget(session: Session, digests: Collection[str]) -> None:
-    """Remove the rows of blobs whose bytes are gone."""
+    """Remove the rows of blobs whose bytes are gone, and their keys."""
     oci.unlink_everywhere(session, digests)
+    keys.forget(session, digests)
     session.execute(
         delete(Blob).where(Blob.digest.in_(digests)).execution_options(synchronize_session=False)
     )

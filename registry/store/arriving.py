@@ -105,7 +105,7 @@ class Proving:
         """Raises TooLarge and DigestMismatch; claims them before the end."""
         loop = asyncio.get_running_loop()
         hashed = loop.run_in_executor(None, self._hasher.update, b"")
-        async for block in _blocks(chunks):
+        async for block in blocks(chunks):
             self.taken += len(block)
             uploads.require_room(self.taken, limit)
             await hashed
@@ -120,7 +120,8 @@ class Proving:
         return Stored(f"sha256:{self._hasher.hexdigest()}", self.taken)
 
 
-async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, in pieces of a MiB or a little more."""
     waiting, size = [], 0
     async for chunk in chunks:
         waiting.append(chunk)

@@ -15,6 +15,8 @@ from registry import errors
 
 BLOCK = 1024 * 1024
 
+Buffer = bytes | bytearray | memoryview
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:

@@ -7,14 +7,14 @@ stalls is tried again.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 from registry import errors
 from registry.store import durable
-from registry.store.blobs import BLOCK
+from registry.store.blobs import BLOCK, Buffer
 from registry.store.objects import PIECE, Objects
 
 _AHEAD = 2
@@ -22,6 +22,8 @@ _AHEAD = 2
 
 class BucketStore:
     """`objects` holds blobs under `sha256/ab/abcd…`."""
+
+    reads_whole = False
 
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
@@ -35,6 +37,20 @@ class BucketStore:
     def put(self, content: bytes, digest: str) -> None:
         if self.size(digest) != len(content):
             self.objects.put(key(digest), content)
+
+    def keep(self, digest: str, pieces: Iterable[Buffer], *, most: int) -> None:
+        """Store what comes under this name, whatever it is; nothing where `pieces` raises."""
+        if most <= PIECE:
+            self.objects.put(key(digest), b"".join(pieces))
+        else:
+            self.objects.put_stream(key(digest), iter(pieces), most=most)
+
+    def beginning(self, digest: str, count: int) -> bytes:
+        """The first bytes; raises NotFound, IntegrityError where there are fewer."""
+        try:
+            return bytes(self.objects.get(key(digest), 0, count))
+        except errors.NotFound:
+            raise _missing(digest) from None
 
     async def read(self, digest: str, start: int, stop: int) -> AsyncIterator[bytes]:
         ahead: deque[asyncio.Task[memoryview]] = deque()

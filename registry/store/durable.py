@@ -47,7 +47,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(descriptor: int, content: bytes) -> None:
+def write_whole(descriptor: int, content: bytes | bytearray | memoryview) -> None:
     """All of `content`; raises OSError."""
     rest = memoryview(content)
     while rest:

@@ -7,19 +7,21 @@ could take an acknowledged push back; the commit here is our own (docs/adr).
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 from registry import errors
 from registry.store import durable, uploads
-from registry.store.blobs import BLOCK
+from registry.store.blobs import BLOCK, Buffer
 
 SPOOLED = ".part"
 
 
 class FolderStore:
     """`spool` is where files grow until they are whole and synced; a sweep finds the others."""
+
+    reads_whole = True
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -52,14 +54,27 @@ class FolderStore:
             durable.move(spooled, self.path(digest))
 
     def put(self, content: bytes, digest: str) -> None:
+        self.keep(digest, [content], most=len(content))
+
+    def keep(self, digest: str, pieces: Iterable[Buffer], *, most: int) -> None:  # noqa: ARG002
+        """Store what comes under this name, whatever it is; nothing where `pieces` raises."""
         spooled = self.spool / f"{uploads.new_id()}{SPOOLED}"
         try:
             with durable.full_disk_named(digest), spooled.open("xb", buffering=0) as file:
-                durable.write_whole(file.fileno(), content)
+                for piece in pieces:
+                    durable.write_whole(file.fileno(), piece)
                 os.fsync(file.fileno())
             self.adopt(spooled, digest)
         finally:
             spooled.unlink(missing_ok=True)
+
+    def beginning(self, digest: str, count: int) -> bytes:
+        """The first bytes; raises NotFound, IntegrityError where there are fewer."""
+        descriptor = self.open(digest)
+        try:
+            return _read(descriptor, 0, count)
+        finally:
+            os.close(descriptor)
 
     async def read(self, digest: str, start: int, stop: int) -> AsyncIterator[bytes]:
         descriptor = self.open(digest)

@@ -16,14 +16,13 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import AzureStore, from_url
 
 from registry import errors
+from registry.store.blobs import Buffer
 
 PIECE = 8 * 1024 * 1024
 _IN_FLIGHT = 3
 # What S3 allows is 10,000.
 _MOST_PIECES = 9_000
 _RETRIES = 3
-
-Buffer = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 from registry import errors
 from registry.store import bucket, uploads
 from registry.store.arriving import Arriving, Proving
-from registry.store.blobs import Stored
+from registry.store.blobs import Buffer, Stored
 from registry.store.bucket import BucketStore
-from registry.store.objects import PIECE, Buffer, Found
+from registry.store.objects import PIECE, Found
 from registry.store.uploads import Claim, Direct, Part, Place
 
 if TYPE_CHECKING:
@@ -130,6 +130,10 @@ class BucketUploads:
             if not await asyncio.to_thread(self._is_there, noting):
                 raise
         return noting.proven()
+
+    def content(self, upload: str, start: int) -> Iterator[Buffer]:
+        """What is there from byte `start` on; raises NotFound, at once."""
+        return _after(start, bucket.fetched(self._objects, self._state(upload).parts))
 
     def direct(self, upload: str, total: int, life: timedelta) -> Direct | None:
         uploads.require_room(total, self.max_bytes)
@@ -252,6 +256,13 @@ class BucketUploads:
         # The marker first: an upload without its first parts would look like another one.
         names = sorted((item.key for item in items), key=lambda name: not name.endswith(_MARKER))
         self._objects.delete(names)
+
+
+def _after(start: int, pieces: Iterator[memoryview]) -> Iterator[Buffer]:
+    for piece in pieces:
+        if start < len(piece):
+            yield piece[start:]
+        start = max(start - len(piece), 0)
 
 
 def _folder(upload: str) -> str:

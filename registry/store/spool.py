@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from registry import errors
 from registry.store import durable, intake, uploads
-from registry.store.blobs import BLOCK, Stored
+from registry.store.blobs import BLOCK, Buffer, Stored
 from registry.store.folder import SPOOLED, FolderStore
 from registry.store.uploads import Claim, Direct, Place
 
@@ -94,6 +94,14 @@ class FolderUploads:
             return await asyncio.to_thread(self.finish, upload, digest, claim)
         finally:
             self._forget(upload)
+
+    def content(self, upload: str, start: int) -> Iterator[Buffer]:
+        """What is there from byte `start` on; raises NotFound, Conflict. Nobody adds to it."""
+        with self._locked(upload) as descriptor:
+            position = start
+            while block := os.pread(descriptor, BLOCK, position):
+                yield block
+                position += len(block)
 
     def direct(self, _upload: str, _total: int, _life: timedelta) -> Direct | None:
         return None

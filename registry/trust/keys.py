@@ -189,6 +189,23 @@ def _refuse_open_modes(path: Path, status: os.stat_result) -> None:
 def write_new(path: Path, content: bytes) -> None:
     """A new private file, whole or not at all; raises FileExistsError where one exists."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path, content)
+    try:
+        # Linking fails where the path exists; renaming would overwrite it.
+        os.link(temporary, path)
+    finally:
+        temporary.unlink()
+    _sync(path.parent)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put another content in the place of a private file: after a crash it is one or the other."""
+    _temporary(path, content).replace(path)
+    _sync(path.parent)
+
+
+def _temporary(path: Path, content: bytes) -> Path:
+    """A synced private file beside `path`."""
     temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -196,12 +213,15 @@ def write_new(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        # Linking fails where the path exists; renaming would overwrite it.
-        os.link(temporary, path)
-    finally:
+    except BaseException:
         temporary.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        raise
+    return temporary
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

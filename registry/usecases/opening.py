@@ -13,6 +13,7 @@ from registry import errors
 from registry.core import canonical, dsse, fields, merkle, note
 from registry.core.trustroot import TrustRoot
 from registry.db import engine, log, migrate
+from registry.db import keys as key_rows
 from registry.db.tables import Version
 from registry.formats.inspection import Inspection, Inspector
 from registry.settings import Settings
@@ -22,7 +23,9 @@ from registry.store.uploads import Uploads
 from registry.trust import keys, sealing, sign
 from registry.trust.keys import LogKey, SigningKey
 from registry.trust.sealing import Vault
+from registry.usecases import key_providers
 from registry.usecases.claims import Claims
+from registry.usecases.keyring import DatabaseKeyring
 from registry.usecases.recent import Recent, Remembered
 
 # A file in the data folder that says: a restore has begun here and has not ended.
@@ -56,6 +59,8 @@ class Registry:
     custodian_key: SigningKey | None
     # When a host last pulled a variant file by file.
     pulls: Recent[tuple[str, str], datetime]
+    # The keys of stored blobs; None where they are stored clear.
+    keyring: DatabaseKeyring | None
 
     @property
     def log_name(self) -> note.LogKey:
@@ -89,10 +94,12 @@ def open_registry(settings: Settings) -> Registry:
     settings.data_dir.chmod(0o700)
     database = engine.connect(settings.database)
     migrate.to_head(database)
+    keyring = _keyring(settings, database)
     blobs, uploads = addresses.open_store(
         settings.blobs,
         max_bytes=settings.limits.max_file_bytes,
         seconds=settings.limits.storage_seconds,
+        keyring=keyring,
     )
     registry = Registry(
         settings=settings,
@@ -109,6 +116,7 @@ def open_registry(settings: Settings) -> Registry:
         inspections=Recent(_INSPECTIONS),
         custodian_key=_custodian_key(settings),
         pulls=Recent(_PULLS),
+        keyring=keyring,
     )
     _begin_log(registry)
     trust = canonical.encode(registry.trust_root().document())
@@ -146,6 +154,27 @@ def _require_own_log(registry: Registry, checkpoint: str, origin: str) -> None:
             "the log in this database was signed by another key than keys/log.pem",
             fix="put the log's own key back; a log cannot go on under a new key",
         ) from error
+
+
+def _keyring(settings: Settings, database: engine.Database) -> DatabaseKeyring | None:
+    """Raises InvalidConfig where blobs are encrypted, and not as the settings say."""
+    with database.reading() as session:
+        count = key_rows.count(session)
+    is_file = settings.encryption.provider == "file"
+    if count and is_file and not settings.key_file.exists():
+        raise errors.InvalidConfig(
+            f"{count} stored blobs are encrypted, and their key file {settings.key_file} is gone",
+            fix="put the file back; with another one in its place those blobs are lost",
+        )
+    provider = key_providers.open_provider(settings)
+    if provider is not None:
+        return DatabaseKeyring(database, provider)
+    if count:
+        raise errors.InvalidConfig(
+            f"{count} stored blobs are encrypted, and the settings say encryption is off",
+            fix="set encryption as it was: it can be switched on, but not off again",
+        )
+    return None
 
 
 def _custodian_key(settings: Settings) -> SigningKey | None:

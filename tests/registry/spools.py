@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from registry.store import addresses
 from registry.store.blobs import BlobStore, Stored
 from registry.store.uploads import Uploads
+from tests.registry import keyrings
 
 MOST = 32 * 1024**2
 
@@ -47,8 +49,10 @@ class Replica:
         return b"".join([block async for block in self.blobs.read(digest, 0, size)])
 
 
-def replica(address: str, *, seconds: float = 10) -> Replica:
-    return Replica(*addresses.open_store(address, max_bytes=MOST, seconds=seconds))
+def replica(address: str, *, seconds: float = 10, keys: Path | None = None) -> Replica:
+    """With a file of keys the store is an encrypted one."""
+    keyring = None if keys is None else keyrings.shared(address, keys)
+    return Replica(*addresses.open_store(address, max_bytes=MOST, seconds=seconds, keyring=keyring))
 
 
 async def flowing(chunks: Iterable[bytes | Exception]) -> AsyncIterator[bytes]:

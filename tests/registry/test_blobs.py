@@ -1,4 +1,4 @@
-"""One suite for every blob store: a local directory, and an object store speaking S3."""
+"""One suite for every blob store: a local directory, an object store speaking S3, encrypted."""
 
 import asyncio
 from datetime import timedelta
@@ -10,16 +10,19 @@ from registry import errors
 from registry.store import addresses
 from registry.store.blobs import BlobStore
 from registry.store.folder import FolderStore
+from tests.registry import keyrings
 from tests.registry.publishing import digest_of
 
 MOST = 1024**3
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", "bucket", "encrypted folder", "encrypted bucket"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    is_folder = request.param == "folder"
+    is_folder = "folder" in request.param
     address = str(tmp_path / "blobs") if is_folder else request.getfixturevalue("bucket")
-    return addresses.open_store(address, max_bytes=MOST, seconds=10)[0]
+    is_encrypted = "encrypted" in request.param
+    keyring = keyrings.shared(address, tmp_path / "blobs.key") if is_encrypted else None
+    return addresses.open_store(address, max_bytes=MOST, seconds=10, keyring=keyring)[0]
 
 
 def read(blobs: BlobStore, digest: str, start: int, stop: int) -> bytes:

@@ -1,4 +1,4 @@
-"""One suite for both spools: files beside a folder of blobs, and parts in an object store."""
+"""One suite for all spools: files beside a folder of blobs, parts in an object store, encrypted."""
 
 import asyncio
 import os
@@ -19,20 +19,30 @@ DATA = os.urandom(MIB)
 LARGE = os.urandom(17 * MIB + 5)  # three parts in an object store
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    is_folder = request.param == "folder"
+@pytest.fixture(params=["folder", "bucket", "encrypted folder", "encrypted bucket"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def address(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> str:
+    is_folder = "folder" in kind
     return str(tmp_path / "blobs") if is_folder else request.getfixturevalue("bucket")
 
 
 @pytest.fixture
-def one(address: str) -> Replica:
-    return spools.replica(address)
+def keys(kind: str, tmp_path: Path) -> Path | None:
+    return tmp_path / "blobs.key" if "encrypted" in kind else None
 
 
 @pytest.fixture
-def other(address: str) -> Replica:
-    return spools.replica(address)
+def one(address: str, keys: Path | None) -> Replica:
+    return spools.replica(address, keys=keys)
+
+
+@pytest.fixture
+def other(address: str, keys: Path | None) -> Replica:
+    return spools.replica(address, keys=keys)
 
 
 def nothing_is_left(replica: Replica) -> bool:
