@@ -20,6 +20,7 @@ def load(path: Path) -> Settings:
 
 def _settings(values: table.Table, folder: Path) -> Settings:
     publishers, storage = values.optional("publishers"), values.optional("storage")
+    policies = values.optional("policies")
     if storage is not None and "://" not in storage:
         storage = str(folder / storage)
     settings = Settings(
@@ -33,6 +34,7 @@ def _settings(values: table.Table, folder: Path) -> Settings:
         custodian=values.take("custodian", bool, False),
         origin=values.take("log_origin", str, "plimsoll.local/log"),
         protected=tuple(_protection(rule) for rule in values.tables("protected")),
+        policies=None if policies is None else folder / policies,
         retention=_retention(values),
         sending=_sending(values),
         running=_running(values),

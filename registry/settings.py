@@ -91,8 +91,9 @@ class Settings:
     sent there for blobs, unless they ask not to be. `publishers` is a JSON file
     {"publishers": [{"name", "publicKey"}]}; it is read at each publication, and without it nobody
     may publish. `url` is how clients reach the registry. As `custodian` it signs for MLflow's
-    clients what nobody else signed. `origin` names the log in its checkpoints and never changes
-    afterwards.
+    clients what nobody else signed. `policies` is a folder of policies that decide on publications
+    and promotions; without it only the built-in checks do. `origin` names the log in its
+    checkpoints and never changes afterwards.
     """
 
     data_dir: Path
@@ -106,6 +107,7 @@ class Settings:
     origin: str = "plimsoll.local/log"
     limits: Limits = field(default_factory=Limits)
     protected: tuple[Protection, ...] = ()
+    policies: Path | None = None
     retention: Retention = field(default_factory=Retention)
     sending: Sending = field(default_factory=Sending)
     running: Running = field(default_factory=Running)

@@ -23,7 +23,7 @@ _OF_VERSIONS = frozenset(
     {
         "registering", "registration_failed", "published", "pulled", "verified", "refused",
         "loaded", "held", "released", "expired", "erased", "signed", "approved", "attested",
-        "revoked",
+        "revoked", "decided",
     }
 )  # fmt: skip
 

@@ -51,6 +51,7 @@ class Kind(StrEnum):
     RESTORED = "restored"
     ARTIFACT_PUSHED = "artifact_pushed"
     ARTIFACT_DELETED = "artifact_deleted"
+    DECIDED = "decided"
     PULLED = "pulled"
     VERIFIED = "verified"
     REFUSED = "refused"

@@ -40,6 +40,11 @@ def decide(rules: Iterable[Rule], *, model: str, alias: str, actor: str) -> Allo
     return Allowed()
 
 
+def names(rules: Iterable[Rule], *, model: str, alias: str) -> bool:
+    """Whether any rule protects the alias."""
+    return any(fnmatchcase(model, rule.model) and fnmatchcase(alias, rule.alias) for rule in rules)
+
+
 def _reason(rule: Rule) -> str:
     if not rule.movers:
         return "is frozen: nobody may move it"

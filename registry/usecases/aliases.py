@@ -8,7 +8,7 @@ from registry.core import entries, names, protection
 from registry.db import aliases, tables, versions
 from registry.db import log as log_rows
 from registry.db.engine import Session
-from registry.usecases import log
+from registry.usecases import log, policing
 from registry.usecases.access import Caller
 from registry.usecases.opening import Registry
 
@@ -36,7 +36,8 @@ def move(registry: Registry, wanted: Move, by: Caller) -> None:
     """
     names.alias(wanted.alias)
     require_mover(registry, model=wanted.model, alias=wanted.alias, by=by)
-    with registry.database.writing() as session:
+    promoted = _promoted(registry, wanted, by)
+    with policing.desk(registry, by) as desk, registry.database.writing() as session:
         log_rows.locked_head(session)
         digest = ""
         if wanted.version is not None:
@@ -49,8 +50,23 @@ def move(registry: Registry, wanted: Move, by: Caller) -> None:
         _require_expected(wanted, previous)
         if previous == wanted.version:
             return
+        if promoted is not None:
+            desk.require_promotion(session, promoted, alias=wanted.alias, previous=previous or 0)
         _change(session, registry, wanted, current, digest=digest, by=by)
         session.commit()
+
+
+def _promoted(registry: Registry, wanted: Move, by: Caller) -> policing.Subject | None:
+    """What policies must allow: pointing a protected alias at a version, where there are any."""
+    rules = registry.settings.protected
+    if wanted.version is None or registry.settings.policies is None:
+        return None
+    if not protection.names(rules, model=wanted.model, alias=wanted.alias):
+        return None
+    with registry.database.reading() as session:
+        _ready(session, wanted.model, wanted.version)
+        row = versions.whole(session, wanted.model, wanted.version)
+    return policing.stored(registry, row, by)
 
 
 def require_mover(registry: Registry, *, model: str, alias: str, by: Caller) -> None:

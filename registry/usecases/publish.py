@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from registry import errors
 from registry.core import canonical, digest, entries, facts, manifest, statement
 from registry.core.canonical import Json
+from registry.core.envelope import Wanted
 from registry.db import blobs, derivations, tables, versions
 from registry.db import log as log_rows
 from registry.db.engine import Session
 from registry.trust import sign
-from registry.usecases import checking, log
+from registry.usecases import checking, log, policing
 from registry.usecases.access import Caller
 from registry.usecases.checking import Checked, Draft
 from registry.usecases.opening import Registry
@@ -30,6 +31,7 @@ class Issue:
     built: manifest.Built
     by: Caller
     now: datetime
+    desk: policing.Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def publish(registry: Registry, draft: Draft, by: Caller) -> Published:
                 return _unchanged(session, sound.model, sound.version)
     checked = checking.check(registry, sound)
     now = datetime.now(UTC)
-    with registry.database.writing() as session:
+    with policing.desk(registry, by) as desk, registry.database.writing() as session:
         log_rows.locked_head(session)  # from here on no other writer can be first
         model, _ = versions.ensure_model(session, sound.model, now=now)
         number = sound.version or model.next_version
@@ -58,7 +60,7 @@ def publish(registry: Registry, draft: Draft, by: Caller) -> Published:
         versions.take_number(
             session, sound.model, expected=model.next_version, number=number, now=now
         )
-        issue = Issue(checked, number, checking.build(sound, number), by, now)
+        issue = Issue(checked, number, checking.build(sound, number), by, now, desk)
         version = _new_version(session, issue, _proven(session, registry, issue))
         versions.add(session, version)
         session.commit()
@@ -81,8 +83,9 @@ def add_variant(registry: Registry, draft: Draft, by: Caller) -> Published:
         draft.variant,
     )  # fmt: skip
     checked = checking.check(registry, sound)
-    issue = Issue(checked, number, checking.build(sound, number), by, datetime.now(UTC))
-    with registry.database.writing() as session:
+    built = checking.build(sound, number)
+    with policing.desk(registry, by) as desk, registry.database.writing() as session:
+        issue = Issue(checked, number, built, by, datetime.now(UTC), desk)
         log_rows.locked_head(session)
         version = versions.version(session, draft.model, number)
         if _has_variant(session, version, issue):
@@ -96,8 +99,9 @@ def complete(registry: Registry, checked: Checked, by: Caller) -> tables.Version
     """Make a pending version ready with its first variant; Conflict where it is not pending."""
     draft = checked.draft
     number = draft.version or 0
-    issue = Issue(checked, number, checking.build(draft, number), by, datetime.now(UTC))
-    with registry.database.writing() as session:
+    built = checking.build(draft, number)
+    with policing.desk(registry, by) as desk, registry.database.writing() as session:
+        issue = Issue(checked, number, built, by, datetime.now(UTC), desk)
         log_rows.locked_head(session)
         version = versions.version(session, draft.model, number)
         if version.status != tables.PENDING:
@@ -210,9 +214,27 @@ def _proven(session: Session, registry: Registry, issue: Issue) -> tables.Varian
         since = claims.get(file.digest)
         if since is None or since != issue.checked.claims.get(file.digest):
             raise checking.not_stored(file)
+    issue.desk.require_publication(session, _subject(issue))
     index = log.append(session, registry, _entry(issue), now=issue.now)
     bundle = sign.sign_version(_statement(issue), registry.signing_key)
     return _variant(issue, bundle, index)
+
+
+def _subject(issue: Issue) -> policing.Subject:
+    """What policies see: what was checked is verified, what the publisher says is not."""
+    draft, checked = issue.checked.draft, issue.checked
+    shown: dict[str, Json] = {
+        "publisher": checked.publisher,
+        "signers": [checked.publisher],
+        "format": checked.inspected.format,
+        "licence": draft.facts.licence,
+        "size": sum(file.size for file in draft.files),
+        "scan": dict(checked.inspected.detail),
+        "approvals": [],
+        "evidence": [],
+    }
+    wanted = Wanted(draft.model, issue.number, issue.built.digest)
+    return policing.subject(wanted, draft.facts, shown, format=draft.format)
 
 
 def _statement(issue: Issue) -> statement.Version:

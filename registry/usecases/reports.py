@@ -17,6 +17,7 @@ from registry.usecases.opening import Registry
 _BY_HOSTS = frozenset({Kind.VERIFIED, Kind.REFUSED, Kind.LOADED})
 # Everything else is the registry's own to tell: a new kind is closed to others until it is listed.
 _BY_OTHERS = _BY_HOSTS | {
+    Kind.DECIDED,
     Kind.STARTING,
     Kind.STARTED,
     Kind.TESTED,

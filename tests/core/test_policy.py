@@ -3,6 +3,7 @@
 import pytest
 
 from registry.core import policy
+from registry.core.documents import Problem
 from registry.core.policy import Allowed, Area, Denied, Refusal, testing
 from registry.core.policy.testing import Coverage
 
@@ -24,6 +25,10 @@ spec:
     found = policy.read({f"policies/{area}/p.yaml": text.encode()})
     assert found.problems == ()
     return found.policies
+
+
+def broken(path: str) -> Problem:
+    return Problem(path, 3, 7, "odd")
 
 
 REQUEST = policy.request(
@@ -95,16 +100,18 @@ def test_an_audited_policy_reports_but_neither_allows_nor_denies() -> None:
 
 
 def test_a_policy_file_that_cannot_be_read_denies_everything() -> None:
-    found = policy.PolicySet(policies("true").rules, broken=("policies/deploy/q.yaml",))
+    found = policy.PolicySet(policies("true").rules, broken=(broken("policies/deploy/q.yaml"),))
     decision = policy.decide(found, REQUEST)
     assert isinstance(decision, Denied)
-    assert decision.reasons == ("policy file policies/deploy/q.yaml cannot be read",)
+    assert decision.reasons == ("a policy file is broken: policies/deploy/q.yaml:3:7: odd",)
 
 
 def test_a_broken_file_stops_its_own_area_and_one_outside_all_areas_stops_them_all() -> None:
-    elsewhere = policy.PolicySet(policies("true").rules, broken=("policies/publish/q.yaml",))
+    elsewhere = policy.PolicySet(
+        policies("true").rules, broken=(broken("policies/publish/q.yaml"),)
+    )
     assert isinstance(policy.decide(elsewhere, REQUEST), Allowed)
-    nowhere = policy.PolicySet(policies("true").rules, broken=("policies/depoly/q.yaml",))
+    nowhere = policy.PolicySet(policies("true").rules, broken=(broken("policies/depoly/q.yaml"),))
     assert isinstance(policy.decide(nowhere, REQUEST), Denied)
 
 
@@ -115,7 +122,7 @@ def test_the_digest_changes_with_any_policy() -> None:
         policies("true", mode="audit").digest,
         policies("true", area=Area.PLAN).digest,
         policy.PolicySet(()).digest,
-        policy.PolicySet((), broken=("x",)).digest,
+        policy.PolicySet((), broken=(broken("x"),)).digest,
     }
     assert len(digests) == 6
 

@@ -14,6 +14,8 @@ from registry.core.policy.expressions import Inputs, Seen
 from registry.core.policy.files import FOLDER
 from registry.core.policy.rules import PolicySet, Rule
 
+# The words for machines of refusals that are no policy's own.
+BROKEN, SILENCE = "BrokenPolicy", "NoPolicy"
 _AREAS = frozenset(Area)
 # A record of a decision is a leaf of the log, and those have an end.
 _KEPT, _TEXT_LIMIT = 20, 500
@@ -68,12 +70,12 @@ def decide(policies: PolicySet, wanted: Request) -> Decision:
     given = expressions.inputs(wanted.area, wanted.inputs)
     audit = tuple(refusal for rule in watching for refusal in _refusals(rule, given))
     refusals = [
-        Refusal("", f"policy file {path} cannot be read")
-        for path in policies.broken
-        if _concerns(path, wanted.area)
+        Refusal("", f"a policy file is broken: {problem.detail}", BROKEN)
+        for problem in policies.broken
+        if _concerns(problem.path, wanted.area)
     ]
     if not enforced and wanted.area is not Area.PLAN:
-        refusals.append(Refusal("", _silence(wanted)))
+        refusals.append(Refusal("", _silence(wanted), SILENCE))
     refusals += [refusal for rule in enforced for refusal in _refusals(rule, given)]
     if refusals:
         return Denied(tuple(refusals), audit)

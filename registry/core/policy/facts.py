@@ -1,18 +1,38 @@
 """What policies may know of a version's verification: only what cryptography has shown."""
 
+from registry.core import evidence
 from registry.core.canonical import Json
 from registry.core.envelope import Verified
+from registry.core.evidence import Kind
 
 
 def verification(verified: Verified) -> dict[str, Json]:
-    """The variable `verification` for a version whose envelope verified."""
+    """The variable `verification` for a version whose envelope verified.
+
+    What has not been shown yet (a scan, say) is not there: a rule that needs it denies.
+    """
     return {
         "publisher": verified.publisher,
-        "signers": [verified.publisher],
+        "signers": [*dict.fromkeys((verified.publisher, *verified.signers))],
         "format": verified.format,
-        "size": sum(file.size for file in verified.files),
+        "licence": verified.licence,
+        "size": verified.size,
         "logIndex": verified.log_index,
         "logSize": verified.checkpoint.size,
-        "approvals": [],
-        "evidence": [],
+        "approvals": [
+            {"by": one.signer, "at": one.at}
+            for one in verified.evidence
+            if one.kind is Kind.APPROVAL
+        ],
+        "evidence": [_document(one) for one in verified.evidence],
+    }
+
+
+def _document(one: evidence.Verified) -> Json:
+    return {
+        "kind": one.kind.value,
+        "signer": one.signer,
+        "at": one.at,
+        "passed": one.passed,
+        "detail": one.detail,
     }

@@ -35,7 +35,7 @@ def read(files: Mapping[str, bytes]) -> Found:
     rules: list[Rule] = []
     tests: dict[str, PolicyTest] = {}
     problems: list[Problem] = []
-    broken: list[str] = []
+    broken: list[Problem] = []
     for path in sorted(files):
         if not path.endswith((".yaml", ".yml")):
             continue
@@ -46,7 +46,7 @@ def read(files: Mapping[str, bytes]) -> Found:
                 tests[path] = test
             case bad:
                 problems += bad
-                broken += [] if is_test(path) else [path]
+                broken += [] if is_test(path) else bad[:1]
     return Found(PolicySet(tuple(rules), tuple(broken)), tests, tuple(problems))
 
 

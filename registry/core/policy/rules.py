@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from registry.core import canonical, digest
+from registry.core.documents import Problem
 from registry.core.policy.areas import Area
 from registry.core.policy.expressions import Program
 from registry.core.policy.kinds import Policy
@@ -25,18 +26,19 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """All policies of one commit or folder; `broken` are the files that could not be read.
+    """All policies of one commit or folder; `broken` says of files why they cannot be read.
 
     `digest` changes whenever any decision might.
     """
 
     rules: tuple[Rule, ...]
-    broken: tuple[str, ...] = ()
+    broken: tuple[Problem, ...] = ()
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
         found = {
             rule.path: rule.policy.model_dump(mode="json", by_alias=True) for rule in self.rules
         }
-        whole = canonical.encode({"policies": found, "broken": list(self.broken)})
+        broken = [problem.path for problem in self.broken]
+        whole = canonical.encode({"policies": found, "broken": broken})
         object.__setattr__(self, "digest", digest.of(whole))

@@ -63,7 +63,7 @@ def test_a_broken_host_file_leaves_the_deployment_to_its_other_hosts() -> None:
 
 def test_a_broken_policy_is_remembered_as_broken_so_that_decisions_fail_closed() -> None:
     state = desired.load({"policies/deploy/x.yaml": b"kind: ["}, commit="c")
-    assert state.policies.broken == ("policies/deploy/x.yaml",)
+    assert [problem.path for problem in state.policies.broken] == ["policies/deploy/x.yaml"]
     assert state.is_empty
 
 
