@@ -49,6 +49,7 @@ class Why(StrEnum):
     REFUSED = "refused"
     BLOCKED = "blocked"
     QUARANTINED = "quarantined"
+    HELD_BY_POLICY = "held_by_policy"
     SUSPENDED = "suspended"
     UNREACHABLE = "unreachable"
     INVALID_FILE = "invalid_file"

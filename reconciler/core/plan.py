@@ -9,7 +9,7 @@ for the whole delay before any predecessor goes. A failure on one host sends all
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from reconciler.core import actions, hostplan
+from reconciler.core import actions, holding, hostplan
 from reconciler.core.actions import Action, Reason, Wait, Why
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
@@ -21,6 +21,7 @@ from registry.core.canonical import Json
 
 _SHORT = frozenset({Why.WAITING_FOR_HEALTH, Why.WAITING_FOR_HOSTS})
 _NOT_VERIFIED = frozenset({Stage.UNVERIFIED, Stage.REFUSED, Stage.BLOCKED})
+_NOT_BEGUN = _NOT_VERIFIED | {Stage.VERIFIED}
 _NOT_ACCEPTED = _NOT_VERIFIED | {Stage.VERIFIED, Stage.STARTED, Stage.READY}
 _NOT_BAKED = _NOT_ACCEPTED | {Stage.ACCEPTED, Stage.ROUTED}
 
@@ -97,7 +98,7 @@ def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]
         yield quarantine
         yield from _go_back(views, quarantine.reason.text)
         return
-    yield from _roll_out(views)
+    yield from _roll_out(fleet, deployment, views)
 
 
 def _quarantine(views: list[View]) -> actions.Quarantine | None:
@@ -146,13 +147,20 @@ def _revert(
     )
 
 
-def _roll_out(views: list[View]) -> Iterator[Action | Wait]:
+def _roll_out(fleet: Fleet, deployment: Deployment, views: list[View]) -> Iterator[Action | Wait]:
     failed = {view.host: why for view in views if (why := view.failure())}
     stages = {view.host: view.stage() for view in views if view.host not in failed}
+    denied = None
+    if not _NOT_BEGUN.isdisjoint(stages.values()):
+        denied = holding.denial(fleet, deployment, views)
+    if denied is not None:
+        yield Wait(deployment.key, None, Reason(Why.HELD_BY_POLICY, "; ".join(denied.reasons)))
     for view in views:
         stage = stages.get(view.host)
         if stage is None:
             steps = hostplan.stand_still(view, failed[view.host])
+        elif stage is Stage.VERIFIED and denied is not None:
+            steps = hostplan.tend(view.seat, starting=view.wanted)
         elif stage is Stage.SETTLED:
             steps = hostplan.heal(view.seat, view.wanted)
         else:

@@ -5,7 +5,6 @@ a value before its type. Evaluation is bounded: cel-expr-python counts the round
 of an expression and ends in an error. cel-expr-python's only home.
 """
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -62,8 +61,12 @@ class _Check:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A policy, compiled. `constants` are those of its variables that depend on nothing."""
+    """A policy, compiled. `constants` are those of its variables that depend on nothing.
 
+    Values are converted by what `environment` knows of their variables' types.
+    """
+
+    environment: cel.Env
     checks: tuple[_Check, ...]
     variables: tuple[tuple[str, cel.Expression], ...]
     constants: Mapping[str, object]
@@ -104,7 +107,7 @@ def compiled(area: Area, spec: kinds.PolicySpec) -> Program | tuple[Fault, ...]:
         _compile_check(work, environment, index, validation)
     if work.faults:
         return tuple(work.faults)
-    return Program(tuple(work.checks), tuple(work.variables), work.constants)
+    return Program(environment, tuple(work.checks), tuple(work.variables), work.constants)
 
 
 def inputs(area: Area, given: Mapping[str, Json]) -> Inputs:
@@ -122,12 +125,12 @@ def run(program: Program, given: Inputs) -> list[Seen]:
     """How each validation ends for `given` (see `inputs`)."""
     known, broken = {**given, **program.constants}, dict[str, str]()
     for name, expression in program.variables:
-        found = _plain(expression, _activation(known))
+        found = _plain(expression, program.environment.Activation(known))
         if isinstance(found, _Error):
             broken[name] = found.text
         else:
             known[name] = found
-    activation = _activation(known)
+    activation = program.environment.Activation(known)
     return [_seen(index, check, activation, broken) for index, check in enumerate(program.checks)]
 
 
@@ -143,7 +146,7 @@ def _compile_variable(work: _Work, index: int, variable: kinds.NamedExpression) 
     work.types[name] = cel.Type.DYN if expression is None else expression.return_type()
     if expression is None:
         return
-    constant = _plain(expression, _activation({}))
+    constant = _plain(expression, environment.Activation({}))
     if isinstance(constant, _Error):
         work.variables.append((name, expression))
     else:
@@ -223,15 +226,6 @@ def _value(expression: cel.Expression, activation: cel.Activation) -> cel.Value 
     except _RAISED as raised:
         return _Error(_first_line(raised))
     return found
-
-
-@functools.lru_cache(maxsize=1)
-def _bare() -> cel.Env:
-    return cel.NewEnv(variables={})
-
-
-def _activation(known: Inputs) -> cel.Activation:
-    return _bare().Activation(known)
 
 
 def _moment(given: object) -> object:

@@ -42,3 +42,7 @@ class PolicySet:
         broken = [problem.path for problem in self.broken]
         whole = canonical.encode({"policies": found, "broken": broken})
         object.__setattr__(self, "digest", digest.of(whole))
+
+    def is_silent_on(self, area: Area) -> bool:
+        """Whether nothing here can have a say in `area`."""
+        return not self.broken and not any(rule.area is area for rule in self.rules)
