@@ -6,29 +6,23 @@ what served before needs no log entry first: a registry outage stops changes, ne
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from reconciler import acceptance, client, journal, proposal, witness
+from reconciler import acceptance, journal, judging, proposal
 from reconciler.core import actions, desired, golden, kinds, outcomes
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
 from registry import errors
-from registry.core import envelope, policy
 from registry.core.canonical import Json
 from registry.core.entries import Kind
-from registry.core.envelope import Refused, Wanted
-from registry.core.trustroot import TrustRoot
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
     """Everything an action may need. `launch` gives what an instance of a host is handed."""
 
-    registry: client.Registry
+    judge: judging.Judge
     journal: journal.Journal
-    witness: witness.Witness
-    trust: TrustRoot
     proposals: proposal.Proposals
     launch: Callable[[str, kinds.Host], Launch]
     rollouts: Callable[[], Rollouts]
@@ -79,58 +73,15 @@ class Effects:
     ) -> outcomes.Outcome:
         spec, policies = action.spec, state.policies.digest
         try:
-            refusals = self._refusals(spec, state)
+            refusals = self.judge.refusals(spec, state)
         except errors.NotFound as error:
             missing = f"{spec.model}@{spec.version} is not in the registry: {error.detail}"
             return outcomes.Preflighted(policies, Verdict.BLOCKED, (missing,))
         if refusals:
-            self._record_refusal(spec, refusals)
             return outcomes.Preflighted(policies, Verdict.REFUSED, refusals)
         blocked = tuple(engine.preflight(spec))
         verdict = Verdict.BLOCKED if blocked else Verdict.PASSED
         return outcomes.Preflighted(policies, verdict, blocked)
-
-    def _refusals(self, spec: InstanceSpec, state: desired.DesiredState) -> tuple[str, ...]:
-        """Why trust or policy forbid `spec`; a registry that does not answer raises instead."""
-        wanted = Wanted(spec.model, spec.version, spec.digest)
-        document = self.registry.version(wanted)
-        found = envelope.verify(self.registry.envelope(wanted), self.trust, wanted)
-        if isinstance(found, Refused):
-            return (f"verification refused ({found.code}): {found.reason}",)
-        self.witness.observe(found.checkpoint)
-        if found.format != spec.format:
-            return (f"{spec.model}@{spec.version} is {found.format}, asked for is {spec.format}",)
-        asked = self._request(state.deployments[spec.deployment], document, found)
-        match policy.decide(state.policies, asked):
-            case policy.Allowed():
-                return ()
-            case policy.Denied() as denied:
-                return denied.reasons
-
-    def _request(
-        self, deployment: desired.Deployment, document: dict[str, Json], found: envelope.Verified
-    ) -> policy.Request:
-        manifest = deployment.manifest
-        rollout = self.rollouts().get(deployment.key)
-        return policy.request(
-            policy.Area.DEPLOY,
-            {
-                "deployment": manifest.model_dump(mode="json", by_alias=True),
-                "version": document,
-                "verification": policy.verification(found),
-                "environment": manifest.metadata.environment,
-                "quarantined": [one.digest for one in rollout.quarantined] if rollout else [],
-                "now": datetime.now(UTC).isoformat(),
-            },
-        )
-
-    def _record_refusal(self, spec: InstanceSpec, reasons: tuple[str, ...]) -> None:
-        """Once: the check is repeated every minute, and the log need not say so each time."""
-        rollout = self.rollouts().get(spec.deployment)
-        before = rollout.on(spec.host).preflight if rollout is not None else None
-        if before is None or (before.spec_hash, before.reasons) != (spec.spec_hash, reasons):
-            fields = journal.about(spec, "; ".join(reasons), {"stage": "preflight"})
-            self.journal.record(Kind.REFUSED, fields)
 
     def _start(self, action: actions.Start, host: kinds.Host, engine: Engine) -> outcomes.Outcome:
         self._announce(Kind.STARTING, action.spec, action.reason.text)

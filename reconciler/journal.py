@@ -3,17 +3,21 @@
 An intent to change something must be in the log before the change (`require`): when the log
 cannot be written, or is not the log seen before, the change does not happen. An outcome is put
 on disk first (`record`) and delivered as soon as the registry answers, once, whatever crashes
-in between. After each delivery the witness remembers the log's new end.
+in between. What is told once for a key has the same id for ever, so a restart tells nothing
+twice. After each delivery the witness remembers the log's new end.
 """
 
+import hashlib
 import threading
 import uuid
+from contextlib import suppress
 
 import structlog
 
 from reconciler import client, state, witness
 from reconciler.core.observed import InstanceSpec
 from registry import errors
+from registry.core import canonical
 from registry.core.canonical import Json
 from registry.core.entries import Kind
 
@@ -48,6 +52,7 @@ class Journal:
         self._folder = folder
         self._witness = seen
         self._lock = threading.Lock()
+        self._told: set[tuple[str, ...]] = set()
 
     def require(self, kind: Kind, fields: dict[str, Json]) -> None:
         """Append now; raises `Unavailable`, `LogForked` and the like when that fails."""
@@ -60,6 +65,25 @@ class Journal:
         """Append now if the registry answers, else later."""
         with self._lock:
             self._folder.post(_event(kind, fields))
+            self._try_to_deliver()
+
+    def require_once(self, key: tuple[str, ...], kind: Kind, fields: dict[str, Json]) -> None:
+        """Like `require`, but nothing where the log has an entry under this key already."""
+        with self._lock:
+            if key in self._told:
+                return
+            self._deliver()
+            self._append(_event(kind, fields, _id(key)))
+            self._witness.refresh()
+            self._told.add(key)
+
+    def record_once(self, key: tuple[str, ...], kind: Kind, fields: dict[str, Json]) -> None:
+        """Like `record`, but nothing where the log has an entry under this key already."""
+        with self._lock:
+            if key in self._told:
+                return
+            self._folder.post(_event(kind, fields, _id(key)))
+            self._told.add(key)
             self._try_to_deliver()
 
     def flush(self) -> None:
@@ -79,10 +103,20 @@ class Journal:
     def _deliver(self) -> int:
         pending = self._folder.pending()
         for name, event in pending:
-            self._registry.append(event)
+            self._append(event)
             self._folder.unpost(name)
         return len(pending)
 
+    def _append(self, event: dict[str, Json]) -> None:
+        """What was told under this id before is on record, in the words of then."""
+        with suppress(errors.Conflict):
+            self._registry.append(event)
 
-def _event(kind: Kind, fields: dict[str, Json]) -> dict[str, Json]:
-    return {"id": str(uuid.uuid4()), "kind": kind.value, **fields}
+
+def _event(kind: Kind, fields: dict[str, Json], event_id: str = "") -> dict[str, Json]:
+    return {"id": event_id or str(uuid.uuid4()), "kind": kind.value, **fields}
+
+
+def _id(key: tuple[str, ...]) -> str:
+    """The same for the same key, after a restart too."""
+    return f"once-{hashlib.sha256(canonical.encode(list(key))).hexdigest()[:48]}"

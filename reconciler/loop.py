@@ -89,6 +89,7 @@ class Loop:
 
     def apply(self, wanted: plan.Plan, found: Gathered) -> None:
         """Every host's actions in order, hosts in parallel; slow ones go on by themselves."""
+        self.effects.judge.tell_held(wanted.waits, found.desired)
         by_host: dict[str, list[actions.Action]] = {}
         for action in wanted.actions:
             if isinstance(action, actions.PushRevert):

@@ -229,7 +229,7 @@ def _subject(issue: Issue) -> policing.Subject:
         "format": checked.inspected.format,
         "licence": draft.facts.licence,
         "size": sum(file.size for file in draft.files),
-        "scan": dict(checked.inspected.detail),
+        "scan": checked.inspected.document(),
         "approvals": [],
         "evidence": [],
     }

@@ -9,7 +9,8 @@ from registry.core.evidence import Kind
 def verification(verified: Verified) -> dict[str, Json]:
     """The variable `verification` for a version whose envelope verified.
 
-    What has not been shown yet (a scan, say) is not there: a rule that needs it denies.
+    What has not been shown (the scan of a version of older releases, say) is empty or not there,
+    so that a rule that needs it denies.
     """
     return {
         "publisher": verified.publisher,
@@ -17,6 +18,7 @@ def verification(verified: Verified) -> dict[str, Json]:
         "format": verified.format,
         "licence": verified.licence,
         "size": verified.size,
+        "scan": verified.scan,
         "logIndex": verified.log_index,
         "logSize": verified.checkpoint.size,
         "approvals": [

@@ -1,0 +1,117 @@
+"""Whether a version may go onto hosts: verified first, then allowed by the policies, on record.
+
+An allowance is in the log before anybody acts on it, once for each digest, deployment and state
+of the policies. A refusal is told when it changes: the check itself is repeated every minute.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from reconciler import client, journal, witness
+from reconciler.core import actions, desired
+from reconciler.core.actions import Why
+from reconciler.core.observed import InstanceSpec
+from reconciler.core.rollout import Rollouts
+from registry.core import envelope, policy
+from registry.core.canonical import Json
+from registry.core.entries import Kind
+from registry.core.envelope import Refused, Verified, Wanted
+from registry.core.policy import Area
+from registry.core.trustroot import TrustRoot
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Asks the registry, believes only what verifies."""
+
+    registry: client.Registry
+    journal: journal.Journal
+    witness: witness.Witness
+    trust: TrustRoot
+    rollouts: Callable[[], Rollouts]
+
+    def refusals(self, spec: InstanceSpec, state: desired.DesiredState) -> tuple[str, ...]:
+        """Why trust or policy forbid `spec`; none once that it is allowed is on record.
+
+        Raises `Unavailable` and the like where the registry does not answer.
+        """
+        wanted = Wanted(spec.model, spec.version, spec.digest)
+        document = self.registry.version(wanted)
+        found = envelope.verify(self.registry.envelope(wanted), self.trust, wanted)
+        if isinstance(found, Refused):
+            said = (f"verification refused ({found.code}): {found.reason}",)
+            self._tell_refusal(spec, said, None)
+            return said
+        self.witness.observe(found.checkpoint)
+        if found.format != spec.format:
+            name = f"{spec.model}@{spec.version}"
+            said = (f"{name} is {found.format}, asked for is {spec.format}",)
+            self._tell_refusal(spec, said, None)
+            return said
+        return self._decided(spec, state, self._request(spec, state, document, found))
+
+    def tell_held(self, waits: Iterable[actions.Wait], state: desired.DesiredState) -> None:
+        """Write down which rollouts the policies of planning hold back, each reason once."""
+        for wait in waits:
+            if wait.reason.code is not Why.HELD_BY_POLICY:
+                continue
+            deployment = state.deployments[wait.deployment]
+            spec = deployment.spec_on("", state.commit)
+            detail: dict[str, Json] = {
+                "area": Area.PLAN.value,
+                "policies": state.policies.digest,
+                "result": "denied",
+                "reasons": [wait.reason.text],
+            }
+            key = ("plan", spec.deployment, spec.digest, state.policies.digest, wait.reason.text)
+            fields = journal.about(spec, wait.reason.text, detail)
+            self.journal.record_once(key, Kind.DECIDED, fields)
+
+    def _decided(
+        self, spec: InstanceSpec, state: desired.DesiredState, asked: policy.Request
+    ) -> tuple[str, ...]:
+        decision = policy.decide(state.policies, asked)
+        detail = policy.record(decision, state.policies, asked)
+        match decision:
+            case policy.Allowed():
+                fields = {**journal.about(spec, "allowed", detail), "host": ""}
+                key = ("deploy", spec.deployment, spec.digest, state.policies.digest)
+                self.journal.require_once(key, Kind.DECIDED, fields)
+                return ()
+            case policy.Denied() as denied:
+                self._tell_refusal(spec, denied.reasons, detail)
+                return denied.reasons
+
+    def _tell_refusal(
+        self, spec: InstanceSpec, reasons: tuple[str, ...], decision: dict[str, Json] | None
+    ) -> None:
+        rollout = self.rollouts().get(spec.deployment)
+        before = rollout.on(spec.host).preflight if rollout is not None else None
+        if before is not None and (before.spec_hash, before.reasons) == (spec.spec_hash, reasons):
+            return
+        said = "; ".join(reasons)
+        if decision is not None:
+            self.journal.record(Kind.DECIDED, journal.about(spec, said, decision))
+        self.journal.record(Kind.REFUSED, journal.about(spec, said, {"stage": "preflight"}))
+
+    def _request(
+        self,
+        spec: InstanceSpec,
+        state: desired.DesiredState,
+        document: dict[str, Json],
+        found: Verified,
+    ) -> policy.Request:
+        manifest = state.deployments[spec.deployment].manifest
+        rollout = self.rollouts().get(spec.deployment)
+        return policy.request(
+            Area.DEPLOY,
+            {
+                "deployment": manifest.model_dump(mode="json", by_alias=True),
+                "version": document,
+                "verification": policy.verification(found),
+                "environment": manifest.metadata.environment,
+                "quarantined": [one.digest for one in rollout.quarantined] if rollout else [],
+                "now": datetime.now(UTC).isoformat(),
+            },
+        )
