@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ from registry import errors
 app = typer.Typer(no_args_is_help=True)
 policy_app = typer.Typer(no_args_is_help=True, help="Policies on what may be deployed.")
 app.add_typer(policy_app, name="policy")
+permit_app = typer.Typer(no_args_is_help=True, help="Permits: what hosts are allowed to serve.")
+app.add_typer(permit_app, name="permit")
 
 Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]
 Folder = Annotated[Path, typer.Argument(help="A checkout of the desired-state repository.")]
@@ -93,6 +96,29 @@ def run_tests(path: Folder = Path()) -> None:
     if not report.passed:
         raise errors.PolicyDenied("policy tests failed", fix="mend the policy or add the cases")
     typer.echo(f"ok: {len(report.results)} cases, every expression seen true and false")
+
+
+@permit_app.callback()
+def permit() -> None:
+    """What the reconciler signs for hosts."""
+
+
+@permit_app.command("key")
+def permit_key(
+    config: Config = Path("plimsoll.toml"),
+    *,
+    name: Annotated[str, typer.Option(help="The reconciler's name.")] = "reconciler",
+) -> None:
+    """Print this reconciler's public key, as the registry's reconcilers.json lists it."""
+    from reconciler import config as settings  # noqa: PLC0415  heavy
+    from reconciler import permits, signing, state  # noqa: PLC0415  heavy
+
+    folder = settings.load(config).state
+    key = signing.peek(folder)
+    if key is None:
+        with closing(state.StateFolder(folder)) as made:
+            key = signing.load_or_create(made)
+    typer.echo(json.dumps(permits.entry(key.signer(name)), indent=2))
 
 
 def _files(root: Path) -> dict[str, bytes]:

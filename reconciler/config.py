@@ -13,7 +13,8 @@ class Config:
 
     `host_registry` is the registry's address as hosts see it, unless a `Host` says otherwise.
     `trust_file` is the trust root; without the file the reconciler refuses to start.
-    `allow_empty` lets a commit without any deployment prune everything.
+    `allow_empty` lets a commit without any deployment prune everything. `permit_days` is how long
+    after its start was permitted a host may begin to serve a version; 0 means for ever.
     """
 
     repository: str
@@ -30,6 +31,7 @@ class Config:
     ingress_image: str
     author: tuple[str, str]
     allow_empty: bool
+    permit_days: float
 
 
 def load(path: Path) -> Config:
@@ -62,8 +64,11 @@ def _config(settings: table.Table, folder: Path) -> Config:
             settings.take("author_email", str, "reconciler@plimsoll.invalid"),
         ),
         allow_empty=settings.take("allow_empty", bool, default=False),
+        permit_days=settings.take("permit_days", float, 7.0),
     )
     settings.finish()
     if config.poll_s <= 0:
         raise settings.error("poll_seconds", "must be above zero")
+    if config.permit_days < 0:
+        raise settings.error("permit_days", "must not be below zero")
     return config

@@ -5,12 +5,12 @@ what served before needs no log entry first: a registry outage stops changes, ne
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from reconciler import acceptance, journal, judging, proposal
+from reconciler import acceptance, journal, judging, permits, proposal
 from reconciler.core import actions, desired, golden, kinds, outcomes
 from reconciler.core.observed import InstanceSpec
-from reconciler.core.rollout import Rollouts, Verdict
+from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
 from registry import errors
 from registry.core.canonical import Json
@@ -24,6 +24,7 @@ class Effects:
     judge: judging.Judge
     journal: journal.Journal
     proposals: proposal.Proposals
+    permits: permits.Permits
     launch: Callable[[str, kinds.Host], Launch]
     rollouts: Callable[[], Rollouts]
 
@@ -79,14 +80,17 @@ class Effects:
             return outcomes.Preflighted(policies, Verdict.BLOCKED, (missing,))
         if refusals:
             return outcomes.Preflighted(policies, Verdict.REFUSED, refusals)
-        blocked = tuple(engine.preflight(spec))
+        blocked = (*engine.preflight(spec), *filter(None, [self.permits.obstacle]))
         verdict = Verdict.BLOCKED if blocked else Verdict.PASSED
         return outcomes.Preflighted(policies, verdict, blocked)
 
-    def _start(self, action: actions.Start, host: kinds.Host, engine: Engine) -> outcomes.Outcome:
-        self._announce(Kind.STARTING, action.spec, action.reason.text)
-        engine.start(action.spec, self.launch(action.host, host))
-        self.journal.record(Kind.STARTED, journal.about(action.spec, action.reason.text))
+   def _start(self, action: actions.Start, host: kinds.Host, engine: Engine) -> outcomes.Outcome:
+        spec = action.spec
+        self._announce(Kind.STARTING, spec, action.reason.text)
+        issued = self.permits.issue(spec, self._facts(spec).preflight)
+        engine.start(spec, replace(self.launch(action.host, host), permit=issued.text))
+        detail: dict[str, Json] = {"permit": issued.serial}
+        self.journal.record(Kind.STARTED, journal.about(spec, action.reason.text, detail))
         return outcomes.Done()
 
     def _restart(self, action: actions.Restart, engine: Engine) -> outcomes.Outcome:
@@ -133,6 +137,7 @@ class Effects:
     def _remove(self, action: actions.Remove, engine: Engine) -> outcomes.Outcome:
         fields = _about_instance(action, engine)
         engine.remove(action.instance)
+        self.permits.forget(action.instance)
         self.journal.record(Kind.REMOVED, fields)
         return outcomes.Done()
 
@@ -147,10 +152,13 @@ class Effects:
         self.journal.record(Kind.REVERT_PUSHED, fields)
         return outcomes.Done(pushed.branch)
 
+    def _facts(self, spec: InstanceSpec) -> HostRollout:
+        """What is remembered of the deployment of `spec` on its host."""
+        return self.rollouts().get(spec.deployment, NO_ROLLOUT).on(spec.host)
+
     def _announce(self, kind: Kind, spec: InstanceSpec, reason: str) -> None:
         """Log an intent: before anything new it must succeed, before a repair it may wait."""
-        good = self.rollouts().get(spec.deployment)
-        last_good = good.on(spec.host).last_good if good is not None else None
+        last_good = self._facts(spec).last_good
         fields = journal.about(spec, reason)
         if last_good is not None and last_good.spec_hash == spec.spec_hash:
             self.journal.record(kind, fields)

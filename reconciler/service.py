@@ -20,8 +20,10 @@ from reconciler import (
     loop,
     memory,
     metrics,
+    permits,
     proposal,
     repo,
+    signing,
     source,
     state,
     statuses,
@@ -34,6 +36,7 @@ from registry import errors
 from registry.core import trustroot
 
 _LOOK_TIMEOUT_S = 10.0
+_DAY_S = 86400.0
 
 
 def run(path: Path, stop: threading.Event) -> None:
@@ -90,6 +93,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
                 ),
                 journal=written,
                 proposals=proposal.Proposals(repository),
+                permits=_permits(settings, folder, trust),
                 launch=_Launches(settings, registry, folder, trust).launch,
                 rollouts=remembered.rollouts,
             ),
@@ -102,6 +106,16 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
 def _repository(settings: config.Config, folder: Path) -> repo.Repository:
     return repo.Repository(
         settings.repository, branch=settings.branch, folder=folder, author=settings.author
+    )
+
+
+def _permits(settings: config.Config, folder: state.StateFolder, trust: str) -> permits.Permits:
+    return permits.Permits(
+        signing.load_or_create(folder),
+        folder,
+        trust=trustroot.parse(trust),
+        valid_s=settings.permit_days * _DAY_S,
+        clock=time.time,
     )
 
 

@@ -2,7 +2,8 @@
 
 `rollouts.json` is the memory of the planner, `checkpoint` the last log checkpoint this witness
 saw, `outbox/` the log events that the registry has not acknowledged yet, `tokens/` the secrets
-of hosts. A lock on the folder keeps a second reconciler out.
+of hosts, `permits/` what instances were handed last, `reconciler.pem` the key that signs those.
+A lock on the folder keeps a second reconciler out.
 """
 
 import fcntl
@@ -13,6 +14,8 @@ from reconciler.core import rollout
 from registry import errors
 from registry.core import canonical
 from registry.core.canonical import Json
+
+KEY_FILE = "reconciler.pem"
 
 
 def peek(path: Path) -> rollout.Rollouts:
@@ -28,7 +31,7 @@ class StateFolder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        for folder in (path, path / "outbox", path / "tokens"):
+        for folder in (path, path / "outbox", path / "tokens", path / "permits"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = (path / "lock").open("ab")
         try:
@@ -69,6 +72,26 @@ class StateFolder:
     def save_token(self, host: str, token: str) -> None:
         """Keep the token of `host`, readable by this user only."""
         self._write(f"tokens/{host}", token.encode())
+
+    def key(self) -> bytes | None:
+        """The private key that signs permits, PEM; None before the first start."""
+        return self._read(KEY_FILE)
+
+    def save_key(self, pem: bytes) -> None:
+        """Keep the key, readable by this user only."""
+        self._write(KEY_FILE, pem)
+
+    def permit(self, instance: str) -> bytes | None:
+        """The permit that `instance` was handed last, as JSON text."""
+        return self._read(f"permits/{instance}.json")
+
+    def save_permit(self, instance: str, text: bytes) -> None:
+        """Remember what `instance` is handed."""
+        self._write(f"permits/{instance}.json", text)
+
+    def drop_permit(self, instance: str) -> None:
+        """The instance is gone."""
+        (self._path / "permits" / f"{instance}.json").unlink(missing_ok=True)
 
     def post(self, event: dict[str, Json]) -> None:
         """Put `event` last in the outbox, under its `id`."""

@@ -201,6 +201,30 @@ class LogForked(IntegrityError):
     code = "log_forked"
 
 
+class PermitRefused(IntegrityError):
+    """A permit is for another host, deployment or version, or is not a permit at all."""
+
+    code = "permit_refused"
+
+
+class PermitMissing(PermitRefused):
+    """The trust root lists reconcilers, and none of them has permitted this host to serve this."""
+
+    code = "permit_missing"
+
+
+class PermitExpired(PermitRefused):
+    """A permit to serve what this host has not served before is too old."""
+
+    code = "permit_expired"
+
+
+class CommitRefused(IntegrityError):
+    """A Git commit is not signed as it must be, or does not go on from the last good one."""
+
+    code = "commit_refused"
+
+
 class Unavailable(PlimsollError):
     """A part this one needs did not answer; trying again later may help."""
 

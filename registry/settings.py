@@ -129,6 +129,14 @@ class Settings:
         return self.publishers or self.data_dir / "publishers.json"
 
     @property
+    def reconcilers_file(self) -> Path:
+        """Whose permits hosts believe: {"reconcilers": [{"name", "publicKey"}]}, read at each use.
+
+        Without the file hosts load whatever else is in order, without a permit.
+        """
+        return self.publishers_file.with_name("reconcilers.json")
+
+    @property
     def admin_token_file(self) -> Path:
         """The token that the first start mints, mode 0600."""
         return self.data_dir / "admin.token"

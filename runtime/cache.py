@@ -1,6 +1,7 @@
 """The last-known-good cache: verified versions on disk, by digest, for starts without a registry.
 
     versions/<hex>/envelope.json and files/...   whole and once verified, but never trusted again
+    permits/<hex>.<deployment>.json              under which it was first loaded here
     incoming/<hex>/...                           a pull under way, or one that was cut off
     locks/<hex>.pull, locks/<hex>.use            flock: several runtimes of a host share one cache
 
@@ -21,10 +22,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from registry.core import envelope
+from registry.core.checks import Check
 from registry.core.envelope import Refused, Verified, Wanted
 from registry.core.oms import File
 from registry.core.trustroot import TrustRoot
 from runtime import durable
+from runtime.permits import Permits
 
 _ABANDONED_SECONDS = 24 * 3600
 
@@ -46,6 +49,7 @@ class Cache:
         self._keep = keep
         for name in ("versions", "incoming", "locks"):
             (root / name).mkdir(parents=True, exist_ok=True)
+        self.permits = Permits(root / "permits")
 
     def free_bytes(self) -> int:
         """Room on the cache's disk."""
@@ -76,13 +80,14 @@ class Cache:
         try:
             document = (folder / "envelope.json").read_bytes()
         except OSError as error:
-            return Refused("integrity", f"cached envelope cannot be read: {error.strerror}")
+            said = f"cached envelope cannot be read: {error.strerror}"
+            return Refused("integrity", said, Check.ENVELOPE)
         found = envelope.verify(document, trust, wanted)
         if isinstance(found, Refused):
-            return Refused(found.code, f"cached copy: {found.reason}")
+            return Refused(found.code, f"cached copy: {found.reason}", found.check)
         wrong = _difference(folder / "files", found.files)
         if wrong:
-            return Refused("digest_mismatch", f"cached copy: {wrong}")
+            return Refused("digest_mismatch", f"cached copy: {wrong}", Check.FILES)
         os.utime(folder)
         return Copy(found, folder / "files", self._lease(wanted.digest))
 
@@ -121,6 +126,7 @@ class Cache:
         for folder in (self._root / "incoming").iterdir():
             if folder.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
                 self._remove_unless_locked(folder, "pull")
+        self.permits.forget_all_but({folder.name for folder in (self._root / "versions").iterdir()})
 
     def _remove_unless_locked(self, folder: Path, kind: str) -> None:
         with self._lock(folder.name, kind) as lock, suppress(BlockingIOError):

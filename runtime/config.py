@@ -18,13 +18,18 @@ FORMATS = ("onnx", "saved_model")
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One version to serve. `active` says whether requests that name no version go to it."""
+    """One version to serve. `active` says whether requests that name no version go to it.
+
+    `permit` is the reconciler's, as canonical JSON, and empty where none was handed over.
+    """
 
     model: str
     version: int
     digest: str
     format: str
     active: bool
+    deployment: str = ""
+    permit: str = ""
 
     @property
     def wanted(self) -> envelope.Wanted:
@@ -67,7 +72,7 @@ _FIELDS = {
     "listen", "cache", "registry", "tokenFile", "trustFile", "host", "models",
     "controlTokenFile", "limits",
 }  # fmt: skip
-_PIN_FIELDS = {"model", "version", "digest", "format", "active"}
+_PIN_FIELDS = {"model", "version", "digest", "format", "active", "deployment", "permit"}
 _LIMIT_FIELDS = {
     "bodyBytes": "body_bytes",
     "deadlineSeconds": "deadline_seconds",
@@ -143,7 +148,22 @@ def pin(item: dict[str, Json], *, what: str) -> Pin:
     except InvalidInput as error:
         raise InvalidInput(f"{what}: {error.detail}", fix=error.fix) from error
     model = names.slug(fields.text(item, "model", what=what), what=f"{what}: 'model'")
-    return Pin(model, version, pinned, form, active)
+    return Pin(
+        model,
+        version,
+        pinned,
+        form,
+        active,
+        fields.text(item, "deployment", what=what) if "deployment" in item else "",
+        _permit(item, what),
+    )
+
+
+def _permit(item: dict[str, Json], what: str) -> str:
+    """Whether it is any good is asked when the version is loaded, not here."""
+    if item.get("permit") is None:
+        return ""
+    return canonical.encode(fields.mapping(item, "permit", what=what)).decode()
 
 
 def _limits(document: dict[str, Json], what: str) -> Limits:
@@ -204,7 +224,13 @@ def _document(config: Config) -> dict[str, Json]:
         "tokenFile": str(config.token_file),
         "trustFile": str(config.trust_file),
         "host": config.host,
-        "models": [dataclasses.asdict(pin) for pin in config.models],
+        "models": [_pin_document(pin) for pin in config.models],
         "controlTokenFile": None if control is None else str(control),
         "limits": {name: getattr(config.limits, field) for name, field in _LIMIT_FIELDS.items()},
     }
+
+
+def _pin_document(pin: Pin) -> dict[str, Json]:
+    document: dict[str, Json] = dataclasses.asdict(pin)
+    permit = canonical.decode_object(pin.permit, what="permit") if pin.permit else None
+    return {**document, "permit": permit}

@@ -5,6 +5,7 @@ was asked for last. Without `controlTokenFile` none of these paths exist.
 """
 
 import asyncio
+import dataclasses
 import hmac
 import re
 from collections.abc import Awaitable, Callable
@@ -70,18 +71,18 @@ class Control:
             {**document, "model": model, "version": version, "active": False}, what="body"
         )
         slot = self._serving.table.get(model, version)
-        if slot is not None and slot.pin.digest != pin.digest:
+        if slot is None:
+            await self._persist((*self._config.models, pin))
+            return self._described(202, self._serving.begin(pin))
+        if slot.pin.digest != pin.digest:
             raise errors.Conflict(
                 f"{model}@{version} is here as {slot.pin.digest}",
                 fix="a version never changes its digest: pin the one that was published",
             )
-        if slot is None or slot.state is State.REFUSED:
-            if slot is None:
-                await self._persist((*self._config.models, pin))
-            else:
-                await self._serving.end(slot)
-                pin = slot.pin
-            slot = self._serving.begin(pin)
+        await self._persist(_with_permit(self._config.models, pin))
+        if slot.state is State.REFUSED:
+            await self._serving.end(slot)
+            slot = self._serving.begin(_permitted(slot.pin, pin))
         return self._described(202, slot)
 
     async def _activate(self, model: str, version: int) -> Answer:
@@ -168,14 +169,28 @@ def described(serving: Serving, slot: Slot) -> dict[str, object]:
         "digest": slot.pin.digest,
         "state": str(slot.state),
         "reason": slot.reason,
+        "check": slot.check,
+        "code": slot.code,
         "active": serving.table.is_active(slot),
     }
 
 
+def _permitted(known: Pin, handed: Pin) -> Pin:
+    """`known` under the permit just handed over; where there is none, under the old one."""
+    if not handed.permit:
+        return known
+    return dataclasses.replace(known, deployment=handed.deployment, permit=handed.permit)
+
+
+def _with_permit(models: tuple[Pin, ...], handed: Pin) -> tuple[Pin, ...]:
+    key = handed.model, handed.version
+    return tuple(
+        _permitted(pin, handed) if (pin.model, pin.version) == key else pin for pin in models
+    )
+
+
 def _with_active(models: tuple[Pin, ...], model: str, *, version: int | None) -> tuple[Pin, ...]:
     return tuple(
-        Pin(pin.model, pin.version, pin.digest, pin.format, pin.version == version)
-        if pin.model == model
-        else pin
+        dataclasses.replace(pin, active=pin.version == version) if pin.model == model else pin
         for pin in models
     )

@@ -32,7 +32,15 @@ class Events:
         self._queue: queue.Queue[dict[str, Json]] = queue.Queue(_WAITING)
         threading.Thread(target=self._post_forever, name="events", daemon=True).start()
 
-    def tell(self, kind: Kind, pin: Pin, *, occasion: str, reason: str = "") -> None:
+    def tell(
+        self,
+        kind: Kind,
+        pin: Pin,
+        *,
+        occasion: str,
+        reason: str = "",
+        detail: dict[str, Json] | None = None,
+    ) -> None:
         """Queue one event; returns at once."""
         said: dict[str, Json] = {
             "kind": kind,
@@ -40,7 +48,9 @@ class Events:
             "version": pin.version,
             "digest": pin.digest,
             "host": self._host,
+            "deployment": pin.deployment,
             "reason": reason,
+            "detail": detail or {},
         }
         named = canonical.encode({**said, "occasion": occasion})
         try:

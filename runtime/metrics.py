@@ -52,6 +52,12 @@ class Metrics:
             ("model", "result"),
             registry=self._own,
         )
+        self._refused = Counter(
+            "plimsoll_refusals",
+            "Versions that were not loaded, by the check that failed and its error.",
+            ("model", "check", "code"),
+            registry=self._own,
+        )
         self._own.register(_Versions(table))
         self._predictions: dict[tuple[str, int, int, str], _Prediction] = {}
 
@@ -68,6 +74,9 @@ class Metrics:
 
     def verified(self, model: str, result: str) -> None:
         self._verified.labels(model, result).inc()
+
+    def refused(self, model: str, check: str, code: str) -> None:
+        self._refused.labels(model, check, code).inc()
 
     def _prediction(self, pin: Pin, status: int, code: str) -> "_Prediction":
         version = str(pin.version)

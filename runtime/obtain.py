@@ -1,17 +1,21 @@
 """From a pin to verified files on this disk: the cached copy if it still verifies, else a pull.
 
-The order is the promise: the envelope is verified before any file is asked for, every file is
-compared before the version enters the cache, and nobody opens a file that is not in the cache.
+The order is the promise: envelope and permit are verified before any file is asked for, every
+file is compared before the version enters the cache, and nobody opens a file that is not in it.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from registry import errors
 from registry.core import envelope, trustroot
-from registry.core.envelope import Refused, Verified, Wanted
+from registry.core.checks import Check, CheckFailed, checking
+from registry.core.envelope import Refused, Verified
+from registry.core.permit import Claim
 from registry.core.trustroot import TrustRoot
 from runtime.cache import Cache, Copy
+from runtime.config import Pin
 from runtime.pull import Registry
 
 _SPARE_BYTES = 16 * 1024 * 1024
@@ -21,52 +25,81 @@ _SPARE_BYTES = 16 * 1024 * 1024
 class NotNow:
     """Nothing was proved wrong, but the version cannot be had now; trying again may help.
 
-    `discarded` is why a cached copy was thrown away in this attempt, empty if none was.
+    `discarded` is why a cached copy was thrown away in this attempt, None if none was.
     """
 
     reason: str
-    discarded: str
+    discarded: Refused | None
 
 
 def obtain(
-    wanted: Wanted, *, trust_file: Path, cache: Cache, registry: Registry
+    pin: Pin, *, host: str, trust_file: Path, cache: Cache, registry: Registry
 ) -> Copy | Refused | NotNow:
-    """Verified files of `wanted`, or why there are none."""
-    discarded = ""
+    """Verified files of `pin`, which `host` is permitted to load; or why there are none."""
+    discarded: Refused | None = None
     try:
-        trust = _trust(trust_file)
-        with cache.pulling(wanted.digest):
-            match cache.check(wanted, trust):
+        with checking(Check.TRUST_ROOT):
+            trust = _trust(trust_file)
+        with cache.pulling(pin.digest):
+            match cache.check(pin.wanted, trust):
                 case Copy() as copy:
-                    return copy
-                case Refused(_, reason):
-                    discarded = reason
-                    cache.discard(wanted.digest)
+                    return _permitted_copy(copy, pin, _Asking(host, trust, cache))
+                case Refused() as discarded:
+                    cache.discard(pin.digest)
                 case None:
                     pass
-            return _pulled(wanted, trust, cache=cache, registry=registry)
-    except (errors.IntegrityError, errors.InvalidInput, errors.NotFound) as error:
-        return Refused(error.code, error.detail)
+            return _pulled(pin, _Asking(host, trust, cache), registry)
+    except CheckFailed as failed:
+        return Refused(failed.cause.code, failed.cause.detail, failed.check)
     except errors.PlimsollError as error:
         return NotNow(error.detail, discarded)
     except OSError as error:
         return NotNow(f"the cache cannot be used: {error}", discarded)
 
 
-def _pulled(
-    wanted: Wanted, trust: TrustRoot, *, cache: Cache, registry: Registry
-) -> Copy | Refused:
-    document = registry.envelope(wanted)
-    found = envelope.verify(document, trust, wanted)
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """For which host, by whose word, with what kept here."""
+
+    host: str
+    trust: TrustRoot
+    cache: Cache
+
+    def require_permit(self, pin: Pin, verified: Verified) -> None:
+        with checking(Check.PERMIT):
+            self.cache.permits.admit(
+                Claim(self.host, pin.deployment, pin.wanted),
+                pin.permit,
+                trust=self.trust,
+                log_size=verified.checkpoint.size,
+                clock=datetime.now(UTC),
+            )
+
+
+def _permitted_copy(copy: Copy, pin: Pin, asking: _Asking) -> Copy:
+    try:
+        asking.require_permit(pin, copy.verified)
+    except BaseException:
+        copy.lease.close()
+        raise
+    return copy
+
+
+def _pulled(pin: Pin, asking: _Asking, registry: Registry) -> Copy | Refused:
+    with checking(Check.ENVELOPE):
+        document = registry.envelope(pin.wanted)
+    found = envelope.verify(document, asking.trust, pin.wanted)
     if isinstance(found, Refused):
         return found
-    _require_room(found, cache)
-    folder = cache.incoming(wanted.digest, found.files)
-    for file in found.files:
-        target = folder / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        registry.download(file, target)
-    return cache.admit(found, document)
+    asking.require_permit(pin, found)
+    _require_room(found, asking.cache)
+    folder = asking.cache.incoming(pin.digest, found.files)
+    with checking(Check.FILES):
+        for file in found.files:
+            target = folder / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            registry.download(file, target)
+    return asking.cache.admit(found, document)
 
 
 def _require_room(found: Verified, cache: Cache) -> None:

@@ -9,8 +9,11 @@ import logging
 import secrets
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 from registry import errors
+from registry.core.canonical import Json
+from registry.core.checks import Check
 from registry.core.entries import Kind
 from registry.core.envelope import Refused
 from runtime import obtain
@@ -120,11 +123,13 @@ class Serving:
         try:
             await self._bring_up(slot, occasion)
         except errors.PlimsollError as error:
-            self._refuse(slot, f"verified, but not loadable: {error.detail}", occasion=occasion)
+            said = f"verified, but not loadable: {error.detail}"
+            self._refuse(slot, Refused(error.code, said, Check.FORMAT), occasion=occasion)
         except Exception as error:  # noqa: BLE001  the boundary of this task
             # A defect of ours must not leave the version LOADING for ever, nor hide.
             _log.exception("bringing a version up failed", extra=_named(slot.pin))
-            self._refuse(slot, f"internal error: {error!r}", occasion=occasion)
+            refused = Refused("internal", f"internal error: {error!r}", "")
+            self._refuse(slot, refused, occasion=occasion)
 
     async def _bring_up(self, slot: Slot, occasion: str) -> None:
         # The engine's import goes on while the files come; what it raises, opening raises again.
@@ -153,8 +158,9 @@ class Serving:
                     self.metrics.verified(slot.pin.model, "verified")
                     self._events.tell(Kind.VERIFIED, slot.pin, occasion=occasion)
                     return copy
-                case Refused(code, reason):
-                    self._refuse(slot, f"{code}: {reason}", occasion=occasion)
+                case Refused() as refused:
+                    said = f"{refused.code}: {refused.reason}"
+                    self._refuse(slot, replace(refused, reason=said), occasion=occasion)
                     return None
                 case NotNow(reason, discarded):
                     self._postpone(slot, reason, discarded=discarded, occasion=occasion)
@@ -164,7 +170,8 @@ class Serving:
 
     def _attempt(self, pin: Pin) -> Copy | Refused | NotNow:
         return obtain.obtain(
-            pin.wanted,
+            pin,
+            host=self._config.host,
             trust_file=self._config.trust_file,
             cache=self._cache,
             registry=self._registry,
@@ -174,27 +181,33 @@ class Serving:
         if slot.state is State.END:
             _close(slot)  # unloaded while it was loading
             return
-        slot.state, slot.reason = State.AVAILABLE, ""
+        slot.state, slot.reason, slot.check, slot.code = State.AVAILABLE, "", "", ""
         self._events.tell(Kind.LOADED, slot.pin, occasion=occasion)
         _log.info("available", extra=_named(slot.pin))
 
-    def _postpone(self, slot: Slot, reason: str, *, discarded: str, occasion: str) -> None:
+    def _postpone(
+        self, slot: Slot, reason: str, *, discarded: Refused | None, occasion: str
+    ) -> None:
         """Keep trying. A cached copy that lied is a refusal, even while a new pull is awaited."""
-        if discarded:
+        if discarded is not None:
             self._refuse(slot, discarded, occasion=occasion)
-        slot.reason = f"{discarded}; {reason}" if discarded else reason
+            reason = f"{discarded.reason}; {reason}"
+        slot.reason = reason
         _log.warning("waiting", extra={**_named(slot.pin), "reason": slot.reason})
 
-    def _refuse(self, slot: Slot, reason: str, *, occasion: str) -> None:
-        reason = reason[:_LONGEST_REASON]
+    def _refuse(self, slot: Slot, refused: Refused, *, occasion: str) -> None:
+        reason = refused.reason[:_LONGEST_REASON]
         if slot.copy is not None:
             slot.copy.lease.close()
             slot.copy = None
         if slot.state is not State.END:
             slot.state, slot.reason = State.REFUSED, reason
+            slot.check, slot.code = refused.check, refused.code
         self.metrics.verified(slot.pin.model, "refused")
-        self._events.tell(Kind.REFUSED, slot.pin, occasion=occasion, reason=reason)
-        _log.error("refused", extra={**_named(slot.pin), "reason": reason})
+        self.metrics.refused(slot.pin.model, refused.check or "none", refused.code)
+        failed: dict[str, Json] = {"check": refused.check, "code": refused.code}
+        self._events.tell(Kind.REFUSED, slot.pin, occasion=occasion, reason=reason, detail=failed)
+        _log.error("refused", extra={**_named(slot.pin), **failed, "reason": reason})
 
 
 def _close(slot: Slot) -> None:

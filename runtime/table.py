@@ -24,11 +24,16 @@ class State(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """One version. `backend` and `copy` are set while it is AVAILABLE or drains after that."""
+    """One version. `backend` and `copy` are set while it is AVAILABLE or drains after that.
+
+    `check` and `code` say which check refused it, and with which error.
+    """
 
     pin: Pin
     state: State = State.LOADING
     reason: str = ""
+    check: str = ""
+    code: str = ""
     backend: Backend | None = None
     copy: Copy | None = None
     in_flight: int = 0

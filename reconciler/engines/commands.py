@@ -100,6 +100,8 @@ def launch_files(spec: InstanceSpec, launch: Launch) -> dict[str, bytes]:
                 "digest": spec.digest,
                 "format": spec.format,
                 "active": True,
+                "deployment": spec.deployment,
+                "permit": json.loads(launch.permit) if launch.permit else None,
             }
         ],
         "controlTokenFile": None,

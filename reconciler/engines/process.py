@@ -84,14 +84,14 @@ class ProcessEngine:
             if known.specs.get(spec.name) != spec:
                 specs = {**known.specs, spec.name: spec}
                 records.write(self._records, dataclasses.replace(known, specs=specs))
-            self._load(spec)
+            self._load(spec, launch.permit)
 
     def restart(self, instance: str) -> None:
         with self._changing:
             spec = self._known(instance)
             if self._process.pid() is None:
                 self._run()
-                self._load(spec)
+                self._load(spec, "")
             elif self._seen(instance).phase is Phase.CREATED:
                 raise errors.EngineRefused(
                     f"{instance} was recorded but never loaded", fix="start it again from its spec"
@@ -190,8 +190,11 @@ class ProcessEngine:
             "controlTokenFile": str(self._state / "control-token"),
         }
 
-    def _load(self, spec: InstanceSpec) -> None:
-        pin = {"digest": spec.digest, "format": spec.format}
+    def _load(self, spec: InstanceSpec, permit: str) -> None:
+        """Without a permit the one that the runtime has on file stands."""
+        pin = {"digest": spec.digest, "format": spec.format, "deployment": spec.deployment}
+        if permit:
+            pin["permit"] = json.loads(permit)
         self._ask("PUT", _path(spec), json.dumps(pin).encode())
 
     def _unload(self, spec: InstanceSpec) -> None:

@@ -27,11 +27,13 @@ class Launch:
 
     `registry_url` is the registry as seen from the host. `token` and `trust` (the trust root,
     JSON text) are secrets of this host: they go into files, never into environment or labels.
+    `permit` is the reconciler's signed word that this host may serve this, as JSON text.
     """
 
     registry_url: str
     token: str
     trust: str
+    permit: str = ""
 
 
 class Engine(Protocol):

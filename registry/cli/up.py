@@ -4,10 +4,12 @@ The registry knows no reconciler: whatever is installed under the entry points
 `plimsoll.services` runs beside it, in a thread each, until the process is told to stop.
 """
 
+import json
 import os
 import signal
 import threading
 import tomllib
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +17,7 @@ from typing import Annotated
 import typer
 
 from registry import errors
+from registry.settings import Settings
 
 app = typer.Typer()
 
@@ -32,6 +35,7 @@ def up(
 
     logs.configure()
     settings = configuration.load(config)
+    _introduce_reconciler(config, settings)
     server = Server(settings)
     server.start()
     failures: list[BaseException] = []
@@ -71,14 +75,37 @@ def _start(
     return thread
 
 
+def _introduce_reconciler(config: Path, settings: Settings) -> None:
+    """At the first start: make the reconciler's key, and let the trust root list it.
+
+    Never again afterwards: a key that somebody has taken off the list stays off.
+    """
+    from registry.trust import keys  # noqa: PLC0415  heavy
+
+    listed = settings.reconcilers_file
+    if listed.exists():
+        return
+    folder = config.resolve().parent / str(_reconciler(config).get("state", "reconciler"))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key = keys.load_or_create_signing_key(folder / "reconciler.pem")
+    listed.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    document = {"reconcilers": [{"name": "reconciler", "publicKey": key.public_pem}]}
+    with suppress(FileExistsError):
+        keys.write_new(listed, json.dumps(document, indent=2).encode() + b"\n")
+
+
+def _reconciler(config: Path) -> dict[str, object]:
+    table = tomllib.loads(config.read_text(encoding="utf-8")).get("reconciler")
+    if not isinstance(table, dict):
+        raise errors.InvalidConfig(f"{config}: the table [reconciler] is missing")
+    return table
+
+
 def _provide_token(config: Path, address: str, admin_token_file: Path) -> None:
     """Mint the reconciler's own token at the first start: it never needs the admin's."""
     from registry.cli.client import Client  # noqa: PLC0415  heavy
 
-    table = tomllib.loads(config.read_text(encoding="utf-8")).get("reconciler")
-    if not isinstance(table, dict):
-        raise errors.InvalidConfig(f"{config}: the table [reconciler] is missing")
-    path = config.resolve().parent / str(table.get("token_file", "reconciler.token"))
+    path = config.resolve().parent / str(_reconciler(config).get("token_file", "reconciler.token"))
     if path.exists():
         return
     with Client(address, admin_token_file.read_text().strip()) as client:

@@ -6,6 +6,7 @@ authorities it trusts. A bundle says by a key's hint or by a certificate chain w
 never by both.
 """
 
+import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -106,6 +107,24 @@ def pae(payload: bytes, payload_type: str = PAYLOAD_TYPE) -> bytes:
         len(payload),
         payload,
     )
+
+
+def bundle(payload: bytes, signature: bytes, *, hint: str) -> dict[str, Json]:
+    """A Sigstore bundle around a signature over `pae(payload)` by the key that `hint` names."""
+    return bundle_by(payload, signature, {"publicKey": {"hint": hint}})
+
+
+def bundle_by(payload: bytes, signature: bytes, signer: dict[str, Json]) -> dict[str, Json]:
+    """Like `bundle`; `signer` is the verification material that says who signed."""
+    return {
+        "mediaType": MEDIA_TYPE,
+        "verificationMaterial": signer | {"tlogEntries": []},
+        "dsseEnvelope": {
+            "payload": base64.b64encode(payload).decode("ascii"),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [{"sig": base64.b64encode(signature).decode("ascii"), "keyid": ""}],
+        },
+    }
 
 
 def verify(

@@ -25,9 +25,10 @@ from registry.core import (
     weighing,
 )
 from registry.core.canonical import Json
+from registry.core.checks import Check, CheckFailed, checking
 from registry.core.oms import File
 from registry.core.trustroot import TrustRoot
-from registry.errors import IntegrityError, InvalidInput, Quarantined
+from registry.errors import IntegrityError
 
 _WHAT = "pull envelope"
 # The field below has the module's name.
@@ -72,10 +73,11 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A check failed; `code` is the error's stable code, `reason` its sentence."""
+    """`check` failed; `code` is the error's stable code, `reason` its sentence."""
 
     code: str
     reason: str
+    check: str = Check.ENVELOPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,47 +123,62 @@ def encode(wanted: Wanted, parts: Parts) -> bytes:
 def verify(envelope: bytes, trust: TrustRoot, wanted: Wanted) -> Verified | Refused:
     """Whether `envelope` proves that `wanted` may be served, and by which files."""
     try:
-        return _verified(_parse(envelope), trust, wanted)
-    except (IntegrityError, InvalidInput, Quarantined) as error:
-        return Refused(error.code, error.detail)
+        with checking(Check.ENVELOPE):
+            return _verified(_parse(envelope), trust, wanted)
+    except CheckFailed as failed:
+        return Refused(failed.cause.code, failed.cause.detail, failed.check)
 
 
 def _verified(parts: Parts, trust: TrustRoot, wanted: Wanted) -> Verified:
-    actual = digest.of(parts.manifest)
-    if actual != wanted.digest:
-        raise IntegrityError(f"the manifest's digest is {actual}, pinned is {wanted.digest}")
-    said = statement.verify(parts.registry_bundle, *trust.registry_at(parts.index))
-    if (said.model, said.version, said.digest) != (wanted.model, wanted.version, wanted.digest):
-        raise IntegrityError(
-            f"the registry vouches for {said.model}@{said.version}, "
-            f"wanted is {wanted.model}@{wanted.version}"
+    with checking(Check.MANIFEST):
+        actual = digest.of(parts.manifest)
+        if actual != wanted.digest:
+            raise IntegrityError(f"the manifest's digest is {actual}, pinned is {wanted.digest}")
+        contents = manifest.parse(parts.manifest)
+    with checking(Check.REGISTRY):
+        said = statement.verify(parts.registry_bundle, *trust.registry_at(parts.index))
+        _require_vouched(said, wanted)
+    with checking(Check.LOG):
+        checkpoint, entry = _logged(parts, trust, wanted)
+    with checking(Check.PUBLISHER):
+        by = trust.publishers_at(parts.index), trust.certified(parts.index, entry.time)
+        publisher = dsse.verify(parts.publisher_bundle, *by)
+        oms.require_files(publisher.payload, contents.files)
+        if publisher.signer != said.publisher:
+            raise IntegrityError(
+                f"signed by {publisher.signer!r}, the registry recorded {said.publisher!r}"
+            )
+    with checking(Check.EVIDENCE):
+        about = evidence.Subject(wanted.model, wanted.version, wanted.digest, contents.files)
+        weighed = weighing.weigh(
+            parts.evidence, about, trust, checkpoint=checkpoint, publisher=publisher
         )
+        licence = _licence(parts.config, contents)
+    return Verified(
+        wanted, said.format, contents.files, publisher.signer, parts.index, checkpoint,
+        weighed.signers, weighed.evidence, weighed.ignored, licence, said.scan,
+    )  # fmt: skip
+
+
+def _logged(
+    parts: Parts, trust: TrustRoot, wanted: Wanted
+) -> tuple[note.Checkpoint, entries.Entry]:
+    """The checkpoint and the publication in it; when that was says which keys count."""
     checkpoint = note.verify_checkpoint(parts.checkpoint, trust.log)
     merkle.check_inclusion(
         parts.leaf, parts.index, checkpoint.size, proof=parts.proof, expected_root=checkpoint.root
     )
     entry = entries.decode(parts.leaf)
     _require_published(entry, wanted)
-    contents = manifest.parse(parts.manifest)
-    publisher = dsse.verify(
-        parts.publisher_bundle,
-        trust.publishers_at(parts.index),
-        trust.certified(parts.index, entry.time),
-    )
-    oms.require_files(publisher.payload, contents.files)
-    if publisher.signer != said.publisher:
+    return checkpoint, entry
+
+
+def _require_vouched(said: statement.Version, wanted: Wanted) -> None:
+    if (said.model, said.version, said.digest) != (wanted.model, wanted.version, wanted.digest):
         raise IntegrityError(
-            f"signed by {publisher.signer!r}, the registry recorded {said.publisher!r}"
+            f"the registry vouches for {said.model}@{said.version}, "
+            f"wanted is {wanted.model}@{wanted.version}"
         )
-    about = evidence.Subject(wanted.model, wanted.version, wanted.digest, contents.files)
-    weighed = weighing.weigh(
-        parts.evidence, about, trust, checkpoint=checkpoint, publisher=publisher
-    )
-    return Verified(
-        wanted, said.format, contents.files, publisher.signer, parts.index, checkpoint,
-        weighed.signers, weighed.evidence, weighed.ignored, _licence(parts.config, contents),
-        said.scan,
-    )  # fmt: skip
 
 
 def _licence(config: bytes, contents: manifest.Manifest) -> str:

@@ -62,14 +62,5 @@ def _certificates(chain: Sequence[bytes]) -> dict[str, Json]:
 def _bundle(
     payload: bytes, key: SigningKey, material: dict[str, Json] | None = None
 ) -> dict[str, Json]:
-    signature = key.sign(dsse.pae(payload))
     by: dict[str, Json] = material or {"publicKey": {"hint": key.hint}}
-    return {
-        "mediaType": dsse.MEDIA_TYPE,
-        "verificationMaterial": by | {"tlogEntries": []},
-        "dsseEnvelope": {
-            "payload": base64.b64encode(payload).decode("ascii"),
-            "payloadType": dsse.PAYLOAD_TYPE,
-            "signatures": [{"sig": base64.b64encode(signature).decode("ascii"), "keyid": ""}],
-        },
-    }
+    return dsse.bundle_by(payload, key.sign(dsse.pae(payload)), by)

@@ -167,6 +167,8 @@ def _write_keys(registry: Registry, writer: Writer, *, with_keys: bool) -> None:
     writer.write("trust.json", canonical.encode(registry.trust_root().document()))
     if settings.publishers_file.exists():
         writer.write("publishers.json", settings.publishers_file.read_bytes())
+    if settings.reconcilers_file.exists():
+        writer.write("reconcilers.json", settings.reconcilers_file.read_bytes())
     if not with_keys:
         return
     for file in sorted((settings.data_dir / "keys").iterdir()):

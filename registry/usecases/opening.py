@@ -76,6 +76,7 @@ class Registry:
             publishers,
             dsse.signer(_NAME, self.signing_key.public_pem),
             self.log_name,
+            reconcilers=_listed(self.settings.reconcilers_file, "reconcilers"),
         )
 
     def close(self) -> None:
@@ -192,16 +193,20 @@ def _custodian_key(settings: Settings) -> SigningKey | None:
 
 
 def _publishers(file: Path) -> tuple[dsse.Signer, ...]:
+    return _listed(file, "publishers")
+
+
+def _listed(file: Path, role: str) -> tuple[dsse.Signer, ...]:
+    """The keys that `file` lists under `role`; nobody where there is no file."""
     try:
         content = file.read_bytes()
     except FileNotFoundError:
         return ()
     document = canonical.decode_object(content, what=str(file))
-    listed = fields.objects(document, "publishers", what=str(file))
     return tuple(
         dsse.signer(
             fields.text(item, "name", what=str(file)),
             fields.text(item, "publicKey", what=str(file)),
         )
-        for item in listed
+        for item in fields.objects(document, role, what=str(file))
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from registry.core import digest, entries, envelope, manifest, merkle, note, oms, statement
 from registry.core import trustroot as roots
-from registry.core.dsse import signer
+from registry.core.dsse import Signer, signer
 from registry.trust import keys, sign
 
 ORIGIN = "plimsoll.test/log"
@@ -30,6 +30,7 @@ class Publication:
     publisher: keys.SigningKey = field(default_factory=keys.generate_signing_key)
     registry: keys.SigningKey = field(default_factory=keys.generate_signing_key)
     log: keys.LogKey = field(default_factory=keys.generate_log_key)
+    reconcilers: tuple[Signer, ...] = ()
     others_before: int = 3
     others_after: int = 4
 
@@ -53,6 +54,7 @@ class Publication:
             publishers=(signer("alice", self.publisher.public_pem),),
             registry=signer("registry", self.registry.public_pem),
             log=note.LogKey(ORIGIN, self.log.public_raw),
+            reconcilers=self.reconcilers,
         )
 
     @property

@@ -21,7 +21,9 @@ SPEC = InstanceSpec(
     cpus=1.5,
     commit="c0ffee",
 )
-LAUNCH = Launch("http://registry:8080", "plm_secret", '{"log": "trust-root"}')
+LAUNCH = Launch(
+    "http://registry:8080", "plm_secret", '{"log": "trust-root"}', '{"signed": "by the reconciler"}'
+)
 FRONT = commands.IngressSpec(host="edge-1", image="traefik:v3.7", port=18080)
 
 
@@ -132,6 +134,8 @@ def test_the_runtime_is_told_what_to_serve_and_no_more() -> None:
                 "digest": SPEC.digest,
                 "format": "onnx",
                 "active": True,
+                "deployment": SPEC.deployment,
+                "permit": {"signed": "by the reconciler"},
             }
         ],
         "controlTokenFile": None,

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from registry.core import canonical
 from registry.core import digest as digests
+from registry.core.dsse import Signer
 from registry.trust import keys
 from tests.core.publication import Publication
 
@@ -23,6 +24,7 @@ class StandIn:
         self.publisher = keys.generate_signing_key()
         self.registry = keys.generate_signing_key()
         self.log = keys.generate_log_key()
+        self.reconcilers: tuple[Signer, ...] = ()
         self.envelopes: dict[tuple[str, int], bytes] = {}
         self.blobs: dict[str, bytes] = {}
         self.events: dict[str, dict[str, object]] = {}
@@ -50,7 +52,8 @@ class StandIn:
         self.released.set()
 
     def trust(self) -> bytes:
-        return canonical.encode(self.publication({"x": b"x"}).trust.document())
+        known = self.publication({"x": b"x"}, reconcilers=self.reconcilers)
+        return canonical.encode(known.trust.document())
 
     @contextmanager
     def answering(self, port: int = 0, *, address: str = "127.0.0.1") -> Iterator[None]:
