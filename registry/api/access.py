@@ -48,6 +48,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "PUT /v1/uploads/{upload}": _PUBLISHERS,
     "DELETE /v1/uploads/{upload}": _PUBLISHERS,
     "POST /v1/blobs": _PUBLISHERS,
+    "POST /v1/missing-blobs": _PUBLISHERS,
     "GET /v1/blobs/{digest}": _ALL,
     "HEAD /v1/blobs/{digest}": _ALL,
     "GET /v1/versions": _ALL,

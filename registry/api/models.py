@@ -74,6 +74,7 @@ def publish_version(
         format=new.format,
         files=_files(new.files),
         publisher_bundle=new.publisher_bundle,
+        signature=wire_models.signature_of(new),
         facts=wire_models.facts_of(new.metadata),
         variant=new.variant,
     )
@@ -119,6 +120,7 @@ def add_variant(
         format=new.format,
         files=_files(new.files),
         publisher_bundle=new.publisher_bundle,
+        signature=wire_models.signature_of(new),
         variant=new.variant,
     )
     return _answer(publish.add_variant(registry, draft, caller), answer)

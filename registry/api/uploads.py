@@ -14,7 +14,9 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from registry import errors
+from registry.api import wire
 from registry.api.access import Opened
+from registry.core import digest as digests
 from registry.core.canonical import Json
 from registry.store.uploads import Direct, Stored
 from registry.usecases import batches, transfers
@@ -57,6 +59,14 @@ async def several(request: Request, registry: Opened) -> dict[str, list[dict[str
     """Each one preceded by a line: its digest, a space, its size. At most 8 MiB each."""
     stored = await batches.take(registry, request.stream())
     return {"blobs": [{"digest": one.digest, "size": one.size} for one in stored]}
+
+
+@router.post("/v1/missing-blobs", summary="Which of these blobs have to be uploaded")
+def missing(registry: Opened, asked: wire.Digests) -> wire.Digests:
+    """What is not in the answer is here already."""
+    for digest in asked.digests:
+        digests.parse(digest)
+    return wire.Digests(digests=transfers.absent(registry, asked.digests))
 
 
 @router.get("/v1/uploads/{upload}", status_code=204, summary="Ask how far an upload has come")

@@ -18,6 +18,10 @@ class Document(BaseModel):
     )
 
 
+class Digests(Document):
+    digests: Annotated[list[str], Field(max_length=10_000)]
+
+
 class AliasMove(Document):
     """`expected` is where the mover believes the alias points, 0 for nowhere."""
 

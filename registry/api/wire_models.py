@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from registry.api.wire import Document
-from registry.core import facts
+from registry.core import facts, tensors
 from registry.core.facts import Dataset, Facts, Parent, Relation
 from registry.db import tables, whole
 from registry.usecases.catalogue import Overview
@@ -61,20 +61,22 @@ class NewMetadata(Metadata):
     card: str = ""
 
 
-class NewVersion(Document):
-    version: int | None = None
-    format: Annotated[str, Field(max_length=32)]
-    variant: Annotated[str, Field(max_length=64)] = ""
-    files: list[FileEntry]
-    publisher_bundle: dict[str, Any]
-    metadata: NewMetadata = NewMetadata()
-
-
 class NewVariant(Document):
+    """`signature` says what the files do not: inputs and outputs, each with name, dtype, shape.
+
+    Of a shape, null is a free size, and a shape of null a free rank.
+    """
+
     format: Annotated[str, Field(max_length=32)]
     variant: Annotated[str, Field(max_length=64)] = ""
     files: list[FileEntry]
     publisher_bundle: dict[str, Any]
+    signature: dict[str, Any] | None = None
+
+
+class NewVersion(NewVariant):
+    version: int | None = None
+    metadata: NewMetadata = NewMetadata()
 
 
 class NewModel(Document):
@@ -195,6 +197,11 @@ def facts_of(said: NewMetadata) -> Facts:
             Parent(one.relation, one.model, one.version, one.reference) for one in said.derived_from
         ),
     )
+
+
+def signature_of(new: NewVariant) -> tensors.Signature | None:
+    """What the publisher says of inputs and outputs, if anything; raises InvalidInput."""
+    return None if new.signature is None else tensors.signature(new.signature)
 
 
 def version_document(row: tables.Version | whole.Version) -> VersionDocument:

@@ -20,6 +20,7 @@ from registry.core.canonical import Json
 ATTEMPTS = 4
 BLOCK = 1024 * 1024
 _PAGE = 1000
+_ASKED_AT_ONCE = 10_000
 _TIMEOUT = httpx2.Timeout(120.0, connect=5.0)
 _AGAIN = frozenset({502, 503, 504})
 
@@ -229,15 +230,16 @@ class Client:
         except httpx2.HTTPError as error:
             raise self.unreachable(error) from error
 
-    def has_blob(self, digest: str) -> bool:
-        """Whether the registry holds these bytes already."""
-        try:
-            answer = self.http.head(f"/v1/blobs/{digest}")
-        except httpx2.HTTPError as error:
-            raise self.unreachable(error) from error
-        if answer.status_code not in {200, 404}:
-            raise problem.error_from(answer.status_code, answer.content, what=self.url)
-        return answer.status_code == 200
+    def missing_blobs(self, digests: Sequence[str]) -> set[str]:
+        """Those whose bytes the registry does not hold yet."""
+        found: set[str] = set()
+        for start in range(0, len(digests), _ASKED_AT_ONCE):
+            asked: list[Json] = list(digests[start : start + _ASKED_AT_ONCE])
+            answer = self.call("POST", "/v1/missing-blobs", canonical.encode({"digests": asked}))
+            document = canonical.decode_object(answer.content, what="missing blobs")
+            listed = fields.sequence(document, "digests", what="missing blobs")
+            found |= {str(digest) for digest in listed}
+        return found
 
     def call(
         self,

@@ -31,13 +31,21 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What the publisher says of the files; `tensors` only where the files themselves do not."""
+
+    metadata: dict[str, Json]
+    tensors: dict[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """What shall be published: which files, as what, and what is said of it."""
 
     wanted: Wanted
     format: str
     files: tuple[File, ...]
-    metadata: dict[str, Json]
+    said: Said
 
 
 Name = Annotated[str, typer.Argument(help="The model's name.", metavar="NAME")]
@@ -57,6 +65,13 @@ VariantOf = Annotated[
     typer.Option(min=1, help="Add these files to this version, as another variant of it."),
 ]
 Variant = Annotated[str, typer.Option(help="The variant's name; without it, the format's.")]
+Tensors = Annotated[
+    Path | None,
+    typer.Option(
+        help="JSON file that says inputs and outputs where the model does not: "
+        '{"inputs": [{"name", "dtype", "shape"}], "outputs": [...]}.'
+    ),
+]
 
 
 @app.command()
@@ -68,6 +83,7 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
     variant_of: VariantOf = None,
     variant: Variant = "",
     model_format: Format = None,
+    tensors: Tensors = None,
     description: saying.Description = "",
     commit: saying.Commit = "",
     repository: saying.Repository = "",
@@ -99,11 +115,12 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
     )
     wanted = Wanted(names.slug(name), version, variant_of, variant, model_format)
     _require_consistent(wanted, metadata)
-    _print(_push(wanted, metadata, path, key, options.Access(server, token_file)), form)
+    said = Said(metadata, None if tensors is None else saying.tensors(tensors))
+    _print(_push(wanted, said, path, key, options.Access(server, token_file)), form)
 
 
 def _push(
-    wanted: Wanted, metadata: dict[str, Json], path: Path, key: Path, access: options.Access
+    wanted: Wanted, said: Said, path: Path, key: Path, access: options.Access
 ) -> dict[str, Json]:
     from registry.cli import uploading  # noqa: PLC0415  heavy
     from registry.formats import detect  # noqa: PLC0415
@@ -115,7 +132,7 @@ def _push(
     found, _ = detect.head(places, wanted.format)
     with progress.of_bytes("hashing", total) as advance:
         files = uploading.hash_files(places, advance)
-    draft = Draft(wanted, found, files, metadata)
+    draft = Draft(wanted, found, files, said)
     with options.connect(access.server, access.token_file) as client:
         published = _published_before(client, draft)
         if published is None:
@@ -130,7 +147,7 @@ def _publish(client: "Client", draft: Draft, key: "SigningKey") -> dict[str, Jso
     wanted = draft.wanted
     if wanted.variant_of is not None:
         return client.add_variant(wanted.model, wanted.variant_of, document)
-    document |= {"version": wanted.version, "metadata": draft.metadata}
+    document |= {"version": wanted.version, "metadata": draft.said.metadata}
     return client.publish(wanted.model, document)
 
 
@@ -167,6 +184,7 @@ def _document(draft: Draft, key: "SigningKey") -> dict[str, Json]:
         "variant": draft.wanted.variant,
         "files": listed,
         "publisherBundle": sign.sign_model(draft.wanted.model, draft.files, key),
+        "signature": draft.said.tensors,
     }
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from registry import errors
-from registry.core import facts, names
+from registry.core import canonical, facts, names
+from registry.core import tensors as signatures
 from registry.core.canonical import Json
 from registry.core.facts import Relation
 
@@ -84,6 +85,17 @@ def card(path: Path | None) -> str:
         raise errors.InvalidInput(
             f"{path}: the model card cannot be read: {error}", fix="name a UTF-8 text file"
         ) from error
+
+
+def tensors(path: Path) -> dict[str, Json]:
+    """Inputs and outputs as a JSON file says them; raises InvalidInput."""
+    try:
+        document = canonical.decode_object(path.read_bytes(), what=str(path))
+    except OSError as error:
+        raise errors.InvalidInput(
+            f"{path}: cannot be read: {error.strerror}", fix="name a JSON file"
+        ) from error
+    return signatures.signature(document).document()
 
 
 def _pair(text: str, what: str, example: str) -> tuple[str, Json]:

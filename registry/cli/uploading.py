@@ -22,8 +22,11 @@ from registry.core import names, problem
 from registry.core.oms import File
 
 WORKERS = 4
-# What is smaller goes in one request: to send it again costs less than to remember where it was.
-_AT_ONCE = 2 * 1024 * 1024
+# What is smaller goes with others in one request: to send it again costs less than to remember
+# where it was.
+_SMALL = 2 * 1024 * 1024
+_BATCH_BYTES = 16 * 1024 * 1024
+_BATCH_FILES = 1000
 
 
 def collect(path: Path) -> dict[str, Path]:
@@ -56,10 +59,18 @@ def upload(
 ) -> None:
     """After this the registry holds every file. Bytes that it has already are not sent again."""
     by_digest = {file.digest: file for file in files}
+    missing = client.missing_blobs(list(by_digest))
+    wanted = [file for digest, file in by_digest.items() if digest in missing]
+    progress(sum(file.size for file in files) - sum(file.size for file in wanted))
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting = [
-            pool.submit(_upload_one, client, file, places[file.path], progress)
-            for file in by_digest.values()
+            pool.submit(_upload_large, client, file, places[file.path], progress)
+            for file in wanted
+            if file.size > _SMALL
+        ]
+        waiting += [
+            pool.submit(_upload_small, client, batch, places, progress)
+            for batch in _batches([file for file in wanted if file.size <= _SMALL])
         ]
         try:
             for one in waiting:
@@ -91,15 +102,34 @@ def _hash(path: str, local: Path, progress: Advance) -> File:
     return File(path, f"sha256:{hasher.hexdigest()}", size)
 
 
-def _upload_one(client: Client, file: File, local: Path, progress: Advance) -> None:
-    if client.has_blob(file.digest):
-        progress(file.size)
-    elif file.size <= _AT_ONCE:
-        path = f"/v1/uploads?digest={file.digest}"
-        client.call("POST", path, local.read_bytes(), media_type="application/octet-stream")
-        progress(file.size)
-    else:
-        _upload_large(client, file, local, progress)
+def _batches(files: Sequence[File]) -> Iterator[list[File]]:
+    """Small files, as many as go in one request."""
+    batch: list[File] = []
+    size = 0
+    for file in files:
+        if batch and (size + file.size > _BATCH_BYTES or len(batch) == _BATCH_FILES):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += file.size
+    if batch:
+        yield batch
+
+
+def _upload_small(
+    client: Client, batch: Sequence[File], places: dict[str, Path], progress: Advance
+) -> None:
+    parts: list[bytes] = []
+    for file in batch:
+        content = places[file.path].read_bytes()
+        if len(content) != file.size:
+            raise errors.DigestMismatch(
+                f"{places[file.path]}: changed while it was being pushed",
+                fix="push again when nothing writes to it",
+            )
+        parts += [f"{file.digest} {file.size}\n".encode(), content]
+    client.call("POST", "/v1/blobs", b"".join(parts), media_type="application/octet-stream")
+    progress(sum(file.size for file in batch))
 
 
 def _upload_large(client: Client, file: File, local: Path, progress: Advance) -> None:

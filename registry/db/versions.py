@@ -150,7 +150,7 @@ def version(session: Session, model_name: str, number: int) -> Version:
     """The bare row; raises NotFound, saying which part is missing."""
     found = find(session, model_name, number)
     if found is None:
-        raise _missing(session, model_name, number)
+        raise missing(session, model_name, number)
     return found
 
 
@@ -163,7 +163,7 @@ def whole(session: Session, model_name: str, number: int) -> Version:
         .execution_options(populate_existing=True)
     ).one_or_none()
     if found is None:
-        raise _missing(session, model_name, number)
+        raise missing(session, model_name, number)
     return found
 
 
@@ -232,7 +232,7 @@ def _values(row: Table) -> dict[str, object]:
     return {name: value for name, value in found.items() if name != "id" or value is not None}
 
 
-def _missing(session: Session, model_name: str, number: int) -> errors.NotFound:
+def missing(session: Session, model_name: str, number: int) -> errors.NotFound:
     model(session, model_name)
     return errors.NotFound(
         f"model {model_name!r} has no version {number}",

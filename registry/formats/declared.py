@@ -7,7 +7,11 @@ What the file does say is never overruled.
 from collections.abc import Sequence
 
 from registry import errors
+from registry.core import facts
 from registry.core.tensors import UNKNOWN, Signature, Tensor
+
+_COUNT = 1000
+_NAME = 1000
 
 
 def complete(found: Signature, said: Signature) -> Signature:
@@ -23,6 +27,10 @@ def complete(found: Signature, said: Signature) -> Signature:
 
 
 def _complete(found: Sequence[Tensor], said: Sequence[Tensor], role: str) -> tuple[Tensor, ...]:
+    if len(said) > _COUNT:
+        raise errors.InvalidInput(f"{len(said)} {role}", fix=f"at most {_COUNT} can be declared")
+    for tensor in said:
+        facts.require_text(tensor.name, what=f"the name of one of the {role}", limit=_NAME)
     names = [tensor.name for tensor in found]
     if found and names != [tensor.name for tensor in said]:
         raise errors.InvalidInput(

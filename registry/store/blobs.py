@@ -5,7 +5,7 @@ a copy damaged on disk is replaced by the good one. Reading gives the stored byt
 whoever reads checks the digest.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -45,6 +45,9 @@ class BlobStore(Protocol):
 
     def put(self, content: bytes, digest: str) -> None:
         """Store a small document. Durable on return."""
+
+    def put_all(self, contents: Mapping[str, bytes]) -> None:
+        """Store several, by digest. Durable on return; where it raises, some may be stored."""
 
     def read(self, digest: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """Bytes from `start` up to `stop`, in blocks of some MiB at most; raises NotFound."""

@@ -7,7 +7,7 @@ stalls is tried again.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from registry.store.blobs import BLOCK, Buffer
 from registry.store.objects import PIECE, Objects
 
 _AHEAD = 2
+_AT_ONCE = 8
 
 
 class BucketStore:
@@ -37,6 +38,12 @@ class BucketStore:
     def put(self, content: bytes, digest: str) -> None:
         if self.size(digest) != len(content):
             self.objects.put(key(digest), content)
+
+    def put_all(self, contents: Mapping[str, bytes]) -> None:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            putting = [pool.submit(self.put, contents[digest], digest) for digest in contents]
+            for one in putting:
+                one.result()
 
     def keep(self, digest: str, pieces: Iterable[Buffer], *, most: int) -> None:
         """Store what comes under this name, whatever it is; nothing where `pieces` raises."""

@@ -3,7 +3,7 @@
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,11 +31,27 @@ def move(source: Path, target: Path) -> None:
 
     A crash before the rename leaves the source, after it the target, never half of either.
     """
-    if not target.parent.is_dir():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sync_folder(target.parent.parent)
-    source.replace(target)
-    sync_folder(target.parent)
+    move_all({source: target})
+
+
+def move_all(targets: Mapping[Path, Path]) -> None:
+    """Move several, from key to value, each as `move` does; each folder is synced once."""
+    for source, target in targets.items():
+        if not target.parent.is_dir():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            sync_folder(target.parent.parent)
+        source.replace(target)
+    for folder in {target.parent for target in targets.values()}:
+        sync_folder(folder)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's content durable, whoever wrote it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ they are migrated. What is read is authentic, or it raises DecryptionFailed.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -119,6 +119,10 @@ class EncryptedStore:
 
     def put(self, content: bytes, digest: str) -> None:
         self.write([content], digest, most=len(content), claim=lambda _: None)
+
+    def put_all(self, contents: Mapping[str, bytes]) -> None:
+        for digest, content in contents.items():
+            self.put(content, digest)
 
     def write(self, pieces: Iterable[Buffer], digest: str, *, most: int, claim: Claim) -> Stored:
         """Encrypt what comes; raises DigestMismatch. Claim and key are there before the bytes."""

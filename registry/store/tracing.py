@@ -7,7 +7,7 @@ from opentelemetry.trace import SpanKind, Tracer
 
 from registry.store.blobs import BlobStore
 
-_CALLS = frozenset({"check", "delete", "local", "put", "size"})
+_CALLS = frozenset({"check", "delete", "local", "put", "put_all", "size"})
 
 
 def traced(blobs: BlobStore, tracer: Tracer) -> BlobStore:

@@ -1,14 +1,16 @@
 """Many small blobs in one request: a model of a hundred files is not a hundred round trips.
 
-Each blob is preceded by one line, its digest, a space, its size in bytes, a line feed. Each is
-kept by itself, as soon as it is here; what goes wrong with one takes nothing back from those
-before it, and sending all of them again is harmless.
+Each blob is preceded by one line, its digest, a space, its size in bytes, a line feed. They are
+kept in groups, one written while the next comes in: a group is claimed in one transaction and
+synced together. What goes wrong with a blob takes nothing back from those before it, and sending
+all of them again is harmless.
 """
 
 import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
 from registry import errors
 from registry.store.uploads import Stored
@@ -18,34 +20,59 @@ from registry.usecases.opening import Registry
 MOST_BYTES = 8 * 1024 * 1024
 MOST_BLOBS = 10_000
 
-_AT_ONCE = 8
+_GROUP_BYTES = 8 * 1024 * 1024
+_GROUP_BLOBS = 256
+_AT_ONCE = 2
 _HEADING = re.compile(rb"(sha256:[0-9a-f]{64}) ([0-9]{1,19})")
 _LONGEST = 128
 
 
+@dataclass(slots=True)
+class _Group:
+    """Blobs as they were announced, until there are enough of them."""
+
+    announced: list[tuple[str, bytes]] = field(default_factory=list)
+    size: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.size >= _GROUP_BYTES or len(self.announced) >= _GROUP_BLOBS
+
+    def add(self, digest: str, content: bytes) -> None:
+        self.announced.append((digest, content))
+        self.size += len(content)
+
+
 async def take(registry: Registry, stream: AsyncIterator[bytes]) -> list[Stored]:
     """Keep them all, durably; raises InvalidInput, TooLarge, DigestMismatch, StorageFull."""
-    reader = _Reader(stream)
-    busy: deque[asyncio.Task[Stored]] = deque()
+    reader, group, count = _Reader(stream), _Group(), 0
+    busy: deque[asyncio.Task[list[Stored]]] = deque()
     stored: list[Stored] = []
     try:
         while (heading := await reader.line()) is not None:
             digest, size = _parsed(heading)
-            if len(stored) + len(busy) == MOST_BLOBS:
+            count += 1
+            if count > MOST_BLOBS:
                 raise errors.TooLarge(f"a request has at most {MOST_BLOBS} blobs", fix="send two")
-            content = await reader.exactly(size)
-            busy.append(asyncio.create_task(_put(registry, content, digest)))
-            if len(busy) == _AT_ONCE:
-                stored.append(await busy.popleft())
-        while busy:
-            stored.append(await busy.popleft())
+            group.add(digest, await reader.exactly(size))
+            if group.is_full:
+                busy.append(_keeping(registry, group))
+                group = _Group()
+                if len(busy) == _AT_ONCE:
+                    stored += await busy.popleft()
     finally:
-        await asyncio.gather(*busy, return_exceptions=True)
+        busy.append(_keeping(registry, group))
+        # Also where the request broke off: what came whole is kept before anybody is told.
+        kept = await asyncio.gather(*busy, return_exceptions=True)
+    for one in kept:
+        if isinstance(one, BaseException):
+            raise one
+        stored += one
     return stored
 
 
-async def _put(registry: Registry, content: bytes, digest: str) -> Stored:
-    return await asyncio.to_thread(transfers.put, registry, content, digest)
+def _keeping(registry: Registry, group: _Group) -> asyncio.Task[list[Stored]]:
+    return asyncio.create_task(asyncio.to_thread(transfers.put_all, registry, group.announced))
 
 
 def _parsed(heading: bytes) -> tuple[str, int]:

@@ -7,7 +7,7 @@ from registry.core import entries
 from registry.core.entries import Entry
 from registry.db import aliases, log, reports, versions, whole
 from registry.db.engine import Session
-from registry.db.tables import Alias, Model, ModelTag, Version
+from registry.db.tables import Alias, Model, ModelTag
 from registry.db.tables_log import Deployment
 from registry.usecases import search
 from registry.usecases.opening import Registry
@@ -54,14 +54,16 @@ def overview(session: Session, found: Model) -> Overview:
     )
 
 
-def version(registry: Registry, name: str, number: int) -> Version:
+def version(registry: Registry, name: str, number: int) -> whole.Version:
     """With all that its document shows; raises NotFound. Not to be changed: others share it."""
     with registry.database.reading() as session:
         now = versions.identity(session, name, number)
-        known = registry.versions.get((now.id, now.updated_at)) if now else None
+        if now is None:
+            raise versions.missing(session, name, number)
+        known = registry.versions.get((now.id, now.updated_at))
         if known is not None:
             return known
-        found = versions.whole(session, name, number)
+        (found,) = whole.load(session, [now.id])
     registry.versions.put((found.id, found.updated_at), found)
     return found
 

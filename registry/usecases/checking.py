@@ -12,7 +12,9 @@ from registry.core import card, digest, facts, manifest, names, oms
 from registry.core.canonical import Json
 from registry.core.facts import Facts
 from registry.core.oms import File
+from registry.core.tensors import Signature
 from registry.db import blobs
+from registry.formats import declared
 from registry.formats.inspection import Inspection
 from registry.usecases import inspection, log, transfers
 from registry.usecases.opening import Registry
@@ -22,7 +24,8 @@ from registry.usecases.opening import Registry
 class Draft:
     """What a publisher asks for.
 
-    `version` None means the next one; `variant` empty means the one called like its format.
+    `version` None means the next one; `variant` empty means the one called like its format;
+    `signature` is what the publisher says of inputs and outputs, for what the files do not.
     """
 
     model: str
@@ -32,6 +35,7 @@ class Draft:
     publisher_bundle: dict[str, Json]
     facts: Facts = facts.NONE
     variant: str = ""
+    signature: Signature | None = None
 
     @property
     def variant_name(self) -> str:
@@ -54,7 +58,8 @@ def check(registry: Registry, draft: Draft) -> Checked:
     sound = require_form(registry, draft)
     claims = _claims(registry, sound)
     require_stored(registry, sound)
-    return Checked(sound, _publisher(registry, sound), _inspected(registry, sound), claims)
+    publisher = _publisher(registry, sound)
+    return Checked(sound, publisher, _completed(_inspected(registry, sound), sound), claims)
 
 
 def _publisher(registry: Registry, draft: Draft) -> str:
@@ -66,6 +71,13 @@ def _publisher(registry: Registry, draft: Draft) -> str:
         trust.publishers_at(index),
         trust.certified(index, log.stamp(datetime.now(UTC))),
     )
+
+
+def _completed(inspected: Inspection, draft: Draft) -> Inspection:
+    """With what the publisher says of inputs and outputs where the files do not."""
+    if draft.signature is None:
+        return inspected
+    return replace(inspected, signature=declared.complete(inspected.signature, draft.signature))
 
 
 def require_form(registry: Registry, draft: Draft) -> Draft:

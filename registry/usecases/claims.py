@@ -5,6 +5,7 @@ their bytes.
 """
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ from registry.db import log as log_rows
 from registry.db.engine import Database
 from registry.store.blobs import Stored
 
-_Waiting = list[tuple[Stored, Future[None]]]
+_Waiting = list[tuple[Sequence[Stored], Future[None]]]
 
 
 class Claims:
@@ -25,8 +26,8 @@ class Claims:
         self._list = threading.Lock()
         self._waiting: _Waiting = []
 
-    def make(self, stored: Stored) -> None:
-        """Returns once the claim is committed; raises what the database did."""
+    def make(self, *stored: Stored) -> None:
+        """Returns once the claims are committed; raises what the database did."""
         made: Future[None] = Future()
         with self._list:
             self._waiting.append((stored, made))
@@ -41,7 +42,7 @@ class Claims:
         try:
             with self._database.writing() as session:
                 log_rows.locked_head(session)
-                sizes = [(stored.digest, stored.size) for stored, _ in batch]
+                sizes = [(one.digest, one.size) for stored, _ in batch for one in stored]
                 blobs.claim(session, sizes, now=datetime.now(UTC))
                 session.commit()
         except BaseException as failure:  # noqa: BLE001  each of them raises it

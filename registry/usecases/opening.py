@@ -14,7 +14,7 @@ from registry.core import canonical, dsse, fields, merkle, note
 from registry.core.trustroot import TrustRoot
 from registry.db import engine, log, migrate
 from registry.db import keys as key_rows
-from registry.db.tables import Version
+from registry.db.whole import Version
 from registry.formats.inspection import Inspection, Inspector
 from registry.settings import Settings
 from registry.store import addresses, durable

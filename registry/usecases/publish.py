@@ -80,7 +80,7 @@ def add_variant(registry: Registry, draft: Draft, by: Caller) -> Published:
         )
     sound = checking.Draft(
         draft.model, number, draft.format, draft.files, draft.publisher_bundle, origin,
-        draft.variant,
+        draft.variant, draft.signature,
     )  # fmt: skip
     checked = checking.check(registry, sound)
     built = checking.build(sound, number)

@@ -7,11 +7,12 @@ refers to; a sweep finds both. Whoever refers to a blob checks the claim under t
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 from registry import errors
 from registry.core import digest as digests
+from registry.db import blobs as claimed
 from registry.store import uploads
 from registry.store.uploads import Direct, Stored
 from registry.usecases.opening import Registry
@@ -86,12 +87,36 @@ async def take(
 
 def put(registry: Registry, content: bytes, digest: str | None = None) -> Stored:
     """Keep a small document as a blob; raises DigestMismatch, TooLarge."""
-    uploads.require_room(len(content), registry.settings.limits.max_file_bytes)
-    stored = Stored(digests.of(content), len(content))
-    stored.require(digest)
+    stored = _proven(registry, content, digest)
     registry.claims.make(stored)
     registry.blobs.put(content, stored.digest)
     return stored
+
+
+def put_all(registry: Registry, announced: Sequence[tuple[str, bytes]]) -> list[Stored]:
+    """Keep each (digest, content) as a blob; raises DigestMismatch, after keeping those before."""
+    proven: list[Stored] = []
+    contents: dict[str, bytes] = {}
+    try:
+        for digest, content in announced:
+            proven.append(_proven(registry, content, digest))
+            contents[digest] = content
+    finally:
+        if proven:
+            registry.claims.make(*proven)
+            registry.blobs.put_all(contents)
+    return proven
+
+
+def absent(registry: Registry, wanted: Sequence[str]) -> list[str]:
+    """Those of `wanted` that have to be sent, in its order: the store is asked for known ones."""
+    with registry.database.reading() as session:
+        unclaimed = claimed.missing(session, wanted)
+    return [
+        digest
+        for digest in dict.fromkeys(wanted)
+        if digest in unclaimed or registry.blobs.size(digest) is None
+    ]
 
 
 def abort(registry: Registry, upload: str) -> None:
@@ -128,6 +153,13 @@ def direct(registry: Registry, upload: str, total: int) -> Direct | None:
     Finishing reads them from the store and checks the digest before they get their name.
     """
     return registry.uploads.direct(upload, total, _UPLOAD_FOR)
+
+
+def _proven(registry: Registry, content: bytes, digest: str | None) -> Stored:
+    uploads.require_room(len(content), registry.settings.limits.max_file_bytes)
+    stored = Stored(digests.of(content), len(content))
+    stored.require(digest)
+    return stored
 
 
 async def _beginning(stream: AsyncIterator[bytes]) -> tuple[bytes, bool]:

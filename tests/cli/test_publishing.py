@@ -1,6 +1,7 @@
 """`push`, `pull`, `model` and `alias` against a real registry."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from registry.cli.client import Client
 from registry.settings import Settings
 from registry.trust import keys
 from tests.cli.conftest import Run
-from tests.formats import onnx_models
+from tests.formats import onnx_models, safetensors_models
 
 
 def test_a_pushed_model_can_be_shown_verified_and_pulled(
@@ -54,6 +55,27 @@ def test_a_single_file_is_a_model_too(plimsoll: Run, tmp_path: Path):
     path.write_bytes(onnx_models.files()["model.onnx"])
     done = plimsoll("push", "digits", path, "-o", "json")
     assert [file["path"] for file in done.document["files"]] == ["digits.onnx"]
+
+
+def test_a_publisher_says_inputs_and_outputs_in_a_file(plimsoll: Run, tmp_path: Path):
+    path, tensors = tmp_path / "model.safetensors", tmp_path / "tensors.json"
+    path.write_bytes(safetensors_models.weights())
+    said = {"inputs": [{"name": "x", "dtype": "float32", "shape": [None, 4]}], "outputs": []}
+    tensors.write_text(json.dumps(said))
+    done = plimsoll("push", "digits", path, "--tensors", tensors, "-o", "json")
+    assert done.code == 0, done.err
+    assert done.document["signature"] == said
+
+
+def test_a_file_of_tensors_that_is_none_is_refused_before_anything_is_sent(
+    plimsoll: Run, model: Path, tmp_path: Path
+):
+    tensors = tmp_path / "tensors.json"
+    tensors.write_text("[]")
+    done = plimsoll("push", "digits", model, "--tensors", tensors)
+    assert (done.code, "tensors.json" in done.err) == (1, True)
+    missing = plimsoll("push", "digits", model, "--tensors", tmp_path / "none.json")
+    assert "none.json: cannot be read" in missing.err
 
 
 def test_a_repeated_push_makes_no_second_version(plimsoll: Run, model: Path):

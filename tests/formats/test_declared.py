@@ -34,6 +34,18 @@ def test_what_a_file_says_is_never_overruled(wrong: Tensor, expected: str):
     assert caught.value.fix
 
 
+@pytest.mark.parametrize("name", ["a\x00b", "n" * 1001])
+def test_a_name_that_no_database_keeps_is_refused(name: str):
+    with pytest.raises(errors.InvalidInput, match="the name of one of the inputs"):
+        declared.complete(NOTHING, Signature((Tensor(name, "float32", None),), ()))
+
+
+def test_there_is_an_end_to_how_many_can_be_declared():
+    many = tuple(Tensor(f"x{number}", "float32", None) for number in range(1001))
+    with pytest.raises(errors.InvalidInput, match="1001 outputs"):
+        declared.complete(NOTHING, Signature((), many))
+
+
 def test_a_size_that_the_file_knows_stays():
     known = Signature((Tensor("x", "float32", (None, 4)),), ())
     with pytest.raises(errors.InvalidInput, match=r"\[\?, 5\], the model x: float32\[\?, 4\]"):

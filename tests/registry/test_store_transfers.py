@@ -198,6 +198,19 @@ def test_of_many_blobs_those_before_a_wrong_one_are_kept(registry: Registry) -> 
     assert transfers.size(registry, DIGEST) is None
 
 
+def test_what_came_whole_before_a_request_broke_off_is_kept(registry: Registry) -> None:
+    with pytest.raises(errors.InvalidInput, match="ends 4 bytes before its last blob"):
+        take_all(registry, framed(b"before", DATA)[:-4])
+    assert set(registry.blobs.digests()) == set(rows(registry)) == {digest_of(b"before")}
+
+
+def test_blobs_beyond_one_group_are_all_kept(registry: Registry) -> None:
+    blobs = [str(number).encode() for number in range(600)]
+    stored = take_all(registry, framed(*blobs))
+    assert [one.digest for one in stored] == [digest_of(one) for one in blobs]
+    assert set(registry.blobs.digests()) == {digest_of(one) for one in blobs}
+
+
 def test_a_request_of_many_blobs_that_breaks_the_form_is_refused(registry: Registry) -> None:
     for content in (
         b"\n",

@@ -291,3 +291,21 @@ def test_many_small_blobs_go_up_in_one_request(server: Server, client: httpx2.Cl
     answer = client.post("/v1/blobs", content=content[:-1])
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
     assert spool_of(server) == []
+
+
+def test_what_is_here_need_not_be_sent(client: httpx2.Client) -> None:
+    upload(client, DATA)
+    other = digest_of(b"other")
+    answer = client.post("/v1/missing-blobs", json={"digests": [other, digest_of(DATA), other]})
+    assert answer.json() == {"digests": [other]}
+    wrong = client.post("/v1/missing-blobs", json={"digests": ["sha256:abc"]})
+    assert wrong.status_code == 422
+
+
+def test_a_claim_without_its_bytes_is_no_reason_not_to_send_them(
+    server: Server, client: httpx2.Client
+) -> None:
+    upload(client, DATA)
+    server.app.state.registry.blobs.delete(digest_of(DATA))
+    answer = client.post("/v1/missing-blobs", json={"digests": [digest_of(DATA)]})
+    assert answer.json() == {"digests": [digest_of(DATA)]}
