@@ -101,21 +101,18 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
 ) -> None:
     """Publish a model version. Repeating a push, or finishing a broken one, is safe."""
     metadata = saying.metadata(
-        description=description,
-        commit=commit,
-        repository=repository,
-        licence=licence,
-        owner=owner,
+        description=description, commit=commit, repository=repository,
+        licence=licence, owner=owner,
         card=saying.card(card),
         tags=saying.tags(tag),
         metrics=saying.metrics(metric),
         parameters=saying.parameters(param),
         datasets=saying.datasets(dataset),
         derivedFrom=saying.parents(derived_from),
-    )
+    )  # fmt: skip
     wanted = Wanted(names.slug(name), version, variant_of, variant, model_format)
     _require_consistent(wanted, metadata)
-    said = Said(metadata, None if tensors is None else saying.tensors(tensors))
+    said = Said(metadata, saying.tensors(tensors) if tensors else None)
     _print(_push(wanted, said, path, key, options.Access(server, token_file)), form)
 
 
