@@ -84,7 +84,7 @@ class Effects:
         verdict = Verdict.BLOCKED if blocked else Verdict.PASSED
         return outcomes.Preflighted(policies, verdict, blocked)
 
-   def _start(self, action: actions.Start, host: kinds.Host, engine: Engine) -> outcomes.Outcome:
+    def _start(self, action: actions.Start, host: kinds.Host, engine: Engine) -> outcomes.Outcome:
         spec = action.spec
         self._announce(Kind.STARTING, spec, action.reason.text)
         issued = self.permits.issue(spec, self._facts(spec).preflight)
