@@ -1,12 +1,14 @@
 """The `[registry]` table of plimsoll.toml, as `Settings`."""
 
 import math
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from registry import errors
-from registry.core import protection, table
+from registry.core import destination, protection, spiffe, table
 from registry.core.retention import Rule as RetentionRule
 from registry.settings import Encryption, Retention, Running, Sending, Settings
+from registry.settings_access import Access, Issuer
 
 
 def load(path: Path) -> Settings:
@@ -39,10 +41,66 @@ def _settings(values: table.Table, folder: Path) -> Settings:
         sending=_sending(values),
         running=_running(values),
         encryption=_encryption(values, folder),
+        access=_access(values, folder),
     )
     values.finish()
     _require_no_links(values, settings)
     return settings
+
+
+def _access(values: table.Table, folder: Path) -> Access:
+    certificate, key = values.optional("tls_certificate"), values.optional("tls_key")
+    client_ca, grants = values.optional("client_ca"), values.optional("access_file")
+    found = Access(
+        certificate=None if certificate is None else folder / certificate,
+        key=None if key is None else folder / key,
+        client_ca=None if client_ca is None else folder / client_ca,
+        trust_domain=spiffe.trust_domain(values.take("trust_domain", str, "plimsoll.local")),
+        certificate_hours=values.take("certificate_hours", float, 24.0),
+        enrolment_minutes=values.take("enrolment_minutes", float, 60.0),
+        proxies=tuple(_network(values, one) for one in values.texts("trusted_proxies", [])),
+        file=None if grants is None else folder / grants,
+        issuers=tuple(_issuer(one) for one in values.tables("identity")),
+        failures_per_minute=values.take("failures_per_minute", int, 30),
+        requests_per_minute=values.take("requests_per_minute", int, 60_000),
+    )
+    for name, value, most in (
+        ("certificate_hours", found.certificate_hours, 24 * 366),
+        ("enrolment_minutes", found.enrolment_minutes, 7 * 24 * 60),
+        ("failures_per_minute", found.failures_per_minute, 10**9),
+        ("requests_per_minute", found.requests_per_minute, 10**9),
+    ):
+        if not 0 < value <= most:
+            raise values.error(name, f"must be above 0, up to {most}, found {value}")
+    return found
+
+
+def _network(values: table.Table, text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise values.error("trusted_proxies", f"names no addresses: {error}") from error
+
+
+def _issuer(values: table.Table) -> Issuer:
+    found = Issuer(
+        url=values.take("issuer", str),
+        audience=values.take("audience", str),
+        max_minutes=values.take("max_minutes", float, 15.0),
+        leeway=values.take("leeway_seconds", float, 30.0),
+        keys_hours=values.take("keys_hours", float, 24.0),
+    )
+    values.finish()
+    if not destination.is_confidential(found.url):
+        raise values.error("issuer", f"must be an https address, found {found.url!r}")
+    for name, value, most in (
+        ("max_minutes", found.max_minutes, 60),
+        ("leeway_seconds", found.leeway, 120),
+        ("keys_hours", found.keys_hours, 7 * 24),
+    ):
+        if not 0 <= value <= most:
+            raise values.error(name, f"must be at least 0, at most {most}, found {value}")
+    return found
 
 
 def _protection(values: table.Table) -> protection.Rule:

@@ -129,6 +129,12 @@ class Forbidden(PlimsollError):
     exit_code = 4
 
 
+class EnrolmentUsed(Forbidden):
+    """A one-time token was shown a second time: somebody else may have had it first."""
+
+    code = "enrolment_used"
+
+
 class UnsafeModel(PlimsollError):
     """A model file is broken, of another format, or holds what is not allowed."""
 

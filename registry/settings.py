@@ -5,6 +5,7 @@ from pathlib import Path
 
 from registry.core.protection import Rule as Protection
 from registry.core.retention import Rule as RetentionRule
+from registry.settings_access import Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class Settings:
     sending: Sending = field(default_factory=Sending)
     running: Running = field(default_factory=Running)
     encryption: Encryption = field(default_factory=Encryption)
+    access: Access = field(default_factory=Access)
 
     @property
     def database(self) -> str:

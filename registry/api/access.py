@@ -37,6 +37,7 @@ OPEN = frozenset(
         "GET /login",
         "POST /login",
         "POST /logout",
+        "POST /v1/enrol",
         "GET /static/{name}",
     }
 )
@@ -87,6 +88,8 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "GET /v1/whoami": _ALL,
     "GET /v1/hosts": _OPERATORS | _AUDITORS | _RECONCILERS,
     "DELETE /v1/hosts/{host}": _OPERATORS,
+    "POST /v1/hosts/{host}/invitation": _OPERATORS | _RECONCILERS,
+    "POST /v1/hosts/{host}/certificate": frozenset({Role.HOST}),
     "POST /v1/retention/plan": _OPERATORS,
     "POST /v1/retention/apply": _ADMINS,
     "POST /v1/holds": _OPERATORS,

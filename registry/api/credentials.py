@@ -1,23 +1,42 @@
 """What a request shows of who sends it: a bearer token, a password, a cookie, a certificate."""
 
 import base64
+import binascii
+import re
+import ssl
+from ipaddress import ip_address
 
+import structlog
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
+from registry import errors
+from registry.api import tls
+from registry.api.sendfile import PEER, TLS
 from registry.core.identity import Identity
 from registry.pages.router import COOKIE
-from registry.usecases import access
+from registry.trust import hostca
+from registry.usecases import access, peers
 from registry.usecases.opening import Registry
+
+_LOG = structlog.get_logger("registry.access")
+_HEADER = "client-cert"
+_BYTES = re.compile(r":([A-Za-z0-9+/=]+):")
 
 
 async def identity(request: Request, registry: Registry) -> Identity:
-    """Who sends it; raises Unauthenticated."""
-    shown = secret(request)
-    known = access.remembered(registry, shown)
+    """Who sends it; raises Unauthenticated. What is said in words goes before a certificate."""
+    shown, der = secret(request), certificate(request, registry)
+    fingerprint = peers.fingerprint(der) if der else ""
+    if shown or der is None:
+        known = access.remembered(registry, shown, fingerprint)
+        if known is not None:
+            return known
+        return await run_in_threadpool(access.recognise, registry, shown, fingerprint)
+    known = peers.remembered(registry, der)
     if known is not None:
         return known
-    return await run_in_threadpool(access.recognise, registry, shown)
+    return await run_in_threadpool(peers.recognise, registry, der)
 
 
 def secret(request: Request) -> str:
@@ -30,6 +49,54 @@ def secret(request: Request) -> str:
             return _password(value)
         case _:
             return _cookie(request)
+
+
+def certificate(request: Request, registry: Registry) -> bytes | None:
+    """The client's certificate, whose chain was checked: by our own TLS, or by a proxy's.
+
+    A header counts only where the connection itself is from a proxy that the settings name.
+    """
+    found = request.scope.get("extensions", {})
+    chain = found.get(TLS, {}).get("client_cert_chain", [])
+    if chain:
+        return ssl.PEM_cert_to_DER_cert(chain[0])
+    header = request.headers.getlist(_HEADER)
+    if not header:
+        return None
+    address = found.get(PEER, {}).get("address", "")
+    if not _is_proxy(registry, address):
+        _LOG.warning("client-cert header ignored: not from a trusted proxy", address=address)
+        return None
+    return _from_proxy(registry, header)
+
+
+def _from_proxy(registry: Registry, header: list[str]) -> bytes:
+    """RFC 9440: one header, of the DER in base64 between colons."""
+    form = _BYTES.fullmatch(header[0].strip()) if len(header) == 1 else None
+    try:
+        der = base64.b64decode(form[1], validate=True) if form else b""
+    except binascii.Error:
+        der = b""
+    if not der:
+        raise errors.Unauthenticated(
+            "the proxy's Client-Cert header is not as in RFC 9440",
+            fix="let the proxy send one certificate, as :base64:",
+        )
+    authorities = tls.authorities(registry.settings.access, registry.hosts_authority.pem)
+    if not hostca.is_issued_by(der, authorities):
+        raise errors.Unauthenticated(
+            "the client certificate that the proxy names is from nobody who is trusted here",
+            fix="enrol this host: plimsoll host enrol",
+        )
+    return der
+
+
+def _is_proxy(registry: Registry, address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in registry.settings.access.proxies)
 
 
 def _password(value: str) -> str:

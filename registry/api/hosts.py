@@ -1,12 +1,13 @@
-"""Hosts: who is enrolled, and turning one out."""
+"""Hosts: letting one in by a one-time token, renewing its certificate, turning it out."""
 
+from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 
 from registry.api import wire_access as wire
 from registry.api.access import Known, Opened
-from registry.usecases import hosts
+from registry.usecases import enrolment, hosts
 
 router = APIRouter(tags=["hosts"])
 
@@ -37,3 +38,40 @@ def revoke(
     seconds later; nothing more is encrypted to it. It may enrol again with a new one-time token."""
     hosts.revoke(registry, host, reason=reason, by=caller)
     return Response(status_code=204)
+
+
+@router.post(
+    "/v1/hosts/{host}/invitation", status_code=201, summary="A one-time token to enrol with"
+)
+def invite(
+    registry: Opened, caller: Known, host: str, wish: wire.NewInvitation | None = None
+) -> wire.InvitationDocument:
+    """It is shown once; earlier ones for this host are good no more."""
+    asked = wish.minutes if wish is not None else None
+    minutes = registry.settings.access.enrolment_minutes if asked is None else asked
+    made = enrolment.invite(registry, host, lasting=timedelta(minutes=minutes), by=caller)
+    return wire.InvitationDocument(host=made.host, token=made.token, expires_at=made.expires_at)
+
+
+@router.post("/v1/enrol", status_code=201, summary="Enrol with a one-time token")
+def enrol(
+    registry: Opened, new: wire.NewEnrolment, authorization: Annotated[str, Header()] = ""
+) -> wire.CertifiedDocument:
+    """The host is the one the token was made for. It sends `Authorization: Bearer ple_…`, a
+    request for a certificate of its P-256 key, and the key that files for it are encrypted to."""
+    token = authorization.partition(" ")[2].strip()
+    certified = enrolment.exchange(
+        registry, token, request=new.certificate_request, recipient=new.recipient
+    )
+    return wire.certified_document(certified)
+
+
+@router.post(
+    "/v1/hosts/{host}/certificate", status_code=201, summary="Renew the certificate one calls with"
+)
+def renew(
+    registry: Opened, caller: Known, host: str, new: wire.NewCertificate
+) -> wire.CertifiedDocument:
+    """Over mutual TLS, with the present certificate, which stays good until it ends."""
+    certified = enrolment.renew(registry, host, request=new.certificate_request, by=caller)
+    return wire.certified_document(certified)

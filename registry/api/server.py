@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import uvicorn
 
 from registry import errors
+from registry.api import tls
 from registry.api.app import create_app
 from registry.api.sendfile import SendfileProtocol
 from registry.api.stopping import Stopping
@@ -41,9 +42,13 @@ class Server:
 
     def __init__(self, settings: Settings, sockets: Sequence[socket.socket] = ()) -> None:
         self.sockets = list(sockets) or [bind(address) for address in settings.listen]
-        # Where it listens, with the real port where port 0 was asked for.
-        self.addresses = [_url(one) for one in self.sockets]
         self.app = create_app(settings)
+        authority = self.app.state.registry.hosts_authority.pem
+        secured = tls.context(settings.access, authority)
+        scheme = "http" if secured is None else "https"
+        # Where it listens, with the real port where port 0 was asked for.
+        self.addresses = [_url(one, scheme) for one in self.sockets]
+        proxies = [str(one) for one in settings.access.proxies]
         config = uvicorn.Config(
             self.app,
             http=SendfileProtocol,
@@ -51,6 +56,10 @@ class Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            # What a header says of the sender counts only from a proxy that was named.
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies,
+            ssl_context_factory=None if secured is None else lambda *_: secured,
             timeout_graceful_shutdown=math.ceil(settings.running.grace_seconds),
         )
         drain = settings.running.drain_seconds
@@ -116,7 +125,7 @@ def bind(address: str) -> socket.socket:
     return listener
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
     name = f"[{host}]" if listener.family == socket.AF_INET6 else host
-    return f"http://{name}:{port}"
+    return f"{scheme}://{name}:{port}"

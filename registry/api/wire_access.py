@@ -1,9 +1,13 @@
 """The documents about callers: hosts, enrolments, and who somebody is."""
 
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from registry.api.wire import Document
 from registry.db import tables_access
+from registry.usecases.enrolment import Certified
 
 
 class HostDocument(Document):
@@ -49,3 +53,46 @@ class WhoAmI(Document):
     certificate: str
     grants: list[GrantDocument]
     routes: list[str]
+
+
+class NewInvitation(Document):
+    """`minutes` is how long it may be used; left out, as the settings say."""
+
+    minutes: Annotated[float, Field(gt=0, le=7 * 24 * 60)] | None = None
+
+
+class InvitationDocument(Document):
+    host: str
+    token: str
+    expires_at: datetime
+
+
+class NewEnrolment(Document):
+    """`certificateRequest` is PKCS#10 in PEM, `recipient` an `age1…` key."""
+
+    certificate_request: Annotated[str, Field(max_length=16384)]
+    recipient: Annotated[str, Field(max_length=128)]
+
+
+class NewCertificate(Document):
+    certificate_request: Annotated[str, Field(max_length=16384)]
+
+
+class CertifiedDocument(Document):
+    """`certificate` and `authority` are PEM; `uri` is the name in the certificate."""
+
+    host: str
+    uri: str
+    certificate: str
+    authority: str
+    expires_at: datetime
+
+
+def certified_document(certified: Certified) -> CertifiedDocument:
+    return CertifiedDocument(
+        host=certified.host,
+        uri=certified.uri,
+        certificate=certified.issued.pem,
+        authority=certified.authority,
+        expires_at=certified.issued.until,
+    )

@@ -156,6 +156,11 @@ class Client:
         """All that ever enrolled, by name."""
         return list(self.pages("/v1/hosts", "hosts", {"maxResults": "1000"}))
 
+    def invite_host(self, host: str, minutes: float | None) -> dict[str, Json]:
+        """Not repeated: a second try would make the first one's token good for nothing."""
+        body = canonical.encode({"minutes": minutes})
+        return self._json("POST", f"/v1/hosts/{host}/invitation", body, is_repeatable=False)
+
     def revoke_host(self, host: str, reason: str) -> None:
         self.call("DELETE", f"/v1/hosts/{host}", parameters={"reason": reason})
 

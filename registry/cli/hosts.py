@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from registry.cli import options, output
+from registry.core import names
 
 app = typer.Typer()
 host_app = typer.Typer(no_args_is_help=True, help="Hosts that may pull models.")
@@ -16,6 +17,25 @@ Host = Annotated[str, typer.Argument(help="The host's name.")]
 @host_app.callback()
 def host() -> None:
     """Hosts that may pull models."""
+
+
+@host_app.command()
+def enrol(
+    name: Host,
+    minutes: Annotated[
+        float | None, typer.Option(help="How long the token may be used; the registry knows best.")
+    ] = None,
+    server: options.Server = options.DEFAULT_SERVER,
+    token_file: options.TokenFile = None,
+) -> None:
+    """Print a one-time token with which the host enrols itself. It is kept nowhere."""
+    with options.connect(server, token_file) as client:
+        made = client.invite_host(names.slug(name, what="host name"), minutes)
+    output.message(
+        f"enrolment token of host {name}, good once, until {made.get('expiresAt')}; "
+        "it is not shown again:"
+    )
+    typer.echo(str(made.get("token")))
 
 
 @host_app.command("list")

@@ -52,6 +52,15 @@ def parse(url: str) -> Destination:
     return Destination(parts.hostname, port or (443 if is_tls else 80), target, is_tls)
 
 
+def is_confidential(url: str) -> bool:
+    """Whether nobody on the way can read or change what is said there: TLS, or this machine."""
+    try:
+        found = parse(url)
+    except InvalidInput:
+        return False
+    return found.is_tls or found.host in {"127.0.0.1", "::1", "localhost"}
+
+
 def may_reach(host: str, address: str, allowed: Iterable[str]) -> bool:
     """Whether `address`, which `host` resolved to, is public or was allowed by a glob."""
     return is_public(address) or is_allowed(host, address, allowed)

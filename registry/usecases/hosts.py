@@ -3,13 +3,11 @@
 A host that never enrolled has no row here: it calls with a token, and nothing is encrypted to it.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from registry import errors
-from registry.core import entries, names
+from registry.core import age, entries, names
 from registry.core.canonical import Json
 from registry.db import hosts
 from registry.db import log as log_rows
@@ -19,18 +17,16 @@ from registry.usecases import log
 from registry.usecases.access import Caller
 from registry.usecases.opening import Registry
 
-# Bech32, as age writes an X25519 key.
-_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
-
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a host is known by; `fingerprint` is the sha256 of its certificate, or empty."""
+    """What a host is known by from `since` on; `fingerprint` is its certificate's, or empty."""
 
     name: str
     recipient: str
     fingerprint: str = ""
     certificate_until: datetime | None = None
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,6 @@ def listed(registry: Registry, *, after: str = "", limit: int = 1000) -> Sequenc
 
 def enrol(session: Session, registry: Registry, identity: Identity, *, actor: str) -> Host:
     """Take the host in, anew if it was here before; the caller commits. Raises InvalidInput."""
-    now = datetime.now(UTC)
     log_rows.locked_head(session)
     host = hosts.find(session, names.slug(identity.name, what="host name"))
     if host is None:
@@ -72,7 +67,7 @@ def enrol(session: Session, registry: Registry, identity: Identity, *, actor: st
     host.recipient = require_recipient(identity.recipient)
     host.fingerprint = identity.fingerprint
     host.certificate_until = identity.certificate_until
-    host.enrolled_at, host.revoked_at = now, None
+    host.enrolled_at, host.revoked_at = identity.since, None
     detail: dict[str, Json] = {"recipient": host.recipient}
     if host.fingerprint:
         detail["fingerprint"] = host.fingerprint
@@ -97,10 +92,7 @@ def revoke(registry: Registry, name: str, *, reason: str, by: Caller) -> None:
 
 def require_recipient(text: str) -> str:
     """`text`, if it is an X25519 key as age writes it."""
-    if not _RECIPIENT.fullmatch(text):
-        raise errors.InvalidInput(
-            f"{text[:20]!r}… is no X25519 recipient", fix="send the age1… line of `age-keygen -y`"
-        )
+    age.recipient(text)
     return text
 
 

@@ -20,7 +20,8 @@ from registry.settings import Settings
 from registry.store import addresses, durable
 from registry.store.blobs import BlobStore
 from registry.store.uploads import Uploads
-from registry.trust import keys, sealing, sign
+from registry.trust import hostca, keys, sealing, sign
+from registry.trust.hostca import Authority
 from registry.trust.keys import LogKey, SigningKey
 from registry.trust.sealing import Vault
 from registry.usecases import key_providers
@@ -50,6 +51,7 @@ class Registry:
     claims: Claims
     signing_key: SigningKey
     log_key: LogKey
+    hosts_authority: Authority
     vault: Vault
     inspector: Inspector
     callers: Recent[str, Remembered]
@@ -110,6 +112,9 @@ def open_registry(settings: Settings) -> Registry:
         claims=Claims(database),
         signing_key=keys.load_or_create_signing_key(settings.data_dir / "keys" / "registry.pem"),
         log_key=keys.load_or_create_log_key(settings.data_dir / "keys" / "log.pem"),
+        hosts_authority=hostca.load_or_create(
+            settings.data_dir / "keys" / "host-ca.pem", settings.access.trust_domain
+        ),
         vault=sealing.load_or_create(settings.data_dir / "keys" / "secrets.key"),
         inspector=Inspector(),
         callers=Recent(_CALLERS),

@@ -59,6 +59,8 @@ def test_without_a_token_only_health_log_and_metrics_answer(
         "GET /log/consistency",
         "GET /log/tile/entries/{path}",
         "GET /log/tile/{level}/{path}",
+        # It asks for a token of its own, which enrols a host and opens nothing else.
+        "POST /v1/enrol",
     }
 
 
