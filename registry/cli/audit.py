@@ -99,6 +99,7 @@ def _verdict(found: Findings, extends: list[int], runs: list[Interval]) -> dict[
         "size": signed.size,
         "root": signed.root.hex(),
         "origin": signed.origin,
+        "witnesses": list(found.witnesses),
         "documents": found.documents,
         "erased": found.erased,
         "extends": max(extends, default=None),
@@ -136,8 +137,8 @@ def _print_verdict(found: Findings, extends: list[int], runs: list[Interval]) ->
     signed = found.signed
     before = f", extends the {max(extends)} seen before" if extends else ""
     typer.echo(
-        f"\nintact: {signed.size} entries, root {signed.root.hex()}, signed by {signed.origin}"
-        f", {found.documents} documents{before}"
+        f"\nintact: {signed.size} entries, root {signed.root.hex()}, signed by "
+        f"{' and '.join((signed.origin, *found.witnesses))}, {found.documents} documents{before}"
     )
 
 

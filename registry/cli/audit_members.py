@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from registry import errors
 from registry.core import canonical
-from registry.core.audit import archive, checkpoints, layout, readme
+from registry.core.audit import archive, checkpoints, documents, layout, readme
 from registry.core.audit.archive import Member
 from registry.core.trustroot import TrustRoot
 
@@ -39,7 +39,7 @@ def of_bundle(path: Path) -> Iterator[Member]:
         ) from error
 
 
-def of_registry(client: "Client", trust: TrustRoot, documents: Documents) -> Iterator[Member]:
+def of_registry(client: "Client", trust: TrustRoot, proofs: Documents) -> Iterator[Member]:
     """The log as it is now, some steps fetched ahead of what is asked for."""
     signed = client.checkpoint()
     checkpoint = checkpoints.checkable(signed, trust)
@@ -53,7 +53,7 @@ def of_registry(client: "Client", trust: TrustRoot, documents: Documents) -> Ite
         try:
             for step in itertools.chain(steps, [None] * _AHEAD):
                 if step is not None:
-                    coming.append(pool.submit(_step, client, step, documents))
+                    coming.append(pool.submit(_step, client, step, proofs))
                 if coming and (step is None or len(coming) > _AHEAD):
                     yield from coming.popleft().result()
         finally:
@@ -62,7 +62,7 @@ def of_registry(client: "Client", trust: TrustRoot, documents: Documents) -> Ite
 
 def proving(client: "Client", step: layout.Step, entries: bytes) -> list[Member]:
     """The documents of a step, where its entries look as if there were any."""
-    if not any(b'"kind":"%s"' % kind in entries for kind in _PROVEN):
+    if not any(b'"kind":"%s"' % kind.encode() in entries for kind in documents.ROLES):
         return []
     return [
         Member(layout.Document(index, role, hashlib.sha256(content).hexdigest()).name, content)
@@ -75,10 +75,7 @@ def none(client: "Client", step: layout.Step, entries: bytes) -> list[Member]:
     return []
 
 
-_PROVEN = (b"published",)
-
-
-def _step(client: "Client", step: layout.Step, documents: Documents) -> list[Member]:
+def _step(client: "Client", step: layout.Step, proofs: Documents) -> list[Member]:
     entries = client.tile(step.path)
     tiles = [Member(tile.path, client.tile(tile.path)) for tile in step.tiles]
-    return [Member(step.path, entries), *tiles, *documents(client, step, entries)]
+    return [Member(step.path, entries), *tiles, *proofs(client, step, entries)]

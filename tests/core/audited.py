@@ -4,7 +4,19 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from registry.core import canonical, digest, dsse, entries, manifest, merkle, note, oms, statement
+from registry.core import (
+    canonical,
+    digest,
+    dsse,
+    entries,
+    envelope,
+    evidence_documents,
+    manifest,
+    merkle,
+    note,
+    oms,
+    statement,
+)
 from registry.core.audit import archive, layout, readme, tiles
 from registry.core.audit.archive import Member
 from registry.core.audit.tree import Tree
@@ -14,11 +26,13 @@ from registry.trust import keys, sign
 
 ORIGIN = "plimsoll.test/log"
 PUBLISHER, REGISTRY = keys.generate_signing_key(), keys.generate_signing_key()
+APPROVER = keys.generate_signing_key()
 LOG = keys.generate_log_key()
 TRUST = TrustRoot(
     (dsse.signer("alice", PUBLISHER.public_pem),),
     dsse.signer("registry", REGISTRY.public_pem),
     note.LogKey(ORIGIN, LOG.public_raw),
+    approvers=(dsse.signer("bob", APPROVER.public_pem),),
 )
 Documents = Mapping[str, bytes]
 
@@ -41,6 +55,38 @@ class Story:
         """With one more version, whose proofs are all real."""
         entry, there = publication(model, version, files=files)
         known = {**(self.documents or {}), len(self.entries): there}
+        return Story((*self.entries, entry), known)
+
+    def digest(self, version: int) -> str:
+        """Of a published version."""
+        return next(
+            one.digest
+            for one in self.entries
+            if (one.kind, one.version) == (Kind.PUBLISHED, version)
+        )
+
+    def approved(self, model: str, version: int) -> "Story":
+        """With bob's approval of that published version."""
+        about = envelope.Wanted(model, version, self.digest(version))
+        payload = evidence_documents.approval(
+            about, reason="looks right", at="2026-11-23T08:30:00Z"
+        )
+        bundle = sign.sign_statement(payload, APPROVER)
+        signed = dsse.verify(bundle, TRUST.approvers)
+        statement_id = digest.of(dsse.pae(signed.payload) + signed.key.encode())
+        entry = Entry(
+            time="2026-11-23T08:30:01.000Z",
+            kind=Kind.APPROVED,
+            actor="approver:p-0123456789abcdef",
+            model=model,
+            version=version,
+            digest=about.digest,
+            detail={"evidence": statement_id},
+        )
+        known = {
+            **(self.documents or {}),
+            len(self.entries): {"evidence": canonical.encode(bundle)},
+        }
         return Story((*self.entries, entry), known)
 
     def checkpoint(self, size: int | None = None) -> str:
@@ -104,7 +150,9 @@ def packed(members: Iterable[Member]) -> bytes:
     return b"".join(archive.pack(member) for member in members) + archive.END
 
 
-def event(kind: Kind, version: int, minute: int, *, host: str = "edge-1") -> Entry:
+def event(
+    kind: Kind, version: int, minute: int, *, host: str = "edge-1", digest: str = ""
+) -> Entry:
     """What a reconciler reports of version `version` of digits."""
     return Entry(
         time=f"2026-11-23T09:{minute % 60:02d}:00.000Z",
@@ -112,7 +160,7 @@ def event(kind: Kind, version: int, minute: int, *, host: str = "edge-1") -> Ent
         actor="reconciler:main",
         model="digits",
         version=version,
-        digest=f"sha256:{version:064x}",
+        digest=digest or f"sha256:{version:064x}",
         host=host,
         deployment="production/digits",
         commit=f"{version:040x}",

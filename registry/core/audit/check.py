@@ -8,7 +8,7 @@ BundleInvalid. Entries are true only once the walk is over and `Findings.flaws` 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from registry.core import canonical, digest, entries, merkle, note
+from registry.core import canonical, digest, entries, evidence, merkle, note
 from registry.core.audit import checkpoints, documents, layout, readme, tiles
 from registry.core.audit.archive import Member
 from registry.core.audit.documents import Flaw
@@ -22,12 +22,16 @@ _MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One entry: where it stands, its bytes, what they say, and the documents about it."""
+    """One entry: where it stands, its bytes, what they say, and the documents about it.
+
+    `said` is the evidence that it records, if it records any and it verified.
+    """
 
     index: int
     leaf: bytes
     entry: Entry
     documents: Mapping[str, bytes]
+    said: evidence.Statement | None = None
 
 
 @dataclass(slots=True)
@@ -35,6 +39,7 @@ class Findings:
     """What was read and what is wrong with it. `notices` are no flaws, but worth a look."""
 
     checkpoint: note.Checkpoint | None = None
+    witnesses: tuple[str, ...] = ()
     earlier: list[note.Checkpoint] = field(default_factory=list)
     entries: int = 0
     documents: int = 0
@@ -111,6 +116,7 @@ def _head(source: _Source, trust: TrustRoot, found: Findings) -> None:
             "trust.json in the bundle is not the trust root that was used to check it"
         )
     found.checkpoint = checkpoints.verify(source.take(layout.CHECKPOINT), trust)
+    found.witnesses = checkpoints.cosigned(found.checkpoint, trust)
     last = -1
     while (member := source.peek()) is not None:
         size = layout.earlier_size(member.name)
@@ -237,9 +243,11 @@ class _Proofs:
             self._owed.pop(gone, None)
             self._found.erased += 1
         self._compare(index, entry, there)
-        for why in documents.flaws(documents.Case(index, entry, there, self._trust)):
-            self._found.add(f"entry {index}", why)
-        return Recorded(index, leaf, entry, there)
+        case = documents.Case(index, entry, there, self._trust)
+        why = list(documents.flaws(case))
+        for one in why:
+            self._found.add(f"entry {index}", one)
+        return Recorded(index, leaf, entry, there, None if why else documents.said(case))
 
     def finish(self) -> None:
         for owed in self._owed.values():

@@ -1,28 +1,25 @@
-"""Checkpoints as a bundle holds them: signed by the log, and by nobody whom we cannot check."""
+"""Checkpoints as a bundle holds them: signed by the log and its witnesses, and by nobody else."""
 
-from registry.core import fields, note
+from registry.core import cosignature, note
 from registry.core.note import Checkpoint
 from registry.core.trustroot import TrustRoot
 from registry.errors import BundleInvalid, InvalidInput, SignatureInvalid
 
 
 def verify(text: bytes, trust: TrustRoot) -> Checkpoint:
-    """Raises SignatureInvalid, also for a line that nobody can check, or BundleInvalid."""
+    """Raises SignatureInvalid, also for a signature that nobody can check, or BundleInvalid."""
     try:
         return _verified(text.decode(), trust)
     except (InvalidInput, UnicodeDecodeError) as error:
         raise BundleInvalid(f"the checkpoint is none: {error}") from error
 
 
-def _verified(text: str, trust: TrustRoot) -> Checkpoint:
-    found = note.verify_checkpoint(text, trust.log)
-    for name, key_id in _signers(found.text):
-        if (name, key_id) not in _known(trust):
-            raise SignatureInvalid(
-                f"the checkpoint bears a signature by {name[:80]!r}, who is not in the trust root",
-                fix="export it anew with this trust root: what cannot be checked is left out",
-            )
-    return found
+def cosigned(checkpoint: Checkpoint, trust: TrustRoot) -> tuple[str, ...]:
+    """The witnesses who have cosigned; raises SignatureInvalid where they are too few."""
+    found = cosignature.require(
+        checkpoint, trust.witnesses, threshold=trust.witness_threshold, now=None
+    )
+    return tuple(one.witness for one in found)
 
 
 def checkable(text: str, trust: TrustRoot) -> str:
@@ -31,22 +28,28 @@ def checkable(text: str, trust: TrustRoot) -> str:
     kept = [
         line
         for line in lines.splitlines(keepends=True)
-        if any(signer in _known(trust) for signer in _signers(f"{body}{separator}{line}"))
+        if any(
+            (one.name, one.key_id) in _known(trust)
+            for one in note.parse(f"{body}{separator}{line}").signatures
+        )
     ]
     # Where nothing is left, it is shown as it is: then it says what is wrong with it.
     return body + separator + "".join(kept) if kept else text
 
 
+def _verified(text: str, trust: TrustRoot) -> Checkpoint:
+    found = note.verify_checkpoint(text, trust.log)
+    for one in note.parse(text).signatures:
+        if (one.name, one.key_id) not in _known(trust):
+            raise SignatureInvalid(
+                f"the checkpoint bears a signature by {one.name[:80]!r}, who is not in the trust "
+                "root",
+                fix="export it anew with this trust root: what cannot be checked is left out",
+            )
+    cosignature.verified(found, trust.witnesses)
+    return found
+
+
 def _known(trust: TrustRoot) -> set[tuple[str, bytes]]:
     witnesses = {(witness.name, witness.key_id) for witness in trust.witnesses}
     return witnesses | {(trust.log.origin, trust.log.key_id)}
-
-
-def _signers(text: str) -> list[tuple[str, bytes]]:
-    found: list[tuple[str, bytes]] = []
-    for line in text.rpartition("\n\n")[2].splitlines():
-        parts = line.split(" ")
-        if len(parts) != 3:
-            raise InvalidInput(f"checkpoint has the signature line {line[:80]!r}")
-        found.append((parts[1], fields.unbase64(parts[2], what="checkpoint signature")[:4]))
-    return found

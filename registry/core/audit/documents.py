@@ -3,15 +3,24 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from registry.core import canonical, digest, fields, manifest, oms, statement
-from registry.core.audit.layout import ROLES
+from registry.core import canonical, digest, dsse, evidence, manifest, oms, statement, weighing
 from registry.core.canonical import Json
 from registry.core.entries import Entry, Kind
+from registry.core.oms import File
 from registry.core.trustroot import TrustRoot
 from registry.errors import IntegrityError, InvalidInput
 
+# By kind of entry, in the order in which they stand in the bundle: by name. Whoever signs a
+# version once more signs its files, and those are in its manifest.
+ROLES: Mapping[Kind, tuple[str, ...]] = {
+    Kind.PUBLISHED: ("config", "manifest", "publisher", "registry"),
+    Kind.SIGNED: ("evidence", "manifest"),
+    Kind.APPROVED: ("evidence",),
+    Kind.ATTESTED: ("evidence",),
+    Kind.REVOKED: ("evidence",),
+}
 # An erasure takes these: they may hold personal data, such as paths. The statement stays.
-ERASABLE = frozenset({"config", "manifest", "publisher"})
+ERASABLE = frozenset({"config", "evidence", "manifest", "publisher"})
 Documents = Mapping[str, bytes]
 Required = Callable[[Entry], tuple[str, ...]]
 
@@ -24,9 +33,25 @@ class Flaw:
     what: str
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Entry `index` of the log, the documents about it, and whom to trust."""
+
+    index: int
+    entry: Entry
+    found: Documents
+    trust: TrustRoot
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The files that the manifest lists, where it is there."""
+        there = self.found.get("manifest")
+        return manifest.parse(there).files if there is not None else ()
+
+
 def required(entry: Entry) -> tuple[str, ...]:
     """The roles of the documents that must be there for this entry, in order."""
-    return ROLES if entry.kind is Kind.PUBLISHED else ()
+    return ROLES.get(entry.kind, ())
 
 
 def nothing(entry: Entry) -> tuple[str, ...]:
@@ -41,38 +66,40 @@ def erased(entry: Entry) -> tuple[str, int] | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """Entry `index` of the log, the documents about it, and whom to trust."""
-
-    index: int
-    entry: Entry
-    found: Documents
-    trust: TrustRoot
-
-
 def flaws(case: Case) -> Iterator[str]:
     """Why these documents do not prove this entry; nothing where they do.
 
     What is missing is not looked at here: a part that needs it is passed over.
     """
-    for check in (_statement, _manifest, _config, _publisher):
-        if case.entry.kind is Kind.PUBLISHED:
-            yield from _failing(check, case)
+    for role, check in _CHECKS.items():
+        if role in case.found:
+            try:
+                check(case)
+            except (IntegrityError, InvalidInput) as error:
+                yield error.detail
 
 
-def _failing(check: Callable[[Case], None], case: Case) -> Iterator[str]:
-    try:
-        check(case)
-    except (IntegrityError, InvalidInput) as error:
-        yield error.detail
+def said(case: Case) -> evidence.Statement | None:
+    """The evidence that this entry records; None where it is no such entry, or it was erased.
+
+    Raises IntegrityError or InvalidInput where it is not that, or not signed by who may.
+    """
+    if "evidence" not in case.found or (
+        "manifest" in required(case.entry) and "manifest" not in case.found
+    ):
+        return None
+    bundle, entry = _json(case, "evidence"), case.entry
+    trusted = dsse.valid_at(evidence.signers(case.trust, evidence.kind(bundle)), case.index)
+    about = evidence.Subject(entry.model, entry.version, entry.digest, case.files)
+    found = evidence.read(bundle, about, trusted)
+    if (weighing.ENTRIES[found.kind], found.id) != (entry.kind, entry.detail.get("evidence")):
+        raise IntegrityError(f"the evidence there is {found.kind} {found.id}, not what is logged")
+    return found
 
 
 def _statement(case: Case) -> None:
-    entry, found = case.entry, case.found
-    if "registry" not in found:
-        return
-    said = statement.verify(_json(found, "registry"), *case.trust.registry_at(case.index))
+    entry = case.entry
+    said = statement.verify(_json(case, "registry"), *case.trust.registry_at(case.index))
     if (said.model, said.version, said.digest) != (entry.model, entry.version, entry.digest):
         raise IntegrityError(
             f"the registry vouches for {said.model}@{said.version} ({said.digest}), "
@@ -86,43 +113,45 @@ def _statement(case: Case) -> None:
 
 
 def _manifest(case: Case) -> None:
-    entry, found = case.entry, case.found
-    if "manifest" in found and digest.of(found["manifest"]) != entry.digest:
-        raise IntegrityError(
-            f"the manifest's digest is {digest.of(found['manifest'])}, logged is {entry.digest}"
-        )
+    actual = digest.of(case.found["manifest"])
+    if actual != case.entry.digest:
+        raise IntegrityError(f"the manifest's digest is {actual}, logged is {case.entry.digest}")
 
 
 def _config(case: Case) -> None:
-    found = case.found
-    if not {"config", "manifest"} <= found.keys():
+    if "manifest" not in case.found:
         return
-    named = manifest.parse(found["manifest"]).config
-    if digest.of(found["config"]) != named:
+    named = manifest.parse(case.found["manifest"]).config
+    if digest.of(case.found["config"]) != named:
         raise IntegrityError(f"the config is not the one that the manifest names, {named}")
 
 
 def _publisher(case: Case) -> None:
-    entry, found = case.entry, case.found
-    if not {"publisher", "manifest"} <= found.keys():
+    if "manifest" not in case.found:
         return
-    listed = manifest.parse(found["manifest"]).files
+    trust, entry = case.trust, case.entry
     signer = oms.verify(
-        _json(found, "publisher"),
-        listed,
-        case.trust.publishers_at(case.index),
-        case.trust.certified(case.index, entry.time),
+        _json(case, "publisher"),
+        case.files,
+        trust.publishers_at(case.index),
+        trust.certified(case.index, entry.time),
     )
     if signer != entry.detail.get("publisher", signer):
         raise IntegrityError(f"signed by {signer!r}, logged is {entry.detail['publisher']!r}")
 
 
-def _json(found: Documents, role: str) -> dict[str, Json]:
-    return canonical.decode_object(found[role], what=f"{role} document")
+def _evidence(case: Case) -> None:
+    said(case)
 
 
-def publisher(entry: Entry) -> str:
-    """Who signed the files of what this entry published, as far as it says."""
-    return fields.text(entry.detail, "publisher", what="detail") if (
-        isinstance(entry.detail.get("publisher"), str)
-    ) else ""  # fmt: skip
+def _json(case: Case, role: str) -> dict[str, Json]:
+    return canonical.decode_object(case.found[role], what=f"{role} document")
+
+
+_CHECKS: Mapping[str, Callable[[Case], None]] = {
+    "registry": _statement,
+    "manifest": _manifest,
+    "config": _config,
+    "publisher": _publisher,
+    "evidence": _evidence,
+}

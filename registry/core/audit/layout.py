@@ -13,8 +13,6 @@ from registry.core.audit.tiles import WIDTH
 from registry.errors import BundleInvalid
 
 README, TRUST, CHECKPOINT = "README.md", "trust.json", "checkpoint"
-# Documents of a publication, in the order in which they stand in the bundle.
-ROLES = ("config", "manifest", "publisher", "registry")
 _DOCUMENT = re.compile(r"documents/(0|[1-9]\d{0,18})/([a-z]+)\.([0-9a-f]{64})\.json")
 
 
