@@ -23,6 +23,7 @@ def load(path: Path) -> Settings:
 def _settings(values: table.Table, folder: Path) -> Settings:
     publishers, storage = values.optional("publishers"), values.optional("storage")
     policies = values.optional("policies")
+    trust = values.optional("trust")
     if storage is not None and "://" not in storage:
         storage = str(folder / storage)
     settings = Settings(
@@ -33,6 +34,7 @@ def _settings(values: table.Table, folder: Path) -> Settings:
         storage=storage or "",
         direct_downloads=values.take("direct_downloads", bool, False),
         publishers=None if publishers is None else folder / publishers,
+        trust=None if trust is None else folder / trust,
         custodian=values.take("custodian", bool, False),
         origin=values.take("log_origin", str, "plimsoll.local/log"),
         protected=tuple(_protection(rule) for rule in values.tables("protected")),

@@ -91,10 +91,11 @@ class Settings:
     `storage` is a directory or such as `s3://bucket/prefix`; with `direct_downloads` clients are
     sent there for blobs, unless they ask not to be. `publishers` is a JSON file
     {"publishers": [{"name", "publicKey"}]}; it is read at each publication, and without it nobody
-    may publish. `url` is how clients reach the registry. As `custodian` it signs for MLflow's
-    clients what nobody else signed. `policies` is a folder of policies that decide on publications
-    and promotions; without it only the built-in checks do. `origin` names the log in its
-    checkpoints and never changes afterwards.
+    may publish; `trust` is a trust root that says so instead, signed or plain. `url` is how
+    clients reach the registry. As `custodian` it signs for MLflow's clients what nobody else
+    signed. `policies` is a folder of policies that decide on publications and promotions; without
+    it only the built-in checks do. `origin` names the log in its checkpoints and never changes
+    afterwards.
     """
 
     data_dir: Path
@@ -104,6 +105,7 @@ class Settings:
     storage: str = ""
     direct_downloads: bool = False
     publishers: Path | None = None
+    trust: Path | None = None
     custodian: bool = False
     origin: str = "plimsoll.local/log"
     limits: Limits = field(default_factory=Limits)

@@ -82,4 +82,4 @@ def drop_deployment(registry: Opened, environment: str, name: str) -> Response:
 
 @router.get("/v1/trust", tags=["trust"], summary="The trust root: whose signatures count")
 def trust(registry: Opened) -> dict[str, Any]:
-    return registry.trust_root().document()
+    return registry.trust_document()

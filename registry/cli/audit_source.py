@@ -10,7 +10,7 @@ import typer
 
 from registry import errors
 from registry.cli import audit_members, options, output, progress
-from registry.core import note, trustroot
+from registry.core import note, trustchain
 from registry.core.audit import check, documents, layout
 from registry.core.audit.archive import Member
 from registry.core.audit.check import Findings, Recorded
@@ -72,7 +72,7 @@ def opened(asked: Asked) -> Iterator[Source]:
         trust = _root(asked.trust)
         if trust is None:
             output.message(_WARNING.format(origin="the registry"))
-            trust = trustroot.parse(client.trust())
+            trust = trustchain.read(client.trust())
         if client.has_token:
             members = audit_members.of_registry(client, trust, audit_members.proving)
             yield Source(members, trust, documents.required, Findings())
@@ -107,7 +107,7 @@ def _of_bundle(path: Path, trust: Path | None) -> Source:
 def _own_root(path: Path) -> TrustRoot:
     for member in audit_members.of_bundle(path):
         if member.name == layout.TRUST:
-            return trustroot.parse(member.content)
+            return trustchain.read(member.content)
     raise errors.BundleInvalid(f"{path} has no {layout.TRUST}")
 
 

@@ -70,7 +70,7 @@ def verify(  # noqa: PLR0913, PLR0917  the options of a command
     form: output.Output = output.Form.TABLE,
 ) -> None:
     """Check signatures, the log's proof and every stored byte of a version."""
-    root = options.trust_root(trust)
+    root = options.current_trust_root(trust)
     with options.connect(server, token_file) as client:
         model, version = options.reference(client, reference)
         verified = verifying.version(

@@ -7,13 +7,14 @@ command line, where every user of the machine could read it.
 import os
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from registry import errors
-from registry.core import names, trustroot
+from registry.core import names, trustchain
 from registry.core.trustroot import TrustRoot
 
 if TYPE_CHECKING:
@@ -73,12 +74,19 @@ def trust_root(path: Path | None) -> TrustRoot:
             "data folder at each start",
         )
     try:
-        return trustroot.parse(path.read_bytes())
+        return trustchain.read(path.read_bytes())
     except OSError as error:
         raise errors.InvalidConfig(
             f"{path}: the trust root cannot be read: {error.strerror}",
             fix="copy trust.json from the registry's data folder",
         ) from error
+
+
+def current_trust_root(path: Path | None) -> TrustRoot:
+    """As `trust_root`, for what was not verified before: raises TrustRootExpired as well."""
+    found = trust_root(path)
+    trustchain.require_current(found, datetime.now(UTC))
+    return found
 
 
 def reference(client: "Client", text: str) -> tuple[str, int]:

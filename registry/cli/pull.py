@@ -38,7 +38,7 @@ def pull(  # noqa: PLR0913, PLR0917  the options of a command
     token_file: options.TokenFile = None,
 ) -> None:
     """Download a version and verify it: signatures, log proof and every byte."""
-    root = options.trust_root(trust)
+    root = options.current_trust_root(trust)
     _require_room(folder)
     with options.connect(server, token_file) as client:
         model, version = options.reference(client, reference)

@@ -164,7 +164,7 @@ def _wanted(writer: Writer, used: set[str]) -> Iterator[copying.Blob]:
 
 def _write_keys(registry: Registry, writer: Writer, *, with_keys: bool) -> None:
     settings = registry.settings
-    writer.write("trust.json", canonical.encode(registry.trust_root().document()))
+    writer.write("trust.json", canonical.encode(registry.trust_document()))
     if settings.publishers_file.exists():
         writer.write("publishers.json", settings.publishers_file.read_bytes())
     if settings.reconcilers_file.exists():

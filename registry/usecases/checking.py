@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from registry import errors
-from registry.core import card, digest, facts, manifest, names, oms
+from registry.core import card, digest, facts, manifest, names, oms, trustchain
 from registry.core.canonical import Json
 from registry.core.facts import Facts
 from registry.core.oms import File
@@ -64,12 +64,13 @@ def check(registry: Registry, draft: Draft) -> Checked:
 
 def _publisher(registry: Registry, draft: Draft) -> str:
     """Whose signature it is, by those keys and certificates that count for the next entry."""
-    trust, index = registry.trust_root(), log.size(registry)
+    trust, index, now = registry.trust_root(), log.size(registry), datetime.now(UTC)
+    trustchain.require_current(trust, now)
     return oms.verify(
         draft.publisher_bundle,
         draft.files,
         trust.publishers_at(index),
-        trust.certified(index, log.stamp(datetime.now(UTC))),
+        trust.certified(index, log.stamp(now)),
     )
 
 

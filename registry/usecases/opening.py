@@ -11,20 +11,21 @@ from pathlib import Path
 
 from registry import errors
 from registry.core import canonical, dsse, fields, merkle, note
+from registry.core.canonical import Json
 from registry.core.trustroot import TrustRoot
 from registry.db import engine, log, migrate
 from registry.db import keys as key_rows
 from registry.db.whole import Version
 from registry.formats.inspection import Inspection, Inspector
 from registry.settings import Settings
-from registry.store import addresses, durable
+from registry.store import addresses
 from registry.store.blobs import BlobStore
 from registry.store.uploads import Uploads
 from registry.trust import hostca, keys, sealing, sign
 from registry.trust.hostca import Authority
 from registry.trust.keys import LogKey, SigningKey
 from registry.trust.sealing import Vault
-from registry.usecases import key_providers
+from registry.usecases import key_providers, roots
 from registry.usecases.claims import Claims
 from registry.usecases.keyring import DatabaseKeyring
 from registry.usecases.recent import Recent, Remembered
@@ -70,16 +71,28 @@ class Registry:
         return note.LogKey(self.settings.origin, self.log_key.public_raw)
 
     def trust_root(self) -> TrustRoot:
-        """Whom to trust, with the publishers as their file lists them now."""
+        """Whom to trust: as `settings.trust` says, or else as the lists beside it do now."""
+        own = self._own_root()
+        if self.settings.trust is not None:
+            return roots.accept(self.settings.trust, self.settings, own)
         publishers = _publishers(self.settings.publishers_file)
-        if self.custodian_key is not None:
-            publishers += (dsse.signer(_CUSTODIAN, self.custodian_key.public_pem),)
+        publishers += own.publishers
         return TrustRoot(
             publishers,
-            dsse.signer(_NAME, self.signing_key.public_pem),
-            self.log_name,
+            own.registry,
+            own.log,
             reconcilers=_listed(self.settings.reconcilers_file, "reconcilers"),
         )
+
+    def trust_document(self) -> dict[str, Json]:
+        """The trust root as others are given it."""
+        return roots.document(self.settings, self.trust_root())
+
+    def _own_root(self) -> TrustRoot:
+        """What only this registry knows: its own keys."""
+        custodian = self.custodian_key
+        publishers = () if custodian is None else (dsse.signer(_CUSTODIAN, custodian.public_pem),)
+        return TrustRoot(publishers, dsse.signer(_NAME, self.signing_key.public_pem), self.log_name)
 
     def close(self) -> None:
         self.inspector.close()
@@ -125,8 +138,9 @@ def open_registry(settings: Settings) -> Registry:
         keyring=keyring,
     )
     _begin_log(registry)
-    trust = canonical.encode(registry.trust_root().document())
-    durable.write_private(settings.trust_file, trust)
+    trust = registry.trust_root()
+    if settings.trust is None:
+        roots.keep_plain(settings, trust)
     return registry
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from registry import errors
 from registry.core import digest as digests
-from registry.core import entries, trustroot
+from registry.core import entries, trustchain
 from registry.core.trustroot import TrustRoot
 from registry.db import dump, engine, migrate
 from registry.db import log as log_rows
@@ -95,7 +95,7 @@ def _restore(
     durable.write_private(settings.data_dir / opening.RESTORING, manifest.folder.encode())
     copied = _copy_blobs(settings, wish, manifest, progress)
     _put_back_keys(settings, wish.source, manifest)
-    trust = wish.trust or trustroot.parse(wish.source.read(manifest, "trust.json") or b"")
+    trust = wish.trust or trustchain.read(wish.source.read(manifest, "trust.json") or b"")
     if not is_loaded:
         return reloading.load(database, wish.source, manifest, trust, copied, progress)
     with database.reading() as session:
