@@ -3,6 +3,7 @@
     versions/<hex>/envelope.json and files/...   whole and once verified, but never trusted again
     permits/<hex>.<deployment>.json              under which it was first loaded here
     incoming/<hex>/...                           a pull under way, or one that was cut off
+    trust.json                                   the signed trust root that this host accepted last
     locks/<hex>.pull, locks/<hex>.use            flock: several runtimes of a host share one cache
 
 A version enters by one rename of a synced folder, so a crash leaves it absent or whole. The disk
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from registry.core import envelope
+from registry.core import envelope, trustchain
 from registry.core.checks import Check
 from registry.core.envelope import Refused, Verified, Wanted
 from registry.core.oms import File
@@ -50,6 +51,20 @@ class Cache:
         for name in ("versions", "incoming", "locks"):
             (root / name).mkdir(parents=True, exist_ok=True)
         self.permits = Permits(root / "permits")
+
+    def accept_trust(self, offered: bytes) -> TrustRoot:
+        """The trust root in `offered`, if it follows the one that this host accepted last.
+
+        Raises `TrustRootRefused` for a rollback and the like, `InvalidInput` for what is none.
+        """
+        kept = self._root / "trust.json"
+        with (self._root / "locks" / "trust").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            held = kept.read_bytes() if kept.exists() else b""
+            found = trustchain.read(offered, held)
+            if found.root is not None and offered != held:
+                durable.replace(kept, offered)
+        return found
 
     def free_bytes(self) -> int:
         """Room on the cache's disk."""

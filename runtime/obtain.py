@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from registry import errors
-from registry.core import envelope, trustroot
+from registry.core import envelope, trustchain
 from registry.core.checks import Check, CheckFailed, checking
 from registry.core.envelope import Refused, Verified
 from registry.core.permit import Claim
@@ -39,7 +39,7 @@ def obtain(
     discarded: Refused | None = None
     try:
         with checking(Check.TRUST_ROOT):
-            trust = _trust(trust_file)
+            trust = _trust(trust_file, cache)
         with cache.pulling(pin.digest):
             match cache.check(pin.wanted, trust):
                 case Copy() as copy:
@@ -86,6 +86,9 @@ def _permitted_copy(copy: Copy, pin: Pin, asking: _Asking) -> Copy:
 
 
 def _pulled(pin: Pin, asking: _Asking, registry: Registry) -> Copy | Refused:
+    with checking(Check.TRUST_ROOT):
+        # A copy that is here already may go on; what is not, an expired root does not let in.
+        trustchain.require_current(asking.trust, datetime.now(UTC))
     with checking(Check.ENVELOPE):
         document = registry.envelope(pin.wanted)
     found = envelope.verify(document, asking.trust, pin.wanted)
@@ -112,9 +115,10 @@ def _require_room(found: Verified, cache: Cache) -> None:
         )
 
 
-def _trust(path: Path) -> TrustRoot:
+def _trust(path: Path, cache: Cache) -> TrustRoot:
     """The trust root, read at each use; where it cannot be, nothing is proved: `Unavailable`."""
     try:
-        return trustroot.parse(path.read_bytes())
+        offered = path.read_bytes()
     except OSError as error:
         raise errors.Unavailable(f"{path}: cannot be read: {error.strerror}") from error
+    return cache.accept_trust(offered)

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from registry.core import canonical
 from registry.core import digest as digests
 from registry.core.dsse import Signer
+from registry.core.trustroot import TrustRoot
 from registry.trust import keys
 from tests.core.publication import Publication
 
@@ -34,6 +35,8 @@ class StandIn:
         self.released = threading.Event()
         self.refused_events = 0
         self.url = ""
+        # In place of a plain trust root.
+        self.signed_trust = b""
 
     def publication(self, contents: dict[str, bytes], **fields: object) -> Publication:
         """A version signed by this registry's own keys; not published yet."""
@@ -52,8 +55,12 @@ class StandIn:
         self.released.set()
 
     def trust(self) -> bytes:
-        known = self.publication({"x": b"x"}, reconcilers=self.reconcilers)
-        return canonical.encode(known.trust.document())
+        return self.signed_trust or canonical.encode(self.root.document())
+
+    @property
+    def root(self) -> TrustRoot:
+        """Whom a host of this registry trusts."""
+        return self.publication({"x": b"x"}, reconcilers=self.reconcilers).trust
 
     @contextmanager
     def answering(self, port: int = 0, *, address: str = "127.0.0.1") -> Iterator[None]:
