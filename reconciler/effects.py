@@ -50,6 +50,8 @@ class Effects:
             case actions.Preflight():
                 return self._preflight(action, state, engines[action.host])
             case actions.Start():
+                if action.revision:
+                    self.judge.tell_begun(action.spec, state)
                 return self._start(action, state.hosts[action.host], engines[action.host])
             case actions.Restart():
                 return self._restart(action, engines[action.host])

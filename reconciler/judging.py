@@ -4,15 +4,16 @@ An allowance is in the log before anybody acts on it, once for each digest, depl
 of the policies. A refusal is told when it changes: the check itself is repeated every minute.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reconciler import client, journal, witness
-from reconciler.core import actions, desired
+from reconciler.core import actions, desired, holding
 from reconciler.core.actions import Why
 from reconciler.core.observed import InstanceSpec
-from reconciler.core.rollout import Rollouts
+from reconciler.core.rollout import NO_ROLLOUT, Rollouts
 from registry.core import envelope, policy
 from registry.core.canonical import Json
 from registry.core.entries import Kind
@@ -66,6 +67,19 @@ class Judge:
             }
             key = ("plan", spec.deployment, spec.digest, state.policies.digest, wait.reason.text)
             fields = journal.about(spec, wait.reason.text, detail)
+            self.journal.record_once(key, Kind.DECIDED, fields)
+
+    def tell_begun(self, spec: InstanceSpec, state: desired.DesiredState) -> None:
+        """Write down that planning let a rollout begin, and what its auditing policies say."""
+        if not any(rule.area is Area.PLAN for rule in state.policies.rules):
+            return
+        known = self.rollouts().get(spec.deployment, NO_ROLLOUT)
+        asked = holding.request(state.deployments[spec.deployment], known, time.time())
+        decision = policy.decide(state.policies, asked)
+        if isinstance(decision, policy.Allowed):
+            detail = policy.record(decision, state.policies, asked)
+            key = ("plan", spec.deployment, spec.digest, state.policies.digest)
+            fields = {**journal.about(spec, "allowed", detail), "host": ""}
             self.journal.record_once(key, Kind.DECIDED, fields)
 
     def _decided(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
+from reconciler.core.rollout import Rollout
 from reconciler.core.stage import View
 from registry.core import policy
 from registry.core.policy import Area
@@ -16,24 +17,24 @@ from registry.core.policy import Area
 
 def denial(fleet: Fleet, deployment: Deployment, views: Iterable[View]) -> policy.Denied | None:
     """Why the rollout may not begin now; None where it may, or has begun already."""
-    if fleet.desired.policies.is_silent_on(Area.PLAN) or any(view.candidate for view in views):
+    policies = fleet.desired.policies
+    if not policies.enforces(Area.PLAN) or any(view.candidate for view in views):
         return None
-    match policy.decide(fleet.desired.policies, request(fleet, deployment)):
+    match policy.decide(policies, request(deployment, fleet.rollout(deployment.key), fleet.now)):
         case policy.Allowed():
             return None
         case policy.Denied() as denied:
             return denied
 
 
-def request(fleet: Fleet, deployment: Deployment) -> policy.Request:
+def request(deployment: Deployment, known: Rollout, now: float) -> policy.Request:
     """What policies of the area plan see: Git, the reconciler's memory, and the time."""
-    known = fleet.rollout(deployment.key)
     return policy.request(
         Area.PLAN,
         {
             "deployment": deployment.manifest.model_dump(mode="json", by_alias=True),
             "environment": deployment.manifest.metadata.environment,
             "quarantined": [entry.digest for entry in known.quarantined],
-            "now": datetime.fromtimestamp(fleet.now, UTC).isoformat(),
+            "now": datetime.fromtimestamp(now, UTC).isoformat(),
         },
     )

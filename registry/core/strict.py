@@ -3,6 +3,7 @@
 Every pattern has a sentence in `PATTERNS` that tells a person what to write.
 """
 
+import re
 from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -43,6 +44,16 @@ Url: TypeAlias = Annotated[str, StringConstraints(pattern=_URL, max_length=512)]
 ModelGlob: TypeAlias = Annotated[str, StringConstraints(pattern=_GLOB, max_length=128)]
 Variable: TypeAlias = Annotated[str, StringConstraints(pattern=_VARIABLE)]
 Reason: TypeAlias = Annotated[str, StringConstraints(pattern=_REASON)]
+
+
+_UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+
+
+def memory_bytes(text: str) -> int:
+    """The bytes of a size such as 512Mi; raises ValueError for anything else."""
+    if not re.fullmatch(_MEMORY, text):
+        raise ValueError(f"{text[:40]!r} is not a size such as 512Mi")
+    return int(text[:-2]) * _UNITS[text[-2:]]
 
 
 class Strict(BaseModel):

@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from registry.core import strict
 from registry.core.strict import Digest, Image, Labels, Memory, ModelName, Name, Strict
 
 _STRATEGIES_TO_COME = frozenset({"rolling", "canary", "abTest", "shadow"})
-_MEMORY_UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
 
 class ModelReference(Strict):
@@ -60,7 +60,7 @@ class Resources(Strict):
     @property
     def memory_bytes(self) -> int:
         """`memory` in bytes."""
-        return int(self.memory[:-2]) * _MEMORY_UNITS[self.memory[-2:]]
+        return strict.memory_bytes(self.memory)
 
 
 class Runtime(Strict):

@@ -5,6 +5,7 @@ a value before its type. Evaluation is bounded: cel-expr-python counts the round
 of an expression and ends in an error. cel-expr-python's only home.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import TypeAlias
 
 from cel_expr_python import cel
 
+from registry.core import strict
 from registry.core.canonical import Json
 from registry.core.documents import Path
 from registry.core.policy import kinds
@@ -26,6 +28,22 @@ _TYPES = {
     Shape.NUMBER: cel.Type.INT,
     Shape.TIME: cel.Type.TIMESTAMP,
 }
+# Kubernetes' name for reading a size; anything but a size is an error to CEL.
+_FUNCTIONS = [
+    cel.FunctionDecl(
+        "quantity",
+        [
+            cel.Overload(
+                id="quantity_string",
+                return_type=cel.Type.INT,
+                parameters=[cel.Type.STRING],
+                is_member=False,
+                impl=strict.memory_bytes,
+            )
+        ],
+    )
+]
+_STATUS = re.compile(r"^[A-Z_]+: ")
 _RAISED = (RuntimeError, TypeError, ValueError, OverflowError)
 _MESSAGE_LIMIT = 500
 
@@ -102,7 +120,7 @@ def compiled(area: Area, spec: kinds.PolicySpec) -> Program | tuple[Fault, ...]:
     work = _Work({name: _TYPES[shape] for name, shape in VARIABLES[area].items()})
     for index, variable in enumerate(spec.variables):
         _compile_variable(work, index, variable)
-    environment = cel.NewEnv(variables=work.types)
+    environment = cel.NewEnv(variables=work.types, functions=_FUNCTIONS)
     for index, validation in enumerate(spec.validations):
         _compile_check(work, environment, index, validation)
     if work.faults:
@@ -141,7 +159,7 @@ def _compile_variable(work: _Work, index: int, variable: kinds.NamedExpression) 
         message = f"{_dotted(at)}.name: {variable.name} is there already"
         work.faults.append(Fault((*at, "name"), message, "give each variable its own name"))
         return
-    environment = cel.NewEnv(variables=work.types)
+    environment = cel.NewEnv(variables=work.types, functions=_FUNCTIONS)
     expression = _compile(work, environment, (*at, "expression"), variable.expression)
     work.types[name] = cel.Type.DYN if expression is None else expression.return_type()
     if expression is None:
@@ -222,7 +240,7 @@ def _value(expression: cel.Expression, activation: cel.Activation) -> cel.Value 
     try:
         found = expression.eval(activation=activation)
         if found.type() == cel.Type.ERROR:
-            return _Error(str(found.value()))
+            return _Error(_first_line(found.value()))
     except _RAISED as raised:
         return _Error(_first_line(raised))
     return found
@@ -241,6 +259,7 @@ def _dotted(at: Path) -> str:
     return ".".join(str(part) for part in at)
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: object) -> str:
+    """What went wrong, without the status word that the library puts before it."""
     line = str(error).partition("\n")[0]
-    return line.partition("ERROR: <input>:")[2] or line
+    return line.partition("ERROR: <input>:")[2] or _STATUS.sub("", line)

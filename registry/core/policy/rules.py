@@ -43,6 +43,8 @@ class PolicySet:
         whole = canonical.encode({"policies": found, "broken": broken})
         object.__setattr__(self, "digest", digest.of(whole))
 
-    def is_silent_on(self, area: Area) -> bool:
-        """Whether nothing here can have a say in `area`."""
-        return not self.broken and not any(rule.area is area for rule in self.rules)
+    def enforces(self, area: Area) -> bool:
+        """Whether anything here can deny in `area`, broken files included."""
+        return bool(self.broken) or any(
+            rule.area is area and rule.policy.spec.mode == "enforce" for rule in self.rules
+        )
