@@ -78,19 +78,14 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
         remembered, counted = memory.Memory(folder), metrics.Metrics()
         seen = witness.Witness(registry, folder, trustroot.parse(trust).log)
         written = journal.Journal(registry, folder, seen)
+        judge = judging.Judge(registry, written, seen, trustroot.parse(trust), remembered.rollouts)
         reconciler = loop.Loop(
             source=stack.enter_context(closing(git)),
             lanes=stack.enter_context(closing(lanes.Lanes(_connector(settings)))),
             memory=remembered,
             journal=written,
             effects=effects.Effects(
-                judge=judging.Judge(
-                    registry=registry,
-                    journal=written,
-                    witness=seen,
-                    trust=trustroot.parse(trust),
-                    rollouts=remembered.rollouts,
-                ),
+                judge=judge,
                 journal=written,
                 proposals=proposal.Proposals(repository),
                 permits=_permits(settings, folder, trust),
