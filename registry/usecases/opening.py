@@ -138,9 +138,7 @@ def open_registry(settings: Settings) -> Registry:
         keyring=keyring,
     )
     _begin_log(registry)
-    trust = registry.trust_root()
-    if settings.trust is None:
-        roots.keep_plain(settings, trust)
+    roots.keep(settings, registry.trust_root())
     return registry
 
 

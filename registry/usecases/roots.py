@@ -34,8 +34,13 @@ def accept(file: Path, settings: Settings, own: TrustRoot) -> TrustRoot:
     return found
 
 
-def keep_plain(settings: Settings, trust: TrustRoot) -> None:
-    """Write the root that this registry made itself; refused once a signed one was accepted."""
+def keep(settings: Settings, trust: TrustRoot) -> None:
+    """Write the root of an installation without `settings.trust`, for hosts to be given.
+
+    Refused once a signed one was accepted.
+    """
+    if settings.trust is not None:
+        return
     content = canonical.encode(trust.document())
     trustchain.read(content, _held(settings))
     durable.write_private(settings.trust_file, content)

@@ -104,7 +104,7 @@ def test_what_was_verified_before_the_root_expired_serves_after_a_restart(
         runtime.until_state("AVAILABLE")
     registry.signed_trust = file(first, replace(first, version=2, expires=PAST))
     with running(runtime):
-        runtime.until_state("AVAILABLE")
+        assert runtime.until_state("AVAILABLE")["reason"] == ""
 
 
 def test_what_a_newer_root_does_not_trust_any_more_is_refused_from_the_cache_too(
