@@ -101,11 +101,7 @@ class Registry:
 
 def open_registry(settings: Settings) -> Registry:
     """Raises InvalidConfig, or Unavailable where the database does not answer."""
-    if (settings.data_dir / RESTORING).exists():
-        raise errors.InvalidConfig(
-            f"a restore into {settings.data_dir} was begun and has not ended",
-            fix="run the same `plimsoll admin restore` again, to its end",
-        )
+    _require_no_restore(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.data_dir.chmod(0o700)
     database = engine.connect(settings.database)
@@ -140,6 +136,14 @@ def open_registry(settings: Settings) -> Registry:
     _begin_log(registry)
     roots.keep(settings, registry.trust_root())
     return registry
+
+
+def _require_no_restore(settings: Settings) -> None:
+    if (settings.data_dir / RESTORING).exists():
+        raise errors.InvalidConfig(
+            f"a restore into {settings.data_dir} was begun and has not ended",
+            fix="run the same `plimsoll admin restore` again, to its end",
+        )
 
 
 def _begin_log(registry: Registry) -> None:
