@@ -86,6 +86,8 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "GET /v1/webhooks/{webhook}/dead-letters": _ADMINS,
     "POST /v1/webhooks/{webhook}/dead-letters/{index}/redeliver": _ADMINS,
     "GET /v1/whoami": _ALL,
+    "POST /v1/persons/find": _AUDITORS,
+    "DELETE /v1/persons/{pseudonym}": _ADMINS,
     "GET /v1/hosts": _OPERATORS | _AUDITORS | _RECONCILERS,
     "DELETE /v1/hosts/{host}": _OPERATORS,
     "POST /v1/hosts/{host}/invitation": _OPERATORS | _RECONCILERS,

@@ -13,10 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from registry import errors
 from registry.api import tls
 from registry.api.sendfile import PEER, TLS
+from registry.core import jwt
 from registry.core.identity import Identity
 from registry.pages.router import COOKIE
 from registry.trust import hostca
-from registry.usecases import access, peers
+from registry.usecases import access, oidc, peers
 from registry.usecases.opening import Registry
 
 _LOG = structlog.get_logger("registry.access")
@@ -27,16 +28,31 @@ _BYTES = re.compile(r":([A-Za-z0-9+/=]+):")
 async def identity(request: Request, registry: Registry) -> Identity:
     """Who sends it; raises Unauthenticated. What is said in words goes before a certificate."""
     shown, der = secret(request), certificate(request, registry)
-    fingerprint = peers.fingerprint(der) if der else ""
-    if shown or der is None:
-        known = access.remembered(registry, shown, fingerprint)
-        if known is not None:
-            return known
-        return await run_in_threadpool(access.recognise, registry, shown, fingerprint)
-    known = peers.remembered(registry, der)
+    known = _remembered(registry, shown, der)
     if known is not None:
         return known
-    return await run_in_threadpool(peers.recognise, registry, der)
+    return await run_in_threadpool(_recognise, registry, shown, der)
+
+
+def _remembered(registry: Registry, shown: str, der: bytes | None) -> Identity | None:
+    """Asks neither database nor network."""
+    if jwt.looks_like_one(shown):
+        return oidc.remembered(registry, shown)
+    if shown or der is None:
+        return access.remembered(registry, shown, _fingerprint(der))
+    return peers.remembered(registry, der)
+
+
+def _recognise(registry: Registry, shown: str, der: bytes | None) -> Identity:
+    if jwt.looks_like_one(shown):
+        return oidc.recognise(registry, shown)
+    if shown or der is None:
+        return access.recognise(registry, shown, _fingerprint(der))
+    return peers.recognise(registry, der)
+
+
+def _fingerprint(der: bytes | None) -> str:
+    return peers.fingerprint(der) if der else ""
 
 
 def secret(request: Request) -> str:

@@ -96,3 +96,37 @@ def certified_document(certified: Certified) -> CertifiedDocument:
         authority=certified.authority,
         expires_at=certified.issued.until,
     )
+
+
+class PersonWanted(Document):
+    """`called` is a pseudonym, or what the identity provider calls the person."""
+
+    called: Annotated[str, Field(min_length=1, max_length=512)]
+
+
+class PersonErasure(Document):
+    """`reason` is kept in the log: it should name nobody."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class PersonDocument(Document):
+    pseudonym: str
+    known_as: str
+    issuer: str
+    subject: str
+    first_seen_at: datetime
+
+
+class PersonList(Document):
+    persons: list[PersonDocument]
+
+
+def person_document(row: tables_access.Person) -> PersonDocument:
+    return PersonDocument(
+        pseudonym=row.pseudonym,
+        known_as=row.known_as,
+        issuer=row.issuer,
+        subject=row.subject,
+        first_seen_at=row.first_seen_at,
+    )

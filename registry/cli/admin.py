@@ -1,10 +1,12 @@
 """`plimsoll admin`: for who runs the registry, on its machine, with its configuration file.
 
 These commands work on the database and the blobs themselves, while the registry serves or while
-it is down. In the log they are `admin:local-USER`.
+it is down. In the log whoever runs them stands under a pseudonym; `plimsoll admin person show`
+says whose it is.
 """
 
 import getpass
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,12 +59,21 @@ def opened(config: Path) -> Iterator["Registry"]:
         registry.close()
 
 
-def caller() -> "Caller":
-    """Who sits at this machine, for the log."""
+def caller(registry: "Registry") -> "Caller":
+    """Who sits at this machine, for the log: under a pseudonym, as all persons."""
+    from registry.usecases import persons  # noqa: PLC0415  heavy
     from registry.usecases.access import Caller, Role  # noqa: PLC0415  heavy
 
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = "unknown"
-    return Caller(Role.ADMIN, f"local-{user}"[:120])
+    issuer = f"local:{socket.gethostname()}"
+    return Caller(Role.ADMIN, persons.pseudonym_of(registry, issuer, user[:256], user))
+
+
+def nobody() -> "Caller":
+    """Whoever sits at this machine, where there is no registry yet that could keep a pseudonym."""
+    from registry.usecases.access import Caller, Role  # noqa: PLC0415  heavy
+
+    return Caller(Role.ADMIN, "local")

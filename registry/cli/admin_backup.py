@@ -33,7 +33,7 @@ def backup(
 
     with admin.opened(config) as registry, progress.of_phases() as told:
         done = saving.backup(
-            registry, target, with_keys=not without_keys, by=admin.caller(), progress=told
+            registry, target, with_keys=not without_keys, by=admin.caller(registry), progress=told
         )
     _print_backup(done, form, with_keys=not without_keys)
     if done.missing:
@@ -64,7 +64,7 @@ def restore(
     root = None if trust is None else options.trust_root(trust)
     wish = restoring.Wish(Archive(source), root, despite_missing=despite_missing)
     with progress.of_phases() as told:
-        done = restoring.restore(admin.settings_of(config), wish, admin.caller(), told)
+        done = restoring.restore(admin.settings_of(config), wish, admin.nobody(), told)
     _print_findings(done.findings, form, verdict="restored and verified")
     if not done.has_keys:
         output.message("put keys/ back into the data folder before you start the registry")

@@ -40,7 +40,7 @@ def gc(
         grace = sweep.Grace.of(hours)
         planned = retention.plan(registry)
         if apply:
-            expired = retention.apply(registry, planned, admin.caller(), told)
+            expired = retention.apply(registry, planned, admin.caller(registry), told)
             swept = sweep.sweep(registry, grace, told)
         else:
             expired, swept = planned.expiring, sweep.look(registry, grace, told)

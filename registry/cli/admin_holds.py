@@ -37,7 +37,9 @@ def place(
 
     model, version = _named(reference)
     with admin.opened(config) as registry:
-        hold = holds.place(registry, model=model, version=version, reason=reason, by=admin.caller())
+        hold = holds.place(
+            registry, model=model, version=version, reason=reason, by=admin.caller(registry)
+        )
     _print([hold], form)
 
 
@@ -52,7 +54,7 @@ def release(
     from registry.usecases import holds  # noqa: PLC0415  heavy
 
     with admin.opened(config) as registry:
-        released = holds.release(registry, hold, reason=reason, by=admin.caller())
+        released = holds.release(registry, hold, reason=reason, by=admin.caller(registry))
     _print([released], form)
 
 
@@ -92,7 +94,7 @@ def erase(
         what = f"{model}@{version}" if version else f"all of {model}"
         typer.confirm(f"Erase {what}? There is no way back", abort=True, err=True)
     with admin.opened(config) as registry:
-        by = admin.caller()
+        by = admin.caller(registry)
         if version is None:
             done = erasure.erase_model(registry, model=model, reason=reason, by=by)
         else:

@@ -18,6 +18,7 @@ from registry.cli import (
     admin_backup,
     admin_gc,
     admin_holds,
+    admin_persons,
     aliases,
     audit,
     audit_export,
@@ -63,6 +64,7 @@ _PARTS = (
     admin,
     admin_gc,
     admin_holds,
+    admin_persons,
     admin_backup,
 )
 

@@ -4,6 +4,7 @@ Every step finds what an earlier, perhaps interrupted, start has left, so starti
 a crash is the same path.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,9 +25,11 @@ from registry.store.uploads import Uploads
 from registry.trust import hostca, keys, sealing, sign
 from registry.trust.hostca import Authority
 from registry.trust.keys import LogKey, SigningKey
+from registry.trust.provider import Provider
 from registry.trust.sealing import Vault
 from registry.usecases import key_providers, roots
 from registry.usecases.claims import Claims
+from registry.usecases.granting import AccessFile
 from registry.usecases.keyring import DatabaseKeyring
 from registry.usecases.recent import Recent, Remembered
 
@@ -53,6 +56,8 @@ class Registry:
     signing_key: SigningKey
     log_key: LogKey
     hosts_authority: Authority
+    providers: Mapping[str, Provider]
+    access_file: AccessFile
     vault: Vault
     inspector: Inspector
     callers: Recent[str, Remembered]
@@ -121,6 +126,8 @@ def open_registry(settings: Settings) -> Registry:
         claims=Claims(database),
         signing_key=keys.load_or_create_signing_key(settings.data_dir / "keys" / "registry.pem"),
         log_key=keys.load_or_create_log_key(settings.data_dir / "keys" / "log.pem"),
+        providers={one.url: Provider(one) for one in settings.access.issuers},
+        access_file=AccessFile(settings.access.file),
         hosts_authority=hostca.load_or_create(
             settings.data_dir / "keys" / "host-ca.pem", settings.access.trust_domain
         ),

@@ -1,6 +1,8 @@
 """`plimsoll admin`: what an operator sees, and how each command ends."""
 
+import getpass
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,7 +91,9 @@ def test_a_hold_is_placed_shown_and_released(config: Path) -> None:
     placed = run("admin", "hold", "place", "digits@2", "--reason", "case 114", "-o", "json", *at)
     [hold] = placed.document
     assert (hold["model"], hold["version"], hold["reason"]) == ("digits", 2, "case 114")
-    assert hold["placedBy"].startswith("admin:local-")
+    assert re.fullmatch("admin:p-[0-9a-f]{16}", hold["placedBy"])
+    who = hold["placedBy"].removeprefix("admin:")
+    assert getpass.getuser() in run("admin", "person", "show", who, *at).out
     assert "digits@2" in run("admin", "hold", "list", *at).out
     assert "1 held" in run("admin", "gc", *at).out
     refused = run("admin", "erase", "digits@2", "--reason", "DSR", "--yes", *at)

@@ -1,0 +1,75 @@
+"""Recognises people and pipelines by the tokens of their identity providers.
+
+What they may do stands in the access file. Both are asked again every few seconds, so a grant
+that is taken out of the file ends the tokens it was for.
+"""
+
+import hashlib
+import time
+
+from registry import errors
+from registry.core import grants, jwt
+from registry.core.canonical import Json
+from registry.core.identity import Identity
+from registry.core.jwt import Demands
+from registry.trust import jwt as signatures
+from registry.usecases import persons
+from registry.usecases.opening import Registry
+from registry.usecases.recent import Remembered
+
+_REMEMBERED_S = 2.0
+# What a provider calls a person, the best first; the subject is what remains.
+_NAMES = ("email", "preferred_username", "name")
+
+
+def remembered(registry: Registry, token: str) -> Identity | None:
+    """The caller, if this process recognised the very token a moment ago."""
+    known = registry.callers.get(_digest(token))
+    return known.identity if known is not None and known.until > time.monotonic() else None
+
+
+def recognise(registry: Registry, token: str) -> Identity:
+    """Who shows this token; raises Unauthenticated, Forbidden without any grant, Unavailable."""
+    found, now = jwt.parse(token), time.time()
+    provider = registry.providers.get(found.issuer)
+    if provider is None:
+        raise jwt.refused("it is from no identity provider of this registry's")
+    key = provider.key(found.key)
+    if key is None or not signatures.is_signed(token, key, found.algorithm):
+        raise jwt.refused("its signature is by no key of its issuer's")
+    issuer = provider.issuer
+    demands = Demands(issuer.audience, issuer.max_minutes * 60, issuer.leeway)
+    subject = jwt.require(found.claims, demands, now=now)
+    identity = _identity(registry, found.issuer, subject, found.claims)
+    left = min(_REMEMBERED_S, jwt.expiry(found.claims) + issuer.leeway - now)
+    until = time.monotonic() + left
+    registry.callers.put(_digest(token), Remembered(b"", identity, until))
+    return identity
+
+
+def _identity(registry: Registry, issuer: str, subject: str, claims: dict[str, Json]) -> Identity:
+    rules = grants.of(registry.access_file.rules(), issuer, claims)
+    if not rules:
+        broken = registry.access_file.problems
+        raise errors.Forbidden(
+            "your identity provider vouches for you, and nothing is granted to you here",
+            fix=f"the access file is broken and grants nothing: {broken[0]}"
+            if broken
+            else "ask for a grant in the registry's access file; it names issuer and claims",
+        )
+    name = grants.machine(rules)
+    if name is None:
+        name = persons.pseudonym_of(registry, issuer, subject, _known_as(claims, subject))
+    return grants.identity(rules, name)
+
+
+def _known_as(claims: dict[str, Json], subject: str) -> str:
+    for name in _NAMES:
+        value = claims.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return subject
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,117 @@
+"""A small OpenID Connect provider on a real socket: discovery, keys, and a token endpoint."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
+
+from joserfc import jws
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+
+AUDIENCE = "plimsoll"
+
+
+def new_key(algorithm: str) -> Key:
+    match algorithm:
+        case "ES256":
+            return ECKey.generate_key("P-256")
+        case "RS256":
+            return RSAKey.generate_key(2048)
+        case _:
+            return OKPKey.generate_key("Ed25519")
+
+
+class IdentityProvider:
+    """`claims` are those of whoever asks the token endpoint. Requests for keys are counted."""
+
+    def __init__(self, algorithm: str = "ES256") -> None:
+        self.algorithm = algorithm
+        self.kid, self.key = "first", new_key(algorithm)
+        self.keys: dict[str, Any] = {"keys": [self.public()]}
+        self.claims: dict[str, Any] = {}
+        self.asked = 0
+        self.is_away = False
+        self.issuer_said = ""
+        handler = type("Handler", (_Handler,), {"provider": self})
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def public(self, **more: Any) -> dict[str, Any]:
+        """The present key as a key set lists it."""
+        found: dict[str, Any] = self.key.as_dict(private=False)
+        return found | {"kid": self.kid, "use": "sig", "alg": self.algorithm} | more
+
+    def rotate(self, kid: str) -> None:
+        """Sign with a new key from now on, and publish it alone."""
+        self.kid, self.key = kid, new_key(self.algorithm)
+        self.keys = {"keys": [self.public()]}
+
+    def standard(self, **more: Any) -> dict[str, Any]:
+        """Claims as they should be, but for `more`; None leaves one out."""
+        now = int(time.time())
+        found = {"iss": self.url, "aud": AUDIENCE, "sub": "alice", "iat": now, "exp": now + 300}
+        found |= {"email": "alice@example.org", "email_verified": True} | more
+        return {name: value for name, value in found.items() if value is not None}
+
+    def token(self, **more: Any) -> str:
+        return self.signed(json.dumps(self.standard(**more)).encode())
+
+    def signed(self, payload: bytes, **header: Any) -> str:
+        """`payload`, whatever it is, under the present key."""
+        said = {"alg": self.algorithm, "kid": self.kid, "typ": "JWT"} | header
+        said = {name: value for name, value in said.items() if value is not None}
+        return jws.serialize_compact(said, payload, self.key, algorithms=[self.algorithm])
+
+
+class _Handler(BaseHTTPRequestHandler):
+    provider: ClassVar[IdentityProvider]
+
+    def do_GET(self) -> None:
+        provider = self.provider
+        if provider.is_away:
+            self.send_error(503)
+        elif self.path == "/.well-known/openid-configuration":
+            said = provider.issuer_said or provider.url
+            self._answer({"issuer": said, "jwks_uri": f"{provider.url}/keys"})
+        elif self.path == "/keys":
+            provider.asked += 1
+            self._answer(provider.keys)
+        else:
+            self.send_error(404)
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("content-length", "0"))
+        form = parse_qs(self.rfile.read(length).decode())
+        if self.path != "/token" or form.get("grant_type") != ["client_credentials"]:
+            self.send_error(400)
+            return
+        token = self.provider.token(**self.provider.claims)
+        self._answer({"access_token": token, "token_type": "Bearer", "expires_in": 300})
+
+    def _answer(self, document: dict[str, Any]) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  as inherited
+        """Nothing."""
+
+
+@contextmanager
+def running(algorithm: str = "ES256") -> Iterator[IdentityProvider]:
+    provider = IdentityProvider(algorithm)
+    thread = threading.Thread(target=provider.server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield provider
+    finally:
+        provider.server.shutdown()
+        provider.server.server_close()
+        thread.join()
