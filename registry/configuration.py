@@ -7,7 +7,7 @@ from pathlib import Path
 from registry import errors
 from registry.core import destination, protection, spiffe, table
 from registry.core.retention import Rule as RetentionRule
-from registry.settings import Encryption, Retention, Running, Sending, Settings
+from registry.settings import Encryption, Inspecting, Retention, Running, Sending, Settings
 from registry.settings_access import Access, Issuer
 
 
@@ -42,6 +42,10 @@ def _settings(values: table.Table, folder: Path) -> Settings:
         retention=_retention(values),
         sending=_sending(values),
         running=_running(values),
+        inspecting=Inspecting(
+            engine=values.take("inspection_engine", str, ""),
+            image=values.take("inspection_image", str, "plimsoll-registry:dev"),
+        ),
         encryption=_encryption(values, folder),
         access=_access(values, folder),
     )

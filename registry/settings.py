@@ -64,6 +64,17 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspecting:
+    """Where models are looked at: in containers of `engine`, or, where empty, in child processes.
+
+    `image` has the code of this very registry.
+    """
+
+    engine: str = ""
+    image: str = "plimsoll-registry:dev"
+
+
+@dataclass(frozen=True, slots=True)
 class Encryption:
     """Whether stored blobs are encrypted, and by whose keys: docs/trust/encryption.md.
 
@@ -114,6 +125,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     sending: Sending = field(default_factory=Sending)
     running: Running = field(default_factory=Running)
+    inspecting: Inspecting = field(default_factory=Inspecting)
     encryption: Encryption = field(default_factory=Encryption)
     access: Access = field(default_factory=Access)
 

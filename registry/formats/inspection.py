@@ -6,19 +6,21 @@ hostile, hanging and greedy ones end as UnsafeModel with the file's name and the
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Protocol
 
 from registry import errors
 from registry.core import canonical, fields, tensors
 from registry.core.canonical import Json
 from registry.formats import detect, sandbox, zygote
 from registry.formats.refusal import unsafe
+from registry.formats.sandbox import Outcome
 
-_JOB = "registry.formats.child"
+JOB = "registry.formats.child"
 _BROKEN = "export the model again; if it is honest, report this with the model"
 _SLOW = "export a smaller model, or raise the registry's inspection limits"
 
@@ -66,11 +68,21 @@ class Inspection:
         }
 
 
+class Box(Protocol):
+    """Whatever runs a job's `answer` once, shut in: a child process, or a container."""
+
+    def run(self, request: bytes, *, files: Sequence[int], bounds: sandbox.Bounds) -> Outcome:
+        """Never raises for what is in the files; Busy or Unavailable where it cannot run."""
+
+    def close(self) -> None:
+        """Nothing is left running."""
+
+
 class Inspector:
     """Inspects models, several at once where threads ask. `close` ends its processes."""
 
-    def __init__(self) -> None:
-        self._sandbox = sandbox.Sandbox(_JOB)
+    def __init__(self, box: Box | None = None) -> None:
+        self._sandbox: Box = box or sandbox.Sandbox(JOB)
 
     def inspect(
         self,
@@ -141,9 +153,7 @@ def _check_total(sizes: Mapping[str, int], limits: Limits) -> None:
         )
 
 
-def _read(
-    outcome: sandbox.Ended | sandbox.Stopped | sandbox.Failed, found: str, head: str
-) -> Inspection:
+def _read(outcome: Outcome, found: str, head: str) -> Inspection:
     match outcome:
         case sandbox.Ended(answer):
             return _read_answer(answer, found, head)

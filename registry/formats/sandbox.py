@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from registry import errors
 from registry.formats import confine, zygote
@@ -58,6 +59,9 @@ class Failed:
     reason: str
 
 
+Outcome: TypeAlias = Ended | Stopped | Failed
+
+
 class _Lost(Exception):
     """The zygote is gone, and nobody knows how the child ended."""
 
@@ -73,9 +77,7 @@ class Sandbox:
         begin_again = weakref.WeakMethod(self._begin_again)
         os.register_at_fork(after_in_child=lambda: (found := begin_again()) and found())
 
-    def run(
-        self, request: bytes, *, files: Sequence[int], bounds: Bounds
-    ) -> Ended | Stopped | Failed:
+    def run(self, request: bytes, *, files: Sequence[int], bounds: Bounds) -> Outcome:
         """One child's answer; `files` are open in it from descriptor 4 on.
 
         Raises Busy where no place gets free in time, Unavailable where no child can be had.
@@ -125,7 +127,7 @@ class Sandbox:
 
     def _in(
         self, started: "_Zygote", request: bytes, files: Sequence[int], bounds: Bounds
-    ) -> Ended | Stopped | Failed:
+    ) -> Outcome:
         with _memory("request") as asked, _memory("answer") as answer, _memory("words") as words:
             asked.write(request)
             handed = [asked.fileno(), words.fileno(), answer.fileno(), *files]

@@ -145,16 +145,13 @@ def _live(parent: int, header: bytes, handed: list[int], answer: Answer) -> NoRe
     """The life of a child. Whatever happens, it never gets back into its parent's loop."""
     status = 1
     try:
-        _arrange(handed)
+        arrange(handed)
         os.setsid()
         _require_parent(parent)
         memory_bytes, cpu_seconds = HEADER.unpack(header)
         walls = confine.confine(memory_bytes=memory_bytes, cpu_seconds=cpu_seconds)
         _require_parent(parent)  # to change the user is to forget whom to follow for a moment
-        request = os.pread(_REQUEST, os.fstat(_REQUEST).st_size, 0)
-        said = memoryview(answer(request, range(_MODEL, _MODEL + len(handed) - 3), walls))
-        while said:
-            said = said[os.write(_ANSWER, said) :]
+        respond(answer, len(handed) - 3, walls)
         status = 0
     except BaseException:  # noqa: BLE001  see above
         traceback.print_exc()
@@ -162,7 +159,15 @@ def _live(parent: int, header: bytes, handed: list[int], answer: Answer) -> NoRe
         os._exit(status)
 
 
-def _arrange(handed: list[int]) -> None:
+def respond(answer: Answer, count: int, walls: list[str]) -> None:
+    """Read the request, and write what `answer` says of the `count` files of the model."""
+    request = os.pread(_REQUEST, os.fstat(_REQUEST).st_size, 0)
+    said = memoryview(answer(request, range(_MODEL, _MODEL + count), walls))
+    while said:
+        said = said[os.write(_ANSWER, said) :]
+
+
+def arrange(handed: list[int]) -> None:
     """Request on 0, words on 1 and 2, answer on 3, the model from 4 on, and nothing else."""
     request, words, answer, *model = handed
     wanted = [request, words, words, answer, *model]

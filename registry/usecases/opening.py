@@ -17,6 +17,7 @@ from registry.core.trustroot import TrustRoot
 from registry.db import engine, log, migrate
 from registry.db import keys as key_rows
 from registry.db.whole import Version
+from registry.formats import inspection
 from registry.formats.inspection import Inspection, Inspector
 from registry.settings import Settings
 from registry.store import addresses
@@ -132,7 +133,7 @@ def open_registry(settings: Settings) -> Registry:
             settings.data_dir / "keys" / "host-ca.pem", settings.access.trust_domain
         ),
         vault=sealing.load_or_create(settings.data_dir / "keys" / "secrets.key"),
-        inspector=Inspector(),
+        inspector=_inspector(settings),
         callers=Recent(_CALLERS),
         versions=Recent(_VERSIONS),
         inspections=Recent(_INSPECTIONS),
@@ -151,6 +152,17 @@ def _require_no_restore(settings: Settings) -> None:
             f"a restore into {settings.data_dir} was begun and has not ended",
             fix="run the same `plimsoll admin restore` again, to its end",
         )
+
+
+def _inspector(settings: Settings) -> Inspector:
+    """In a child of this process, or where the settings say so in a container."""
+    if not settings.inspecting.engine:
+        return Inspector()
+    from registry.formats.container import Containers  # noqa: PLC0415  heavy, and rarely wanted
+
+    wanted = settings.inspecting
+    owner = str(settings.data_dir.resolve())
+    return Inspector(Containers(wanted.engine, wanted.image, inspection.JOB, owner=owner))
 
 
 def _begin_log(registry: Registry) -> None:

@@ -16,7 +16,7 @@ import pytest
 from registry import errors
 from registry.formats import sandbox
 
-Outcome = sandbox.Ended | sandbox.Stopped | sandbox.Failed
+Outcome = sandbox.Outcome
 JOB = "tests.formats.hostile"
 
 
