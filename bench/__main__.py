@@ -21,6 +21,7 @@ from bench import (
     catalogue,
     control,
     converged,
+    deciding,
     figures,
     folders,
     mlflow,
@@ -124,6 +125,7 @@ def _catalogue(
 
 def _trust(_folder: Path) -> Rows:
     yield from trust.rows()
+    yield from deciding.rows()
 
 
 def _runtime(folder: Path) -> Rows:

@@ -1,15 +1,19 @@
-"""The reconciler's commands: `plimsoll reconcile`, `plan`, `validate`, `policy test`, `schema`."""
+"""The reconciler's commands: `plimsoll reconcile`, `plan`, `validate`, `policy`, `schema`."""
 
 import json
 import signal
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from registry import errors
+
+if TYPE_CHECKING:
+    from registry.core.documents import Problem
 
 app = typer.Typer(no_args_is_help=True)
 policy_app = typer.Typer(no_args_is_help=True, help="Policies on what may be deployed.")
@@ -57,13 +61,7 @@ def validate(path: Folder = Path()) -> None:
     from reconciler.core import desired  # noqa: PLC0415  heavy
 
     state = desired.load(_files(path), commit="0" * 40)
-    for problem in state.problems:
-        typer.echo(problem.detail)
-        if problem.fix:
-            typer.echo(f"  fix: {problem.fix}")
-    if state.problems:
-        count = len(state.problems)
-        raise errors.InvalidDesiredState(f"{count} problem{'s' if count > 1 else ''} found")
+    _require_sound(state.problems)
     typer.echo(
         f"ok: {len(state.deployments)} deployments, {len(state.hosts)} hosts, "
         f"{len(state.policies.rules)} policies"
@@ -87,15 +85,45 @@ def run_tests(path: Folder = Path()) -> None:
     from registry.core.policy import testing  # noqa: PLC0415  heavy
 
     state = desired.load(_files(path), commit="0" * 40)
+    _require_sound([one for one in state.problems if one.path.startswith("policies/")])
     report = testing.run(state.policies, state.policy_tests)
     for result in report.results:
         verdict = "PASS" if result.passed else "FAIL"
         typer.echo(f"{verdict} {result.path}: {result.case} {result.trouble}".rstrip())
     for gap in report.gaps:
         typer.echo(f"GAP  {gap.path}: never seen {' or '.join(gap.missing)}: {gap.expression}")
+    covered = f"{report.percent}% of {len(report.coverage)} expressions"
     if not report.passed:
-        raise errors.PolicyDenied("policy tests failed", fix="mend the policy or add the cases")
-    typer.echo(f"ok: {len(report.results)} cases, every expression seen true and false")
+        raise errors.PolicyDenied(
+            f"policy tests failed; seen true and false: {covered}",
+            fix="mend the policy or add the cases",
+        )
+    count = len(report.results)
+    typer.echo(f"ok: {count} cases; {covered}: every expression seen true and false")
+
+
+@policy_app.command("explain")
+def explain(
+    deployment: Annotated[str, typer.Argument(help="As environment/name.")],
+    path: Folder = Path(),
+    *,
+    config: Config = Path("plimsoll.toml"),
+) -> None:
+    """Show how each policy of a checkout judges a deployment, by what verifies of its version."""
+    from reconciler import config as configuration  # noqa: PLC0415  heavy
+    from reconciler import explaining  # noqa: PLC0415  heavy
+    from reconciler.core import desired  # noqa: PLC0415  heavy
+
+    state = desired.load(_files(path), commit="0" * 40)
+    found = explaining.explain(configuration.load(config), state, deployment)
+    for area in found:
+        typer.echo(f"{area.area}:")
+        for line in area.lines:
+            typer.echo(f"  {line}")
+    reasons = [reason for area in found for reason in area.reasons]
+    if reasons:
+        raise errors.PolicyDenied("; ".join(reasons), fix="see the lines above")
+    typer.echo("allowed")
 
 
 @permit_app.callback()
@@ -119,6 +147,16 @@ def permit_key(
         with closing(state.StateFolder(folder)) as made:
             key = signing.load_or_create(made)
     typer.echo(json.dumps(permits.entry(key.signer(name)), indent=2))
+
+
+def _require_sound(problems: Sequence["Problem"]) -> None:
+    for problem in problems:
+        typer.echo(problem.detail)
+        if problem.fix:
+            typer.echo(f"  fix: {problem.fix}")
+    if problems:
+        count = len(problems)
+        raise errors.InvalidDesiredState(f"{count} problem{'s' if count > 1 else ''} found")
 
 
 def _files(root: Path) -> dict[str, bytes]:

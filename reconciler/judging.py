@@ -13,7 +13,7 @@ from reconciler import client, journal, witness
 from reconciler.core import actions, desired, holding
 from reconciler.core.actions import Why
 from reconciler.core.observed import InstanceSpec
-from reconciler.core.rollout import NO_ROLLOUT, Rollouts
+from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
 from registry.core import envelope, policy
 from registry.core.canonical import Json
 from registry.core.entries import Kind
@@ -50,7 +50,9 @@ class Judge:
             said = (f"{name} is {found.format}, asked for is {spec.format}",)
             self._tell_refusal(spec, said, None)
             return said
-        return self._decided(spec, state, self._request(spec, state, document, found))
+        known = self.rollouts().get(spec.deployment, NO_ROLLOUT)
+        asked = request(state.deployments[spec.deployment], known, document, found)
+        return self._decided(spec, state, asked)
 
     def tell_held(self, waits: Iterable[actions.Wait], state: desired.DesiredState) -> None:
         """Write down which rollouts the policies of planning hold back, each reason once."""
@@ -109,23 +111,23 @@ class Judge:
             self.journal.record(Kind.DECIDED, journal.about(spec, said, decision))
         self.journal.record(Kind.REFUSED, journal.about(spec, said, {"stage": "preflight"}))
 
-    def _request(
-        self,
-        spec: InstanceSpec,
-        state: desired.DesiredState,
-        document: dict[str, Json],
-        found: Verified,
-    ) -> policy.Request:
-        manifest = state.deployments[spec.deployment].manifest
-        rollout = self.rollouts().get(spec.deployment)
-        return policy.request(
-            Area.DEPLOY,
-            {
-                "deployment": manifest.model_dump(mode="json", by_alias=True),
-                "version": document,
-                "verification": policy.verification(found),
-                "environment": manifest.metadata.environment,
-                "quarantined": [one.digest for one in rollout.quarantined] if rollout else [],
-                "now": datetime.now(UTC).isoformat(),
-            },
-        )
+
+def request(
+    deployment: desired.Deployment,
+    known: Rollout,
+    document: dict[str, Json],
+    found: Verified,
+) -> policy.Request:
+    """What policies of the area deploy see: `document` is the registry's word, `found` is shown."""
+    manifest = deployment.manifest
+    return policy.request(
+        Area.DEPLOY,
+        {
+            "deployment": manifest.model_dump(mode="json", by_alias=True),
+            "version": document,
+            "verification": policy.verification(found),
+            "environment": manifest.metadata.environment,
+            "quarantined": [one.digest for one in known.quarantined],
+            "now": datetime.now(UTC).isoformat(),
+        },
+    )

@@ -1,6 +1,7 @@
 """The reconciler's commands, as an operator meets them."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry.cli import main
-from tests.reconciler.town import Town, town
+from tests.reconciler.town import POLICY, Town, town
 from tests.registry.publishing import Publisher
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,23 @@ def test_a_policy_test_that_fails_ends_with_three(
     assert "FAIL policies/deploy/signed_test.yaml" in capsys.readouterr().out
 
 
+def test_a_broken_policy_file_is_no_test_that_passes(
+    example: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example / "policies" / "deploy" / "signed.yaml").write_text("kind: [")
+    assert main(["policy", "test", str(example)]) == 1
+    assert "policies/deploy/signed.yaml:1:8: not YAML" in capsys.readouterr().out
+
+
+def test_a_gap_is_counted_and_named(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (example / "policies" / "deploy" / "watermarked_test.yaml").unlink()
+    assert main(["policy", "test", str(example)]) == 3
+    printed = capsys.readouterr()
+    gap = "GAP  policies/deploy/watermarked.yaml: never seen true or false: has(verification"
+    assert gap in printed.out
+    assert re.search(r"seen true and false: 9\d% of \d+ expressions", printed.err)
+
+
 def test_the_schema_of_a_kind_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", "ModelDeployment"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "ModelDeployment"
@@ -92,3 +110,27 @@ def test_a_plan_says_what_would_happen_and_changes_nothing(
     here.settle()
     assert main(["plan", "--config", config, "--detailed-exitcode"]) == 0
     assert "nothing to do" in capsys.readouterr().out
+
+
+def test_policies_are_explained_by_what_verifies(
+    here: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here.deploy(1)
+    words = ["policy", "explain", "production/digits", str(here.origin.work)]
+    assert main([*words, "--config", str(here.folder / "plimsoll.toml")]) == 0
+    printed = capsys.readouterr().out
+    assert 'true  enforce signed: verification.publisher == "alice"' in printed
+    assert printed.endswith("allowed\n")
+
+
+def test_an_explained_denial_ends_with_three(
+    here: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here.deploy(1)
+    path = "policies/deploy/signed.yaml"
+    here.origin.commit({path: POLICY.replace('"alice"', '"bob"')}, "Trust bob only")
+    words = ["policy", "explain", "production/digits", str(here.origin.work)]
+    assert main([*words, "--config", str(here.folder / "plimsoll.toml")]) == 3
+    printed = capsys.readouterr()
+    assert 'false enforce signed: verification.publisher == "bob"' in printed.out
+    assert "only alice may publish here" in printed.err

@@ -100,6 +100,8 @@ def evaluate(rule: Rule, wanted: Request) -> list[Seen]:
 
 
 def _refusals(rule: Rule, given: Inputs) -> Iterator[Refusal]:
+    if expressions.holds(rule.program, given):
+        return
     for seen in expressions.run(rule.program, given):
         if seen.result is not True:
             trouble = f" ({seen.error})" if seen.error else ""

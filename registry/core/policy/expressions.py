@@ -81,13 +81,15 @@ class _Check:
 class Program:
     """A policy, compiled. `constants` are those of its variables that depend on nothing.
 
-    Values are converted by what `environment` knows of their variables' types.
+    Values are converted by what `environment` knows of their variables' types. `all_of` is true
+    where each check is, and no otherwise: CEL's `&&` is true of nothing but two times true.
     """
 
     environment: cel.Env
     checks: tuple[_Check, ...]
     variables: tuple[tuple[str, cel.Expression], ...]
     constants: Mapping[str, object]
+    all_of: cel.Expression | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,9 @@ def compiled(area: Area, spec: kinds.PolicySpec) -> Program | tuple[Fault, ...]:
         _compile_check(work, environment, index, validation)
     if work.faults:
         return tuple(work.faults)
-    return Program(environment, tuple(work.checks), tuple(work.variables), work.constants)
+    checks = tuple(work.checks)
+    every = _every(environment, checks)
+    return Program(environment, checks, tuple(work.variables), work.constants, every)
 
 
 def inputs(area: Area, given: Mapping[str, Json]) -> Inputs:
@@ -139,8 +143,27 @@ def inputs(area: Area, given: Mapping[str, Json]) -> Inputs:
     return found
 
 
+def holds(program: Program, given: Inputs) -> bool:
+    """Whether all validations are known to be true, in one evaluation; if not, ask `run`."""
+    if program.all_of is None:
+        return False
+    known, _ = _with_variables(program, given)
+    try:
+        found = program.all_of.eval(activation=program.environment.Activation(known))
+        return found.value() is True and bool(found.type() == cel.Type.BOOL)
+    except _RAISED:
+        return False
+
+
 def run(program: Program, given: Inputs) -> list[Seen]:
     """How each validation ends for `given` (see `inputs`)."""
+    known, broken = _with_variables(program, given)
+    activation = program.environment.Activation(known)
+    return [_seen(index, check, activation, broken) for index, check in enumerate(program.checks)]
+
+
+def _with_variables(program: Program, given: Inputs) -> tuple[Inputs, dict[str, str]]:
+    """`given` and the policy's variables, without those that end in an error: these by text."""
     known, broken = {**given, **program.constants}, dict[str, str]()
     for name, expression in program.variables:
         found = _plain(expression, program.environment.Activation(known))
@@ -148,8 +171,16 @@ def run(program: Program, given: Inputs) -> list[Seen]:
             broken[name] = found.text
         else:
             known[name] = found
-    activation = program.environment.Activation(known)
-    return [_seen(index, check, activation, broken) for index, check in enumerate(program.checks)]
+    return known, broken
+
+
+def _every(environment: cel.Env, checks: tuple[_Check, ...]) -> cel.Expression | None:
+    """All checks as one expression; None where that is too deep for CEL's parser."""
+    try:
+        # A line may end in a comment, so the parenthesis stands on the next.
+        return environment.compile(" && ".join(f"({check.source}\n)" for check in checks))
+    except RuntimeError:
+        return None
 
 
 def _compile_variable(work: _Work, index: int, variable: kinds.NamedExpression) -> None:
