@@ -14,8 +14,10 @@ from reconciler.core import actions, desired, holding
 from reconciler.core.actions import Why
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
-from registry.core import envelope, policy
+from registry import errors
+from registry.core import envelope, policy, trustchain
 from registry.core.canonical import Json
+from registry.core.checks import Check
 from registry.core.entries import Kind
 from registry.core.envelope import Refused, Verified, Wanted
 from registry.core.policy import Area
@@ -29,7 +31,7 @@ class Judge:
     registry: client.Registry
     journal: journal.Journal
     witness: witness.Witness
-    trust: TrustRoot
+    trust: Callable[[], TrustRoot]
     rollouts: Callable[[], Rollouts]
 
     def refusals(self, spec: InstanceSpec, state: desired.DesiredState) -> tuple[str, ...]:
@@ -39,7 +41,7 @@ class Judge:
         """
         wanted = Wanted(spec.model, spec.version, spec.digest)
         document = self.registry.version(wanted)
-        found = envelope.verify(self.registry.envelope(wanted), self.trust, wanted)
+        found = self._verified(wanted)
         if isinstance(found, Refused):
             said = (f"verification refused ({found.code}): {found.reason}",)
             self._tell_refusal(spec, said, None)
@@ -53,6 +55,14 @@ class Judge:
         known = self.rollouts().get(spec.deployment, NO_ROLLOUT)
         asked = request(state.deployments[spec.deployment], known, document, found)
         return self._decided(spec, state, asked)
+
+    def _verified(self, wanted: Wanted) -> Verified | Refused:
+        try:
+            trust = self.trust()
+            trustchain.require_current(trust, datetime.now(UTC))
+        except errors.IntegrityError as error:
+            return Refused(error.code, error.detail, Check.TRUST_ROOT)
+        return envelope.verify(self.registry.envelope(wanted), trust, wanted)
 
     def tell_held(self, waits: Iterable[actions.Wait], state: desired.DesiredState) -> None:
         """Write down which rollouts the policies of planning hold back, each reason once."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import uvicorn
 
 from reconciler import (
+    anchor,
     client,
     config,
     effects,
@@ -33,7 +34,7 @@ from reconciler import (
 from reconciler.core import kinds, plan
 from reconciler.engines.protocol import Engine, Launch
 from registry import errors
-from registry.core import trustroot
+from registry.core.trustroot import TrustRoot
 
 _LOOK_TIMEOUT_S = 10.0
 _DAY_S = 86400.0
@@ -62,10 +63,11 @@ def preview(path: Path) -> plan.Plan:
 @contextmanager
 def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metrics]]:
     """A reconciler that has not looked at anything yet."""
-    trust = _read(settings.trust_file, "trust root")
     repository = _repository(settings, settings.state / "repository.git")
     with ExitStack() as stack:
         folder = stack.enter_context(closing(state.StateFolder(settings.state)))
+        followed = anchor.Anchor(settings.trust_file, folder)
+        trust = followed.root()
         registry = stack.enter_context(
             closing(client.Registry(settings.registry, settings.token_file))
         )
@@ -76,9 +78,9 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
             allow_empty=settings.allow_empty,
         )
         remembered, counted = memory.Memory(folder), metrics.Metrics()
-        seen = witness.Witness(registry, folder, trustroot.parse(trust).log)
+        seen = witness.Witness(registry, folder, trust.log)
         written = journal.Journal(registry, folder, seen)
-        judge = judging.Judge(registry, written, seen, trustroot.parse(trust), remembered.rollouts)
+        judge = judging.Judge(registry, written, seen, followed.root, remembered.rollouts)
         reconciler = loop.Loop(
             source=stack.enter_context(closing(git)),
             lanes=stack.enter_context(closing(lanes.Lanes(_connector(settings)))),
@@ -89,7 +91,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
                 journal=written,
                 proposals=proposal.Proposals(repository),
                 permits=_permits(settings, folder, trust),
-                launch=_Launches(settings, registry, folder, trust).launch,
+                launch=_Launches(settings, registry, folder, followed.text).launch,
                 rollouts=remembered.rollouts,
             ),
             statuses=statuses.Statuses(registry),
@@ -104,11 +106,13 @@ def _repository(settings: config.Config, folder: Path) -> repo.Repository:
     )
 
 
-def _permits(settings: config.Config, folder: state.StateFolder, trust: str) -> permits.Permits:
+def _permits(
+    settings: config.Config, folder: state.StateFolder, trust: TrustRoot
+) -> permits.Permits:
     return permits.Permits(
         signing.load_or_create(folder),
         folder,
-        trust=trustroot.parse(trust),
+        trust=trust,
         valid_s=settings.permit_days * _DAY_S,
         clock=time.time,
     )
@@ -122,7 +126,7 @@ class _Launches:
         settings: config.Config,
         registry: client.Registry,
         folder: state.StateFolder,
-        trust: str,
+        trust: Callable[[], str],
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -138,7 +142,7 @@ class _Launches:
                 token = self._registry.host_token(host)
                 self._folder.save_token(host, token)
         address = kind.spec.registry or self._settings.host_registry
-        return Launch(registry_url=address, token=token, trust=self._trust)
+        return Launch(registry_url=address, token=token, trust=self._trust())
 
 
 def _connector(settings: config.Config) -> lanes.Connect:

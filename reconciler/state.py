@@ -1,9 +1,9 @@
 """What the reconciler must remember across a crash, as files that are whole or absent.
 
 `rollouts.json` is the memory of the planner, `checkpoint` the last log checkpoint this witness
-saw, `outbox/` the log events that the registry has not acknowledged yet, `tokens/` the secrets
-of hosts, `permits/` what instances were handed last, `reconciler.pem` the key that signs those.
-A lock on the folder keeps a second reconciler out.
+saw, `trust.json` the last signed trust root, `outbox/` the log events that the registry has not
+acknowledged yet, `tokens/` the secrets of hosts, `permits/` what instances were handed last,
+`reconciler.pem` the key that signs those. A lock on the folder keeps a second reconciler out.
 """
 
 import fcntl
@@ -63,6 +63,14 @@ class StateFolder:
     def save_checkpoint(self, text: str) -> None:
         """Remember `text` as the last checkpoint seen."""
         self._write("checkpoint", text.encode())
+
+    def trust(self) -> bytes:
+        """The signed trust root that was accepted last; empty if none ever was."""
+        return self._read("trust.json") or b""
+
+    def save_trust(self, data: bytes) -> None:
+        """Remember `data` as the signed trust root accepted last."""
+        self._write("trust.json", data)
 
     def token(self, host: str) -> str | None:
         """The token minted for `host` before."""
