@@ -163,6 +163,11 @@ class Settings:
         return self.encryption.key_file or self.data_dir / "keys" / "blobs.key"
 
     @property
+    def destroyed_file(self) -> Path:
+        """The keys that erasures destroyed, for whoever restores a backup from before them."""
+        return self.data_dir / "destroyed-keys.txt"
+
+    @property
     def trust_file(self) -> Path:
         """The trust root as of the last start, for hosts to be given."""
         return self.data_dir / "trust.json"

@@ -1,6 +1,7 @@
 """What survives a power cut: fsync of the file, rename, fsync of the folder. In that order."""
 
 import os
+import secrets
 from pathlib import Path
 
 
@@ -14,6 +15,21 @@ def replace(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(descriptor)
     move(temporary, path)
+
+
+def create(path: Path, content: bytes) -> None:
+    """As `replace`, but only where there is nothing yet; raises FileExistsError."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        path.hardlink_to(temporary)
+    finally:
+        temporary.unlink()
+    sync_folder(path.parent)
 
 
 def move(source: Path, target: Path) -> None:

@@ -18,9 +18,12 @@ import httpx2
 
 from registry import errors
 from registry.core import canonical
+from registry.core.age import Identity
 from registry.core.canonical import Json
 from registry.core.envelope import Wanted
 from registry.core.oms import File
+from runtime import unsealing
+from runtime.unsealing import Incoming
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -34,10 +37,14 @@ _INTEGRITY_CODES = {"integrity", "digest_mismatch", "signature_invalid", "log_fo
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One registry. The token is read from its file at each request, so it may be rotated."""
+    """One registry. The token is read from its file at each request, so it may be rotated.
+
+    With an `identity` files may come encrypted to it.
+    """
 
     url: str
     token_file: Path
+    identity: Identity | None = None
 
     def envelope(self, wanted: Wanted) -> bytes:
         """The pull envelope as received; raises `PlimsollError`s."""
@@ -75,12 +82,12 @@ class Registry:
 
     def _download(self, file: File, target: Path) -> None:
         with target.open("ab+") as sink, self._client() as client:
-            hasher = _hash_of(sink)
+            hasher, incoming = _hash_of(sink), Incoming(self.identity)
             failures = 0
             while True:
                 before = sink.tell()
                 try:
-                    self._stream(client, file, sink, hasher)
+                    self._stream(client, file, incoming, sink, hasher)
                     break
                 except errors.Unavailable:
                     failures = failures + 1 if sink.tell() == before else 0
@@ -91,21 +98,48 @@ class Registry:
             os.fsync(sink.fileno())
             _compare(file, sink.tell(), hasher.hexdigest())
 
-    def _stream(self, client: httpx2.Client, file: File, sink: BinaryIO, hasher: "_Hash") -> None:
+    def _stream(
+        self,
+        client: httpx2.Client,
+        file: File,
+        incoming: Incoming,
+        sink: BinaryIO,
+        hasher: "_Hash",
+    ) -> None:
         start = sink.tell()
         if start >= file.size:
             return
-        asked = {"range": f"bytes={start}-"} if start else {}
         path = f"/v1/blobs/{file.digest}"
+        asked = self._asking(client, path, incoming, start)
         with _named(self.url), client.stream("GET", path, headers=asked) as response:
-            _require(response, HTTPStatus.PARTIAL_CONTENT if start else HTTPStatus.OK)
-            for chunk in response.iter_raw():
-                if sink.tell() + len(chunk) > file.size:
+            if incoming.is_sealed(response):
+                pieces = incoming.opened(response, start)
+            else:
+                _require(response, HTTPStatus.PARTIAL_CONTENT if start else HTTPStatus.OK)
+                pieces = response.iter_raw()
+            for piece in pieces:
+                if sink.tell() + len(piece) > file.size:
                     raise errors.DigestMismatch(
                         f"file {file.path!r} is longer than the {file.size} bytes of the manifest"
                     )
-                sink.write(chunk)
-                hasher.update(chunk)
+                sink.write(piece)
+                hasher.update(piece)
+
+    def _asking(
+        self, client: httpx2.Client, path: str, incoming: Incoming, start: int
+    ) -> dict[str, str]:
+        """The header lines that ask for the rest of a file, in the form it comes in."""
+        accepted = {} if self.identity is None else {"accept": unsealing.ACCEPT}
+        if not start:
+            return accepted
+        if self.identity is not None and incoming.sealed is None:
+            asked = accepted | {"range": unsealing.LOOK}
+            with _named(self.url), client.stream("GET", path, headers=asked) as response:
+                if incoming.is_sealed(response):
+                    incoming.look(response)
+        if incoming.sealed is not None:
+            return accepted | incoming.sealed.asking_from(start)
+        return {"range": f"bytes={start}-"}
 
     def _client(self) -> httpx2.Client:
         try:

@@ -76,7 +76,8 @@ class Application:
     def _status(self) -> dict[str, object]:
         slots = self._serving.table.slots()
         models = [control.described(self._serving, slot) for slot in slots]
-        return {"host": self._serving.host, "models": models}
+        recipient = self._serving.recipient
+        return {"host": self._serving.host, "recipient": recipient, "models": models}
 
 
 class _Server(uvicorn.Server):

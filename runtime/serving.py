@@ -16,7 +16,7 @@ from registry.core.canonical import Json
 from registry.core.checks import Check
 from registry.core.entries import Kind
 from registry.core.envelope import Refused
-from runtime import obtain
+from runtime import identity, obtain
 from runtime.backends import opening, protocol
 from runtime.backends.protocol import Array, Arrays
 from runtime.cache import Cache, Copy
@@ -39,8 +39,9 @@ class Serving:
 
     def __init__(self, config: Config, *, cores: int) -> None:
         self._config = config
-        self._registry = Registry(config.registry, config.token_file)
         self._cache = Cache(config.cache, keep=config.limits.keep_versions)
+        self._identity = identity.load_or_create(config.cache / "identity.age")
+        self._registry = Registry(config.registry, config.token_file, self._identity)
         self._events = Events(self._registry, host=config.host)
         self._loop = asyncio.get_running_loop()
         self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="load")
@@ -55,6 +56,11 @@ class Serving:
     @property
     def host(self) -> str:
         return self._config.host
+
+    @property
+    def recipient(self) -> str:
+        """What this host is to be enrolled with, for the registry to encrypt to."""
+        return self._identity.recipient
 
     def is_ready(self) -> bool:
         """Whether every model that should answer does, and the process is not going down."""

@@ -54,6 +54,12 @@ def restore(
             "--despite-missing", help="Restore also where bytes were lost before the backup."
         ),
     ] = False,
+    destroyed: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--destroyed", help="A destroyed-keys.txt kept from later than the backup; repeatable."
+        ),
+    ] = None,
     config: admin.Config = admin.DEFAULT_CONFIG,
     form: output.Output = output.Form.TABLE,
 ) -> None:
@@ -62,7 +68,9 @@ def restore(
     from registry.usecases import restore as restoring  # noqa: PLC0415  heavy
 
     root = None if trust is None else options.trust_root(trust)
-    wish = restoring.Wish(Archive(source), root, despite_missing=despite_missing)
+    wish = restoring.Wish(
+        Archive(source), root, despite_missing=despite_missing, destroyed=tuple(destroyed or ())
+    )
     with progress.of_phases() as told:
         done = restoring.restore(admin.settings_of(config), wish, admin.nobody(), told)
     _print_findings(done.findings, form, verdict="restored and verified")
@@ -83,7 +91,7 @@ def verify(
 ) -> None:
     """Read every entry, version and byte, and check them against the signed log."""
     if saved is not None:
-        _verify_backup(saved, form)
+        _verify_backup(saved, config, form)
         return
     from registry.usecases import verification  # noqa: PLC0415  heavy
 
@@ -127,15 +135,17 @@ def _print_backup(done: "BackedUp", form: output.Form, *, with_keys: bool) -> No
         )
 
 
-def _verify_backup(folder: Path, form: output.Form) -> None:
+def _verify_backup(folder: Path, config: Path, form: output.Form) -> None:
     from registry.store.archive import Archive  # noqa: PLC0415  heavy
-    from registry.usecases import inventory  # noqa: PLC0415  heavy
+    from registry.usecases import inventory, key_providers, sealed_copies  # noqa: PLC0415  heavy
     from registry.usecases import restore as restoring  # noqa: PLC0415  heavy
 
     source = Archive(folder)
     with progress.of_phases() as told:
         manifest = restoring.check(restoring.Wish(source, despite_missing=True))
-        inventory.check_blobs(source, manifest, told)
+        is_encrypted = sealed_copies.is_encrypted(manifest)
+        provider = key_providers.existing(admin.settings_of(config)) if is_encrypted else None
+        inventory.check_blobs(source, manifest, provider, told)
     said = {
         "verdict": "intact",
         "taken": manifest.taken,

@@ -18,6 +18,7 @@ from registry.cli import (
     admin_backup,
     admin_gc,
     admin_holds,
+    admin_keys,
     admin_persons,
     aliases,
     audit,
@@ -66,6 +67,7 @@ _PARTS = (
     admin_holds,
     admin_persons,
     admin_backup,
+    admin_keys,
 )
 
 

@@ -23,13 +23,17 @@ SEALED = CHUNK + TAG
 
 @dataclass(slots=True, repr=False)
 class Sealer:
-    """Takes plaintext as it comes. `nonce` are 16 random bytes, which go before the first chunk."""
+    """Takes plaintext as it comes, from chunk `place` on.
+
+    `nonce` are 16 random bytes, which go before the first chunk. The same key and nonce are only
+    ever for the same plaintext.
+    """
 
     key: FileKey
     nonce: bytes
+    place: int = 0
     _aead: ChaCha20Poly1305 = field(init=False)
     _waiting: bytearray = field(init=False, default_factory=bytearray)
-    _place: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self._aead = _aead(self.key, self.nonce)
@@ -53,8 +57,8 @@ class Sealer:
         return self._seal(bytes(self._waiting), is_last=True)
 
     def _seal(self, content: bytes | bytearray | memoryview, *, is_last: bool) -> bytes:
-        nonce = _nonce(self._place, is_last=is_last)
-        self._place += 1
+        nonce = _nonce(self.place, is_last=is_last)
+        self.place += 1
         return self._aead.encrypt(nonce, content, None)
 
 

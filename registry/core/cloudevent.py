@@ -27,7 +27,7 @@ _OF_VERSIONS = frozenset(
     }
 )  # fmt: skip
 
-_OF_THE_REGISTRY = frozenset({"backed_up", "restored"})
+_OF_THE_REGISTRY = frozenset({"backed_up", "restored", "encrypted", "keys_rotated", "keys_retired"})
 
 
 def type_of(kind: str) -> str:

@@ -68,6 +68,11 @@ def unbase64(value: object, *, what: str) -> bytes:
     return found
 
 
+def base64_text(content: bytes) -> str:
+    """What `unbase64` reads."""
+    return base64.b64encode(content).decode()
+
+
 def _refuse() -> bytes:
     raise ValueError("not a string")
 

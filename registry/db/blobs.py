@@ -6,11 +6,21 @@ them for a version happens under the writer's lock, as does their removal.
 
 from collections.abc import Iterable
 from datetime import datetime
+from enum import Enum
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from registry.db.tables import Blob
+
+
+class State(Enum):
+    """Of a blob: nobody has claimed it, somebody has, or a sweep is about to remove it."""
+
+    UNKNOWN = "unknown"
+    CLAIMED = "claimed"
+    CONDEMNED = "condemned"
+
 
 _PRESENT = select(Blob.digest, Blob.created_at).where(
     Blob.digest.in_(bindparam("wanted", expanding=True)), Blob.condemned_at.is_(None)
@@ -46,6 +56,14 @@ def missing(session: Session, digests: Iterable[str]) -> set[str]:
     """
     wanted = set(digests)
     return wanted - claims(session, wanted).keys()
+
+
+def state(session: Session, digest: str) -> State:
+    """Whether somebody claims the blob."""
+    found = session.execute(select(Blob.condemned_at).where(Blob.digest == digest)).one_or_none()
+    if found is None:
+        return State.UNKNOWN
+    return State.CLAIMED if found[0] is None else State.CONDEMNED
 
 
 def _rows(session: Session, digests: Iterable[str]) -> Iterable[Blob]:

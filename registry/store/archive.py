@@ -136,6 +136,11 @@ class Archive:
         return FolderStore(self.root / "blobs")
 
     @property
+    def sealed(self) -> FolderStore:
+        """The payloads of encrypted blobs."""
+        return FolderStore(self.root / "blobs" / "age")
+
+    @property
     def uploads(self) -> FolderUploads:
         return FolderUploads(self.blobs, max_bytes=_UNLIMITED)
 
@@ -149,7 +154,7 @@ class Archive:
         descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._lock(descriptor)
-            for left in (self.root / "blobs" / "uploads").glob("*"):
+            for left in (self.root / "blobs").glob("**/uploads/*"):
                 left.unlink()
             yield Writer(self)
         finally:
@@ -210,9 +215,12 @@ class Archive:
             if folder.name != manifest.folder:
                 shutil.rmtree(folder, ignore_errors=True)
         wanted = {digests.raw(digest) for digest, _ in self.blob_list(manifest)}
-        blobs = self.blobs
-        for digest in list(blobs.digests()):
+        blobs, sealed = self.blobs, self.sealed
+        for digest in list(sealed.digests()):
             if digests.raw(digest) not in wanted:
+                sealed.delete(digest)
+        for digest in list(blobs.digests()):
+            if digests.raw(digest) not in wanted or sealed.size(digest) is not None:
                 blobs.delete(digest)
 
     def _lock(self, descriptor: int) -> None:

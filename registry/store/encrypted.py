@@ -152,10 +152,10 @@ class EncryptedStore:
         blocks = self._blocks(digest, start, stop, found)
         try:
             first = await anext(blocks, b"")
-        except errors.DecryptionFailed:
-            # It may have been stored anew just now, under another key.
+        except (errors.DecryptionFailed, errors.NotFound):
+            # It may have been stored anew just now under another key, or encrypted just now.
             again = await asyncio.to_thread(self.opening, digest)
-            if found is None or again is None or again.key_id == found.key_id:
+            if again is None or again == found:
                 raise
             blocks = self._blocks(digest, start, stop, again)
             first = await anext(blocks, b"")
@@ -195,7 +195,14 @@ class EncryptedStore:
         return Opening(age_payload.opened_size(sealed), key_id, self.keyring.open(key_id))
 
     def open(self, digest: str) -> int | None:
-        return None if self.payloads.size(digest) is not None else self.clear.open(digest)
+        if self.payloads.size(digest) is not None:
+            return None
+        try:
+            return self.clear.open(digest)
+        except errors.NotFound:
+            if self.payloads.size(digest) is None:
+                raise
+            return None  # it was encrypted just now
 
     def local(self, digest: str, folder: Path) -> Path:
         size = self.size(digest)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from registry import errors
 from registry.trust import keys
@@ -42,6 +44,10 @@ class Vault:
                 f"the secret of {owner} was sealed with another key than keys/secrets.key",
                 fix="put the old key file back, or give it a new secret",
             ) from error
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for one purpose: always the same, and nobody without the key knows them."""
+        return HKDF(SHA256(), 32, None, b"plimsoll " + purpose.encode()).derive(self.key)
 
 
 def load_or_create(path: Path) -> Vault:

@@ -22,7 +22,7 @@ from registry.db import retention as rows
 from registry.db.engine import Session
 from registry.db.tables_retention import Lease
 from registry.store.archive import Archive, Manifest, Writer
-from registry.usecases import copying, log
+from registry.usecases import copying, log, sealed_copies
 from registry.usecases.access import Caller
 from registry.usecases.opening import Registry
 from registry.usecases.retention import Progress
@@ -74,6 +74,7 @@ def backup(
             snapshot = _write_rows(session, writer, progress)
         done = BackedUp(target, snapshot.size, sum(count for _, count in snapshot.tables))
         writer.write_lines("blobs.jsonl", _copied(registry, writer, snapshot, done, progress))
+        sealed_copies.write_keys(registry, writer)
         _write_keys(registry, writer, with_keys=with_keys)
         require()
         writer.discard(_WANTED)
@@ -130,12 +131,12 @@ def _copied(
     registry: Registry, writer: Writer, snapshot: _Snapshot, done: BackedUp, progress: Progress
 ) -> Iterator[Json]:
     """Copy what the snapshot names; gives those that are in the backup now."""
-    target, used, seen = writer.archive.blobs, set[str](), 0
+    archive, used, seen = writer.archive, set[str](), 0
     for looked in copying.copy(
         _wanted(writer, used),
         registry.blobs,
-        writer.archive.uploads,
-        is_there=lambda blob: target.size(blob.digest) == blob.size,
+        lambda blob: sealed_copies.save(registry, archive, blob),
+        is_there=lambda blob: sealed_copies.is_saved(registry, archive, blob),
     ):
         blob = looked.blob
         seen += blob.size
@@ -145,7 +146,6 @@ def _copied(
             if blob.digest in used:
                 done.missing[blob.digest] = looked.flaw
         else:
-            target.path(blob.digest).chmod(0o600)
             done.blobs, done.blob_bytes = done.blobs + 1, done.blob_bytes + blob.size
             done.copied += not looked.was_there
             yield [blob.digest, blob.size]

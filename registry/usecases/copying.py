@@ -41,16 +41,26 @@ def check(blobs: Iterable[Blob], store: BlobStore) -> Iterator[Looked]:
 
 
 def copy(
-    blobs: Iterable[Blob], source: BlobStore, uploads: Uploads, *, is_there: Callable[[Blob], bool]
+    blobs: Iterable[Blob],
+    source: BlobStore,
+    carry: Callable[[Blob], None],
+    *,
+    is_there: Callable[[Blob], bool],
 ) -> Iterator[Looked]:
-    """Copy each that is not there yet; raises StorageFull, Unavailable."""
+    """Copy with `carry` each that is not there yet; raises StorageFull, Unavailable."""
 
     def one(blob: Blob) -> Looked:
         if is_there(blob):
             return Looked(blob, "", was_there=True)
-        return Looked(blob, _flaw(source, blob, lambda: _take(source, uploads, blob)))
+        return Looked(blob, _flaw(source, blob, lambda: carry(blob)))
 
     return _each(blobs, one)
+
+
+def take(source: BlobStore, uploads: Uploads, blob: Blob) -> None:
+    """Copy one blob through a spool; raises DigestMismatch, NotFound."""
+    content = source.read(blob.digest, 0, blob.size)
+    asyncio.run(uploads.take(content, blob.digest, size=blob.size, claim=lambda _: None))
 
 
 def is_intact(store: BlobStore, blob: Blob) -> bool:
@@ -83,14 +93,11 @@ def _flaw(store: BlobStore, blob: Blob, work: Callable[[], None]) -> str:
         work()
     except errors.NotFound:
         return "its bytes are gone"
+    except errors.KeyDestroyed:
+        return "the key to its bytes was destroyed by an erasure"
     except errors.IntegrityError:
         return "its bytes were changed"
     return ""
-
-
-def _take(source: BlobStore, uploads: Uploads, blob: Blob) -> None:
-    content = source.read(blob.digest, 0, blob.size)
-    asyncio.run(uploads.take(content, blob.digest, size=blob.size, claim=lambda _: None))
 
 
 def _read(store: BlobStore, blob: Blob) -> None:

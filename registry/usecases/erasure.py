@@ -11,16 +11,21 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from registry import errors
+from registry.core import digest as hashes
 from registry.core import entries, manifest
 from registry.core.canonical import Json
 from registry.core.entries import Kind
 from registry.db import erasure, leases, tables, versions
+from registry.db import keys as key_rows
 from registry.db import log as log_rows
 from registry.db import retention as rows
 from registry.db.engine import Session
-from registry.usecases import aliases, holds, log, retention, sweep, verification
+from registry.usecases import aliases, destroyed, holds, log, retention, sweep, verification
 from registry.usecases.access import Caller
 from registry.usecases.opening import Registry
+
+# A leaf of the log has room for so many names, and for what else it says.
+_NAMED = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,8 @@ class Erased:
     """What went. `shared` bytes stay, each with who else refers to it.
 
     `staged` counts uploaded artifacts that were the very same bytes, `evidence` what was pushed
-    about the version through OCI: they went too.
+    about the version through OCI: they went too. `keys` of encrypted blobs were destroyed: no
+    backup brings them back.
     `log_index` is the entry that says so; None where the version was erased before.
     """
 
@@ -40,6 +46,7 @@ class Erased:
     removed_bytes: int = 0
     staged: int = 0
     evidence: int = 0
+    keys: int = 0
     shared: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -60,6 +67,8 @@ def erase(registry: Registry, *, model: str, version: int, reason: str, by: Call
     if done.log_index is None:
         sweep.purge(registry)
         return done
+    if done.keys:
+        destroyed.save(registry.settings, registry.database)
     gone = sweep.remove(registry, bytes_of, before=sweep.AT_ONCE)
     return replace(done, removed_blobs=gone.count, removed_bytes=gone.size)
 
@@ -133,12 +142,14 @@ def _bury(
         aliases.detach(session, registry, alias, digest=version.digest or "", reason=why, by=by)
     evidence, digests = erasure.drop_evidence(session, version)
     digests |= _bytes_of(session, version)
-    index = _record(session, registry, version, reason, evidence, by)
-    message = f"erased on {now:%Y-%m-%d}, entry {index} of the log"
-    erasure.erase_version(session, version, message=message, now=now)
+    erasure.erase_version(session, version, message="erased", now=now)
     staged = erasure.drop_staged(session, version.id, digests)
     rows.condemn_at_once(session, digests, at=sweep.AT_ONCE)
     shared = rows.referrers_of(session, digests)
+    keys = key_rows.of_blobs(session, digests - shared.keys())
+    key_rows.deny(session, keys, now=now)
+    index = _record(session, registry, version, reason, _told(evidence, keys), by)
+    version.status_message = f"erased on {now:%Y-%m-%d}, entry {index} of the log"
     done = Erased(
         version.model,
         version.version,
@@ -146,6 +157,7 @@ def _bury(
         index,
         staged=staged,
         evidence=evidence,
+        keys=len(keys),
         shared={
             digest: list(verification.owned(session, digest, shared)) for digest in sorted(shared)
         },
@@ -153,19 +165,26 @@ def _bury(
     return done, digests
 
 
+def _told(evidence: int, keys: Sequence[str]) -> dict[str, Json]:
+    """Which keys were destroyed: by name, or by the digest of their names where they are many."""
+    told: dict[str, Json] = {"evidence": evidence}
+    if len(keys) > _NAMED:
+        told["keys"] = {"count": len(keys), "digest": hashes.of("\n".join(keys).encode())}
+    elif keys:
+        told["keys"] = list(keys)
+    return told
+
+
 def _record(
     session: Session,
     registry: Registry,
     version: tables.Version,
     reason: str,
-    evidence: int,
+    told: dict[str, Json],
     by: Caller,
 ) -> int:
     now = datetime.now(UTC)
-    detail: dict[str, Json] = {
-        "variants": dict(erasure.variants_of(session, version.id)),
-        "evidence": evidence,
-    }
+    detail: dict[str, Json] = {"variants": dict(erasure.variants_of(session, version.id)), **told}
     entry = entries.Entry(
         time=log.stamp(now),
         kind=Kind.ERASED,

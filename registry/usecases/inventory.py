@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator, Sequence
 from registry import errors
 from registry.core.canonical import Json
 from registry.store.archive import Archive, Manifest
-from registry.usecases import copying
+from registry.trust.wrapping import KeyProvider
+from registry.usecases import copying, sealed_copies
 from registry.usecases.copying import Blob, Looked
 from registry.usecases.retention import Progress
 
@@ -17,10 +18,19 @@ def blobs(source: Archive, manifest: Manifest) -> Iterator[Blob]:
     return (Blob(digest, size) for digest, size in source.blob_list(manifest))
 
 
-def check_blobs(source: Archive, manifest: Manifest, progress: Progress = lambda *_: None) -> None:
-    """Read every blob of the backup; raises IntegrityError naming those that are damaged."""
+def check_blobs(
+    source: Archive,
+    manifest: Manifest,
+    provider: KeyProvider | None,
+    progress: Progress = lambda *_: None,
+) -> None:
+    """Read every blob of the backup; raises IntegrityError naming those that are damaged.
+
+    Encrypted ones need the `provider` of their keys, or InvalidConfig is raised.
+    """
     damaged, seen = [], 0
-    for looked in copying.check(blobs(source, manifest), source.blobs):
+    found = sealed_copies.PortableKeyring(provider, sealed_copies.keys_in(source, manifest))
+    for looked in copying.check(blobs(source, manifest), sealed_copies.opened(source, found)):
         seen += looked.blob.size
         progress("bytes", seen, manifest.blob_bytes)
         if looked.flaw:
@@ -33,9 +43,9 @@ def require_intact(source: Archive, manifest: Manifest, damaged: Sequence[Looked
     if not damaged:
         return
     shown = damaged[:_SHOWN]
-    owners = _owners(source, manifest, {looked.blob.digest for looked in shown})
+    found = owners(source, manifest, {looked.blob.digest for looked in shown})
     said = [
-        f"blob {looked.blob.digest} ({', '.join(owners.get(looked.blob.digest, ['no version']))}): "
+        f"blob {looked.blob.digest} ({', '.join(found.get(looked.blob.digest, ['no version']))}): "
         f"{looked.flaw}"
         for looked in shown
     ]
@@ -46,7 +56,8 @@ def require_intact(source: Archive, manifest: Manifest, damaged: Sequence[Looked
     )
 
 
-def _owners(source: Archive, manifest: Manifest, digests: Collection[str]) -> dict[str, list[str]]:
+def owners(source: Archive, manifest: Manifest, digests: Collection[str]) -> dict[str, list[str]]:
+    """Which files of which versions these blobs are."""
     files = [row for row in _rows(source, manifest, "files") if row["digest"] in digests]
     variants = {
         row["id"]: row["version_id"]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 from registry import errors
 from registry.core import canonical, dsse, fields, merkle, note
@@ -22,13 +23,14 @@ from registry.formats.inspection import Inspection, Inspector
 from registry.settings import Settings
 from registry.store import addresses
 from registry.store.blobs import BlobStore
+from registry.store.encrypted import EncryptedStore
 from registry.store.uploads import Uploads
 from registry.trust import hostca, keys, sealing, sign
 from registry.trust.hostca import Authority
 from registry.trust.keys import LogKey, SigningKey
 from registry.trust.provider import Provider
 from registry.trust.sealing import Vault
-from registry.usecases import key_providers, roots
+from registry.usecases import destroyed, key_providers, roots
 from registry.usecases.claims import Claims
 from registry.usecases.granting import AccessFile
 from registry.usecases.keyring import DatabaseKeyring
@@ -75,6 +77,11 @@ class Registry:
     def log_name(self) -> note.LogKey:
         """How checkpoints of this log are recognised."""
         return note.LogKey(self.settings.origin, self.log_key.public_raw)
+
+    @property
+    def encrypted(self) -> EncryptedStore | None:
+        """The blob store, where it encrypts; perhaps behind one that tells of its calls."""
+        return None if self.keyring is None else cast("EncryptedStore", self.blobs)
 
     def trust_root(self) -> TrustRoot:
         """Whom to trust: as `settings.trust` says, or else as the lists beside it do now."""
@@ -142,6 +149,7 @@ def open_registry(settings: Settings) -> Registry:
         keyring=keyring,
     )
     _begin_log(registry)
+    destroyed.save(settings, database)
     roots.keep(settings, registry.trust_root())
     return registry
 
@@ -201,13 +209,7 @@ def _keyring(settings: Settings, database: engine.Database) -> DatabaseKeyring |
     """Raises InvalidConfig where blobs are encrypted, and not as the settings say."""
     with database.reading() as session:
         count = key_rows.count(session)
-    is_file = settings.encryption.provider == "file"
-    if count and is_file and not settings.key_file.exists():
-        raise errors.InvalidConfig(
-            f"{count} stored blobs are encrypted, and their key file {settings.key_file} is gone",
-            fix="put the file back; with another one in its place those blobs are lost",
-        )
-    provider = key_providers.open_provider(settings)
+    provider = (key_providers.existing if count else key_providers.open_provider)(settings)
     if provider is not None:
         return DatabaseKeyring(database, provider)
     if count:

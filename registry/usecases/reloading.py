@@ -1,20 +1,36 @@
 """The rows of a backup, all in one transaction, checked against the signed log before it ends."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from registry import errors
 from registry.core import digest as digests
 from registry.core.canonical import Json
 from registry.core.trustroot import TrustRoot
-from registry.db import dump, migrate
+from registry.db import dump, keys, migrate
 from registry.db import log as log_rows
 from registry.db import retention as rows
 from registry.db.engine import Database, Session
+from registry.db.keys import Row
 from registry.store.archive import Archive, Manifest
 from registry.usecases import verification
 from registry.usecases.retention import Progress
 from registry.usecases.verification import Findings
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """The raw digests of the bytes that are in the target now, and the keys that go with them.
+
+    `destroyed` are keys that are known to be destroyed, whatever the backup says.
+    """
+
+    digests: set[bytes]
+    keys: Collection[Row] = ()
+    destroyed: Collection[str] = ()
+
 
 _FIX = "nothing was restored; take another copy of the backup, or an older one"
 
@@ -24,7 +40,7 @@ def load(
     source: Archive,
     manifest: Manifest,
     trust: TrustRoot,
-    copied: set[bytes],
+    copied: Copied,
     progress: Progress,
 ) -> Findings:
     """Raises IntegrityError where rows, log and bytes do not agree: then nothing is there."""
@@ -41,7 +57,8 @@ def load(
                 raise errors.IntegrityError(f"table {name} has other rows than {count}", fix=_FIX)
         migrate.upgrade(connection, migrate.newest())
         with closing(Session(connection)) as session:
-            return check(session, manifest, trust, copied, progress)
+            _put_keys(session, copied)
+            return check(session, manifest, trust, copied.digests, progress)
 
 
 def check(
@@ -65,6 +82,13 @@ def check(
                 found.add(owner, f"its bytes are not in the backup ({digest})")
     found.require_none(_FIX)
     return found
+
+
+def _put_keys(session: Session, copied: Copied) -> None:
+    now = datetime.now(UTC)
+    keys.add(session, copied.keys, now=now)
+    keys.deny(session, copied.destroyed, now=now)
+    session.flush()
 
 
 def _rows(source: Archive, manifest: Manifest, table: str) -> Iterator[Json]:

@@ -12,18 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from registry import errors
-from registry.core import digest as digests
 from registry.core import entries, trustchain
 from registry.core.trustroot import TrustRoot
 from registry.db import dump, engine, migrate
 from registry.db import log as log_rows
 from registry.db.engine import Database
 from registry.settings import Settings
-from registry.store import addresses, durable
+from registry.store import durable
 from registry.store.archive import Archive, Manifest
-from registry.usecases import copying, inventory, log, opening, reloading
+from registry.usecases import destroyed, log, opening, refilling, reloading, sealed_copies
 from registry.usecases.access import Caller
-from registry.usecases.copying import Looked
 from registry.usecases.retention import Progress
 from registry.usecases.verification import Findings
 
@@ -33,11 +31,13 @@ class Wish:
     """What to restore, and what to put up with.
 
     `trust` None takes the backup's own trust root: that shows it is whole, not whose it is.
+    `destroyed` are lists of keys that erasures destroyed since; the data folder's own counts too.
     """
 
     source: Archive
     trust: TrustRoot | None = None
     despite_missing: bool = False
+    destroyed: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +93,21 @@ def _restore(
     if not is_loaded:
         _require_empty(database)
     durable.write_private(settings.data_dir / opening.RESTORING, manifest.folder.encode())
-    copied = _copy_blobs(settings, wish, manifest, progress)
     _put_back_keys(settings, wish.source, manifest)
+    manifest, copied = refilling.refill(
+        settings,
+        wish.source,
+        manifest,
+        destroyed.known(settings, wish.destroyed),
+        progress,
+        despite_missing=wish.despite_missing,
+    )
     trust = wish.trust or trustchain.read(wish.source.read(manifest, "trust.json") or b"")
     if not is_loaded:
         return reloading.load(database, wish.source, manifest, trust, copied, progress)
     with database.reading() as session:
         dump.unbounded(session)
-        return reloading.check(session, manifest, trust, copied, progress)
+        return reloading.check(session, manifest, trust, copied.digests, progress)
 
 
 def _require_fitting(settings: Settings, wish: Wish, manifest: Manifest) -> None:
@@ -115,6 +122,11 @@ def _require_fitting(settings: Settings, wish: Wish, manifest: Manifest) -> None
         raise errors.InvalidConfig(
             f"the backup has the schema {manifest.schema}, which this release does not know",
             fix="restore it with the release that took it, or a newer one",
+        )
+    if sealed_copies.is_encrypted(manifest) and settings.encryption.provider == "off":
+        raise errors.InvalidConfig(
+            "the backup's blobs are encrypted, and the settings say encryption is off",
+            fix="set encryption as it was where the backup was taken",
         )
     for name, path in _private_files(settings, manifest):
         if path.exists() and path.read_bytes() != wish.source.read(manifest, name):
@@ -143,36 +155,6 @@ def _require_empty(database: Database) -> None:
                 "the database is not empty: a restore never mixes with what is there",
                 fix="name an empty database, or remove the one that is there yourself",
             )
-
-
-def _copy_blobs(
-    settings: Settings, wish: Wish, manifest: Manifest, progress: Progress
-) -> set[bytes]:
-    """The raw digests of all blobs that are in the target now, each byte of them right."""
-    limits, source = settings.limits, wish.source.blobs
-    store, uploads = addresses.open_store(
-        settings.blobs, max_bytes=limits.max_file_bytes, seconds=limits.storage_seconds
-    )
-    for digest in store.digests():
-        if source.size(digest) is None:
-            raise errors.Conflict(
-                f"the blob store is not empty: it has {digest}, the backup has not",
-                fix="name an empty folder or bucket",
-            )
-    copied, damaged, seen = set[bytes](), list[Looked](), 0
-    for looked in copying.copy(
-        inventory.blobs(wish.source, manifest),
-        source,
-        uploads,
-        is_there=lambda blob: copying.is_intact(store, blob),
-    ):
-        seen += looked.blob.size
-        progress("bytes", seen, manifest.blob_bytes)
-        if looked.flaw:
-            damaged.append(looked)
-        copied.add(digests.raw(looked.blob.digest))
-    inventory.require_intact(wish.source, manifest, damaged)
-    return copied
 
 
 def _put_back_keys(settings: Settings, source: Archive, manifest: Manifest) -> None:

@@ -1,0 +1,82 @@
+"""Blobs to hosts, encrypted to the key each was enrolled with, where they say they take that."""
+
+from collections.abc import AsyncIterator
+
+from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from registry import errors
+from registry.api.sending import Streaming, span_of
+from registry.core import age
+from registry.core.identity import Caller, Role
+from registry.store.blobs import BLOCK
+from registry.usecases import encrypted_delivery as delivery
+from registry.usecases.encrypted_delivery import Parcel
+from registry.usecases.opening import Registry
+
+_ASK_EVERY = 8 * BLOCK
+
+
+async def answer(request: Request, registry: Registry, digest: str) -> Response | None:
+    """None where the blob goes out as it is. Raises Forbidden, NotFound, OutOfOrder."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None or caller.role is not Role.HOST:
+        return None
+    is_required = registry.settings.encryption.require_delivery
+    is_accepted = _accepts(request.headers.get("accept", ""))
+    if not (is_accepted or is_required):
+        return None
+    to = await run_in_threadpool(delivery.recipient, registry, caller)
+    if is_required and not (to and is_accepted):
+        raise errors.Forbidden(
+            f"host {caller.name} gets blobs only encrypted: "
+            + ("it was enrolled without a key" if is_accepted else "it must accept an age file"),
+            fix="enrol it with its age recipient" if is_accepted else "Accept: application/vnd.age",
+        )
+    if to is None:
+        return None
+    parcel = await run_in_threadpool(delivery.pack, registry, digest, to)
+    return _response(request, registry, parcel, caller)
+
+
+def _response(request: Request, registry: Registry, parcel: Parcel, by: Caller) -> Response:
+    headers = {
+        "ETag": parcel.tag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-store",
+        "Vary": "Accept, Authorization",
+        "Docker-Content-Digest": parcel.digest,
+    }
+    span, status = (0, parcel.size), 200
+    wanted = request.headers.get("range")
+    if wanted is not None and request.headers.get("if-range") in (None, parcel.tag):
+        span, status = span_of(wanted, parcel.size), 206
+        headers["Content-Range"] = f"bytes {span[0]}-{span[1] - 1}/{parcel.size}"
+    headers["Content-Length"] = str(span[1] - span[0])
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=age.MEDIA_TYPE)
+    blocks = _watched(registry, by, delivery.content(registry, parcel, *span))
+    return Streaming(
+        parcel.digest, blocks, status_code=status, headers=headers, media_type=age.MEDIA_TYPE
+    )
+
+
+async def _watched(
+    registry: Registry, by: Caller, blocks: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    """A host that is revoked in the middle gets no more than a few MiB."""
+    sent = 0
+    async for block in blocks:
+        if sent // _ASK_EVERY != (sent + len(block)) // _ASK_EVERY:
+            await run_in_threadpool(delivery.require_welcome, registry, by)
+        sent += len(block)
+        yield block
+
+
+def _accepts(header: str) -> bool:
+    """Only by its own name: who says */* does not expect to have to decrypt."""
+    for one in header.split(","):
+        name, *parameters = (part.strip().lower() for part in one.split(";"))
+        if name == age.MEDIA_TYPE:
+            return not any(part.rstrip("0.") == "q=" for part in parameters)
+    return False
