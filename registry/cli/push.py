@@ -1,5 +1,6 @@
 """`plimsoll push`: hash, upload, sign with the publisher's key, publish."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry import errors
-from registry.cli import options, output, progress, saying
+from registry.cli import options, output, progress, saying, signing
 from registry.core import fields, names
 from registry.core.canonical import Json
 from registry.core.oms import File
 
 if TYPE_CHECKING:
     from registry.cli.client import Client
-    from registry.trust.keys import SigningKey
 
 app = typer.Typer()
 
@@ -39,6 +39,14 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """By which key files are to be signed, or the signature that they have already."""
+
+    key: Path | None
+    signature: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """What shall be published: which files, as what, and what is said of it."""
 
@@ -50,7 +58,13 @@ class Draft:
 
 Name = Annotated[str, typer.Argument(help="The model's name.", metavar="NAME")]
 Source = Annotated[Path, typer.Argument(help="The model's folder, or its one file.")]
-Key = Annotated[Path, typer.Option(envvar="PLIMSOLL_KEY", help="The publisher's private key file.")]
+Key = Annotated[
+    Path | None, typer.Option(envvar="PLIMSOLL_KEY", help="The publisher's private key file.")
+]
+Signature = Annotated[
+    Path | None,
+    typer.Option(help="A ready signature, as `plimsoll sign` made it; then no key is needed."),
+]
 Number = Annotated[
     int | None, typer.Option(min=1, help="The number to publish; without it, the next one.")
 ]
@@ -78,7 +92,8 @@ Tensors = Annotated[
 def push(  # noqa: PLR0913, PLR0917  the options of a command
     name: Name,
     path: Source,
-    key: Key,
+    key: Key = None,
+    signature: Signature = None,
     version: Number = None,
     variant_of: VariantOf = None,
     variant: Variant = "",
@@ -103,8 +118,7 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
     metadata = saying.metadata(
         description=description, commit=commit, repository=repository,
         licence=licence, owner=owner,
-        card=saying.card(card),
-        tags=saying.tags(tag),
+        card=saying.card(card), tags=saying.tags(tag),
         metrics=saying.metrics(metric),
         parameters=saying.parameters(param),
         datasets=saying.datasets(dataset),
@@ -113,18 +127,18 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
     wanted = Wanted(names.slug(name), version, variant_of, variant, model_format)
     _require_consistent(wanted, metadata)
     said = Said(metadata, saying.tensors(tensors) if tensors else None)
-    _print(_push(wanted, said, path, key, options.Access(server, token_file)), form)
+    signed = Signed(key, signature)
+    _print(_push(wanted, said, path, signed, options.Access(server, token_file)), form)
 
 
 def _push(
-    wanted: Wanted, said: Said, path: Path, key: Path, access: options.Access
+    wanted: Wanted, said: Said, path: Path, signed: Signed, access: options.Access
 ) -> dict[str, Json]:
     from registry.cli import uploading  # noqa: PLC0415  heavy
     from registry.formats import detect  # noqa: PLC0415
-    from registry.trust import keys  # noqa: PLC0415  heavy
 
-    signing_key = keys.load_signing_key(key)
-    places = uploading.collect(path)
+    bundle_of = _signer(wanted.model, signed)
+    places = uploading.collect(path, signed.signature)
     total = sum(place.stat().st_size for place in places.values())
     found, _ = detect.head(places, wanted.format)
     with progress.of_bytes("hashing", total) as advance:
@@ -135,12 +149,28 @@ def _push(
         if published is None:
             with progress.of_bytes("uploading", total) as advance:
                 uploading.upload(client, files, places, advance)
-            published = _publish(client, draft, signing_key)
+            published = _publish(client, draft, bundle_of(files))
     return published
 
 
-def _publish(client: "Client", draft: Draft, key: "SigningKey") -> dict[str, Json]:
-    document = _document(draft, key)
+def _signer(model: str, signed: Signed) -> Callable[[tuple[File, ...]], dict[str, Json]]:
+    """What gives the files' signature; a key or a signature that cannot be read raises now."""
+    if signed.signature is not None:
+        bundle = signing.read(signed.signature)
+        return lambda _: bundle
+    if signed.key is None:
+        raise errors.InvalidConfig(
+            "nothing says who signs these files",
+            fix="name the publisher's key with --key, or a ready signature with --signature",
+        )
+    from registry.trust import keys, sign  # noqa: PLC0415  heavy
+
+    key = keys.load_signing_key(signed.key)
+    return lambda files: sign.sign_model(model, files, key)
+
+
+def _publish(client: "Client", draft: Draft, bundle: dict[str, Json]) -> dict[str, Json]:
+    document = _document(draft, bundle)
     wanted = draft.wanted
     if wanted.variant_of is not None:
         return client.add_variant(wanted.model, wanted.variant_of, document)
@@ -170,9 +200,7 @@ def _print(published: dict[str, Json], form: output.Form) -> None:
         typer.echo(f"{published.get('model')} {published.get('version')} {published.get('digest')}")
 
 
-def _document(draft: Draft, key: "SigningKey") -> dict[str, Json]:
-    from registry.trust import sign  # noqa: PLC0415  heavy
-
+def _document(draft: Draft, bundle: dict[str, Json]) -> dict[str, Json]:
     listed: list[Json] = [
         {"path": file.path, "digest": file.digest, "size": file.size} for file in draft.files
     ]
@@ -180,7 +208,7 @@ def _document(draft: Draft, key: "SigningKey") -> dict[str, Json]:
         "format": draft.format,
         "variant": draft.wanted.variant,
         "files": listed,
-        "publisherBundle": sign.sign_model(draft.wanted.model, draft.files, key),
+        "publisherBundle": bundle,
         "signature": draft.said.tensors,
     }
 

@@ -29,8 +29,11 @@ _BATCH_BYTES = 16 * 1024 * 1024
 _BATCH_FILES = 1000
 
 
-def collect(path: Path) -> dict[str, Path]:
-    """Path in the model to local file, for a folder or for one file; links are refused."""
+def collect(path: Path, signature: Path | None = None) -> dict[str, Path]:
+    """Path in the model to local file, for a folder or for one file; links are refused.
+
+    The folder's own `signature`, where it lies inside, is not a file of the model.
+    """
     if path.is_dir() and not path.is_symlink():
         found = {
             entry.relative_to(path).as_posix(): entry
@@ -39,12 +42,18 @@ def collect(path: Path) -> dict[str, Path]:
         }
     else:
         found = {path.name: path}
+    if signature is not None:
+        found = {name: local for name, local in found.items() if not _is_same(local, signature)}
     for local in found.values():
         _require_plain(local)
     if not found:
         raise errors.InvalidInput(f"{path}: no files in it", fix="name the folder of the model")
     names.file_paths(list(found))
     return found
+
+
+def _is_same(local: Path, signature: Path) -> bool:
+    return local.absolute() == signature.absolute()
 
 
 def hash_files(places: dict[str, Path], progress: Advance) -> tuple[File, ...]:

@@ -16,6 +16,7 @@ from registry.errors import InvalidInput, SignatureInvalid
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://model_signing/signature/v1.0"
+_SERIALIZATION = {"method", "hash_type", "allow_symlinks", "ignore_paths"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +96,30 @@ def _resources(payload: bytes) -> dict[str, str]:
         raise InvalidInput(f"{what} is not an OpenSSF Model Signing v1.0 statement")
     predicate = fields.mapping(document, "predicate", what=what)
     serialization = fields.mapping(predicate, "serialization", what=what)
+    _require_known(predicate, {"serialization", "resources"}, what=what)
+    _require_known(serialization, _SERIALIZATION, what=what)
     if (serialization.get("method"), serialization.get("hash_type")) != ("files", "sha256"):
         raise InvalidInput(f"{what} must list whole files by sha256")
     resources: dict[str, str] = {}
     for item in fields.objects(predicate, "resources", what=what):
         if item.get("algorithm") != "sha256":
             raise InvalidInput(f"{what} must list whole files by sha256")
+        _require_known(item, {"name", "algorithm", "digest"}, what=what)
         path = names.file_path(fields.text(item, "name", what=what))
         if path in resources:
             raise InvalidInput(f"{what} lists {path!r} twice")
         resources[path] = "sha256:" + fields.text(item, "digest", what=what)
     _require_root(document, resources, what=what)
     return resources
+
+
+def _require_known(found: dict[str, Json], known: set[str], *, what: str) -> None:
+    """The specification's schema allows no others, and a field we do not know may be a condition.
+
+    `model_signing` itself lets them pass.
+    """
+    if unknown := found.keys() - known:
+        raise InvalidInput(f"{what} has the unknown field {min(unknown)[:80]!r}")
 
 
 def _require_root(document: dict[str, Json], resources: dict[str, str], *, what: str) -> None:
