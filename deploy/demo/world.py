@@ -50,6 +50,7 @@ class World:
 listen = {json.dumps(listen)}
 data = "registry"
 publishers = "publishers.json"
+policies = {json.dumps(str(ROOT / "policies"))}
 
 [reconciler]
 repository = "{self.folder / "origin.git"}"

@@ -28,6 +28,7 @@ _FIXES = {
     "dict_type": "write a mapping of names to values",
     "model_type": "write a mapping with the fields of this block",
     "too_short": "write at least one",
+    "string_too_long": "write less",
 }
 _VERSION_FIX = (
     "write the whole number of one published version, such as 7; there is no implicit latest"

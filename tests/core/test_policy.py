@@ -6,25 +6,7 @@ from registry.core import policy
 from registry.core.documents import Problem
 from registry.core.policy import Allowed, Area, Denied, Refusal, testing
 from registry.core.policy.testing import Coverage
-
-
-def policies(
-    *expressions: str, mode: str = "enforce", match: str = "", area: Area = Area.DEPLOY
-) -> policy.PolicySet:
-    listed = "\n".join(f"    - {{expression: '{e}', message: 'because {e}'}}" for e in expressions)
-    text = f"""\
-apiVersion: plimsoll.dev/v1
-kind: Policy
-metadata: {{name: p}}
-spec:
-  match: {{{match}}}
-  mode: {mode}
-  validations:
-{listed}
-"""
-    found = policy.read({f"policies/{area}/p.yaml": text.encode()})
-    assert found.problems == ()
-    return found.policies
+from tests.core.policies import policies
 
 
 def broken(path: str) -> Problem:

@@ -4,11 +4,17 @@ An area is a folder: policies/<area>/. Its variables are all that its expression
 that a rule about what is not known at its moment is an error when it is written.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from registry.core import canonical, digest
 from registry.core.canonical import Json
+from registry.errors import InvalidInput
+
+# As JSON escapes it, and not the text that writes of it.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Area(StrEnum):
@@ -67,6 +73,7 @@ class Request:
     """What a decision is about: a value for each of the area's variables, as plain JSON.
 
     `now` among them is RFC 3339. `model`, `environment` and `labels` are what policies match.
+    `digest` names all inputs but `now`; `trouble` says why they cannot be judged, if so.
     """
 
     area: Area
@@ -74,10 +81,13 @@ class Request:
     model: str
     environment: str
     labels: Mapping[str, Json]
+    digest: str
+    trouble: str
 
 
 def request(area: Area, inputs: Mapping[str, Json]) -> Request:
     """The request with what policies match taken from its inputs."""
+    named, trouble = _named(inputs)
     deployment = _object(inputs, "deployment")
     model = _object(_object(deployment, "spec"), "model").get("name")
     return Request(
@@ -86,7 +96,21 @@ def request(area: Area, inputs: Mapping[str, Json]) -> Request:
         model=str(model or _object(inputs, "version").get("model", "")),
         environment=str(inputs.get("environment", "")),
         labels=_object(_object(deployment, "metadata"), "labels"),
+        digest=named,
+        trouble=trouble,
     )
+
+
+def _named(inputs: Mapping[str, Json]) -> tuple[str, str]:
+    """The inputs' digest, and what is wrong with them.
+
+    CEL's library takes a text for ended at its first NUL: "MIT" could be what begins so.
+    """
+    try:
+        whole = canonical.encode({name: inputs[name] for name in inputs if name != "now"})
+    except InvalidInput as error:
+        return "", error.detail
+    return digest.of(whole), "a text in it holds a NUL character" if _NUL.search(whole) else ""
 
 
 def _object(source: Mapping[str, Json], name: str) -> Mapping[str, Json]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from registry.core import canonical, digest
 from registry.core.canonical import Json
 from registry.core.policy import expressions
 from registry.core.policy.areas import Area, Request
@@ -15,7 +14,7 @@ from registry.core.policy.files import FOLDER
 from registry.core.policy.rules import PolicySet, Rule
 
 # The words for machines of refusals that are no policy's own.
-BROKEN, SILENCE = "BrokenPolicy", "NoPolicy"
+BROKEN, SILENCE, UNREADABLE = "BrokenPolicy", "NoPolicy", "UnreadableInput"
 _AREAS = frozenset(Area)
 # A record of a decision is a leaf of the log, and those have an end.
 _KEPT, _TEXT_LIMIT = 20, 500
@@ -74,6 +73,8 @@ def decide(policies: PolicySet, wanted: Request) -> Decision:
         for problem in policies.broken
         if _concerns(problem.path, wanted.area)
     ]
+    if wanted.trouble:
+        refusals.append(Refusal("", f"the input cannot be judged: {wanted.trouble}", UNREADABLE))
     if not enforced and wanted.area is not Area.PLAN:
         refusals.append(Refusal("", _silence(wanted), SILENCE))
     refusals += [refusal for rule in enforced for refusal in _refusals(rule, given)]
@@ -122,11 +123,10 @@ def _silence(wanted: Request) -> str:
 
 def record(decision: Decision, policies: PolicySet, wanted: Request) -> dict[str, Json]:
     """What the log keeps of a decision; its input is named by digest, `now` left out of it."""
-    timeless = {name: value for name, value in wanted.inputs.items() if name != "now"}
     said: dict[str, Json] = {
         "area": wanted.area.value,
         "policies": policies.digest,
-        "input": digest.of(canonical.encode(timeless)),
+        "input": wanted.digest,
         "audit": _kept(refusal.text for refusal in decision.audit),
     }
     match decision:

@@ -43,7 +43,7 @@ _FUNCTIONS = [
         ],
     )
 ]
-_STATUS = re.compile(r"^[A-Z_]+: ")
+_NOISE = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$| \(in container ''\)| expecting \{.*\}")
 _RAISED = (RuntimeError, TypeError, ValueError, OverflowError)
 _MESSAGE_LIMIT = 500
 
@@ -291,6 +291,6 @@ def _dotted(at: Path) -> str:
 
 
 def _first_line(error: object) -> str:
-    """What went wrong, without the status word that the library puts before it."""
+    """What went wrong, without what the library wraps around it."""
     line = str(error).partition("\n")[0]
-    return line.partition("ERROR: <input>:")[2] or _STATUS.sub("", line)
+    return _NOISE.sub("", line.partition("ERROR: <input>:")[2] or line)

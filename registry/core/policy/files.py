@@ -115,7 +115,8 @@ def _area(document: Document, name: str) -> Area | Problem:
         return document.problem((), "the file does not belong here", fix=_LAYOUT)
     if found["area"] not in set(Area):
         message = f"there is no area {found['area']!r}"
-        return document.problem((), message, fix=documents.did_you_mean(found["area"], list(Area)))
+        fix = documents.did_you_mean(found["area"], [str(area) for area in Area])
+        return document.problem((), message, fix=fix)
     return Area(found["area"])
 
 

@@ -57,7 +57,7 @@ class PolicySpec(Strict):
         if given == "Ignore":
             raise PydanticCustomError(
                 "failure_policy",
-                "Ignore would allow whatever the policy fails to decide",
+                "what a policy fails to decide is denied, never ignored",
                 {"fix": "write Fail, or leave failurePolicy out; mode: audit only reports"},
             )
         return given
