@@ -22,7 +22,7 @@ from registry.store.folder import is_cached
 EXTENSION = "http.response.zerocopysend"
 TLS, PEER = "tls", "plimsoll.peer"
 _AT_ONCE = 256 * 1024
-_READ_AHEAD = 4 * 1024 * 1024
+_TURN = 4 * 1024 * 1024
 
 
 class SendfileProtocol(HttpToolsProtocol):
@@ -83,7 +83,7 @@ async def _send_file(cycle: RequestResponseCycle, file: int, offset: int, count:
         os.posix_fadvise(file, offset, count, os.POSIX_FADV_SEQUENTIAL)
         stop = offset + count
         while offset < stop and not cycle.disconnected:
-            offset += await _send_some(out, file, offset, stop - offset)
+            offset = await _send_some(out, file, offset, min(offset + _TURN, stop))
             # The others' turn: a fast receiver would never make us wait.
             await asyncio.sleep(0)
     except (ConnectionError, TimeoutError):
@@ -104,19 +104,20 @@ async def _flush(cycle: RequestResponseCycle) -> None:
             cycle.transport.set_write_buffer_limits(high=limits[1], low=limits[0])
 
 
-async def _send_some(out: int, file: int, offset: int, left: int) -> int:
-    """How many bytes went out. Waits for the disk in a thread: others are served meanwhile."""
-    count = min(_AT_ONCE, left)
-    if not is_cached(file, offset, count):
-        await asyncio.to_thread(os.pread, file, min(_READ_AHEAD, left), offset)
-    try:
-        sent = os.sendfile(out, file, offset, count)
-    except BlockingIOError:
-        await _writable(out)
-        return 0
-    if sent == 0:
-        raise errors.IntegrityError(f"a blob ends at byte {offset}")
-    return sent
+async def _send_some(out: int, file: int, offset: int, stop: int) -> int:
+    """How far it came. Waits for the disk in a thread: others are served meanwhile."""
+    if not is_cached(file, offset, stop - offset):
+        await asyncio.to_thread(os.pread, file, stop - offset, offset)
+    while offset < stop:
+        try:
+            sent = os.sendfile(out, file, offset, min(_AT_ONCE, stop - offset))
+        except BlockingIOError:
+            await _writable(out)
+            return offset
+        if sent == 0:
+            raise errors.IntegrityError(f"a blob ends at byte {offset}")
+        offset += sent
+    return offset
 
 
 async def _writable(out: int) -> None:
