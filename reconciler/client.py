@@ -1,6 +1,5 @@
 """The registry, as the reconciler talks to it: read versions, append to the log, report status."""
 
-import base64
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,18 +74,29 @@ class Registry:
         """The proof that the log of `new` entries extends that of `old`."""
         answer = self._json("GET", f"/log/consistency?from={old}&to={new}")
         hashes = fields.sequence(answer, "hashes", what="consistency answer")
-        return [base64.b64decode(str(sibling), validate=True) for sibling in hashes]
+        return [fields.unbase64(sibling, what="consistency proof") for sibling in hashes]
+
+    def cosign(self, text: str) -> None:
+        """Tell the registry of a checkpoint with this witness's cosignature."""
+        self._call("POST", "/log/cosignatures", text.encode(), media_type="text/plain")
 
     def _json(self, method: str, path: str, body: bytes | None = None) -> dict[str, Json]:
         return canonical.decode_object(self._call(method, path, body), what=f"answer to {path}")
 
-    def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        media_type: str = "application/json",
+    ) -> bytes:
         what = f"registry {self.url}"
         if time.monotonic() < self._silent_until:
             raise errors.Unavailable(f"{what} did not answer a moment ago")
         headers = {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = media_type
         try:
             answer = self._http.request(method, path, content=body, headers=headers)
         except httpx2.HTTPError as error:

@@ -58,11 +58,12 @@ class Judge:
 
     def _verified(self, wanted: Wanted) -> Verified | Refused:
         try:
-            trust = self.trust()
-            trustchain.require_current(trust, datetime.now(UTC))
+            trust, now = self.trust(), datetime.now(UTC)
+            trustchain.require_current(trust, now)
         except errors.IntegrityError as error:
             return Refused(error.code, error.detail, Check.TRUST_ROOT)
-        return envelope.verify(self.registry.envelope(wanted), trust, wanted)
+        received = self.registry.envelope(wanted)
+        return envelope.verify(received, trust, wanted, now=now.timestamp())
 
     def tell_held(self, waits: Iterable[actions.Wait], state: desired.DesiredState) -> None:
         """Write down which rollouts the policies of planning hold back, each reason once."""

@@ -78,7 +78,8 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
             allow_empty=settings.allow_empty,
         )
         remembered, counted = memory.Memory(folder), metrics.Metrics()
-        seen = witness.Witness(registry, folder, trust.log)
+        seen = witness.Witness(registry, folder, followed.root)
+        stack.enter_context(closing(witness.Rounds(seen, settings.state / witness.KEY_FILE)))
         written = journal.Journal(registry, folder, seen)
         judge = judging.Judge(registry, written, seen, followed.root, remembered.rollouts)
         reconciler = loop.Loop(

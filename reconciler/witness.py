@@ -1,59 +1,106 @@
-"""Remembers the last checkpoint of the log and refuses a log that forked or shrank."""
+"""This reconciler as a witness: it refuses a log that forked or shrank, and cosigns what grew.
+
+The last checkpoint that it saw is on disk before anybody is told of it. It cosigns nothing that
+is older than what it has seen, and only where the trust root lists its key.
+"""
 
 import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
 
 from reconciler import client, state
 from registry import errors
-from registry.core import merkle, note
+from registry.core import cosignature, note, watching
+from registry.core.trustroot import TrustRoot
+from registry.trust import keys
+
+KEY_FILE = "witness.pem"
+_EVERY_S = 5.0
+
+log = structlog.get_logger()
 
 
 class Witness:
-    """One witness per reconciler; safe from several threads."""
+    """One per reconciler; safe from several threads."""
 
     def __init__(
-        self, registry: client.Registry, folder: state.StateFolder, key: note.LogKey
+        self,
+        registry: client.Registry,
+        folder: state.StateFolder,
+        trust: Callable[[], TrustRoot],
     ) -> None:
         self._registry = registry
         self._folder = folder
-        self._key = key
+        self._trust = trust
         self._lock = threading.Lock()
         text = folder.checkpoint()
-        self._last = note.verify_checkpoint(text, key) if text is not None else None
+        self._last = note.verify_checkpoint(text, trust().log) if text is not None else None
 
-    def refresh(self) -> None:
-        """Look at the registry's newest checkpoint; raises as `observe` does."""
-        self.observe(note.verify_checkpoint(self._registry.checkpoint(), self._key))
+    def refresh(self) -> note.Checkpoint:
+        """The registry's newest checkpoint, after a look at it; raises as `observe` does."""
+        found = note.verify_checkpoint(self._registry.checkpoint(), self._trust().log)
+        self.observe(found)
+        return found
 
     def observe(self, new: note.Checkpoint) -> None:
         """Check that `new` and the last checkpoint seen are views of one log.
 
-        Raises `LogForked` when they are not, `Unavailable` when the registry does not prove it.
-        An older view is fine as long as the newer one extends it.
+        Raises `LogForked` when they are not, `Unavailable` when the registry does not answer.
         """
         with self._lock:
-            last = self._last
-            if last is not None and last.size > 0 and new.size > 0:
-                older, newer = sorted((last, new), key=lambda checkpoint: checkpoint.size)
-                self._require_growth(older, newer)
-            if last is None or new.size > last.size:
-                self._folder.save_checkpoint(new.text)
-                self._last = new
+            later = watching.later(self._last, new, self._registry.consistency)
+            if self._last is None or later.size > self._last.size:
+                self._folder.save_checkpoint(later.text)
+                self._last = later
 
-    def _require_growth(self, older: note.Checkpoint, newer: note.Checkpoint) -> None:
-        proof = []
-        if 0 < older.size < newer.size:
+    def cosign(self, key: keys.LogKey) -> bool:
+        """Look, and tell the registry so; False where there is nothing to cosign."""
+        trust = self._trust()
+        me = trust.witness(key.public_raw)
+        if me is None:
+            return False
+        found = self.refresh()
+        if not self._is_newest(found):
+            return False
+        made = cosignature.write(found, me, time=int(time.time()), sign=key.sign)
+        self._registry.cosign(note.alone(found, trust.log) + made.line)
+        return True
+
+    def _is_newest(self, found: note.Checkpoint) -> bool:
+        with self._lock:
+            return self._last is not None and found.size >= self._last.size
+
+
+class Rounds:
+    """Cosigns every few seconds, on a thread of its own, until it is closed."""
+
+    def __init__(self, witness: Witness, key_file: Path, *, every_s: float = _EVERY_S) -> None:
+        self._witness = witness
+        self._key = keys.load_or_create_log_key(key_file)
+        self._every_s = every_s
+        self._over = threading.Event()
+        self._said = ""
+        self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop; a round under way is not waited for."""
+        self._over.set()
+
+    def _run(self) -> None:
+        while not self._over.wait(self._every_s):
             try:
-                proof = self._registry.consistency(older.size, newer.size)
-            except (errors.NotFound, errors.InvalidInput) as error:
-                raise errors.LogForked(
-                    f"the registry cannot show that its log of {newer.size} entries extends the "
-                    f"one of {older.size} seen before: {error.detail}",
-                    fix="restore the registry's database from before the loss",
-                ) from error
-        try:
-            merkle.check_consistency((older.size, older.root), (newer.size, newer.root), proof)
-        except errors.IntegrityError as error:
-            raise errors.LogForked(
-                f"the registry's log is not the one seen before: {error.detail}",
-                fix="do not deploy; compare the checkpoints kept by reconcilers and hosts",
-            ) from error
+                self._witness.cosign(self._key)
+            except errors.PlimsollError as error:
+                self._say(error)
+            else:
+                self._said = ""
+
+    def _say(self, error: errors.PlimsollError) -> None:
+        """Once for each trouble: the next round is a few seconds away."""
+        if self._said != error.code:
+            self._said = error.code
+            log.warning("not cosigned", error=error.detail, fix=error.fix)

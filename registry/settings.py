@@ -153,6 +153,11 @@ class Settings:
         return self.publishers_file.with_name("reconcilers.json")
 
     @property
+    def witnesses_file(self) -> Path:
+        """Whose cosignatures on the log's checkpoints count, and how many hosts demand."""
+        return self.publishers_file.with_name("witnesses.json")
+
+    @property
     def admin_token_file(self) -> Path:
         """The token that the first start mints, mode 0600."""
         return self.data_dir / "admin.token"

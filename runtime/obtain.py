@@ -1,9 +1,11 @@
 """From a pin to verified files on this disk: the cached copy if it still verifies, else a pull.
 
-The order is the promise: envelope and permit are verified before any file is asked for, every
-file is compared before the version enters the cache, and nobody opens a file that is not in it.
+The order is the promise: envelope and permit are verified, and the log is the one that this host
+knows, before any file is asked for; every file is compared before the version enters the cache,
+and nobody opens a file that is not in it.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +18,7 @@ from registry.core.permit import Claim
 from registry.core.trustroot import TrustRoot
 from runtime.cache import Cache, Copy
 from runtime.config import Pin
-from runtime.pull import Registry
+from runtime.witness import Witness
 
 _SPARE_BYTES = 16 * 1024 * 1024
 
@@ -33,13 +35,13 @@ class NotNow:
 
 
 def obtain(
-    pin: Pin, *, host: str, trust_file: Path, cache: Cache, registry: Registry
+    pin: Pin, *, host: str, trust_file: Path, cache: Cache, witness: Witness
 ) -> Copy | Refused | NotNow:
     """Verified files of `pin`, which `host` is permitted to load; or why there are none."""
     discarded: Refused | None = None
     try:
         with checking(Check.TRUST_ROOT):
-            trust = _trust(trust_file, cache)
+            trust = trust_of(trust_file, cache)
         with cache.pulling(pin.digest):
             match cache.check(pin.wanted, trust):
                 case Copy() as copy:
@@ -48,7 +50,7 @@ def obtain(
                     cache.discard(pin.digest)
                 case None:
                     pass
-            return _pulled(pin, _Asking(host, trust, cache), registry)
+            return _pulled(pin, _Asking(host, trust, cache), witness)
     except CheckFailed as failed:
         return Refused(failed.cause.code, failed.cause.detail, failed.check)
     except errors.PlimsollError as error:
@@ -85,15 +87,18 @@ def _permitted_copy(copy: Copy, pin: Pin, asking: _Asking) -> Copy:
     return copy
 
 
-def _pulled(pin: Pin, asking: _Asking, registry: Registry) -> Copy | Refused:
+def _pulled(pin: Pin, asking: _Asking, witness: Witness) -> Copy | Refused:
     with checking(Check.TRUST_ROOT):
         # A copy that is here already may go on; what is not, an expired root does not let in.
         trustchain.require_current(asking.trust, datetime.now(UTC))
+    registry = witness.registry
     with checking(Check.ENVELOPE):
         document = registry.envelope(pin.wanted)
-    found = envelope.verify(document, asking.trust, pin.wanted)
+    found = envelope.verify(document, asking.trust, pin.wanted, now=time.time())
     if isinstance(found, Refused):
         return found
+    with checking(Check.WITNESS):
+        witness.observe(found.checkpoint, asking.trust.log)
     asking.require_permit(pin, found)
     _require_room(found, asking.cache)
     folder = asking.cache.incoming(pin.digest, found.files)
@@ -115,7 +120,7 @@ def _require_room(found: Verified, cache: Cache) -> None:
         )
 
 
-def _trust(path: Path, cache: Cache) -> TrustRoot:
+def trust_of(path: Path, cache: Cache) -> TrustRoot:
     """The trust root, read at each use; where it cannot be, nothing is proved: `Unavailable`."""
     try:
         offered = path.read_bytes()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import httpx2
 
 from registry import errors
-from registry.core import canonical
+from registry.core import canonical, fields
 from registry.core.age import Identity
 from registry.core.canonical import Json
 from registry.core.envelope import Wanted
@@ -79,6 +79,29 @@ class Registry:
             )
             if response.status_code != HTTPStatus.CREATED:
                 _require(response, HTTPStatus.OK)
+
+    def checkpoint(self) -> str:
+        """The log's newest checkpoint, unverified; raises `PlimsollError`s."""
+        with self._client() as client, _named(self.url):
+            response = client.get("/log/checkpoint")
+            _require(response, HTTPStatus.OK)
+        return response.text
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """What shall prove that the log of `new` entries extends that of `old`."""
+        with self._client() as client, _named(self.url):
+            response = client.get("/log/consistency", params={"from": old, "to": new})
+            _require(response, HTTPStatus.OK)
+        answer = canonical.decode_object(response.content, what="consistency answer")
+        hashes = fields.sequence(answer, "hashes", what="consistency answer")
+        return [fields.unbase64(one, what="consistency proof") for one in hashes]
+
+    def cosign(self, text: str) -> None:
+        """Tell the registry of a checkpoint with this host's cosignature."""
+        with self._client() as client, _named(self.url):
+            plain = {"content-type": "text/plain"}
+            response = client.post("/log/cosignatures", content=text.encode(), headers=plain)
+            _require(response, HTTPStatus.OK)
 
     def _download(self, file: File, target: Path) -> None:
         with target.open("ab+") as sink, self._client() as client:

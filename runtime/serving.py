@@ -26,6 +26,7 @@ from runtime.metrics import Metrics
 from runtime.obtain import NotNow
 from runtime.pull import Registry
 from runtime.table import Slot, State, Table
+from runtime.witness import Rounds, Witness
 
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 30.0
@@ -42,6 +43,10 @@ class Serving:
         self._cache = Cache(config.cache, keep=config.limits.keep_versions)
         self._identity = identity.load_or_create(config.cache / "identity.age")
         self._registry = Registry(config.registry, config.token_file, self._identity)
+        self._witness = Witness(self._registry, config.cache)
+        self._rounds = Rounds(
+            self._witness, lambda: obtain.trust_of(config.trust_file, self._cache)
+        )
         self._events = Events(self._registry, host=config.host)
         self._loop = asyncio.get_running_loop()
         self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="load")
@@ -180,7 +185,7 @@ class Serving:
             host=self._config.host,
             trust_file=self._config.trust_file,
             cache=self._cache,
-            registry=self._registry,
+            witness=self._witness,
         )
 
     def _enter_service(self, slot: Slot, occasion: str) -> None:

@@ -69,6 +69,8 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "PUT /v1/models/{name}/aliases/{alias}": _MOVERS,
     "DELETE /v1/models/{name}/aliases/{alias}": _MOVERS,
     "POST /v1/events": _REPORTERS,
+    "POST /v1/events/batch": _REPORTERS,
+    "POST /log/cosignatures": _REPORTERS,
     "GET /v1/deployments": _ALL,
     "GET /v1/deployments/{environment}/{name}": _ALL,
     "PUT /v1/deployments/{environment}/{name}": _RECONCILERS,

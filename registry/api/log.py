@@ -3,14 +3,17 @@
 import base64
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 
 from registry.api import wire
-from registry.api.access import Opened
+from registry.api.access import Known, Opened
 from registry.core import tlog_proof
-from registry.usecases import log, tiles
+from registry.usecases import log, tiles, witnessing
 
 router = APIRouter(tags=["log"])
+
+_TEXT = "text/plain; charset=utf-8"
+_NOTE_LIMIT = 16_384
 
 Place = Annotated[int, Path(ge=0, lt=2**63)]
 Size = Annotated[int, Query(ge=0, lt=2**63)]
@@ -18,7 +21,25 @@ Size = Annotated[int, Query(ge=0, lt=2**63)]
 
 @router.get("/log/checkpoint", summary="The signed checkpoint (C2SP tlog-checkpoint)")
 def checkpoint(registry: Opened) -> Response:
-    return Response(log.checkpoint(registry), media_type="text/plain; charset=utf-8")
+    """With the cosignatures of witnesses that it has. Where some have cosigned it and others not
+    yet, it is up to a minute behind the newest entry."""
+    return Response(
+        witnessing.published(registry), media_type=_TEXT, headers={"Cache-Control": "no-cache"}
+    )
+
+
+@router.post("/log/cosignatures", summary="Take in a witness's cosignature on a checkpoint")
+def cosign(
+    registry: Opened,
+    _caller: Known,
+    text: Annotated[str, Body(media_type="text/plain", max_length=_NOTE_LIMIT)],
+) -> wire.Cosigned:
+    """The body is the checkpoint with the cosignature lines (C2SP tlog-cosignature) of one or more
+    witnesses of the trust root. One is kept of each; the same again changes nothing."""
+    taken = witnessing.accept(registry, text)
+    return wire.Cosigned(
+        size=taken.size, witnesses=list(taken.witnesses), is_witnessed=taken.is_witnessed
+    )
 
 
 @router.get("/log/entries", summary="Leaves, from `start` on")

@@ -27,6 +27,20 @@ def record(
     return wire.EventRecorded(index=recorded.index)
 
 
+@router.post(
+    "/v1/events/batch", status_code=201, tags=["events"], summary="Record events, all or none"
+)
+def record_all(
+    registry: Opened, caller: Known, new: wire.NewEvents, answer: Response
+) -> wire.EventsRecorded:
+    """One transaction and one signature for up to 1000. Each as with a single one: told again it
+    keeps its index, and 200 says that none was new; told with another content refuses all, 409."""
+    events = [reports.Event(**event.model_dump()) for event in new.events]
+    recorded = reports.record_all(registry, events, caller)
+    answer.status_code = 201 if any(one.is_new for one in recorded) else 200
+    return wire.EventsRecorded(indices=[one.index for one in recorded])
+
+
 @router.get("/v1/deployments", tags=["deployments"], summary="The statuses of deployments")
 def deployments(
     registry: Opened, caller: Known, paging: Annotated[wire_search.Paging, Query()]

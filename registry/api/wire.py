@@ -66,6 +66,16 @@ class EventRecorded(Document):
     index: int
 
 
+class NewEvents(Document):
+    """In the order in which they shall stand in the log."""
+
+    events: Annotated[list[NewEvent], Field(min_length=1, max_length=1000)]
+
+
+class EventsRecorded(Document):
+    indices: list[int]
+
+
 class NewToken(Document):
     """Good for the `models` and `projects` named, which may be globs; for all, if none is.
 
@@ -127,6 +137,14 @@ class AuditDocument(Document):
 class AuditDocuments(Document):
     documents: list[AuditDocument]
     following: int
+
+
+class Cosigned(Document):
+    """`isWitnessed`: as many witnesses as the trust root demands have cosigned this checkpoint."""
+
+    size: int
+    witnesses: list[str]
+    is_witnessed: bool
 
 
 class DeploymentList(Document):

@@ -1,6 +1,7 @@
 """Verification as a publisher, auditor or host does it: trust nothing that the registry says."""
 
 import hashlib
+import time
 from typing import TYPE_CHECKING
 
 from registry import errors
@@ -28,7 +29,8 @@ def version(
     which its own signature over name, number and digest then has to confirm."""
     digest = digests.parse(pinned or _digest(client.version(model, version), variant))
     wanted = Wanted(model, version, digest)
-    match envelope.verify(client.envelope(model, version, digest=digest), trust, wanted):
+    received = client.envelope(model, version, digest=digest)
+    match envelope.verify(received, trust, wanted, now=time.time()):
         case Verified() as verified:
             return verified
         case Refused(code, reason):

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from registry.core import (
     canonical,
+    cosignature,
     digest,
     dsse,
     entries,
@@ -120,16 +121,23 @@ def encode(wanted: Wanted, parts: Parts) -> bytes:
     )
 
 
-def verify(envelope: bytes, trust: TrustRoot, wanted: Wanted) -> Verified | Refused:
-    """Whether `envelope` proves that `wanted` may be served, and by which files."""
+def verify(
+    envelope: bytes, trust: TrustRoot, wanted: Wanted, *, now: float | None = None
+) -> Verified | Refused:
+    """Whether `envelope` proves that `wanted` may be served, and by which files.
+
+    `now`, in seconds since 1970, is for what has just come from the registry: cosignatures from
+    the future do not count then, nor those older than the trust root allows. A copy on disk,
+    which nobody renews while the registry is away, is checked without it.
+    """
     try:
         with checking(Check.ENVELOPE):
-            return _verified(_parse(envelope), trust, wanted)
+            return _verified(_parse(envelope), trust, wanted, now=now)
     except CheckFailed as failed:
         return Refused(failed.cause.code, failed.cause.detail, failed.check)
 
 
-def _verified(parts: Parts, trust: TrustRoot, wanted: Wanted) -> Verified:
+def _verified(parts: Parts, trust: TrustRoot, wanted: Wanted, *, now: float | None) -> Verified:
     with checking(Check.MANIFEST):
         actual = digest.of(parts.manifest)
         if actual != wanted.digest:
@@ -140,6 +148,8 @@ def _verified(parts: Parts, trust: TrustRoot, wanted: Wanted) -> Verified:
         _require_vouched(said, wanted)
     with checking(Check.LOG):
         checkpoint, entry = _logged(parts, trust, wanted)
+    with checking(Check.WITNESS):
+        _require_witnessed(checkpoint, trust, now)
     with checking(Check.PUBLISHER):
         by = trust.publishers_at(parts.index), trust.certified(parts.index, entry.time)
         publisher = dsse.verify(parts.publisher_bundle, *by)
@@ -171,6 +181,16 @@ def _logged(
     entry = entries.decode(parts.leaf)
     _require_published(entry, wanted)
     return checkpoint, entry
+
+
+def _require_witnessed(checkpoint: note.Checkpoint, trust: TrustRoot, now: float | None) -> None:
+    cosignature.require(
+        checkpoint,
+        trust.witnesses,
+        threshold=trust.witness_threshold,
+        now=now,
+        max_age_s=trust.witness_max_age,
+    )
 
 
 def _require_vouched(said: statement.Version, wanted: Wanted) -> None:

@@ -5,6 +5,7 @@ in `cosignature`; signing lives in `registry.trust`. Lines by signers that are n
 ignored, as the specification demands; a text that is no signed note is not.
 """
 
+import base64
 import hashlib
 import re
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from registry.core import fields
 from registry.errors import InvalidInput, SignatureInvalid
 
 ED25519, COSIGNATURE = b"\x01", b"\x04"
-_DASH = "\u2014"
+DASH = "\u2014"
 _MOST_SIGNATURES = 100
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
@@ -95,7 +96,7 @@ def checkpoint_body(origin: str, size: int, root_base64: str) -> str:
 def signature_line(key: LogKey | WitnessKey, signature_base64: str) -> str:
     """One signature line of a note; `signature_base64` covers key id and signature."""
     name = key.origin if isinstance(key, LogKey) else key.name
-    return f"{_DASH} {name} {signature_base64}\n"
+    return f"{DASH} {name} {signature_base64}\n"
 
 
 def parse(text: str) -> Note:
@@ -123,6 +124,13 @@ def verify_checkpoint(text: str, key: LogKey) -> Checkpoint:
     if len(root) != 32:
         raise InvalidInput("checkpoint root is not 32 bytes")
     return Checkpoint(key.origin, size, root, text)
+
+
+def alone(checkpoint: Checkpoint, key: LogKey) -> str:
+    """The note as the log signed it, without the lines of witnesses and strangers."""
+    blob = parse(checkpoint.text).signed_by(key.origin, key.key_id) or b""
+    encoded = base64.b64encode(key.key_id + blob).decode()
+    return f"{checkpoint.body}\n{signature_line(key, encoded)}"
 
 
 def number(text: str, *, what: str) -> int:
@@ -159,7 +167,7 @@ def _key_id(name: str, kind: bytes, public_key: bytes) -> bytes:
 def _signature(line: str) -> Signature:
     dash, _, rest = line.partition(" ")
     name, _, encoded = rest.partition(" ")
-    if dash != _DASH or not name or "+" in name or name != "".join(name.split()):
+    if dash != DASH or not name or "+" in name or name != "".join(name.split()):
         raise InvalidInput(f"signed note has the signature line {line[:80]!r}")
     raw = fields.unbase64(encoded, what="checkpoint signature")
     if len(raw) < 5:

@@ -17,8 +17,8 @@ from registry.errors import InvalidInput
 _WHAT = "trust root"
 _ROLES = ("publishers", "approvers", "testers", "reconcilers", "former")
 _KNOWN = {
-    *_ROLES, "registry", "log", "authorities", "witnesses", "witnessThreshold", "version",
-    "expires", "root",
+    *_ROLES, "registry", "log", "authorities", "witnesses", "witnessThreshold", "witnessMaxAge",
+    "version", "expires", "root",
 }  # fmt: skip
 
 
@@ -39,8 +39,8 @@ class TrustRoot:
 
     `authorities` vouch by certificate for further publishers; `former` are keys that the registry
     had before. `approvers`, `testers` and `reconcilers` may sign approvals, test results and
-    permits; `witness_threshold` is how many of `witnesses` a checkpoint must bear. `expires` is
-    RFC 3339 or empty.
+    permits; `witness_threshold` is how many of `witnesses` a checkpoint must bear, made at most
+    `witness_max_age` seconds before it is used where that is not 0. `expires` is RFC 3339 or empty.
     """
 
     publishers: tuple[dsse.Signer, ...]
@@ -56,6 +56,7 @@ class TrustRoot:
     authorities: tuple[Authority, ...] = ()
     former: tuple[dsse.Signer, ...] = ()
     root: Root | None = None
+    witness_max_age: int = 0
 
     @property
     def publisher_names(self) -> frozenset[str]:
@@ -75,6 +76,10 @@ class TrustRoot:
         """Whom the authorities vouch for in entry `index` of the log, of time `at`."""
         return Certified(self.authorities, index, instant(at, what="log entry"))
 
+    def witness(self, public_key: bytes) -> WitnessKey | None:
+        """The witness of this key, if it is listed."""
+        return next((one for one in self.witnesses if one.public_key == public_key), None)
+
     def document(self) -> dict[str, Json]:
         """JSON form, as in trust.json; of what is optional, what is empty is left out."""
         optional: dict[str, Json] = {
@@ -88,6 +93,7 @@ class TrustRoot:
                 for witness in self.witnesses
             ],
             "witnessThreshold": self.witness_threshold,
+            "witnessMaxAge": self.witness_max_age,
             "version": self.version,
             "expires": self.expires,
             "root": None if self.root is None else _root_document(self.root),
@@ -119,13 +125,14 @@ def parse(data: bytes | str) -> TrustRoot:
             approvers,
             testers,
             reconcilers,
-            _witnesses(document),
+            witness_keys(document),
             _count(document, "witnessThreshold"),
             _count(document, "version"),
             fields.text(document, "expires", what=_WHAT) if "expires" in document else "",
             _authorities(document),
             former,
             _root(document),
+            witness_max_age=_count(document, "witnessMaxAge"),
         )
     )
 
@@ -253,7 +260,8 @@ def _window_document(since: int, until: int | None) -> dict[str, Json]:
     return window if until is None else window | {"until": until}
 
 
-def _witnesses(document: dict[str, Json]) -> tuple[WitnessKey, ...]:
+def witness_keys(document: dict[str, Json]) -> tuple[WitnessKey, ...]:
+    """The list `witnesses` of a trust root, or of a registry's own list; raises `InvalidInput`."""
     if "witnesses" not in document:
         return ()
     found = [

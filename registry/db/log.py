@@ -22,13 +22,16 @@ _HELD = "log head"
 _HEADS, _ENTRIES, _HASHES = (
     LogHead.metadata.tables[kind.__tablename__] for kind in (LogHead, LogEntry, LogHash)
 )
-_READ_HEAD = select(_HEADS.c.origin, _HEADS.c.size, _HEADS.c.checkpoint).where(_HEADS.c.id == _ONLY)
+_HEAD = (
+    _HEADS.c.origin, _HEADS.c.size, _HEADS.c.checkpoint, _HEADS.c.cosigned, _HEADS.c.contradiction
+)  # fmt: skip
+_READ_HEAD = select(*_HEAD).where(_HEADS.c.id == _ONLY)
 _LOCK_HEAD = _READ_HEAD.with_for_update()
 _MOVE_HEAD = (
     update(_HEADS)
     .where(_HEADS.c.id == _ONLY, _HEADS.c.size == bindparam("old_size"))
     .values(size=bindparam("new_size"), checkpoint=bindparam("signed"))
-    .returning(_HEADS.c.origin, _HEADS.c.size, _HEADS.c.checkpoint)
+    .returning(*_HEAD)
 )
 _ADD_ENTRY, _ADD_HASHES = insert(_ENTRIES), insert(_HASHES)
 _READ_HASHES = select(_HASHES.c.level, _HASHES.c.index, _HASHES.c.hash).where(
@@ -41,17 +44,27 @@ _READ_HASH = select(_HASHES.c.hash).where(
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The log's name, how many leaves it has, and the signed note over them."""
+    """The log's name, how many leaves it has, and the signed note over them; see `LogHead`."""
 
     origin: str
     size: int
     checkpoint: str
+    cosigned: str = ""
+    contradiction: str = ""
 
 
 def head(session: Session) -> Head | None:
     """The head as it is now; None before the first start has made one."""
     row = session.execute(_READ_HEAD).one_or_none()
     return None if row is None else Head(*row)
+
+
+def require_head(session: Session) -> Head:
+    """The head as it is now; raises Unavailable before the first start has made one."""
+    found = head(session)
+    if found is None:
+        raise errors.Unavailable("the log has not begun", fix="start the registry once")
+    return found
 
 
 def locked_head(session: Session) -> Head:
@@ -79,11 +92,15 @@ def move_head(session: Session, *, old_size: int, new_size: int, checkpoint: str
     session.info[_HELD] = (session.get_transaction(), Head(*moved))
 
 
-def add(session: Session, entry: LogEntry, hashes: Iterable[tuple[int, int, bytes]]) -> None:
-    """Insert one leaf and the (level, index, hash) of the subtrees it completes."""
-    row = {column.name: getattr(entry, column.name) for column in _ENTRIES.columns}
-    session.execute(_ADD_ENTRY, row)
-    session.info.setdefault(APPENDED, []).append(entry.kind)
+def add(
+    session: Session, entries: Sequence[LogEntry], hashes: Iterable[tuple[int, int, bytes]]
+) -> None:
+    """Insert leaves and the (level, index, hash) of the subtrees that they complete."""
+    names = [column.name for column in _ENTRIES.columns]
+    session.execute(
+        _ADD_ENTRY, [{name: getattr(entry, name) for name in names} for entry in entries]
+    )
+    session.info.setdefault(APPENDED, []).extend(entry.kind for entry in entries)
     rows = [{"level": level, "index": index, "hash": value} for level, index, value in hashes]
     session.execute(_ADD_HASHES, rows)
 

@@ -63,7 +63,11 @@ class LogHash(Table):
 
 
 class LogHead(Table):
-    """The one row that every append moves: how many leaves there are, and the signed note."""
+    """The one row that every append moves: how many leaves there are, and the signed note.
+
+    `cosigned` is the newest note that enough witnesses cosigned. `contradiction` is a note of this
+    log's own key that this log does not extend: from then on nothing more is signed.
+    """
 
     __tablename__ = "log_head"
 
@@ -71,6 +75,20 @@ class LogHead(Table):
     origin: Mapped[str] = mapped_column(String(255))
     size: Mapped[int] = mapped_column(BigInteger)
     checkpoint: Mapped[str] = mapped_column(Text)
+    cosigned: Mapped[str] = mapped_column(Text, default="", server_default="")
+    contradiction: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+
+class Cosignature(Table):
+    """The last cosignature of one witness: on which checkpoint, and the line itself."""
+
+    __tablename__ = "log_cosignatures"
+
+    witness: Mapped[str] = mapped_column(String(255), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    checkpoint: Mapped[str] = mapped_column(Text)
+    time: Mapped[int] = mapped_column(BigInteger)
+    line: Mapped[str] = mapped_column(Text)
 
 
 class Event(Table):

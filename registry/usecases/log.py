@@ -29,32 +29,77 @@ class Proof:
     checkpoint: str
 
 
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An entry and its bytes; `at` is when it happened."""
+
+    entry: entries.Entry
+    data: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The log's first `size` entries, and the checkpoint over them."""
+
+    size: int
+    checkpoint: str
+
+
 def stamp(moment: datetime) -> str:
     """RFC 3339 in UTC, as entries carry it."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def leaf_of(entry: entries.Entry, *, now: datetime) -> Leaf:
+    """`entry` as it will stand in the log; raises TooLarge."""
+    return Leaf(entry, entries.encode(entry), now)
+
+
 def append(session: Session, registry: Registry, entry: entries.Entry, *, now: datetime) -> int:
-    """Add `entry` and return its index; it counts once the caller commits."""
+    """Add `entry` and return its index; it counts once the caller commits.
+
+    Raises `LogForked` where the log's own signature on more than this was seen.
+    """
+    return append_all(session, registry, [leaf_of(entry, now=now)])
+
+
+def append_all(session: Session, registry: Registry, leaves: Sequence[Leaf]) -> int:
+    """Add all `leaves` under one signature, and return the index of the first; as `append`."""
     head = rows.locked_head(session)
-    index = head.size
-    leaf = entries.encode(entry)
-    known = rows.frontier(session, index)
-    added = merkle.appended(index, leaf, lambda level, at: known[level, at])
-    known |= {(level, at): value for level, at, value in added}
-    root = merkle.root(index + 1, lambda level, at: known[level, at])
-    checkpoint = sign.sign_checkpoint(head.origin, index + 1, root, registry.log_key)
-    row = LogEntry(
+    _require_whole(head)
+    known = rows.frontier(session, head.size)
+    hashes: list[tuple[int, int, bytes]] = []
+    for index, leaf in enumerate(leaves, head.size):
+        steps = merkle.appended(index, leaf.data, lambda level, at: known[level, at])
+        known.update({(level, at): value for level, at, value in steps})
+        hashes += steps
+    size = head.size + len(leaves)
+    root = merkle.root(size, lambda level, at: known[level, at])
+    checkpoint = sign.sign_checkpoint(head.origin, size, root, registry.log_key)
+    rows.add(session, [_row(index, leaf) for index, leaf in enumerate(leaves, head.size)], hashes)
+    rows.move_head(session, old_size=head.size, new_size=size, checkpoint=checkpoint)
+    return head.size
+
+
+def _row(index: int, leaf: Leaf) -> LogEntry:
+    return LogEntry(
         index=index,
-        leaf=leaf,
-        kind=entry.kind,
-        model=entry.model or None,
-        version=entry.version or None,
-        at=now,
+        leaf=leaf.data,
+        kind=leaf.entry.kind,
+        model=leaf.entry.model or None,
+        version=leaf.entry.version or None,
+        at=leaf.at,
     )
-    rows.add(session, row, added)
-    rows.move_head(session, old_size=index, new_size=index + 1, checkpoint=checkpoint)
-    return index
+
+
+def _require_whole(head: rows.Head) -> None:
+    if head.contradiction:
+        raise errors.LogForked(
+            f"nothing more is written: this log has {head.size} entries, and its key has signed "
+            f"another log of {size_of(head.contradiction)}; the database is an old copy",
+            fix="restore the newest backup; see docs/trust/log.md",
+        )
 
 
 def checkpoint(registry: Registry) -> str:
@@ -103,22 +148,42 @@ def consistency(registry: Registry, old: int, new: int) -> list[bytes]:
 
 
 def proof_file(registry: Registry, index: int) -> str:
-    """The C2SP tlog-proof of one entry, which it carries with it; raises NotFound."""
+    """The C2SP tlog-proof of one entry, which it carries with it; raises NotFound.
+
+    Against the cosigned checkpoint, once that covers the entry.
+    """
     with registry.database.reading() as session:
         total, _ = _head(session)
         if not 0 <= index < total:
             raise errors.NotFound(
                 f"no entry {index} in a log of {total}", fix="ask for an index below the size"
             )
-        found = prove(session, index)
+        witnessed = cosigned(session)
+        found = prove(session, index, witnessed if index < witnessed.size else None)
     return tlog_proof.encode(
         tlog_proof.Proof(found.index, tuple(found.hashes), found.checkpoint, found.leaf)
     )
 
 
-def prove(session: Session, index: int) -> Proof:
-    """The proof of one entry against the newest checkpoint."""
-    size, signed = _head(session)
+def cosigned(session: Session) -> View:
+    """The newest checkpoint that enough witnesses cosigned; of no entries before the first."""
+    head = rows.require_head(session)
+    return View(size_of(head.cosigned), head.cosigned) if head.cosigned else View(0, "")
+
+
+def newest(session: Session) -> View:
+    """The log as it is now."""
+    return View(*_head(session))
+
+
+def size_of(text: str) -> int:
+    """The size in a note of our own."""
+    return int(text.split("\n", 2)[1])
+
+
+def prove(session: Session, index: int, within: View | None = None) -> Proof:
+    """The proof of one entry in a view that has it, by default the newest."""
+    size, signed = _head(session) if within is None else (within.size, within.checkpoint)
     leaf = rows.leaf(session, index)
     if leaf is None:
         raise errors.IntegrityError(f"the log has lost entry {index}")
@@ -127,7 +192,5 @@ def prove(session: Session, index: int) -> Proof:
 
 
 def _head(session: Session) -> tuple[int, str]:
-    head = rows.head(session)
-    if head is None:
-        raise errors.Unavailable("the log has not begun", fix="start the registry once")
+    head = rows.require_head(session)
     return head.size, head.checkpoint

@@ -4,12 +4,12 @@ Every step finds what an earlier, perhaps interrupted, start has left, so starti
 a crash is the same path.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeAlias, cast
 
 from registry import errors
 from registry.core import canonical, dsse, fields, merkle, note
@@ -30,11 +30,13 @@ from registry.trust.hostca import Authority
 from registry.trust.keys import LogKey, SigningKey
 from registry.trust.provider import Provider
 from registry.trust.sealing import Vault
-from registry.usecases import destroyed, key_providers, roots
+from registry.usecases import destroyed, key_providers, roots, witness_list
 from registry.usecases.claims import Claims
 from registry.usecases.granting import AccessFile
 from registry.usecases.keyring import DatabaseKeyring
 from registry.usecases.recent import Recent, Remembered
+from registry.usecases.together import Together
+from registry.usecases.witness_list import Witnesses
 
 # A file in the data folder that says: a restore has begun here and has not ended.
 RESTORING = "restoring"
@@ -45,6 +47,17 @@ _CALLERS = 10_000
 _VERSIONS = 500
 _INSPECTIONS = 1000
 _PULLS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Where an event stands in the log, and whether it is this call that put it there."""
+
+    index: int
+    is_new: bool
+
+
+Recordings: TypeAlias = Sequence[Recorded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,8 @@ class Registry:
     pulls: Recent[tuple[str, str], datetime]
     # The keys of stored blobs; None where they are stored clear.
     keyring: DatabaseKeyring | None
+    # Groups of events from outside, on their way into the log.
+    told: Together[Any, Recordings] = field(default_factory=Together)
 
     @property
     def log_name(self) -> note.LogKey:
@@ -90,11 +105,15 @@ class Registry:
             return roots.accept(self.settings.trust, self.settings, own)
         publishers = _publishers(self.settings.publishers_file)
         publishers += own.publishers
+        witnesses = witness_list.read(self.settings.witnesses_file)
         return TrustRoot(
             publishers,
             own.registry,
             own.log,
             reconcilers=_listed(self.settings.reconcilers_file, "reconcilers"),
+            witnesses=witnesses.keys,
+            witness_threshold=witnesses.threshold,
+            witness_max_age=witnesses.max_age,
         )
 
     def trust_document(self) -> dict[str, Json]:
@@ -106,6 +125,13 @@ class Registry:
         custodian = self.custodian_key
         publishers = () if custodian is None else (dsse.signer(_CUSTODIAN, custodian.public_pem),)
         return TrustRoot(publishers, dsse.signer(_NAME, self.signing_key.public_pem), self.log_name)
+
+    def witnesses(self) -> Witnesses:
+        """Whose cosignatures count now."""
+        if self.settings.trust is None:
+            return witness_list.read(self.settings.witnesses_file)
+        trust = self.trust_root()
+        return Witnesses(trust.witnesses, trust.witness_threshold, trust.witness_max_age)
 
     def close(self) -> None:
         self.inspector.close()

@@ -32,7 +32,7 @@ def bundle(registry: Registry, asked: Asked, by: Caller) -> bytes:
         record(registry, asked, by)
     with registry.database.reading() as session:
         found = chosen(session, asked)
-        proof = log.prove(session, found.log_index)
+        proof = log.prove(session, found.log_index, _view(registry, session, found))
     return envelope.encode(
         envelope.Wanted(asked.model, asked.version, found.digest),
         envelope.Parts(
@@ -49,6 +49,21 @@ def bundle(registry: Registry, asked: Asked, by: Caller) -> bytes:
             checkpoint=proof.checkpoint,
         ),
     )
+
+
+def _view(registry: Registry, session: Session, found: tables.Variant) -> log.View:
+    """The log as hosts will believe it: cosigned, where they demand that; else the newest."""
+    threshold = registry.witnesses().threshold
+    if not threshold:
+        return log.newest(session)
+    view = log.cosigned(session)
+    if found.log_index >= view.size:
+        raise errors.Unavailable(
+            f"entry {found.log_index} of the log, which publishes this, is not yet cosigned by "
+            f"{threshold} of the witnesses (the first {view.size} entries are)",
+            fix="try again in some seconds; if that does not help, see that the witnesses run",
+        )
+    return view
 
 
 def record(registry: Registry, asked: Asked, host: Caller) -> None:

@@ -1,6 +1,7 @@
 """Takes in what reconcilers and hosts report: events, once each, and statuses of deployments."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from registry.db import log as log_rows
 from registry.db import reports, tables_log
 from registry.usecases import log
 from registry.usecases.access import Caller, Role
-from registry.usecases.opening import Registry
+from registry.usecases.opening import Recorded, Recordings, Registry
 
 _BY_HOSTS = frozenset({Kind.VERIFIED, Kind.REFUSED, Kind.LOADED})
 # Everything else is the registry's own to tell: a new kind is closed to others until it is listed.
@@ -48,32 +49,81 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """Where the event stands in the log, and whether it is this call that put it there."""
+class Told:
+    """An event on its way into the log; `body` is the digest of all that it says."""
 
-    index: int
-    is_new: bool
+    id: str
+    body: bytes
+    leaf: log.Leaf
 
 
 def record(registry: Registry, event: Event, by: Caller) -> Recorded:
     """Log an event once; the same id with another content raises Conflict."""
+    return record_all(registry, [event], by)[0]
+
+
+def record_all(registry: Registry, events: Sequence[Event], by: Caller) -> Recordings:
+    """Log all of them, in order, or none; each once. Shares a commit with whoever comes now."""
+    now = datetime.now(UTC)
+    told = [_told(event, by, now) for event in events]
+    return registry.told.put(told, lambda waiting: _write(registry, waiting))
+
+
+def _told(event: Event, by: Caller, now: datetime) -> Told:
     kind = _allowed_kind(event, by)
     if event.digest:
         digest.parse(event.digest)
-    now = datetime.now(UTC)
     fields = asdict(event)
     body = hashlib.sha256(canonical.encode(fields)).digest()
+    del fields["id"], fields["kind"]
+    entry = entries.Entry(time=log.stamp(now), kind=kind, actor=by.actor, **fields)
+    return Told(event.id, body, log.leaf_of(entry, now=now))
+
+
+def _write(
+    registry: Registry, waiting: Sequence[Sequence[Told]]
+) -> list[Recordings | errors.PlimsollError]:
+    """What each group of events got: where they stand, or why none of them does."""
     with registry.database.writing() as session:
-        log_rows.locked_head(session)
-        known = reports.event(session, event.id)
-        if known is not None:
-            return _again(known, body)
-        del fields["id"], fields["kind"]
-        entry = entries.Entry(time=log.stamp(now), kind=kind, actor=by.actor, **fields)
-        index = log.append(session, registry, entry, now=now)
-        session.add(tables_log.Event(id=event.id, body_sha256=body, log_index=index))
-        session.commit()
-    return Recorded(index, is_new=True)
+        size = log_rows.locked_head(session).size
+        ids = {told.id for group in waiting for told in group}
+        standing = _Standing(size, reports.told(session, ids))
+        results = [standing.add(group) for group in waiting]
+        if standing.fresh:
+            log.append_all(session, registry, [told.leaf for told in standing.fresh])
+            reports.add(session, standing.rows())
+            session.commit()
+    return results
+
+
+@dataclass(slots=True)
+class _Standing:
+    """Events told before, by id, and `fresh` ones that will stand from entry `size` on."""
+
+    size: int
+    known: dict[str, tuple[bytes, int]]
+    fresh: list[Told] = field(default_factory=list)
+
+    def add(self, group: Sequence[Told]) -> Recordings | errors.PlimsollError:
+        """Take all of `group`, or none of it."""
+        before, found = (dict(self.known), len(self.fresh)), []
+        for told in group:
+            body, index = self.known.setdefault(told.id, (told.body, self.size + len(self.fresh)))
+            if body != told.body:
+                self.known, self.fresh = before[0], self.fresh[: before[1]]
+                return errors.Conflict(
+                    f"event {told.id!r} was told before with another content",
+                    fix="give every event its own id",
+                )
+            is_new = index == self.size + len(self.fresh)
+            if is_new:
+                self.fresh.append(told)
+            found.append(Recorded(index, is_new=is_new))
+        return found
+
+    def rows(self) -> list[tuple[str, bytes, int]]:
+        """Of the fresh ones: id, digest of what was told, entry."""
+        return [(told.id, *self.known[told.id]) for told in self.fresh]
 
 
 def set_status(
@@ -109,12 +159,3 @@ def _allowed_kind(event: Event, by: Caller) -> Kind:
             fix=f"send 'host': '{by.name}' and one of these kinds",
         )
     return kind
-
-
-def _again(known: tables_log.Event, body: bytes) -> Recorded:
-    if known.body_sha256 != body:
-        raise errors.Conflict(
-            f"event {known.id!r} was told before with another content",
-            fix="give every event its own id",
-        )
-    return Recorded(known.log_index, is_new=False)

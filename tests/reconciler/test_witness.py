@@ -1,15 +1,22 @@
-"""A registry whose log was rolled back or rewritten is not believed, and deploys nothing."""
+"""A registry whose log was rolled back or rewritten is not believed; one that grew is cosigned."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from reconciler import witness
 from registry.api.server import Server
+from registry.core import cosignature, note
 from registry.settings import Settings
+from registry.trust import keys
+from registry.usecases import log
+from tests.core.logs import Witness
 from tests.reconciler.town import Town, admin, reconciler, town, write_config
+from tests.registry import witnesses
 from tests.registry.publishing import Publisher
 
 
@@ -71,3 +78,43 @@ def test_a_log_that_went_on_differently_deploys_nothing(here: Town, publisher: P
         assert serving is not None
         assert serving.version == 1
         assert "is not the one seen before" in str(here.status()["waiting"])
+
+
+@pytest.fixture
+def watched(tmp_path: Path, publisher: Publisher) -> Iterator[tuple[Town, keys.LogKey]]:
+    """Hosts and reconciler demand the cosignature of the reconciler itself; nothing is cosigned."""
+    key = keys.load_or_create_log_key(tmp_path / "reconciler" / witness.KEY_FILE)
+    listed = tmp_path / "registry" / "witnesses.json"
+    listed.parent.mkdir()
+    witnesses.list_in(listed, (Witness("reconciler", key),), threshold=1)
+    with town(tmp_path, publisher) as made:
+        yield made, key
+
+
+def test_nothing_is_deployed_before_its_publication_is_cosigned(
+    watched: tuple[Town, keys.LogKey], publisher: Publisher
+) -> None:
+    here, key = watched
+    here.publish(1, publisher)
+    here.deploy(1)
+    here.settle(12)
+    if here.serving() is None:  # else the rounds that run beside this were quicker
+        assert "not yet cosigned" in str(here.status()["waiting"])
+        assert here.loop.journal._witness.cosign(key)
+    for _ in range(300):
+        if here.serving() is not None:
+            break
+        here.loop.tick()
+        time.sleep(0.1)
+    assert here.serving() is not None, here.status()
+    shown = here.registry.get("/log/checkpoint").text
+    registry = here.server.app.state.registry
+    seen = note.verify_checkpoint(shown, registry.log_name)
+    assert seen.size
+    kept = note.verify_checkpoint(registry_cosigned(here), registry.log_name)
+    assert cosignature.require(kept, registry.witnesses().keys, threshold=1)
+
+
+def registry_cosigned(here: Town) -> str:
+    with here.server.app.state.registry.database.reading() as session:
+        return log.cosigned(session).checkpoint

@@ -1,19 +1,21 @@
 """A registry of one socket: real signed envelopes, real blobs with ranges, and faults on demand."""
 
+import base64
 import json
 import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from registry.core import canonical
+from registry.core import canonical, merkle, note
 from registry.core import digest as digests
 from registry.core.dsse import Signer
 from registry.core.trustroot import TrustRoot
-from registry.trust import keys
-from tests.core.publication import Publication
+from registry.trust import keys, sign
+from tests.core.publication import ORIGIN, Publication, stored
 
 TOKEN = "plm_host_test"
 
@@ -26,6 +28,11 @@ class StandIn:
         self.registry = keys.generate_signing_key()
         self.log = keys.generate_log_key()
         self.reconcilers: tuple[Signer, ...] = ()
+        self.leaves: list[bytes] = []
+        self.witnesses: tuple[note.WitnessKey, ...] = ()
+        self.witness_threshold = 0
+        self.cosigned: list[str] = []
+        self.shown: int | None = None
         self.envelopes: dict[tuple[str, int], bytes] = {}
         self.blobs: dict[str, bytes] = {}
         self.events: dict[str, dict[str, object]] = {}
@@ -45,9 +52,20 @@ class StandIn:
 
     def publish(self, contents: dict[str, bytes], **fields: object) -> Publication:
         found = self.publication(contents, **fields)
-        self.envelopes[found.model, found.version] = found.envelope()
+        self.leaves.append(found.parts().leaf)
+        index, size = len(self.leaves) - 1, len(self.leaves)
+        proof = merkle.inclusion_proof(index, size, stored(self.leaves))
+        self.envelopes[found.model, found.version] = found.envelope(
+            index=index, proof=proof, checkpoint=self.checkpoint()
+        )
         self.blobs |= {digests.of(data): data for data in contents.values()}
         return found
+
+    def checkpoint(self, size: int | None = None) -> str:
+        """Signed over the first `size` publications (all, if None)."""
+        of = len(self.leaves) if size is None else size
+        root = merkle.root(of, stored(self.leaves[:of]))
+        return sign.sign_checkpoint(ORIGIN, of, root, self.log)
 
     def release(self) -> None:
         """Let go of the answers that `hold_after` stopped half way, and stop no more."""
@@ -60,7 +78,11 @@ class StandIn:
     @property
     def root(self) -> TrustRoot:
         """Whom a host of this registry trusts."""
-        return self.publication({"x": b"x"}, reconcilers=self.reconcilers).trust
+        return replace(
+            self.publication({"x": b"x"}, reconcilers=self.reconcilers).trust,
+            witnesses=self.witnesses,
+            witness_threshold=self.witness_threshold,
+        )
 
     @contextmanager
     def answering(self, port: int = 0, *, address: str = "127.0.0.1") -> Iterator[None]:
@@ -94,6 +116,13 @@ class _Handler(BaseHTTPRequestHandler):
         if bundle:
             self._send(200, self.server.state.envelopes.get((bundle[1], int(bundle[2]))))
             return
+        if self.path == "/log/checkpoint":
+            self._send(200, self.server.state.checkpoint(self.server.state.shown).encode())
+            return
+        grown = re.fullmatch(r"/log/consistency\?from=(\d+)&to=(\d+)", self.path)
+        if grown:
+            self._send(200, self._consistency(int(grown[1]), int(grown[2])))
+            return
         blob = self.server.state.blobs.get(self.path.removeprefix("/v1/blobs/"))
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if blob is not None and asked:
@@ -103,9 +132,20 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, blob)
 
+    def _consistency(self, old: int, new: int) -> bytes | None:
+        leaves = self.server.state.leaves
+        if not 0 < old <= new <= len(leaves):
+            return None
+        proof = merkle.consistency_proof(old, new, stored(leaves[:new]))
+        return json.dumps({"hashes": [base64.b64encode(one).decode() for one in proof]}).encode()
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if not self._is_allowed():
+            return
+        if self.path == "/log/cosignatures":
+            self.server.state.cosigned.append(body.decode())
+            self._send(200, b"{}")
             return
         if self.server.state.refused_events:
             self.server.state.refused_events -= 1
