@@ -245,6 +245,17 @@ class Busy(Unavailable):
     status = 429
 
 
+class RateLimited(Busy):
+    """Too many requests, or wrong guesses, in a minute; `after` seconds there is room again."""
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(self, detail: str, *, fix: str = "", after: float = 60.0) -> None:
+        super().__init__(detail, fix=fix)
+        self.after = after
+
+
 class WaitTimedOut(PlimsollError):
     """What was waited for did not happen in time."""
 

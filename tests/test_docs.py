@@ -105,3 +105,10 @@ def test_what_readme_shows_of_a_deployment_is_valid_but_for_its_digest() -> None
     document = documents.read("models.d/production/digits.yaml", text.encode())
     assert isinstance(document, documents.Document)
     assert isinstance(kinds.read(document), kinds.ModelDeployment)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_test_that_a_page_names_exists(page: Path) -> None:
+    """Written as `folder/test_file.py: test_name`, below tests/."""
+    for file, name in re.findall(r"`([\w/]+\.py): (test_\w+)`", page.read_text()):
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text(), f"{file}: {name}"

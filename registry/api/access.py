@@ -181,13 +181,15 @@ async def authorise(
         return None
     registry = await registry_of(request)
     identity = await credentials.identity(request, registry)
+    request.state.identity = identity
+    request.app.state.pace.require(f"{identity.means}:{identity.name}", "requests of this caller")
     caller = identity.acting(ALLOWED.get(route, frozenset()))
     if caller is None:
         raise errors.Forbidden(
             f"{identity.actors} may not {route}",
             fix="see `plimsoll whoami` for what you may; an admin may grant more",
         )
-    request.state.identity, request.state.caller = identity, caller
+    request.state.caller = caller
     await scoping.require(request, registry, caller, route)
     return caller
 

@@ -4,6 +4,8 @@ import base64
 import binascii
 import re
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 
 import structlog
@@ -17,7 +19,7 @@ from registry.core import jwt
 from registry.core.identity import Identity
 from registry.pages.router import COOKIE
 from registry.trust import hostca
-from registry.usecases import access, oidc, peers
+from registry.usecases import access, oidc, pacing, peers
 from registry.usecases.opening import Registry
 
 _LOG = structlog.get_logger("registry.access")
@@ -29,9 +31,28 @@ async def identity(request: Request, registry: Registry) -> Identity:
     """Who sends it; raises Unauthenticated. What is said in words goes before a certificate."""
     shown, der = secret(request), certificate(request, registry)
     known = _remembered(registry, shown, der)
-    if known is not None:
-        return known
-    return await run_in_threadpool(_recognise, registry, shown, der)
+    if known is None and (shown or der is not None):
+        with guess(request):
+            return await run_in_threadpool(_recognise, registry, shown, der)
+    if known is None:
+        raise access.unknown()
+    return known
+
+
+@contextmanager
+def guess(request: Request) -> Iterator[None]:
+    """Somebody shows what may be right: raises RateLimited where their address guessed too often.
+
+    Whom this process recognised a moment ago is not asked: a neighbour's guesses do no harm.
+    """
+    address = pacing.of_address(request.client.host if request.client else "")
+    request.app.state.failures.require_room(address, "wrong credentials from this address")
+    request.state.has_shown = True
+    try:
+        yield
+    except errors.Unauthenticated:
+        request.app.state.failures.count(address)
+        raise
 
 
 def _remembered(registry: Registry, shown: str, der: bytes | None) -> Identity | None:

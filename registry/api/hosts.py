@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
+from registry.api import credentials
 from registry.api import wire_access as wire
 from registry.api.access import Known, Opened
 from registry.usecases import enrolment, hosts
@@ -55,14 +56,18 @@ def invite(
 
 @router.post("/v1/enrol", status_code=201, summary="Enrol with a one-time token")
 def enrol(
-    registry: Opened, new: wire.NewEnrolment, authorization: Annotated[str, Header()] = ""
+    request: Request,
+    registry: Opened,
+    new: wire.NewEnrolment,
+    authorization: Annotated[str, Header()] = "",
 ) -> wire.CertifiedDocument:
     """The host is the one the token was made for. It sends `Authorization: Bearer ple_…`, a
     request for a certificate of its P-256 key, and the key that files for it are encrypted to."""
     token = authorization.partition(" ")[2].strip()
-    certified = enrolment.exchange(
-        registry, token, request=new.certificate_request, recipient=new.recipient
-    )
+    with credentials.guess(request):
+        certified = enrolment.exchange(
+            registry, token, request=new.certificate_request, recipient=new.recipient
+        )
     return wire.certified_document(certified)
 
 

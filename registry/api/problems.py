@@ -1,5 +1,6 @@
 """Every error as RFC 9457 problem+json: ours, FastAPI's, and the ones nobody expected."""
 
+import math
 import traceback
 
 import structlog
@@ -12,7 +13,9 @@ from starlette.requests import ClientDisconnect
 from registry import errors
 from registry.api import mlflow_wire, oci_wire
 from registry.core import problem as documents
+from registry.core.identity import Identity
 from registry.errors import PlimsollError
+from registry.usecases.refusals import Refusal
 
 _LOG = structlog.get_logger("registry.api")
 _BY_STATUS = {
@@ -38,6 +41,8 @@ def problem(
 ) -> JSONResponse:
     """The answer that says `error`; an extra `requestId` finds it in the server's log."""
     request.app.state.metrics.refused(error)
+    if isinstance(error, errors.Unauthenticated | errors.Forbidden):
+        _note(request, error)
     document = documents.document(error)
     document["requestId"] = request.scope.get("plimsoll_request_id", "")
     if status is not None and code is not None:
@@ -50,9 +55,31 @@ def problem(
         answer = JSONResponse(
             document, status_code=status or error.status, media_type=documents.MEDIA_TYPE
         )
+    if isinstance(error, errors.RateLimited):
+        answer.headers["Retry-After"] = str(math.ceil(error.after))
     if answer.status_code == 401:
         answer.headers["WWW-Authenticate"] = _challenge(request)
     return answer
+
+
+def _note(request: Request, error: PlimsollError) -> None:
+    """Every refusal is in the process's log; those of somebody who tried, in the log of all."""
+    identity: Identity | None = getattr(request.state, "identity", None)
+    actor = identity.actors if identity is not None else "unknown"
+    path = getattr(request.scope.get("route"), "path", "unknown")
+    route = f"{request.method} {path.replace(':path}', '}')}"
+    if structlog.is_configured():
+        address = request.client.host if request.client else ""
+        _LOG.warning(
+            "refused",
+            code=error.code,
+            detail=error.detail,
+            actor=actor,
+            route=route,
+            address=address,
+        )
+    if identity is not None or getattr(request.state, "has_shown", False):
+        request.app.state.refusals.note(Refusal(actor, error.code, route))
 
 
 def _challenge(request: Request) -> str:

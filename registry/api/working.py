@@ -8,7 +8,9 @@ from fastapi import FastAPI, Request
 from registry.api.checkers import Checkers
 from registry.api.couriers import Couriers
 from registry.api.keeper import Keeper
+from registry.api.recorder import Recorder
 from registry.api.stopping import Stopping
+from registry.usecases.pacing import Pace
 from registry.usecases.readiness import Readiness
 from registry.usecases.watching import LogWatch
 
@@ -29,6 +31,7 @@ class Working:
         self.couriers = Couriers(registry, self.watch, metrics.attempted)
         self.checkers = Checkers(registry)
         self.keeper = Keeper(registry)
+        self.recorder = Recorder(registry)
         self.readiness = Readiness(
             registry,
             {
@@ -36,11 +39,15 @@ class Working:
                 "couriers": self.couriers.is_alive,
                 "checkers": self.checkers.is_alive,
                 "keeper": self.keeper.is_alive,
+                "recorder": self.recorder.is_alive,
             },
         )
         app.state.working = self
         app.state.stopping = Stopping()
         app.state.watch = self.watch
+        app.state.refusals = self.recorder.refusals
+        app.state.failures = Pace(registry.settings.access.failures_per_minute)
+        app.state.pace = Pace(registry.settings.access.requests_per_minute)
         app.state.checkers = self.checkers
         app.state.readiness = self.readiness
         streams: set[Request] = set()
@@ -52,10 +59,12 @@ class Working:
         self.couriers.start()
         self.checkers.start()
         self.keeper.start()
+        self.recorder.start()
 
     def stop(self) -> None:
         """Leases are given back, and spans that wait are sent, before this returns."""
         self.keeper.stop()
+        self.recorder.stop()
         self.checkers.stop()
         self.couriers.stop()
         self.watch.stop()

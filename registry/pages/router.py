@@ -11,8 +11,9 @@ from fastapi.responses import FileResponse, RedirectResponse
 from registry import errors
 from registry.db.summaries import Summary
 from registry.pages import cards, drawing, models, rendering, views
-from registry.usecases import access, catalogue, lineage, log, scoping, search
+from registry.usecases import access, catalogue, lineage, log, pacing, scoping, search
 from registry.usecases.opening import Registry
+from registry.usecases.pacing import Pace
 
 router = APIRouter(include_in_schema=False)
 
@@ -114,9 +115,15 @@ async def login(request: Request) -> Response:
         raise errors.Forbidden("this form was sent by another site")
     form = parse_qs((await request.body()).decode(errors="replace"))
     secret = form.get("token", [""])[0].strip()
+    failures: Pace = request.app.state.failures
+    address = pacing.of_address(request.client.host if request.client else "")
     try:
+        failures.require_room(address, "wrong tokens from this address")
         access.recognise(_registry(request), secret)
+    except errors.RateLimited as refused:
+        return rendering.page(request, "login.html", refused=refused.detail, status=429)
     except errors.Unauthenticated as refused:
+        failures.count(address)
         return rendering.page(request, "login.html", refused=refused.detail, status=401)
     answer = RedirectResponse("/", status_code=303)
     answer.set_cookie(
