@@ -5,7 +5,7 @@ an error or in anything but the boolean true, all deny. Pure: who asks brings th
 facts and the time. docs/trust/policies.md tells the rest.
 """
 
-from registry.core.policy.areas import Area, Request, request
+from registry.core.policy.areas import VARIABLES, Area, Request, request
 from registry.core.policy.deciding import (
     Allowed,
     Decision,
@@ -22,6 +22,7 @@ from registry.core.policy.rules import PolicySet, Rule
 
 __all__ = [
     "FOLDER",
+    "VARIABLES",
     "Allowed",
     "Area",
     "Decision",
