@@ -18,6 +18,7 @@ import structlog
 from rich.console import Console
 
 from bench import (
+    auditing,
     catalogue,
     control,
     converged,
@@ -123,9 +124,10 @@ def _catalogue(
     yield from catalogue.rows(installation, peer, name=name, model=model)
 
 
-def _trust(_folder: Path) -> Rows:
+def _trust(folder: Path) -> Rows:
     yield from trust.rows()
     yield from deciding.rows()
+    yield from auditing.rows(folder, models.onnx(folder, seed=1))
 
 
 def _runtime(folder: Path) -> Rows:

@@ -54,7 +54,7 @@ def fill(database: str, log_key: Path, members: Iterable[Member], *, like: tuple
     waiting = iter(members)
     try:
         with opened.reading() as session:
-            found = _prototype(session, *like)
+            found = prototype(session, *like)
         while batch := list(islice(waiting, _BATCH)):
             with opened.writing() as session:
                 _add(session, batch, found, key)
@@ -64,7 +64,9 @@ def fill(database: str, log_key: Path, members: Iterable[Member], *, like: tuple
         opened.close()
 
 
-def _prototype(session: Session, model: str, version: int) -> Prototype:
+def prototype(session: Session, model: str, version: int) -> Prototype:
+    """The rows of a version that was really published."""
+
     def rows(table: Table, column: str, value: object) -> Sequence[Mapping[str, Any]]:
         found = session.execute(select(table).where(table.c[column] == value)).mappings()
         return [dict(row) for row in found]
@@ -82,7 +84,7 @@ def _prototype(session: Session, model: str, version: int) -> Prototype:
 
 def _add(session: Session, batch: Sequence[Member], found: Prototype, key: keys.LogKey) -> None:
     head = log_rows.locked_head(session)
-    log = _Log(head.size, log_rows.frontier(session, head.size))
+    log = Log(head.size, log_rows.frontier(session, head.size))
     made: dict[Table, Rows] = {table: [] for table in _TOUCHED}
     made[_MODELS] = _models(session, batch, found)
     version_id, variant_id = _last(session, _VERSIONS), _last(session, _VARIANTS)
@@ -99,7 +101,7 @@ def _add(session: Session, batch: Sequence[Member], found: Prototype, key: keys.
 
 
 @dataclass(slots=True)
-class _Log:
+class Log:
     """The log as it grows: its size, and the hashes that the next leaf needs."""
 
     size: int

@@ -88,6 +88,9 @@ class Entry:
     detail: dict[str, Json] = field(default_factory=dict)
 
 
+_FIELDS = frozenset(Entry.__slots__)
+
+
 def encode(entry: Entry) -> bytes:
     """The leaf of `entry`; what is empty is left out. Raises `TooLarge`."""
     document = {key: value for key, value in asdict(entry).items() if value not in ("", 0, {})}
@@ -103,7 +106,7 @@ def encode(entry: Entry) -> bytes:
 def decode(leaf: bytes) -> Entry:
     """Read a leaf; raises `InvalidInput` for fields it does not know."""
     document = canonical.decode_object(leaf, what=_WHAT)
-    unknown = document.keys() - set(Entry.__slots__)
+    unknown = document.keys() - _FIELDS
     if unknown:
         raise InvalidInput(f"{_WHAT} has the unknown field {min(unknown)!r}")
     return Entry(

@@ -230,6 +230,7 @@ class _Proofs:
         self._source, self._trust, self._found = source, trust, found
         self._required = required
         self._owed: dict[tuple[str, int], list[Flaw]] = {}
+        self._ahead = ("", layout.Document(-1, "", ""))
 
     def take(self, index: int, leaf: bytes) -> Recorded | None:
         there = self._documents(index)
@@ -242,7 +243,10 @@ class _Proofs:
         if gone is not None:
             self._owed.pop(gone, None)
             self._found.erased += 1
-        self._compare(index, entry, there)
+        wanted = self._required(entry)
+        if not there and not wanted:
+            return Recorded(index, leaf, entry, there)
+        self._compare(index, entry, there, wanted)
         case = documents.Case(index, entry, there, self._trust)
         why = list(documents.flaws(case))
         for one in why:
@@ -254,8 +258,9 @@ class _Proofs:
             for flaw in owed:
                 self._found.add(flaw.where, flaw.what)
 
-    def _compare(self, index: int, entry: Entry, there: Mapping[str, bytes]) -> None:
-        wanted = self._required(entry)
+    def _compare(
+        self, index: int, entry: Entry, there: Mapping[str, bytes], wanted: Sequence[str]
+    ) -> None:
         for role in there:
             if role not in wanted:
                 self._found.add(f"entry {index}", f"a {role} document is there, none belongs to it")
@@ -268,11 +273,17 @@ class _Proofs:
             else:
                 self._found.add(owed.where, owed.what)
 
+    def _named(self, name: str) -> layout.Document:
+        """Read once: a document waits there while the entries before its own go by."""
+        if self._ahead[0] != name:
+            self._ahead = (name, layout.document(name))
+        return self._ahead[1]
+
     def _documents(self, index: int) -> dict[str, bytes]:
         """Those of this entry, in the order in which they must stand."""
         there: dict[str, bytes] = {}
         while (member := self._source.peek()) and member.name.startswith("documents/"):
-            said = layout.document(member.name)
+            said = self._named(member.name)
             if said.index != index:
                 break
             if there and said.role <= max(there):
