@@ -69,13 +69,13 @@ class Story:
         """With bob's approval of that published version."""
         about = envelope.Wanted(model, version, self.digest(version))
         payload = evidence_documents.approval(
-            about, reason="looks right", at="2026-11-23T08:30:00Z"
+            about, reason="looks right", at="2026-11-01T08:30:00Z"
         )
         bundle = sign.sign_statement(payload, APPROVER)
         signed = dsse.verify(bundle, TRUST.approvers)
         statement_id = digest.of(dsse.pae(signed.payload) + signed.key.encode())
         entry = Entry(
-            time="2026-11-23T08:30:01.000Z",
+            time="2026-11-01T08:30:01.000Z",
             kind=Kind.APPROVED,
             actor="approver:p-0123456789abcdef",
             model=model,
@@ -125,7 +125,7 @@ def publication(model: str, version: int, *, files: int = 1) -> tuple[Entry, Doc
     said = statement.Version(model, version, built.digest, "onnx", "alice")
     return (
         Entry(
-            time=f"2026-11-23T08:{version % 60:02d}:00.000Z",
+            time=f"2026-11-01T08:{version % 60:02d}:00.000Z",
             kind=Kind.PUBLISHED,
             actor="publisher:alice",
             model=model,

@@ -8,7 +8,7 @@ was logged behind it.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from registry.core import evidence
+from registry.core import evidence, merkle
 from registry.core.audit.check import Recorded
 from registry.core.audit.timeline import Interval, State, Timeline
 from registry.core.canonical import Json
@@ -19,11 +19,15 @@ _MOVES = frozenset({Kind.DEPLOYING, Kind.DEPLOYED, Kind.ROLLED_BACK, Kind.REMOVE
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An entry, where it stands, and the signed statement that it records, if any."""
+    """An entry, where it stands, and the signed statement that it records, if any.
+
+    `leaf_hash` names it for ever: the hex of RFC 6962's hash of its bytes.
+    """
 
     index: int
     entry: Entry
     said: evidence.Statement | None
+    leaf_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,7 @@ class History:
         self.size = recorded.index + 1
         self.timeline.add(recorded.index, entry)
         if entry.digest and entry.kind not in _MOVES:
-            known = self._about.setdefault(entry.digest, [])
-            known.append(Logged(recorded.index, entry, recorded.said))
+            self._about.setdefault(entry.digest, []).append(logged(recorded))
 
     def at(self, size: int) -> Iterator[Answer]:
         """What served, or was about to, when the log had `size` entries."""
@@ -75,6 +78,10 @@ class History:
             state = interval.state(size)
             if state is not None:
                 yield self.answer(interval, state, size)
+
+    def about(self, digest: str) -> list[Logged]:
+        """All that was logged about a digest, its moves excepted."""
+        return list(self._about.get(digest, ()))
 
     def answer(self, interval: Interval, state: State, size: int) -> Answer:
         """Everything known of an interval when the log had `size` entries."""
@@ -89,6 +96,12 @@ class History:
             evidence=tuple(one for one in signed if one.entry.kind is not Kind.APPROVED),
             trail=tuple(one for one in known if _leads_to(one.entry, interval)),
         )
+
+
+def logged(recorded: Recorded) -> Logged:
+    """The entry as answers keep it."""
+    leaf_hash = merkle.leaf_hash(recorded.leaf).hex()
+    return Logged(recorded.index, recorded.entry, recorded.said, leaf_hash)
 
 
 def document(answer: Answer) -> dict[str, Json]:
