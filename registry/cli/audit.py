@@ -12,7 +12,7 @@ from registry import errors
 from registry.cli import audit_source, options, output
 from registry.core import entries
 from registry.core.audit import timeline
-from registry.core.audit.check import Findings
+from registry.core.audit.findings import Findings
 from registry.core.audit.timeline import Interval, Timeline
 from registry.core.entries import Entry
 

@@ -11,7 +11,7 @@ import typer
 
 from registry import errors
 from registry.cli import audit, audit_source, options, output
-from registry.core.audit import archive, check
+from registry.core.audit import archive, findings
 from registry.core.audit.archive import Member
 
 app = audit.app
@@ -56,7 +56,7 @@ def export(
             f"{out}: {found.entries} entries, {found.documents} documents, "
             f"{output.size(writer.size)}, sha256 {writer.sha256}"
         )
-    check.require_sound(found)
+    findings.require_sound(found)
 
 
 class _Writer:

@@ -11,9 +11,10 @@ import typer
 from registry import errors
 from registry.cli import audit_members, options, output, progress
 from registry.core import note, trustchain
-from registry.core.audit import check, documents, layout
+from registry.core.audit import check, documents, findings, layout
 from registry.core.audit.archive import Member
-from registry.core.audit.check import Findings, Recorded
+from registry.core.audit.check import Recorded
+from registry.core.audit.findings import Findings
 from registry.core.trustroot import TrustRoot
 
 Bundle = Annotated[
@@ -59,7 +60,7 @@ class Source:
         """Raise IntegrityError unless all that was read held."""
         for notice in self.found.notices:
             output.message(f"note: {notice}")
-        check.require_sound(self.found)
+        findings.require_sound(self.found)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from registry.core.audit.answers import Answer
 from registry.core.audit.chain import Chain
-from registry.core.audit.check import Findings
+from registry.core.audit.findings import Findings
 from registry.core.audit.timeline import State
 from registry.core.entries import Entry, Kind
 from registry.pages import gantt, rendering

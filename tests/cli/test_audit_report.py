@@ -82,8 +82,6 @@ def test_a_hostile_name_stays_a_name(tmp_path: Path, field: str) -> None:
     assert [tag for tag, _ in tags(page)] == [tag for tag, _ in tags(plain)]
     assert not [kept for _, kept in tags(page) if any(name.startswith("on") for name in kept)]
     assert "{{ 7*7 }}" in page
-        r"[0-9a-f]{12,}|[\d-]{10} [\d:]{8}|<[^>]+>", "", page.split("<main>")[1]
-    )
 
 
 def test_a_hostile_deployment_is_a_title_and_no_more(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from registry import errors
 from registry.core.audit import archive, check, layout
 from registry.core.audit.archive import Member
-from registry.core.audit.check import Findings
+from registry.core.audit.findings import Findings
 from registry.core.entries import Entry, Kind
 from tests.core import audited
 from tests.core.audited import TRUST, Story

@@ -6,18 +6,17 @@ BundleInvalid. Entries are true only once the walk is over and `Findings.flaws` 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from registry.core import canonical, digest, entries, evidence, merkle, note
 from registry.core.audit import checkpoints, documents, layout, readme, tiles
 from registry.core.audit.archive import Member
 from registry.core.audit.documents import Flaw
-from registry.core.audit.tree import Tree
+from registry.core.audit.findings import Findings, Source
+from registry.core.audit.growth import Trees
 from registry.core.entries import Entry
 from registry.core.trustroot import TrustRoot
-from registry.errors import BundleInvalid, IntegrityError, InvalidInput
-
-_MOST = 100
+from registry.errors import BundleInvalid, InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +33,6 @@ class Recorded:
     said: evidence.Statement | None = None
 
 
-@dataclass(slots=True)
-class Findings:
-    """What was read and what is wrong with it. `notices` are no flaws, but worth a look."""
-
-    checkpoint: note.Checkpoint | None = None
-    witnesses: tuple[str, ...] = ()
-    earlier: list[note.Checkpoint] = field(default_factory=list)
-    entries: int = 0
-    documents: int = 0
-    erased: int = 0
-    flaws: list[Flaw] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-
-    def add(self, where: str, what: str) -> None:
-        """One more flaw; after the first hundred the point is made."""
-        if len(self.flaws) < _MOST:
-            self.flaws.append(Flaw(where, what))
-
-    @property
-    def signed(self) -> note.Checkpoint:
-        """The checkpoint; raises BundleInvalid where none verified."""
-        if self.checkpoint is None:
-            raise BundleInvalid("no checkpoint of this log was found")
-        return self.checkpoint
-
-
 def walk(
     members: Iterator[Member],
     trust: TrustRoot,
@@ -69,9 +42,9 @@ def walk(
     required: documents.Required = documents.required,
 ) -> Iterator[Recorded]:
     """Every entry in order. `remembered` are checkpoints that the log must have grown from."""
-    source = _Source(members)
+    source = Source(members)
     _head(source, trust, found)
-    trees = _Trees(found, [*found.earlier, *remembered])
+    trees = Trees(found, [*found.earlier, *remembered])
     proofs = _Proofs(source, trust, found, required)
     for step in layout.steps(found.signed.size):
         leaves = _leaves(source.take(step.path), step)
@@ -88,27 +61,7 @@ def walk(
     proofs.finish()
 
 
-class _Source:
-    """The members, one of them looked at ahead."""
-
-    def __init__(self, members: Iterator[Member]) -> None:
-        self._members = members
-        self._next = next(members, None)
-
-    def peek(self) -> Member | None:
-        return self._next
-
-    def take(self, name: str) -> bytes:
-        """The content of the next member, which must be called so."""
-        member = self._next
-        if member is None or member.name != name:
-            there = "the end" if member is None else member.name
-            raise BundleInvalid(f"{name} is missing: {there} stands in its place")
-        self._next = next(self._members, None)
-        return member.content
-
-
-def _head(source: _Source, trust: TrustRoot, found: Findings) -> None:
+def _head(source: Source, trust: TrustRoot, found: Findings) -> None:
     if source.take(layout.README) != readme.README:
         found.add(layout.README, "it is not the README of a bundle of version 1")
     if source.take(layout.TRUST) != canonical.encode(trust.document()):
@@ -139,93 +92,11 @@ def _leaves(content: bytes, step: layout.Step) -> list[bytes]:
     return leaves
 
 
-class _Trees:
-    """The tree over the entries, and where a tile contradicts them, a second over the tiles:
-    whichever of them has the signed root tells which of the two was changed."""
-
-    def __init__(self, found: Findings, seen: Sequence[note.Checkpoint]) -> None:
-        self._found = found
-        self._tree, self._other = Tree(), Tree()
-        self._seen = sorted(seen, key=lambda one: one.size)
-        self._conflict: tuple[int, str, str] | None = None
-        for one in self._seen:
-            if one.size == 0:
-                self._require_grown_from(one)
-
-    def extend(self, hashes: Sequence[bytes], source: _Source, step: layout.Step) -> None:
-        self._grow(hashes, step.start)
-        for wanted in step.tiles:
-            content = source.take(wanted.path)
-            if wanted.level == 0:
-                self._compare(hashes, content, step, wanted)
-            elif content != self._tree.tile(wanted.level):
-                self._found.add(wanted.path, "its hashes are not those of the entries")
-
-    def finish(self) -> None:
-        signed = self._found.signed
-        for one in self._seen:
-            if one.size > signed.size:
-                self._found.add(
-                    "checkpoint",
-                    f"the log had {one.size} entries when it was last seen, here it has "
-                    f"{signed.size}",
-                )
-        is_signed = self._tree.root() == signed.root
-        if self._conflict is None and not is_signed:
-            self._found.add("checkpoint", "its root is not that of the entries")
-        if self._conflict is not None:
-            self._blame(is_signed=is_signed)
-
-    def _blame(self, *, is_signed: bool) -> None:
-        index, entries_path, tile_path = self._conflict or (0, "", "")
-        if is_signed:
-            self._found.add(tile_path, f"the hash of entry {index} is not the signed one")
-        elif self._other.root() == self._found.signed.root:
-            self._found.add(
-                entries_path, f"entry {index} is not the one that was signed: it was changed"
-            )
-        else:
-            self._found.add(
-                "checkpoint",
-                f"its root is neither that of the entries nor that of the hashes; they differ "
-                f"first at entry {index} ({entries_path}, {tile_path})",
-            )
-
-    def _grow(self, hashes: Sequence[bytes], start: int) -> None:
-        done = 0
-        for one in self._seen:
-            if start < one.size <= start + len(hashes):
-                self._tree.extend(hashes[done : one.size - start])
-                done = max(done, one.size - start)
-                self._require_grown_from(one)
-        self._tree.extend(hashes[done:])
-
-    def _require_grown_from(self, one: note.Checkpoint) -> None:
-        if self._tree.root() != one.root:
-            self._found.add(
-                "checkpoint",
-                f"the first {one.size} entries are not those that were signed earlier: history "
-                "was rewritten",
-            )
-
-    def _compare(
-        self, hashes: Sequence[bytes], content: bytes, step: layout.Step, wanted: layout.Tile
-    ) -> None:
-        is_same = content == b"".join(hashes)
-        if not is_same and len(content) != len(hashes) * 32:
-            raise BundleInvalid(f"{wanted.path} is not {len(hashes)} hashes long")
-        shown = [content[at : at + 32] for at in range(0, len(content), 32)]
-        if not is_same and self._conflict is None:
-            first = next(at for at, one in enumerate(shown) if one != hashes[at])
-            self._conflict = (step.start + first, step.path, wanted.path)
-        self._other.extend(shown)
-
-
 class _Proofs:
     """Entries with their documents. What an erasure may have taken is owed until the end."""
 
     def __init__(
-        self, source: _Source, trust: TrustRoot, found: Findings, required: documents.Required
+        self, source: Source, trust: TrustRoot, found: Findings, required: documents.Required
     ) -> None:
         self._source, self._trust, self._found = source, trust, found
         self._required = required
@@ -294,14 +165,3 @@ class _Proofs:
             there[said.role] = content
             self._found.documents += 1
         return there
-
-
-def require_sound(found: Findings) -> None:
-    """Raise IntegrityError, naming the first flaws."""
-    if found.flaws:
-        listed = "; ".join(f"{flaw.where}: {flaw.what}" for flaw in found.flaws[:10])
-        more = f"; and {len(found.flaws) - 10} more" if len(found.flaws) > 10 else ""
-        raise IntegrityError(
-            f"{listed}{more}",
-            fix="keep what you have as evidence; do not rely on anything in it",
-        )
