@@ -158,6 +158,27 @@ class Settings:
         return self.publishers_file.with_name("witnesses.json")
 
     @property
+    def approvers_file(self) -> Path:
+        """Whose approvals count: {"approvers": [{"name", "publicKey"}]}, read at each use."""
+        return self.publishers_file.with_name("approvers.json")
+
+    @property
+    def testers_file(self) -> Path:
+        """Whose test results count: {"testers": [{"name", "publicKey"}]}, read at each use."""
+        return self.publishers_file.with_name("testers.json")
+
+    @property
+    def signers_files(self) -> dict[str, Path]:
+        """The files that say whose signatures count, by what a backup calls them."""
+        return {
+            "publishers.json": self.publishers_file,
+            "approvers.json": self.approvers_file,
+            "testers.json": self.testers_file,
+            "reconcilers.json": self.reconcilers_file,
+            "witnesses.json": self.witnesses_file,
+        }
+
+    @property
     def admin_token_file(self) -> Path:
         """The token that the first start mints, mode 0600."""
         return self.data_dir / "admin.token"

@@ -12,6 +12,7 @@ from registry import errors
 from registry.api import (
     audit,
     blobs,
+    evidence,
     health,
     hosts,
     log,
@@ -51,6 +52,7 @@ _PARTS = (
     uploads,
     blobs,
     models,
+    evidence,
     search,
     reports,
     tokens,

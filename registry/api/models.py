@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from registry.api import wire, wire_models, wire_search
+from registry.api import wire, wire_lineage, wire_models, wire_search
 from registry.api.access import Known, Opened
 from registry.core.oms import File
 from registry.usecases import aliases, annotate, catalogue, lineage, listing, publish, pull, scoping
@@ -83,7 +83,8 @@ def publish_version(
 
 @router.get("/v1/models/{name}/versions/{version}", summary="One version")
 def version(registry: Opened, name: str, version: Number) -> wire_models.VersionDocument:
-    return wire_models.version_document(catalogue.version(registry, name, version))
+    found = catalogue.shown(registry, name, version)
+    return wire_models.version_document(found.version, found.evidence)
 
 
 @router.patch(
@@ -97,7 +98,8 @@ def change_version(
         description=edit.description, owner=edit.owner, card=edit.card, tags=edit.tags
     )
     annotate.change_version(registry, name, version, changed, caller)
-    return wire_models.version_document(catalogue.version(registry, name, version))
+    found = catalogue.shown(registry, name, version)
+    return wire_models.version_document(found.version, found.evidence)
 
 
 @router.post(
@@ -140,8 +142,8 @@ def trace(
     name: str,
     version: Number,
     depth: Annotated[int, Query(ge=1, le=lineage.DEPTH)] = lineage.DEPTH,
-) -> wire_models.LineageDocument:
-    return wire_models.lineage_document(lineage.trace(registry, name, version, depth=depth))
+) -> wire_lineage.LineageDocument:
+    return wire_lineage.lineage_document(lineage.trace(registry, name, version, depth=depth))
 
 
 @router.get(

@@ -1,16 +1,19 @@
 """Documents of models, versions and variants."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from registry.api import wire_evidence
 from registry.api.wire import Document
+from registry.api.wire_evidence import EvidenceDocument, SignatureDocument
 from registry.core import facts, tensors
 from registry.core.facts import Dataset, Facts, Parent, Relation
 from registry.db import tables, whole
+from registry.db.tables_evidence import Evidence
 from registry.usecases.catalogue import Overview
-from registry.usecases.lineage import Lineage
 
 Texts = dict[str, str]
 
@@ -122,7 +125,11 @@ class VariantDocument(Document):
 
 
 class VersionDocument(Document):
-    """The fields from `digest` to `logIndex` are those of the first variant; null without one."""
+    """The fields from `digest` to `logIndex` are those of the first variant; null without one.
+
+    `evidence` is the newest, and `signatures` all who signed, where one version was asked for. In
+    lists `evidence` is null and `signatures` are those of the publishers.
+    """
 
     model: str
     version: int
@@ -136,6 +143,8 @@ class VersionDocument(Document):
     publisher: str | None
     log_index: int | None
     variants: list[VariantDocument]
+    signatures: list[SignatureDocument]
+    evidence: list[EvidenceDocument] | None
     metadata: Metadata
     actor: str
     created_at: datetime
@@ -161,21 +170,6 @@ class ModelDocument(Document):
 
 class CardDocument(Document):
     card: str
-
-
-class EdgeDocument(Document):
-    """`child` was made of `parent`: `model@version`, or a reference elsewhere."""
-
-    child: str
-    relation: str
-    parent: str
-
-
-class LineageDocument(Document):
-    subject: VersionDocument
-    versions: list[VersionDocument]
-    edges: list[EdgeDocument]
-    is_cut: bool
 
 
 def facts_of(said: NewMetadata) -> Facts:
@@ -204,7 +198,9 @@ def signature_of(new: NewVariant) -> tensors.Signature | None:
     return None if new.signature is None else tensors.signature(new.signature)
 
 
-def version_document(row: tables.Version | whole.Version) -> VersionDocument:
+def version_document(
+    row: tables.Version | whole.Version, evidence: Sequence[Evidence] | None = None
+) -> VersionDocument:
     variants = [_variant(variant) for variant in row.variants]
     first = next((one for one in variants if one.digest == row.digest), None)
     return VersionDocument(
@@ -220,6 +216,8 @@ def version_document(row: tables.Version | whole.Version) -> VersionDocument:
         publisher=first.publisher if first else None,
         log_index=first.log_index if first else None,
         variants=variants,
+        signatures=wire_evidence.signatures(row.variants, evidence or ()),
+        evidence=None if evidence is None else [wire_evidence.document(one) for one in evidence],
         metadata=_metadata(row),
         actor=row.actor,
         created_at=row.created_at,
@@ -282,16 +280,4 @@ def model_document(found: Overview) -> ModelDocument:
         next_page_token=found.token,
         created_at=found.model.created_at,
         updated_at=found.model.updated_at,
-    )
-
-
-def lineage_document(found: Lineage) -> LineageDocument:
-    return LineageDocument(
-        subject=version_document(found.subject),
-        versions=[version_document(row) for row in found.versions],
-        edges=[
-            EdgeDocument(child=edge.child, relation=edge.relation, parent=edge.parent)
-            for edge in found.edges
-        ],
-        is_cut=found.is_cut,
     )

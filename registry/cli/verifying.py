@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from registry import errors
 from registry.core import digest as digests
 from registry.core import envelope, fields
-from registry.core.canonical import Json
 from registry.core.envelope import Refused, Verified, Wanted
 from registry.core.oms import File
 from registry.core.trustroot import TrustRoot
@@ -27,12 +26,17 @@ def version(
 ) -> Verified:
     """Check the envelope; raises IntegrityError. Without a pin the registry's digest is taken,
     which its own signature over name, number and digest then has to confirm."""
-    digest = digests.parse(pinned or _digest(client.version(model, version), variant))
+    digest = digests.parse(pinned or stated_digest(client, model, version, variant))
     wanted = Wanted(model, version, digest)
     received = client.envelope(model, version, digest=digest)
     match envelope.verify(received, trust, wanted, now=time.time()):
         case Verified() as verified:
             return verified
+        case Refused(errors.Quarantined.code, reason):
+            raise errors.Quarantined(
+                f"{model}@{version} is {reason}",
+                fix="use another version; see `plimsoll evidence list` for who said so",
+            )
         case Refused(code, reason):
             raise errors.IntegrityError(
                 f"{model}@{version} is refused ({code}): {reason}",
@@ -40,8 +44,9 @@ def version(
             )
 
 
-def _digest(document: dict[str, Json], variant: str | None) -> str:
-    what = "version document"
+def stated_digest(client: "Client", model: str, version: int, variant: str | None) -> str:
+    """The digest that the registry states of a variant, or of the first; unverified."""
+    document, what = client.version(model, version), "version document"
     if variant is None:
         return fields.text(document, "digest", what=what)
     known = {

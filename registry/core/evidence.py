@@ -5,13 +5,13 @@ it is, and the kind says whose signature counts. `read` checks signature, subjec
 whether the log has it, and whether it still counts, is asked in `registry.core.weighing`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from enum import StrEnum
 
 from registry.core import canonical, digest, dsse, fields, oms, trustroot
 from registry.core.canonical import Json
+from registry.core.certificates import Certified
 from registry.core.oms import STATEMENT_TYPE, File
 from registry.core.trustroot import TrustRoot
 from registry.errors import InvalidInput, SignatureInvalid
@@ -43,6 +43,15 @@ KINDS = {
     TEST_RESULT_TYPE: Kind.TEST_RESULT,
     PROVENANCE_TYPE: Kind.PROVENANCE,
     REVOCATION_TYPE: Kind.REVOCATION,
+}
+_QUARANTINERS = ("publishers", "approvers")
+# Whose signatures count for what; a revocation must also fit what it revokes.
+_ROLES = {
+    Kind.SIGNATURE: ("publishers",),
+    Kind.APPROVAL: ("approvers",),
+    Kind.TEST_RESULT: ("testers", "reconcilers"),
+    Kind.PROVENANCE: ("publishers",),
+    Kind.REVOCATION: ("publishers", "approvers", "testers", "reconcilers"),
 }
 PREDICATE_TYPES = {kind: name for name, kind in KINDS.items()}
 
@@ -93,17 +102,51 @@ class Verified:
     detail: dict[str, Json]
 
 
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """Whose signatures count at one place of the log; by certificate only where `certified`."""
+
+    signers: tuple[dsse.Signer, ...]
+    certified: Certified | None = None
+
+
 def signers(trust: TrustRoot, kind: Kind) -> tuple[dsse.Signer, ...]:
-    """Whose signatures may count for this kind; a revocation must also fit what it revokes."""
-    match kind:
-        case Kind.SIGNATURE | Kind.PROVENANCE:
-            return trust.publishers
-        case Kind.APPROVAL:
-            return trust.approvers
-        case Kind.TEST_RESULT:
-            return trust.testers + trust.reconcilers
-        case Kind.REVOCATION:
-            return trust.publishers + trust.approvers + trust.testers + trust.reconcilers
+    """Whose keys may ever count for this kind."""
+    return _listed(trust, _ROLES[kind])
+
+
+def trusted(trust: TrustRoot, kind: Kind, *, index: int, at: str) -> Trusted:
+    """Whose signatures count for this kind in entry `index` of the log, of time `at`."""
+    return _valid(trust, _ROLES[kind], index, at)
+
+
+def revokers(target: Statement | None, trust: TrustRoot, *, index: int, at: str) -> Trusted:
+    """Who may revoke `target`: whoever could have made it. None asks who may quarantine.
+
+    A quarantine by an approver is lifted by approvers alone.
+    """
+    if target is None:
+        return _valid(trust, _QUARANTINERS, index, at)
+    if target.kind is not Kind.REVOCATION:
+        return trusted(trust, target.kind, index=index, at=at)
+    by_approver = target.key in {signer.hint for signer in trust.approvers}
+    return _valid(trust, ("approvers",) if by_approver else _QUARANTINERS, index, at)
+
+
+def _valid(trust: TrustRoot, roles: tuple[str, ...], index: int, at: str) -> Trusted:
+    """Authorities vouch for publishers alone: only among these a certificate counts."""
+    certified = trust.certified(index, at) if "publishers" in roles else None
+    return Trusted(dsse.valid_at(_listed(trust, roles), index), certified)
+
+
+def _listed(trust: TrustRoot, roles: tuple[str, ...]) -> tuple[dsse.Signer, ...]:
+    lists = {
+        "publishers": trust.publishers,
+        "approvers": trust.approvers,
+        "testers": trust.testers,
+        "reconcilers": trust.reconcilers,
+    }
+    return tuple(signer for role in roles for signer in lists[role])
 
 
 def kind(bundle: dict[str, Json]) -> Kind:
@@ -118,13 +161,31 @@ def kind(bundle: dict[str, Json]) -> Kind:
     return found
 
 
-def read(bundle: dict[str, Json], about: Subject, trusted: Sequence[dsse.Signer]) -> Statement:
-    """The statement, if one of `trusted` signed it about this version; raises otherwise."""
+def identity(signed: dsse.Signed) -> str:
+    """The id of a statement: the digest of what was signed, and of which key signed it."""
+    return digest.of(dsse.pae(signed.payload) + signed.key.encode())
+
+
+def summary(said: Statement) -> str:
+    """One line for people: why, by what builder, or how which tests ended."""
+    match said.kind:
+        case Kind.APPROVAL | Kind.REVOCATION:
+            return str(said.detail.get("reason", ""))
+        case Kind.PROVENANCE:
+            return str(said.detail.get("builder", ""))[:REASON_LIMIT]
+        case Kind.TEST_RESULT:
+            lists = (said.detail.get(f"{how}Tests") for how in ("failed", "warned", "passed"))
+            names = [str(one) for some in lists if isinstance(some, list) for one in some]
+            return f"{said.detail.get('result')} {', '.join(names)}".strip()[:REASON_LIMIT]
+        case Kind.SIGNATURE:
+            return ""
+
+
+def read(bundle: dict[str, Json], about: Subject, by: Trusted) -> Statement:
+    """The statement, if one of those trusted signed it about this version; raises otherwise."""
     is_a = kind(bundle)
-    signed = dsse.verify(bundle, trusted)
-    found = Statement(
-        digest.of(dsse.pae(signed.payload) + signed.key.encode()), is_a, signed.signer, signed.key
-    )
+    signed = dsse.verify(bundle, by.signers, by.certified)
+    found = Statement(identity(signed), is_a, signed.signer, signed.key)
     if is_a is Kind.SIGNATURE:
         oms.require_files(signed.payload, about.files)
         return found

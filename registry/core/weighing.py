@@ -53,8 +53,14 @@ class _Entry:
     """A statement that the log has, at its first place there."""
 
     said: Statement
+    bundle: dict[str, Json]
     index: int
-    at: str
+    entered: str
+
+    @property
+    def at(self) -> str:
+        """When it was entered; where its signer says it was signed before that, when."""
+        return min(self.entered, self.said.said_at or self.entered)
 
 
 def weigh(
@@ -118,27 +124,22 @@ def parse(item: dict[str, Json]) -> Delivered:
     )
 
 
-def require_maker(target: Statement, by: Statement, trust: TrustRoot, *, index: int) -> None:
-    """Raise `SignatureInvalid` unless `by` may revoke `target`, from entry `index` of the log.
+def require_revocable(
+    bundle: dict[str, Json], target: Statement | None, trust: TrustRoot, *, index: int, at: str
+) -> None:
+    """Raise `SignatureInvalid` unless who signed `bundle` may revoke `target`.
 
-    That may whoever could have made it; an approver's quarantine only an approver lifts.
+    `index` and `at` are its place in the log; with `target` None it quarantines the version.
     """
-    makers = dsse.valid_at(_makers(target, trust), index)
-    if by.key not in {signer.hint for signer in makers}:
-        raise SignatureInvalid(
-            f"{target.kind} {short(target.id)} can be revoked only by those who may make one",
-            fix="have it revoked by one of them",
-        )
-
-
-def require_quarantiner(by: Statement, trust: TrustRoot, *, index: int) -> None:
-    """Raise `SignatureInvalid` unless `by` may quarantine a version, from entry `index` on."""
-    may = dsse.valid_at(trust.publishers + trust.approvers, index)
-    if by.key not in {signer.hint for signer in may}:
-        raise SignatureInvalid(
-            "a version is quarantined by a publisher or an approver",
-            fix="sign with the key of one that the trust root lists",
-        )
+    may = evidence.revokers(target, trust, index=index, at=at)
+    try:
+        dsse.verify(bundle, may.signers, may.certified)
+    except SignatureInvalid as error:
+        if target is None:
+            said = "a version is quarantined by a publisher or an approver, and not by its signer"
+        else:
+            said = f"{target.kind} {short(target.id)} is revoked by those who may make one"
+        raise SignatureInvalid(said, fix="have it signed by one of them") from error
 
 
 def short(digest: str) -> str:
@@ -149,17 +150,18 @@ def short(digest: str) -> str:
 def _entered(
     item: Delivered, about: Subject, trust: TrustRoot, checkpoint: note.Checkpoint
 ) -> _Entry:
-    trusted = evidence.signers(trust, evidence.kind(item.bundle))
-    said = evidence.read(item.bundle, about, dsse.valid_at(trusted, item.index))
     merkle.check_inclusion(
         item.leaf, item.index, checkpoint.size, proof=item.proof, expected_root=checkpoint.root
     )
     entry = entries.decode(item.leaf)
+    entered = evidence.instant({"time": entry.time}, "time")
+    kind = evidence.kind(item.bundle)
+    by = evidence.trusted(trust, kind, index=item.index, at=entered)
+    said = evidence.read(item.bundle, about, by)
     recorded = (entry.kind, entry.model, entry.version, entry.digest, entry.detail.get("evidence"))
     if recorded != (ENTRIES[said.kind], about.model, about.version, about.digest, said.id):
         raise IntegrityError(f"the log entry shown is not that of {said.kind} {short(said.id)}")
-    entered = evidence.instant({"time": entry.time}, "time")
-    return _Entry(said, item.index, min(entered, said.said_at or entered))
+    return _Entry(said, item.bundle, item.index, entered)
 
 
 def _standing(found: dict[str, _Entry], trust: TrustRoot, ignored: list[str]) -> list[_Entry]:
@@ -184,21 +186,16 @@ def _standing(found: dict[str, _Entry], trust: TrustRoot, ignored: list[str]) ->
 
 
 def _require_revocable(entry: _Entry, found: dict[str, _Entry], trust: TrustRoot) -> None:
-    said = entry.said
-    if not said.revokes:
-        require_quarantiner(said, trust, index=entry.index)
-        return
-    target = found.get(said.revokes)
-    if target is None or target.index >= entry.index:
-        raise InvalidInput(f"nothing before it in the log has the id {short(said.revokes)}")
-    require_maker(target.said, said, trust, index=entry.index)
-
-
-def _makers(target: Statement, trust: TrustRoot) -> tuple[dsse.Signer, ...]:
-    if target.kind is not Kind.REVOCATION:
-        return evidence.signers(trust, target.kind)
-    by_approver = target.key in {signer.hint for signer in trust.approvers}
-    return trust.approvers if by_approver else trust.publishers + trust.approvers
+    target = found.get(entry.said.revokes) if entry.said.revokes else None
+    if entry.said.revokes and (target is None or target.index >= entry.index):
+        raise InvalidInput(f"nothing before it in the log has the id {short(entry.said.revokes)}")
+    require_revocable(
+        entry.bundle,
+        target.said if target is not None else None,
+        trust,
+        index=entry.index,
+        at=entry.entered,
+    )
 
 
 def _require_free(standing: Iterable[_Entry]) -> None:

@@ -31,6 +31,7 @@ _TYPES: dict[str, Any] = {
     "text": sa.Text(),
     "integer": sa.BigInteger(),
     "number": sa.Float(53),
+    "boolean": sa.Boolean(),
     "bytes": sa.LargeBinary(),
     "instant": sa.DateTime(timezone=True),
     "json": sa.JSON(),
@@ -131,6 +132,7 @@ def _kind(column: Any) -> str:
     for name, kind in (
         ("bytes", sa.LargeBinary),
         ("json", sa.JSON),
+        ("boolean", sa.Boolean),
         ("number", sa.Float),
         ("integer", sa.Integer),
     ):

@@ -16,6 +16,7 @@ from registry.db.engine import APPENDED
 from registry.db.tables_log import LogEntry, LogHash, LogHead
 
 _ONLY = 1
+_TOGETHER = 400
 _HELD = "log head"
 
 # Every write passes here, so these are built once and speak of tables, not of objects.
@@ -116,6 +117,20 @@ def frontier(session: Session, size: int) -> dict[tuple[int, int], bytes]:
     return {(level, index): value for level, index, value in rows}
 
 
+def some_hashes(
+    session: Session, wanted: Iterable[tuple[int, int]]
+) -> dict[tuple[int, int], bytes]:
+    """The hashes at these (level, index); raises IntegrityError where one is missing."""
+    left, found = list(wanted), dict[tuple[int, int], bytes]()
+    for start in range(0, len(left), _TOGETHER):
+        batch = left[start : start + _TOGETHER]
+        for level, index, value in session.execute(_READ_HASHES, {"wanted": batch}):
+            found[level, index] = value
+    if missing := set(left) - found.keys():
+        raise errors.IntegrityError(f"the log has lost its hash {min(missing)}")
+    return found
+
+
 def subtrees(session: Session) -> Subtrees:
     """Look-ups for `registry.core.merkle`'s proofs."""
 
@@ -146,6 +161,12 @@ def leaf(session: Session, index: int) -> bytes | None:
     return session.execute(
         select(LogEntry.leaf).where(LogEntry.index == index)
     ).scalar_one_or_none()
+
+
+def some_leaves(session: Session, indexes: Sequence[int]) -> dict[int, bytes]:
+    """The leaves at these places, as far as they are there."""
+    rows = session.execute(select(LogEntry.index, LogEntry.leaf).where(LogEntry.index.in_(indexes)))
+    return {index: data for index, data in rows}  # noqa: C416  rows are not yet tuples
 
 
 def leaves(session: Session, *, start: int, stop: int) -> Sequence[tuple[int, bytes]]:

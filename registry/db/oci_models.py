@@ -9,8 +9,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 from registry.core import digest as digests
 from registry.core import oci_documents
 from registry.core.scope import EVERYTHING, Scope
+from registry.db import evidence as further
 from registry.db import scoped
 from registry.db.tables import READY, Alias, File, Model, Variant, Version
+from registry.db.tables_evidence import Evidence as Further
 from registry.db.tables_oci import Evidence
 
 _INSERT = insert(Evidence.__table__)  # type: ignore[arg-type]
@@ -65,7 +67,10 @@ def known_manifests(session: Session, model: str, digests: Collection[str]) -> s
     statement = _ready(select(Evidence.manifest), model).where(
         Evidence.variant_id == Variant.id, Evidence.manifest.in_(digests)
     )
-    return found | set(session.scalars(statement))
+    found |= set(session.scalars(statement))
+    return found | {
+        row.manifest for row, _ in further.of_ready(session, model, Further.manifest, digests)
+    }
 
 
 def files(session: Session, model: str, digests: Collection[str]) -> set[str]:
@@ -85,15 +90,24 @@ def document(session: Session, model: str, digest: str) -> bytes | None:
     if config is not None:
         return config
     found = _evidence(session, model, Evidence.bundle, digest)
-    return bundle(*found) if found else None
+    if found is not None:
+        return bundle(*found)
+    added = further.of_ready(session, model, Further.bundle_digest, [digest])
+    return added[0][0].bundle if added else None
 
 
 def evidence(session: Session, model: str, digest: str) -> bytes | None:
     """The manifest of a ready version's evidence."""
     found = _evidence(session, model, Evidence.manifest, digest)
-    if found is None:
-        return None
-    return evidence_manifest(*found)
+    if found is not None:
+        return evidence_manifest(*found)
+    added = further.of_ready(session, model, Further.manifest, [digest])
+    return carrier(added[0][0], added[0][1]) if added else None
+
+
+def carrier(row: Further, subject: bytes) -> bytes:
+    """The manifest that carries what was added later, made again like the others."""
+    return oci_documents.evidence(row.bundle, subject=subject)
 
 
 def evidence_manifest(row: Evidence, signed: Variant) -> bytes:

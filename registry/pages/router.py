@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, RedirectResponse
 
 from registry import errors
 from registry.db.summaries import Summary
-from registry.pages import cards, drawing, models, rendering, views
+from registry.pages import cards, drawing, evidence, models, rendering, views
 from registry.usecases import access, catalogue, lineage, log, pacing, scoping, search
 from registry.usecases.opening import Registry
 from registry.usecases.pacing import Pace
@@ -81,6 +81,7 @@ def version(request: Request, name: str, version: Annotated[int, Path(gt=0, lt=2
         "version.html",
         version=models.version(traced.subject, now),
         lineage=drawing.draw(traced),
+        evidence=evidence.statements(catalogue.shown(registry, name, version).evidence, now),
         card=cards.render(catalogue.card(registry, name, version)),
         now=now,
     )

@@ -165,10 +165,9 @@ def _wanted(writer: Writer, used: set[str]) -> Iterator[copying.Blob]:
 def _write_keys(registry: Registry, writer: Writer, *, with_keys: bool) -> None:
     settings = registry.settings
     writer.write("trust.json", canonical.encode(registry.trust_document()))
-    if settings.publishers_file.exists():
-        writer.write("publishers.json", settings.publishers_file.read_bytes())
-    if settings.reconcilers_file.exists():
-        writer.write("reconcilers.json", settings.reconcilers_file.read_bytes())
+    for name, file in settings.signers_files.items():
+        if file.exists():
+            writer.write(name, file.read_bytes())
     if not with_keys:
         return
     for file in sorted((settings.data_dir / "keys").iterdir()):

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 from registry.core import entries
 from registry.core.entries import Entry
-from registry.db import aliases, log, reports, versions, whole
+from registry.db import aliases, evidence, log, reports, versions, whole
 from registry.db.engine import Session
+from registry.db.evidence import Shown
 from registry.db.tables import Alias, Model, ModelTag
 from registry.db.tables_log import Deployment
 from registry.usecases import search
 from registry.usecases.opening import Registry
+
+_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,11 @@ def overview(session: Session, found: Model) -> Overview:
 
 
 def version(registry: Registry, name: str, number: int) -> whole.Version:
+    """Like `shown`, without the evidence."""
+    return shown(registry, name, number).version
+
+
+def shown(registry: Registry, name: str, number: int) -> Shown:
     """With all that its document shows; raises NotFound. Not to be changed: others share it."""
     with registry.database.reading() as session:
         now = versions.identity(session, name, number)
@@ -63,8 +71,9 @@ def version(registry: Registry, name: str, number: int) -> whole.Version:
         known = registry.versions.get((now.id, now.updated_at))
         if known is not None:
             return known
-        (found,) = whole.load(session, [now.id])
-    registry.versions.put((found.id, found.updated_at), found)
+        (row,) = whole.load(session, [now.id])
+        found = Shown(row, evidence.newest(session, row.id, limit=_SHOWN))
+    registry.versions.put((row.id, row.updated_at), found)
     return found
 
 

@@ -13,6 +13,7 @@ from registry.core import oci, oci_documents
 from registry.core.canonical import Json
 from registry.core.oci import Descriptor
 from registry.core.scope import EVERYTHING, Scope
+from registry.db import evidence as evidence_rows
 from registry.db import oci as rows
 from registry.db import oci_models
 from registry.db.engine import Session
@@ -174,6 +175,13 @@ def _evidence(session: Session, signed: Variant) -> list[dict[str, Json]]:
             raise errors.IntegrityError(f"evidence {row.manifest} of {signed.digest} has changed")
         one = Descriptor(oci.IMAGE, row.manifest, len(made))
         said = oci_documents.annotations(oci_models.bundle(row, signed))
+        items.append(oci_documents.listed(one, oci_documents.BUNDLE_TYPE, said))
+    for added in evidence_rows.delivered(session, signed.id):
+        made = oci_models.carrier(added, signed.manifest)
+        if digests.of(made) != added.manifest:
+            raise errors.IntegrityError(f"evidence {added.manifest} of {signed.digest} has changed")
+        one = Descriptor(oci.IMAGE, added.manifest, len(made))
+        said = oci_documents.annotations(added.bundle)
         items.append(oci_documents.listed(one, oci_documents.BUNDLE_TYPE, said))
     return items
 

@@ -17,7 +17,7 @@ from registry.core.canonical import Json
 from registry.core.trustroot import TrustRoot
 from registry.db import engine, log, migrate
 from registry.db import keys as key_rows
-from registry.db.whole import Version
+from registry.db.evidence import Shown
 from registry.formats import inspection
 from registry.formats.inspection import Inspection, Inspector
 from registry.settings import Settings
@@ -77,7 +77,7 @@ class Registry:
     vault: Vault
     inspector: Inspector
     callers: Recent[str, Remembered]
-    versions: Recent[tuple[int, datetime], Version]
+    versions: Recent[tuple[int, datetime], Shown]
     inspections: Recent[tuple[str, tuple[tuple[str, str], ...]], Inspection]
     # Signs what comes in without a publisher's signature, where the settings say so.
     custodian_key: SigningKey | None
@@ -110,6 +110,8 @@ class Registry:
             publishers,
             own.registry,
             own.log,
+            approvers=_listed(self.settings.approvers_file, "approvers"),
+            testers=_listed(self.settings.testers_file, "testers"),
             reconcilers=_listed(self.settings.reconcilers_file, "reconcilers"),
             witnesses=witnesses.keys,
             witness_threshold=witnesses.threshold,

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from registry import errors
-from registry.core import canonical, entries, envelope
+from registry.core import canonical, entries, envelope, weighing
+from registry.core.canonical import Json
+from registry.db import evidence as rows
 from registry.db import tables, versions
 from registry.db.engine import Session
+from registry.db.tables_evidence import Evidence
 from registry.usecases import log
 from registry.usecases.access import Caller, Role
 from registry.usecases.opening import Registry
@@ -32,7 +35,11 @@ def bundle(registry: Registry, asked: Asked, by: Caller) -> bytes:
         record(registry, asked, by)
     with registry.database.reading() as session:
         found = chosen(session, asked)
-        proof = log.prove(session, found.log_index, _view(registry, session, found))
+        view = _view(registry, session, found)
+        # What the view does not have yet cannot be proven in it, and travels once it has.
+        told = [one for one in rows.delivered(session, found.id) if one.log_index < view.size]
+        indexes = [found.log_index, *(one.log_index for one in told)]
+        proof, *others = log.prove_all(session, indexes, view)
     return envelope.encode(
         envelope.Wanted(asked.model, asked.version, found.digest),
         envelope.Parts(
@@ -47,6 +54,8 @@ def bundle(registry: Registry, asked: Asked, by: Caller) -> bytes:
             leaf=proof.leaf,
             proof=proof.hashes,
             checkpoint=proof.checkpoint,
+            config=found.config,
+            evidence=[_item(*one) for one in zip(told, others, strict=True)],
         ),
     )
 
@@ -64,6 +73,15 @@ def _view(registry: Registry, session: Session, found: tables.Variant) -> log.Vi
             fix="try again in some seconds; if that does not help, see that the witnesses run",
         )
     return view
+
+
+def _item(row: Evidence, proof: log.Proof) -> dict[str, Json]:
+    try:
+        bundle = canonical.decode_object(row.bundle, what="stored evidence")
+    except errors.InvalidInput:
+        # One broken row must not keep the version from anybody; without its bundle it is nothing.
+        bundle = {}
+    return weighing.document(weighing.Delivered(bundle, proof.index, proof.leaf, proof.hashes))
 
 
 def record(registry: Registry, asked: Asked, host: Caller) -> None:
@@ -84,17 +102,23 @@ def record(registry: Registry, asked: Asked, host: Caller) -> None:
         session.commit()
 
 
+def ready(session: Session, model: str, number: int) -> tables.Version:
+    """The version, if it can be had; raises NotFound or Gone."""
+    version = versions.version(session, model, number)
+    if version.status == tables.READY:
+        return version
+    is_gone = version.status in {tables.EXPIRED, tables.ERASED}
+    kind = errors.Gone if is_gone else errors.NotFound
+    raise kind(
+        f"{model} version {number} is {version.status}"
+        + (f": {version.status_message}" if version.status_message else ""),
+        fix="take a version that is ready",
+    )
+
+
 def chosen(session: Session, asked: Asked) -> tables.Variant:
     """The variant with its files; raises NotFound or Gone where it is not ready."""
-    version = versions.version(session, asked.model, asked.version)
-    if version.status != tables.READY:
-        is_gone = version.status in {tables.EXPIRED, tables.ERASED}
-        kind = errors.Gone if is_gone else errors.NotFound
-        raise kind(
-            f"{asked.model} version {asked.version} is {version.status}"
-            + (f": {version.status_message}" if version.status_message else ""),
-            fix="pull a version that is ready",
-        )
+    version = ready(session, asked.model, asked.version)
     there = versions.variants(session, version.id)
     if asked.variant:
         for found in there:

@@ -159,10 +159,8 @@ def _require_empty(database: Database) -> None:
 
 def _put_back_keys(settings: Settings, source: Archive, manifest: Manifest) -> None:
     wanted = dict(_private_files(settings, manifest))
-    if "publishers.json" in manifest.files:
-        wanted["publishers.json"] = settings.publishers_file
-    if "reconcilers.json" in manifest.files:
-        wanted["reconcilers.json"] = settings.reconcilers_file
+    lists = settings.signers_files.items()
+    wanted |= {name: path for name, path in lists if name in manifest.files}
     for name, path in wanted.items():
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from registry.db import log as log_rows
 from registry.db import retention as rows
 from registry.db.engine import Session
 from registry.db.tables_log import LogEntry
-from registry.usecases import copying, filing
+from registry.usecases import copying, filing, filing_evidence
 from registry.usecases.opening import Registry
 from registry.usecases.retention import Progress
 
@@ -87,6 +87,12 @@ def check_records(
     if signed.size != head.size:
         found.add("the log's head", f"it says {head.size} entries, {signed.size} are signed")
     _check_log(session, signed, found, progress)
+    _check_variants(session, trust, found)
+    for what, why in filing_evidence.flaws(session, trust):
+        found.add(what, why)
+
+
+def _check_variants(session: Session, trust: TrustRoot, found: Findings) -> None:
     for filed in auditing.variants(session):
         found.variants += 1
         for why in filing.flaws(session, filed, trust):

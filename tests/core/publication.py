@@ -31,6 +31,7 @@ class Publication:
     registry: keys.SigningKey = field(default_factory=keys.generate_signing_key)
     log: keys.LogKey = field(default_factory=keys.generate_log_key)
     reconcilers: tuple[Signer, ...] = ()
+    licence: str = ""
     others_before: int = 3
     others_after: int = 4
 
@@ -41,7 +42,11 @@ class Publication:
     @property
     def built(self) -> manifest.Built:
         return manifest.build(
-            model=self.model, version=self.version, format=self.format, files=self.files
+            model=self.model,
+            version=self.version,
+            format=self.format,
+            files=self.files,
+            origin=manifest.Origin(licence=self.licence),
         )
 
     @property

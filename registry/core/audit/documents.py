@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from registry.core import canonical, digest, dsse, evidence, manifest, oms, statement, weighing
+from registry.core import canonical, digest, evidence, manifest, oms, statement, weighing
 from registry.core.canonical import Json
 from registry.core.entries import Entry, Kind
 from registry.core.oms import File
@@ -89,7 +89,7 @@ def said(case: Case) -> evidence.Statement | None:
     ):
         return None
     bundle, entry = _json(case, "evidence"), case.entry
-    trusted = dsse.valid_at(evidence.signers(case.trust, evidence.kind(bundle)), case.index)
+    trusted = evidence.trusted(case.trust, evidence.kind(bundle), index=case.index, at=entry.time)
     about = evidence.Subject(entry.model, entry.version, entry.digest, case.files)
     found = evidence.read(bundle, about, trusted)
     if (weighing.ENTRIES[found.kind], found.id) != (entry.kind, entry.detail.get("evidence")):
