@@ -1,5 +1,6 @@
 """The registry, as the reconciler talks to it: read versions, append to the log, report status."""
 
+import ssl
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,10 +23,12 @@ class Registry:
     not wait for a registry that is gone.
     """
 
-    def __init__(self, url: str, token_file: Path) -> None:
+    def __init__(self, url: str, token_file: Path, authority: Path | None = None) -> None:
         self.url = url.rstrip("/")
         self._token_file = token_file
-        self._http = httpx2.Client(base_url=self.url, timeout=_TIMEOUT, trust_env=False)
+        self._http = httpx2.Client(
+            base_url=self.url, timeout=_TIMEOUT, trust_env=False, verify=_trusting(authority)
+        )
         self._silent_until = 0.0
 
     def close(self) -> None:
@@ -108,3 +111,14 @@ class Registry:
         if not answer.is_success:
             raise problem.error_from(answer.status_code, answer.content, what=what)
         return answer.content
+
+
+def _trusting(authority: Path | None) -> ssl.SSLContext:
+    """TLS that takes the registry for itself if its certificate is from `authority`."""
+    try:
+        return ssl.create_default_context(cafile=None if authority is None else str(authority))
+    except OSError as error:
+        raise errors.InvalidConfig(
+            f"{authority}: cannot be read as authorities: {error}",
+            fix="set registry_ca to a PEM file of whom the registry's certificate is from",
+        ) from error

@@ -32,6 +32,7 @@ class Config:
     author: tuple[str, str]
     allow_empty: bool
     permit_days: float
+    registry_ca: Path | None = None
 
 
 def load(path: Path) -> Config:
@@ -45,7 +46,7 @@ def load(path: Path) -> Config:
 
 def _config(settings: table.Table, folder: Path) -> Config:
     registry = settings.take("registry", str, "http://127.0.0.1:8440")
-    secret = settings.optional("webhook_secret_file")
+    secret, authority = settings.optional("webhook_secret_file"), settings.optional("registry_ca")
     config = Config(
         repository=settings.take("repository", str),
         branch=settings.take("branch", str, "main"),
@@ -65,6 +66,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
         ),
         allow_empty=settings.take("allow_empty", bool, default=False),
         permit_days=settings.take("permit_days", float, 7.0),
+        registry_ca=None if authority is None else folder / authority,
     )
     settings.finish()
     if config.poll_s <= 0:

@@ -49,7 +49,9 @@ def explain(
     pin = deployment.manifest.spec.model
     wanted = Wanted(pin.name, pin.version, pin.digest)
     trust = trustroot.parse(settings.trust_file.read_bytes())
-    with closing(client.Registry(settings.registry, settings.token_file)) as registry:
+    with closing(
+        client.Registry(settings.registry, settings.token_file, settings.registry_ca)
+    ) as registry:
         document, sent = registry.version(wanted), registry.envelope(wanted)
     verified = envelope.verify(sent, trust, wanted)
     if isinstance(verified, Refused):

@@ -69,7 +69,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
         followed = anchor.Anchor(settings.trust_file, folder)
         trust = followed.root()
         registry = stack.enter_context(
-            closing(client.Registry(settings.registry, settings.token_file))
+            closing(client.Registry(settings.registry, settings.token_file, settings.registry_ca))
         )
         git = source.Source(
             repository,

@@ -49,17 +49,24 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The file as it stands; paths are as written, `control_token_file` only in process mode."""
+    """The file as it stands; paths are as written, `control_token_file` only in process mode.
+
+    The host shows the token in `token_file`, or the certificate that it got for the one-time
+    token in `enrolment_token_file`; one of them is set. The registry's own certificate must be
+    from `registry_ca_file`, or without it from an authority that the system trusts.
+    """
 
     listen: str
     cache: Path
     registry: str
-    token_file: Path
+    token_file: Path | None
     trust_file: Path
     host: str
     models: tuple[Pin, ...]
     control_token_file: Path | None
     limits: Limits
+    enrolment_token_file: Path | None = None
+    registry_ca_file: Path | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -70,7 +77,7 @@ class Config:
 
 _FIELDS = {
     "listen", "cache", "registry", "tokenFile", "trustFile", "host", "models",
-    "controlTokenFile", "limits",
+    "controlTokenFile", "limits", "enrolmentTokenFile", "registryCaFile",
 }  # fmt: skip
 _PIN_FIELDS = {"model", "version", "digest", "format", "active", "deployment", "permit"}
 _LIMIT_FIELDS = {
@@ -112,25 +119,37 @@ def with_models(config: Config, models: tuple[Pin, ...]) -> Config:
 
 def _config(document: dict[str, Json], what: str) -> Config:
     _refuse_unknown(document, _FIELDS, what)
-    control = document.get("controlTokenFile")
     pins = [
         pin(item, what=f"{what}: models[{number}]")
         for number, item in enumerate(fields.objects(document, "models", what=what))
     ]
     _refuse_doubles(pins, what)
+    token, enrolment = (_path(document, name, what) for name in ("tokenFile", "enrolmentTokenFile"))
+    if (token is None) == (enrolment is None):
+        raise InvalidInput(
+            f"{what}: 'tokenFile' and 'enrolmentTokenFile': one of them must be there",
+            fix="name the file with the host's token, or the one with its enrolment token",
+        )
     return Config(
         listen=_listen(fields.text(document, "listen", what=what), what),
         cache=Path(fields.text(document, "cache", what=what)),
         registry=_url(fields.text(document, "registry", what=what), what),
-        token_file=Path(fields.text(document, "tokenFile", what=what)),
+        token_file=token,
         trust_file=Path(fields.text(document, "trustFile", what=what)),
         host=names.slug(fields.text(document, "host", what=what), what=f"{what}: 'host'"),
         models=tuple(pins),
-        control_token_file=None
-        if control is None
-        else Path(fields.text(document, "controlTokenFile", what=what)),
+        control_token_file=_path(document, "controlTokenFile", what),
         limits=_limits(document, what),
+        enrolment_token_file=enrolment,
+        registry_ca_file=_path(document, "registryCaFile", what),
     )
+
+
+def _path(document: dict[str, Json], name: str, what: str) -> Path | None:
+    """The path in a field that may be left out, or null."""
+    if document.get(name) is None:
+        return None
+    return Path(fields.text(document, name, what=what))
 
 
 def pin(item: dict[str, Json], *, what: str) -> Pin:
@@ -216,18 +235,23 @@ def _url(text: str, what: str) -> str:
 
 
 def _document(config: Config) -> dict[str, Json]:
-    control = config.control_token_file
     return {
         "listen": config.listen,
         "cache": str(config.cache),
         "registry": config.registry,
-        "tokenFile": str(config.token_file),
+        "tokenFile": _text(config.token_file),
         "trustFile": str(config.trust_file),
         "host": config.host,
         "models": [_pin_document(pin) for pin in config.models],
-        "controlTokenFile": None if control is None else str(control),
+        "controlTokenFile": _text(config.control_token_file),
+        "enrolmentTokenFile": _text(config.enrolment_token_file),
+        "registryCaFile": _text(config.registry_ca_file),
         "limits": {name: getattr(config.limits, field) for name, field in _LIMIT_FIELDS.items()},
     }
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _pin_document(pin: Pin) -> dict[str, Json]:

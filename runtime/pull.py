@@ -22,7 +22,8 @@ from registry.core.age import Identity
 from registry.core.canonical import Json
 from registry.core.envelope import Wanted
 from registry.core.oms import File
-from runtime import unsealing
+from runtime import membership, unsealing
+from runtime.membership import Membership
 from runtime.unsealing import Incoming
 
 if TYPE_CHECKING:
@@ -39,12 +40,15 @@ _INTEGRITY_CODES = {"integrity", "digest_mismatch", "signature_invalid", "log_fo
 class Registry:
     """One registry. The token is read from its file at each request, so it may be rotated.
 
-    With an `identity` files may come encrypted to it.
+    With an `identity` files may come encrypted to it; with a `membership` the host shows its
+    certificate and no token. The registry's own must be from `authority`, if that is named.
     """
 
     url: str
-    token_file: Path
+    token_file: Path | None
     identity: Identity | None = None
+    membership: Membership | None = None
+    authority: Path | None = None
 
     def envelope(self, wanted: Wanted) -> bytes:
         """The pull envelope as received; raises `PlimsollError`s."""
@@ -165,15 +169,22 @@ class Registry:
         return {"range": f"bytes={start}-"}
 
     def _client(self) -> httpx2.Client:
+        headers = {"accept-encoding": "identity"}
+        if self.membership is not None:
+            context = self.membership.context()
+        else:
+            context = membership.trusting(self.authority)
+            headers["authorization"] = f"Bearer {self._token()}"
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT, verify=context)
+
+    def _token(self) -> str:
         try:
-            token = self.token_file.read_text().strip()
+            return "" if self.token_file is None else self.token_file.read_text().strip()
         except OSError as error:
             raise errors.Unauthenticated(
                 f"{self.token_file}: cannot be read: {error.strerror}",
                 fix="write the host's registry token into this file",
             ) from error
-        headers = {"authorization": f"Bearer {token}", "accept-encoding": "identity"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT)
 
 
 class _named:  # noqa: N801  reads as a verb where it is used

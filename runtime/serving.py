@@ -16,12 +16,13 @@ from registry.core.canonical import Json
 from registry.core.checks import Check
 from registry.core.entries import Kind
 from registry.core.envelope import Refused
-from runtime import identity, obtain
+from runtime import identity, membership, obtain
 from runtime.backends import opening, protocol
 from runtime.backends.protocol import Array, Arrays
 from runtime.cache import Cache, Copy
 from runtime.config import Config, Pin
 from runtime.events import Events
+from runtime.membership import Membership
 from runtime.metrics import Metrics
 from runtime.obtain import NotNow
 from runtime.pull import Registry
@@ -42,7 +43,7 @@ class Serving:
         self._config = config
         self._cache = Cache(config.cache, keep=config.limits.keep_versions)
         self._identity = identity.load_or_create(config.cache / "identity.age")
-        self._registry = Registry(config.registry, config.token_file, self._identity)
+        self._registry = self._registry_of(config)
         self._witness = Witness(self._registry, config.cache)
         self._rounds = Rounds(
             self._witness, lambda: obtain.trust_of(config.trust_file, self._cache)
@@ -61,6 +62,21 @@ class Serving:
     @property
     def host(self) -> str:
         return self._config.host
+
+    def _registry_of(self, config: Config) -> Registry:
+        found = None
+        if config.enrolment_token_file is not None:
+            found = Membership(
+                config.registry,
+                config.host,
+                config.cache / "host",
+                config.enrolment_token_file,
+                self._identity.recipient,
+                config.registry_ca_file,
+            )
+            membership.keep(found)
+        authority = config.registry_ca_file
+        return Registry(config.registry, config.token_file, self._identity, found, authority)
 
     @property
     def recipient(self) -> str:

@@ -5,6 +5,7 @@ never reached the server.
 """
 
 import itertools
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,16 +43,26 @@ class _Passing:
 
 
 class Client:
-    """One registry. `token` may be empty for what is open to everybody."""
+    """One registry. `token` may be empty for what is open to everybody, `authority` (a file that
+    the registry's certificate must be from) for the system's own.
+    """
 
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", authority: str = "") -> None:
         self.url = url.rstrip("/")
         self.has_token = bool(token)
         headers = {"User-Agent": "plimsoll"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         try:
-            self.http = httpx2.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT)
+            context = ssl.create_default_context(cafile=authority or None)
+            self.http = httpx2.Client(
+                base_url=self.url, headers=headers, timeout=_TIMEOUT, verify=context
+            )
+        except OSError as error:
+            raise errors.InvalidConfig(
+                f"{authority}: cannot be read as authorities: {error}",
+                fix="let PLIMSOLL_CA name a PEM file",
+            ) from error
         except (httpx2.InvalidURL, ValueError, UnicodeEncodeError) as error:
             raise errors.InvalidConfig(
                 f"{url!r} is no address, or the token no token: {error}",

@@ -62,7 +62,7 @@ def connect(server: str, token_file: Path | None) -> "Client":
     """A client of the registry at `server`, with the token that was configured, if any."""
     from registry.cli.client import Client  # noqa: PLC0415  heavy
 
-    return Client(server, _token(token_file))
+    return Client(server, _token(token_file), os.environ.get("PLIMSOLL_CA", ""))
 
 
 def trust_root(path: Path | None) -> TrustRoot:

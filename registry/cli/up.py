@@ -12,12 +12,15 @@ import tomllib
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from registry import errors
 from registry.settings import Settings
+
+if TYPE_CHECKING:
+    from registry.usecases.opening import Registry
 
 app = typer.Typer()
 
@@ -43,7 +46,7 @@ def up(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        _provide_token(config, server.addresses[0], settings.admin_token_file)
+        _provide_token(config, server.app.state.registry)
         threads = [_start(entry, config, stop, failures) for entry in _services()]
         typer.echo(f"registry   {server.addresses[0]}", err=True)
         while not stop.wait(0.5):
@@ -101,14 +104,15 @@ def _reconciler(config: Path) -> dict[str, object]:
     return table
 
 
-def _provide_token(config: Path, address: str, admin_token_file: Path) -> None:
+def _provide_token(config: Path, registry: "Registry") -> None:
     """Mint the reconciler's own token at the first start: it never needs the admin's."""
-    from registry.cli.client import Client  # noqa: PLC0415  heavy
+    from registry.usecases import access  # noqa: PLC0415  heavy
+    from registry.usecases.access import Caller, Role  # noqa: PLC0415  heavy
 
     path = config.resolve().parent / str(_reconciler(config).get("token_file", "reconciler.token"))
     if path.exists():
         return
-    with Client(address, admin_token_file.read_text().strip()) as client:
-        token = client.create_token("reconciler", "reconciler")
+    by = Caller(Role.ADMIN, "first-start")
+    token = access.mint(registry, role=Role.RECONCILER, name="reconciler", by=by)
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(token + "\n")

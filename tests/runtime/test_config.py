@@ -47,9 +47,13 @@ def test_an_ipv6_address_is_read() -> None:
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    found = parsed(GOOD | {"limits": {"queue": 7}, "controlTokenFile": "/run/control"})
-    config.write(tmp_path / "runtime.json", found)
-    assert config.read(tmp_path / "runtime.json") == found
+    for more in (
+        {"limits": {"queue": 7}, "controlTokenFile": "/run/control"},
+        {"tokenFile": None, "enrolmentTokenFile": "/run/once", "registryCaFile": "/run/ca.pem"},
+    ):
+        found = parsed(GOOD | more)
+        config.write(tmp_path / "runtime.json", found)
+        assert config.read(tmp_path / "runtime.json") == found
 
 
 @pytest.mark.parametrize(
@@ -72,6 +76,9 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         ({"models": [PIN, {**PIN, "version": 3}]}, "models has two active versions of 'digits'"),
         ({"limits": {"queue": 0}}, "runtime.json: limits: 'queue' must be above zero"),
         ({"limits": {"size": 1}}, "runtime.json: limits: unknown field 'size'"),
+        ({"enrolmentTokenFile": "/x"}, "one of them must be there"),
+        ({"enrolmentTokenFile": 7}, "'enrolmentTokenFile' must be a string"),
+        ({"registryCaFile": []}, "'registryCaFile' must be a string"),
     ],
 )
 def test_a_wrong_field_is_named(change: dict[str, Any], said: str) -> None:
