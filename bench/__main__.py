@@ -23,6 +23,7 @@ from bench import (
     control,
     converged,
     deciding,
+    encryption,
     figures,
     folders,
     mlflow,
@@ -128,6 +129,7 @@ def _trust(folder: Path) -> Rows:
     yield from trust.rows()
     yield from deciding.rows()
     yield from auditing.rows(folder, models.onnx(folder, seed=1))
+    yield from encryption.rows(folder)
 
 
 def _runtime(folder: Path) -> Rows:

@@ -6,7 +6,8 @@ import sys
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_TOKEN = re.compile(r"(plm_[0-9a-f]{16}_)[A-Za-z0-9_-]{43}")
+# Tokens, one-time tokens, and what an age identity looks like.
+_TOKEN = re.compile(r"(pl[me]_[0-9a-f]{16}_|AGE-SECRET-KEY-1)[A-Za-z0-9_-]{43,58}")
 
 
 def configure() -> None:
@@ -52,5 +53,5 @@ def hide_tokens(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
 
 
 def without_tokens(text: str) -> str:
-    """`text` with the secret part of each token left out."""
-    return _TOKEN.sub(r"\1…", text) if "plm_" in text else text
+    """`text` with the secret part of each token or identity left out."""
+    return _TOKEN.sub(r"\1…", text)

@@ -52,6 +52,7 @@ class Pkcs11Key:
 
     def __init__(self, module: str, token: str, label: str, pin_file: Path) -> None:
         self._module = module
+        self._library = _loaded(module)
         self._token = token
         self._label = label
         self._pin_file = pin_file
@@ -175,12 +176,14 @@ class Pkcs11Key:
             return work(self._session)
 
     def _open(self) -> Session:
-        token = pkcs11.lib(self._module).get_token(token_label=self._token)
+        token = self._library.get_token(token_label=self._token)
         pin = keys.read_private(self._pin_file).decode("utf-8", "replace").strip()
         try:
-            return token.open(rw=True, user_pin=pin)
+            session: Session = token.open(rw=True, user_pin=pin)
         except UserAlreadyLoggedIn:
-            return token.open(rw=True)
+            # Another registry in this process has: a token asks for its PIN once.
+            session = token.open(rw=True)
+        return session
 
     @contextmanager
     def _named_failures(self) -> Iterator[None]:
@@ -203,10 +206,15 @@ class Pkcs11Key:
                 f"the key module does not answer: {type(error).__name__}",
                 fix="check that it is connected, then try again",
             ) from error
-        except (RuntimeError, OSError) as error:
-            raise errors.InvalidConfig(
-                f"{self._module} cannot be loaded: {error}", fix="name the module's library"
-            ) from error
+
+
+def _loaded(module: str) -> Any:
+    try:
+        return pkcs11.lib(module)
+    except (PKCS11Error, RuntimeError, OSError) as error:
+        raise errors.InvalidConfig(
+            f"{module} cannot be loaded: {error}", fix="name the module's library"
+        ) from error
 
 
 def _cipher(key: SecretKey) -> Any:

@@ -138,7 +138,7 @@ def test_who_lost_the_key_file_is_told_so_and_gets_no_new_one(
     transfers.put(registry, SECRET)
     registry.close()
     kept = settings.key_file.rename(settings.key_file.with_suffix(".kept"))
-    with pytest.raises(errors.InvalidConfig, match="is gone"):
+    with pytest.raises(errors.InvalidConfig, match="is not there"):
         opening.open_registry(settings)
     assert not settings.key_file.exists()
     KeyFile(settings.key_file)
