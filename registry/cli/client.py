@@ -89,39 +89,39 @@ class Client:
         return list(itertools.islice(self.pages("/v1/versions", "versions", wanted), limit))
 
     def model(self, name: str) -> dict[str, Json]:
-        return self._json("GET", f"/v1/models/{name}")
+        return self.document("GET", f"/v1/models/{name}")
 
     def version(self, model: str, version: int) -> dict[str, Json]:
-        return self._json("GET", f"/v1/models/{model}/versions/{version}")
+        return self.document("GET", f"/v1/models/{model}/versions/{version}")
 
     def publish(self, model: str, document: Mapping[str, Json]) -> dict[str, Json]:
         """With a number in it, it may be repeated; without, a repetition takes the next one."""
         is_repeatable = document.get("version") is not None
         body = canonical.encode(document)
         path = f"/v1/models/{model}/versions"
-        return self._json("POST", path, body, is_repeatable=is_repeatable)
+        return self.document("POST", path, body, is_repeatable=is_repeatable)
 
     def add_variant(
         self, model: str, version: int, document: Mapping[str, Json]
     ) -> dict[str, Json]:
         """Repeating it is safe: the same variant again is the one that is there."""
         path = f"/v1/models/{model}/versions/{version}/variants"
-        return self._json("POST", path, canonical.encode(document))
+        return self.document("POST", path, canonical.encode(document))
 
     def change_version(self, model: str, version: int, edit: Mapping[str, Json]) -> dict[str, Json]:
         path = f"/v1/models/{model}/versions/{version}"
-        return self._json("PATCH", path, canonical.encode(edit))
+        return self.document("PATCH", path, canonical.encode(edit))
 
     def change_model(self, model: str, edit: Mapping[str, Json]) -> dict[str, Json]:
-        return self._json("PATCH", f"/v1/models/{model}", canonical.encode(edit))
+        return self.document("PATCH", f"/v1/models/{model}", canonical.encode(edit))
 
     def card(self, model: str, version: int) -> str:
         """The model card's text, empty where there is none."""
-        found = self._json("GET", f"/v1/models/{model}/versions/{version}/card")
+        found = self.document("GET", f"/v1/models/{model}/versions/{version}/card")
         return fields.text(found, "card", what="model card")
 
     def lineage(self, model: str, version: int) -> dict[str, Json]:
-        return self._json("GET", f"/v1/models/{model}/versions/{version}/lineage")
+        return self.document("GET", f"/v1/models/{model}/versions/{version}/lineage")
 
     def envelope(self, model: str, version: int, *, digest: str = "") -> bytes:
         """The pull envelope of the variant with this digest, or of the first; unverified."""
@@ -130,12 +130,12 @@ class Client:
 
     def alias(self, model: str, alias: str) -> int:
         """The version that the alias points at."""
-        found = self._json("GET", f"/v1/models/{model}/aliases/{alias}")
+        found = self.document("GET", f"/v1/models/{model}/aliases/{alias}")
         return fields.integer(found, "version", what="alias")
 
     def move_alias(self, model: str, alias: str, version: int, reason: str) -> dict[str, Json]:
         body = canonical.encode({"version": version, "reason": reason})
-        return self._json("PUT", f"/v1/models/{model}/aliases/{alias}", body)
+        return self.document("PUT", f"/v1/models/{model}/aliases/{alias}", body)
 
     def remove_alias(self, model: str, alias: str, reason: str) -> None:
         path = f"/v1/models/{model}/aliases/{alias}"
@@ -145,12 +145,12 @@ class Client:
         return list(self.pages("/v1/deployments", "deployments", {}))
 
     def deployment(self, key: str) -> dict[str, Json]:
-        return self._json("GET", f"/v1/deployments/{key}")
+        return self.document("GET", f"/v1/deployments/{key}")
 
     def create_token(self, role: str, name: str, **more: Json) -> str:
         """Not repeated: a second try would leave a token that nobody knows."""
         body = canonical.encode({"role": role, "name": name} | more)
-        answer = self._json("POST", "/v1/tokens", body, is_repeatable=False)
+        answer = self.document("POST", "/v1/tokens", body, is_repeatable=False)
         return fields.text(answer, "token", what="new token")
 
     def tokens(self) -> list[dict[str, Json]]:
@@ -159,21 +159,6 @@ class Client:
 
     def revoke_token(self, token_id: str, reason: str) -> None:
         self.call("DELETE", f"/v1/tokens/{token_id}", parameters={"reason": reason})
-
-    def whoami(self) -> dict[str, Json]:
-        return self._json("GET", "/v1/whoami")
-
-    def hosts(self) -> list[dict[str, Json]]:
-        """All that ever enrolled, by name."""
-        return list(self.pages("/v1/hosts", "hosts", {"maxResults": "1000"}))
-
-    def invite_host(self, host: str, minutes: float | None) -> dict[str, Json]:
-        """Not repeated: a second try would make the first one's token good for nothing."""
-        body = canonical.encode({"minutes": minutes})
-        return self._json("POST", f"/v1/hosts/{host}/invitation", body, is_repeatable=False)
-
-    def revoke_host(self, host: str, reason: str) -> None:
-        self.call("DELETE", f"/v1/hosts/{host}", parameters={"reason": reason})
 
     def trust(self) -> bytes:
         """The trust root as the registry itself states it."""
@@ -184,7 +169,7 @@ class Client:
         return self.call("GET", "/log/checkpoint").content.decode(errors="replace")
 
     def log_page(self, start: int, limit: int) -> LogPage:
-        found = self._json("GET", f"/log/entries?start={start}&limit={limit}")
+        found = self.document("GET", f"/log/entries?start={start}&limit={limit}")
         leaves = tuple(
             (
                 fields.integer(item, "index", what="log page"),
@@ -202,7 +187,7 @@ class Client:
         """(index, role, content) of what proves the entries from `start` up to `stop`."""
         what = "audit documents"
         while start < stop:
-            found = self._json("GET", f"/v1/audit/documents?start={start}&stop={stop}")
+            found = self.document("GET", f"/v1/audit/documents?start={start}&stop={stop}")
             for item in fields.objects(found, "documents", what=what):
                 yield (
                     fields.integer(item, "index", what=what),
@@ -215,7 +200,7 @@ class Client:
             start = following
 
     def consistency(self, old: int, new: int) -> list[bytes]:
-        found = self._json("GET", f"/log/consistency?from={old}&to={new}")
+        found = self.document("GET", f"/log/consistency?from={old}&to={new}")
         listed = fields.sequence(found, "hashes", what="consistency proof")
         return [fields.unbase64(item, what="consistency proof") for item in listed]
 
@@ -303,7 +288,7 @@ class Client:
             fix="start it, or name the right one with --server or PLIMSOLL_SERVER",
         )
 
-    def _json(
+    def document(
         self, method: str, path: str, body: bytes | None = None, *, is_repeatable: bool = True
     ) -> dict[str, Json]:
         answer = self.call(method, path, body, is_repeatable=is_repeatable)

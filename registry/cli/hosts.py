@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from registry.cli import options, output
-from registry.core import names
+from registry.core import canonical, names
 
 app = typer.Typer()
 host_app = typer.Typer(no_args_is_help=True, help="Hosts that may pull models.")
@@ -30,7 +30,10 @@ def enrol(
 ) -> None:
     """Print a one-time token with which the host enrols itself. It is kept nowhere."""
     with options.connect(server, token_file) as client:
-        made = client.invite_host(names.slug(name, what="host name"), minutes)
+        path = f"/v1/hosts/{names.slug(name, what='host name')}/invitation"
+        body = canonical.encode({"minutes": minutes})
+        # Not repeated: a second try would make the first one's token good for nothing.
+        made = client.document("POST", path, body, is_repeatable=False)
     output.message(
         f"enrolment token of host {name}, good once, until {made.get('expiresAt')}; "
         "it is not shown again:"
@@ -46,7 +49,7 @@ def list_hosts(
 ) -> None:
     """All hosts that ever enrolled."""
     with options.connect(server, token_file) as client:
-        found = client.hosts()
+        found = list(client.pages("/v1/hosts", "hosts", {"maxResults": "1000"}))
     if form is output.Form.JSON:
         output.print_json(found)
         return
@@ -69,5 +72,6 @@ def revoke(
 ) -> None:
     """Turn a host out: its certificate and its tokens are good for nothing any more."""
     with options.connect(server, token_file) as client:
-        client.revoke_host(name, reason)
+        path = f"/v1/hosts/{names.slug(name, what='host name')}"
+        client.call("DELETE", path, parameters={"reason": reason})
     output.message(f"host {name} is turned out")

@@ -16,7 +16,7 @@ def whoami(
 ) -> None:
     """Whom the registry takes you for, and what you may do there."""
     with options.connect(server, token_file) as client:
-        found = client.whoami()
+        found = client.document("GET", "/v1/whoami")
     if form is output.Form.JSON:
         output.print_json(found)
         return

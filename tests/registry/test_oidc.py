@@ -129,7 +129,7 @@ def own(start: Start) -> Iterator[World]:
         yield start(found)
 
 
-def refused(world: World, token: str, words: str) -> None:
+def require_refused(world: World, token: str, words: str) -> None:
     answer = world.get(token)
     assert answer.status_code == 401, answer.text
     assert re.search(words, answer.json()["detail"]), answer.json()["detail"]
@@ -211,18 +211,18 @@ def test_a_token_with_a_wrong_claim_is_refused(
     world: World, provider: IdentityProvider, attack: str
 ) -> None:
     changed, words = ATTACKS[attack]
-    refused(world, provider.token(**changed), words)
+    require_refused(world, provider.token(**changed), words)
 
 
 def test_a_token_out_of_its_time_is_refused_and_clocks_are_forgiven_a_little(
     world: World, provider: IdentityProvider
 ) -> None:
     now = int(time.time())
-    refused(world, provider.token(iat=now - 400, exp=now - 100), "expired")
-    refused(world, provider.token(iat=now + 300, exp=now + 500), "issued")
-    refused(world, provider.token(nbf=now + 300), "not valid yet")
-    refused(world, provider.token(iat=now, exp=now + 3600), "lasts 3600 s")
-    refused(world, provider.token(iat=now, exp=now - 10), "lasts -10 s")
+    require_refused(world, provider.token(iat=now - 400, exp=now - 100), "expired")
+    require_refused(world, provider.token(iat=now + 300, exp=now + 500), "issued")
+    require_refused(world, provider.token(nbf=now + 300), "not valid yet")
+    require_refused(world, provider.token(iat=now, exp=now + 3600), "lasts 3600 s")
+    require_refused(world, provider.token(iat=now, exp=now - 10), "lasts -10 s")
     assert world.get(provider.token(iat=now - 300, exp=now - 10)).status_code == 200
     assert world.get(provider.token(iat=now + 10, exp=now + 300)).status_code == 200
 
@@ -231,7 +231,7 @@ def test_a_token_without_a_signature_is_refused(world: World, provider: Identity
     body = _part(provider.standard())
     for algorithm in ("none", "None", "NONE", ""):
         head = _part({"alg": algorithm, "kid": provider.kid})
-        refused(world, f"{head}.{body}.", "algorithm is|cannot be read")
+        require_refused(world, f"{head}.{body}.", "algorithm is|cannot be read")
 
 
 def test_a_public_key_is_not_taken_for_a_secret(start: Start) -> None:
@@ -244,7 +244,7 @@ def test_a_public_key_is_not_taken_for_a_secret(start: Start) -> None:
             signing = f"{said}.{_part(provider.standard())}"
             mac = hmac.HMAC(secret, hashes.SHA256())
             mac.update(signing.encode())
-            refused(world, f"{signing}.{_base64(mac.finalize())}", "algorithm is 'HS256'")
+            require_refused(world, f"{signing}.{_base64(mac.finalize())}", "algorithm is 'HS256'")
         # Nor where the header lies about it.
         key = OctKey.import_key(pem.decode().replace("-----", "").strip())
         forged = jws.serialize_compact(
@@ -252,7 +252,7 @@ def test_a_public_key_is_not_taken_for_a_secret(start: Start) -> None:
         )
         head = _part({"alg": "RS256", "kid": provider.kid})
         lying = f"{head}.{_part(provider.standard())}.{forged.rpartition('.')[2]}"
-        refused(world, lying, "signature")
+        require_refused(world, lying, "signature")
 
 
 def test_a_key_of_another_kind_than_the_header_says_verifies_nothing(
@@ -262,7 +262,7 @@ def test_a_key_of_another_kind_than_the_header_says_verifies_nothing(
     for algorithm in ("RS256", "Ed25519"):
         head = _part({"alg": algorithm, "kid": provider.kid})
         signature = provider.token().rpartition(".")[2]
-        refused(world, f"{head}.{body}.{signature}", "signature")
+        require_refused(world, f"{head}.{body}.{signature}", "signature")
 
 
 def test_one_flipped_character_of_any_part_is_refused(
@@ -279,21 +279,21 @@ def test_a_key_of_one_issuer_signs_nothing_for_another(
     world: World, provider: IdentityProvider
 ) -> None:
     with identity_provider.running() as other:
-        refused(world, other.token(iss=provider.url), "signature")
+        require_refused(world, other.token(iss=provider.url), "signature")
         forged = other.signed(json.dumps(provider.standard()).encode(), jku=f"{other.url}/keys")
-        refused(world, forged, "signature")
+        require_refused(world, forged, "signature")
         forged = other.signed(json.dumps(provider.standard()).encode(), jwk=other.public())
-        refused(world, forged, "signature")
+        require_refused(world, forged, "signature")
 
 
 def test_odd_headers_are_refused(world: World, provider: IdentityProvider) -> None:
     payload = json.dumps(provider.standard()).encode()
-    refused(world, provider.signed(payload, kid=None), "which key")
-    refused(world, provider.signed(payload, kid="second"), "signature")
-    refused(world, provider.signed(payload, typ="dpop+jwt"), "of type")
+    require_refused(world, provider.signed(payload, kid=None), "which key")
+    require_refused(world, provider.signed(payload, kid="second"), "signature")
+    require_refused(world, provider.signed(payload, typ="dpop+jwt"), "of type")
     head, body, signature = provider.token().split(".")
     critical = _part({"alg": "ES256", "kid": provider.kid, "crit": ["exp"], "exp": 1})
-    refused(world, f"{critical}.{body}.{signature}", "demands extensions")
+    require_refused(world, f"{critical}.{body}.{signature}", "demands extensions")
     assert head
     assert world.get(provider.signed(payload, typ="at+jwt")).status_code == 200
 
@@ -301,22 +301,22 @@ def test_odd_headers_are_refused(world: World, provider: IdentityProvider) -> No
 def test_a_claim_that_stands_twice_is_refused(world: World, provider: IdentityProvider) -> None:
     whole = json.dumps(provider.standard())
     twice = whole[:-1] + ', "aud": "somebody-else"}'
-    refused(world, provider.signed(twice.encode()), "twice")
+    require_refused(world, provider.signed(twice.encode()), "twice")
     first = '{"aud": "somebody-else", ' + whole[1:]
-    refused(world, provider.signed(first.encode()), "twice")
+    require_refused(world, provider.signed(first.encode()), "twice")
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"null", b"{", b"\xff", b'{"iss": 1}', b""], ids=str)
 def test_claims_that_are_none_are_refused(
     world: World, provider: IdentityProvider, payload: bytes
 ) -> None:
-    refused(world, provider.signed(payload), "cannot be read")
+    require_refused(world, provider.signed(payload), "cannot be read")
 
 
 def test_a_huge_token_is_refused_before_it_is_read(
     world: World, provider: IdentityProvider
 ) -> None:
-    refused(world, provider.token(padding="x" * jwt.TOKEN_LIMIT), "at most")
+    require_refused(world, provider.token(padding="x" * jwt.TOKEN_LIMIT), "at most")
 
 
 @pytest.mark.parametrize("token", ["..", "a.b.c", "a.b.", ".b.c", "=.=.=", "{}.{}.{}", "é.b.c"])
@@ -334,7 +334,7 @@ def test_keys_rotate_and_an_old_one_is_good_no_more(start: Start) -> None:
         provider.rotate("second")
         assert world.get(provider.token()).status_code == 200
         time.sleep(2.1)  # what was recognised a moment ago is remembered for so long
-        refused(world, before, "signature")
+        require_refused(world, before, "signature")
 
 
 def test_invented_keys_make_no_traffic_to_the_provider(own: World) -> None:
@@ -381,13 +381,13 @@ def test_a_discovery_document_about_another_issuer_is_not_believed(start: Start)
 )
 def test_keys_that_may_not_sign_are_left_out(own: World, keys: list[dict[str, Any]]) -> None:
     own.provider.keys = {"keys": keys}
-    refused(own, own.provider.token(), "signature")
+    require_refused(own, own.provider.token(), "signature")
 
 
 @pytest.mark.parametrize("more", [{"use": "enc"}, {"alg": "ES384"}, {"key_ops": ["sign"]}], ids=str)
 def test_a_key_for_something_else_verifies_nothing(own: World, more: dict[str, Any]) -> None:
     own.provider.keys = {"keys": [own.provider.public(**more)]}
-    refused(own, own.provider.token(), "signature")
+    require_refused(own, own.provider.token(), "signature")
 
 
 def test_a_grant_that_is_taken_away_ends_the_tokens_it_was_for(own: World) -> None:
