@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 policy_app = typer.Typer(no_args_is_help=True, help="Policies on what may be deployed.")
 app.add_typer(policy_app, name="policy")
+git_app = typer.Typer(no_args_is_help=True, help="Which commit is in force, and which is not.")
+app.add_typer(git_app, name="git")
 permit_app = typer.Typer(no_args_is_help=True, help="Permits: what hosts are allowed to serve.")
 app.add_typer(permit_app, name="permit")
 
@@ -124,6 +126,42 @@ def explain(
     if reasons:
         raise errors.PolicyDenied("; ".join(reasons), fix="see the lines above")
     typer.echo("allowed")
+
+
+@git_app.command("status")
+def git_status(config: Config = Path("plimsoll.toml")) -> None:
+    """Say which commit is in force, who signed it, and why a newer one is not."""
+    from reconciler import config as settings  # noqa: PLC0415  heavy
+    from reconciler import gate  # noqa: PLC0415  heavy
+
+    found = settings.load(config)
+    standing = gate.peek(found.state, f"{found.repository} {found.branch}")
+    if standing is None:
+        raise errors.NotFound(
+            f"no commit of {found.repository} is in force", fix="start the reconciler, see its log"
+        )
+    who = standing.provenance
+    signed = f"signed by {who.signer}" if who.verified else "no signature was asked for"
+    typer.echo(f"in force: {standing.commit} ({signed})")
+    if standing.refused is not None:
+        typer.echo(f"refused:  {standing.refused.commit} ({standing.refused.code})")
+        typer.echo(f"          {standing.refused.reason}")
+        typer.echo(f"  fix: {standing.refused.fix}")
+
+
+@git_app.command("accept")
+def git_accept(
+    commit: Annotated[str, typer.Argument(help="The whole id of the refused commit.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; it goes into the log.")],
+    config: Config = Path("plimsoll.toml"),
+) -> None:
+    """Let a refused commit be in force as it is; run this where the reconciler runs."""
+    from reconciler import config as settings  # noqa: PLC0415  heavy
+    from reconciler import state  # noqa: PLC0415  heavy
+
+    state.leave_wish(settings.load(config).state, commit, reason)
+    typer.echo("it will be in force at the reconciler's next look at Git")
 
 
 @permit_app.callback()

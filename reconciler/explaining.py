@@ -61,7 +61,7 @@ def explain(
         )
     asked = (
         holding.request(deployment, known, time.time()),
-        judging.request(deployment, known, document, verified),
+        judging.request(deployment, known, document, verified, signed=found.provenance),
     )
     return tuple(
         Explained(one.area, policy.decide(found.policies, one), tuple(_lines(found.policies, one)))

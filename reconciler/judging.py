@@ -6,11 +6,11 @@ of the policies. A refusal is told when it changes: the check itself is repeated
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from reconciler import client, journal, witness
-from reconciler.core import actions, desired, holding
+from reconciler.core import actions, desired, gittrust, holding
 from reconciler.core.actions import Why
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
@@ -53,7 +53,9 @@ class Judge:
             self._tell_refusal(spec, said, None)
             return said
         known = self.rollouts().get(spec.deployment, NO_ROLLOUT)
-        asked = request(state.deployments[spec.deployment], known, document, found)
+        asked = request(
+            state.deployments[spec.deployment], known, document, found, signed=state.provenance
+        )
         return self._decided(spec, state, asked)
 
     def _verified(self, wanted: Wanted) -> Verified | Refused:
@@ -128,6 +130,8 @@ def request(
     known: Rollout,
     document: dict[str, Json],
     found: Verified,
+    *,
+    signed: gittrust.Provenance,
 ) -> policy.Request:
     """What policies of the area deploy see: `document` is the registry's word, `found` is shown."""
     manifest = deployment.manifest
@@ -136,7 +140,7 @@ def request(
         {
             "deployment": manifest.model_dump(mode="json", by_alias=True),
             "version": document,
-            "verification": policy.verification(found),
+            "verification": {**policy.verification(found), "commit": asdict(signed)},
             "environment": manifest.metadata.environment,
             "quarantined": [one.digest for one in known.quarantined],
             "now": datetime.now(UTC).isoformat(),

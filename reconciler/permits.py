@@ -36,20 +36,21 @@ class Permits:
         key: signing.Key,
         folder: state.StateFolder,
         *,
-        trust: TrustRoot,
+        trust: Callable[[], TrustRoot],
         valid_s: float,
         clock: Callable[[], float],
     ) -> None:
         self._key = key
         self._folder = folder
-        self._listed = {signer.hint for signer in trust.reconcilers}
+        self._trust = trust
         self._valid_s = valid_s
         self._clock = clock
 
     @property
     def obstacle(self) -> str:
         """Why no host would believe this reconciler; empty where nothing stands in its way."""
-        if not self._listed or self._key.signer("").hint in self._listed:
+        listed = {signer.hint for signer in self._trust().reconcilers}
+        if not listed or self._key.signer("").hint in listed:
             return ""
         return (
             "the trust root lists reconcilers, but not this one: hosts would refuse its permits; "

@@ -1,8 +1,9 @@
 """The Git repository of desired state: fetched, read at one commit, and proposed to.
 
 Reads objects straight from a bare clone, so nothing from the repository is ever checked out or
-run. The clone is a cache: a broken one is thrown away and cloned again. Git runs with prompts
-off and a time limit; every failure is `errors.GitUnavailable`.
+run, and each object is compared with its id. The clone is a cache: a broken one is thrown away
+and cloned again. Git runs with prompts off and a time limit, without grafts and replacements;
+every failure is `errors.GitUnavailable`, and bytes that lie are `errors.CommitRefused`.
 """
 
 import os
@@ -15,12 +16,16 @@ from pathlib import Path
 
 import git
 
+from reconciler.core import gitobject
 from registry import errors
 
 _TIME_LIMIT_S = 60
 _CACHED_BLOBS = 4096
+_CACHED_TREES = 4096
+_FOLDER = "40000"
 _REGULAR = frozenset({"100644", "100755"})
 _HEAD = "refs/plimsoll/head"
+_IN_FORCE = "refs/plimsoll/in-force"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +54,27 @@ class Proposal:
 
 
 class Repository:
-    """One branch of one remote, in a bare clone under `folder`."""
+    """One branch of one remote, in a bare clone under `folder`.
 
-    def __init__(self, url: str, *, branch: str, folder: Path, author: tuple[str, str]) -> None:
+    `signing_key` is the SSH key that signs what is pushed, where there is one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        branch: str,
+        folder: Path,
+        author: tuple[str, str],
+        signing_key: Path | None = None,
+    ) -> None:
         self.url = url
         self.branch = branch
         self._folder = folder
         self._author = author
+        self._signing_key = signing_key
         self._contents: dict[str, bytes] = {}
+        self._trees: dict[str, list[gitobject.TreeItem]] = {}
 
     def fetch(self) -> str:
         """The newest commit of the branch."""
@@ -82,16 +100,54 @@ class Repository:
         except git.GitCommandError:
             return None
 
+    def commit(self, commit: str) -> gitobject.Commit:
+        """The commit itself; raises `CommitRefused` where its bytes are not those of its id."""
+        with self._failures(f"read commit {commit[:12]}"):
+            data = _bytes(self._runner(), "cat-file", "commit", commit)
+        return gitobject.commit(commit, gitobject.require("commit", data, commit))
+
+    def descends(self, commit: str, last: str) -> bool:
+        """Whether `commit` goes on from `last`; not where `last` is not here any more."""
+        try:
+            self._runner().merge_base("--is-ancestor", last, commit)
+        except git.GitCommandError:
+            return False
+        return True
+
+    def news(self, commit: str, last: str) -> list[gitobject.Commit]:
+        """All that `commit` brings which `last` did not have, the side branches of merges too."""
+        with self._failures(f"list what is new since {last[:12]}"):
+            listed = self._runner().rev_list(commit, f"^{last}").split()
+        return [self.commit(one) for one in listed]
+
+    def keep(self, commit: str) -> None:
+        """Let Git never throw `commit` away, whatever happens to the branch."""
+        with self._failures(f"keep {commit[:12]}"):
+            self._runner().update_ref(_IN_FORCE, commit)
+
     def list(self, commit: str, folders: Sequence[str]) -> list[Blob]:
-        """Every file under `folders` at `commit`, by path."""
-        with self._failures(f"list files at {commit[:12]}"):
-            listing = self._runner().ls_tree("-r", "-z", "--full-tree", commit, "--", *folders)
-        blobs = []
-        for record in filter(None, listing.split("\0")):
-            meta, _, path = record.partition("\t")
-            mode, _, identity = meta.split(" ")
-            blobs.append(Blob(path, identity, mode in _REGULAR))
-        return sorted(blobs, key=lambda blob: blob.path)
+        """Every file under `folders` at `commit`, by path; each tree is checked against its id."""
+        found = self._walk(self.commit(commit).tree, "", tuple(folders))
+        return sorted(found, key=lambda blob: blob.path)
+
+    def _walk(self, tree: str, above: str, folders: tuple[str, ...]) -> Iterator[Blob]:
+        for item in self._tree(tree):
+            path = f"{above}{item.name}"
+            is_inside = any(path == one or path.startswith(f"{one}/") for one in folders)
+            if item.mode == _FOLDER:
+                if is_inside or any(one.startswith(f"{path}/") for one in folders):
+                    yield from self._walk(item.id, f"{path}/", folders)
+            elif is_inside:
+                yield Blob(path, item.id, item.mode in _REGULAR)
+
+    def _tree(self, tree: str) -> Sequence[gitobject.TreeItem]:
+        if tree not in self._trees:
+            with self._failures(f"read tree {tree[:12]}"):
+                data = _bytes(self._runner(), "cat-file", "tree", tree)
+            if len(self._trees) >= _CACHED_TREES:
+                self._trees.clear()
+            self._trees[tree] = gitobject.tree(tree, gitobject.require("tree", data, tree))
+        return self._trees[tree]
 
     def read(self, blob: Blob, *, limit: int) -> bytes:
         """The content of `blob`; raises `TooLarge` beyond `limit` bytes, before reading them."""
@@ -104,9 +160,10 @@ class Repository:
                         f"{blob.path} has {size} bytes, at most {limit} are read",
                         fix="keep large data out of Git: push it to the registry",
                     )
-                if len(self._contents) >= _CACHED_BLOBS:
-                    self._contents.clear()
-                self._contents[blob.id] = _bytes(runner, "cat-file", "blob", blob.id)
+                data = _bytes(runner, "cat-file", "blob", blob.id)
+            if len(self._contents) >= _CACHED_BLOBS:
+                self._contents.clear()
+            self._contents[blob.id] = gitobject.require("blob", data, blob.id)
         return self._contents[blob.id]
 
     def read_at(self, commit: str, path: str, *, limit: int) -> bytes | None:
@@ -153,7 +210,8 @@ class Repository:
             blob = runner.hash_object("-w", "--no-filters", str(content))
             runner.update_index("--add", "--cacheinfo", f"100644,{blob},{proposal.path}")
             tree = runner.write_tree()
-            return str(runner.commit_tree(tree, "-p", proposal.parent, "-F", str(message)))
+            signed = ("-S",) if self._signing_key is not None else ()
+            return str(runner.commit_tree(tree, "-p", proposal.parent, *signed, "-F", str(message)))
 
     def _prepare(self) -> None:
         if not (self._folder / "HEAD").exists():
@@ -161,8 +219,10 @@ class Repository:
             self._runner().init("--bare", "--quiet", str(self._folder))
 
     def _fetch(self, runner: git.Git) -> None:
+        is_shallow = (self._folder / "shallow").exists()
         runner.fetch(
             "--quiet",
+            *(["--unshallow"] if is_shallow else []),
             "--no-tags",
             "--force",
             self.url,
@@ -172,13 +232,26 @@ class Repository:
 
     def _runner(self) -> git.Git:
         runner = git.Git(str(self._folder))
+        settings = {
+            "protocol.ext.allow": "never",
+            "core.commitGraph": "false",
+            "gpg.format": "ssh",
+            "gpg.ssh.program": "ssh-keygen",
+            "user.signingKey": str(self._signing_key or ""),
+        }
+        pairs = {
+            f"GIT_CONFIG_{part}_{number}": text
+            for number, setting in enumerate(settings.items())
+            for part, text in zip(("KEY", "VALUE"), setting, strict=True)
+        }
         runner.update_environment(
             GIT_TERMINAL_PROMPT="0",
-            GIT_CONFIG_COUNT="1",
-            GIT_CONFIG_KEY_0="protocol.ext.allow",
-            GIT_CONFIG_VALUE_0="never",
+            GIT_CONFIG_COUNT=str(len(settings)),
+            GIT_NO_REPLACE_OBJECTS="1",
+            GIT_GRAFT_FILE=os.devnull,
             GIT_SSH_COMMAND=os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes"),
             LC_ALL="C",
+            **pairs,
         )
         return runner
 

@@ -15,6 +15,7 @@ from reconciler import (
     config,
     effects,
     engines,
+    gate,
     journal,
     judging,
     lanes,
@@ -24,6 +25,7 @@ from reconciler import (
     permits,
     proposal,
     repo,
+    signatures,
     signing,
     source,
     state,
@@ -31,7 +33,7 @@ from reconciler import (
     webhook,
     witness,
 )
-from reconciler.core import kinds, plan
+from reconciler.core import gittrust, kinds, plan
 from reconciler.engines.protocol import Engine, Launch
 from registry import errors
 from registry.core.trustroot import TrustRoot
@@ -52,7 +54,9 @@ def preview(path: Path) -> plan.Plan:
     settings = config.load(path)
     with TemporaryDirectory() as scratch:
         repository = _repository(settings, Path(scratch) / "repository.git")
+        examiner = _examiner(settings, repository)
         commit = repository.fetch()
+        examiner.require(commit, gate.peek(settings.state, examiner.origin))
         wanted = source.load(repository, commit, allow_empty=settings.allow_empty)
         with closing(lanes.Lanes(_connector(settings))) as hosts:
             hosts.follow(wanted.hosts)
@@ -67,20 +71,21 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
     with ExitStack() as stack:
         folder = stack.enter_context(closing(state.StateFolder(settings.state)))
         followed = anchor.Anchor(settings.trust_file, folder)
-        trust = followed.root()
+        followed.root()  # without a trust root nothing starts
         registry = stack.enter_context(
             closing(client.Registry(settings.registry, settings.token_file, settings.registry_ca))
-        )
-        git = source.Source(
-            repository,
-            poll_s=settings.poll_s,
-            clock=time.time,
-            allow_empty=settings.allow_empty,
         )
         remembered, counted = memory.Memory(folder), metrics.Metrics()
         seen = witness.Witness(registry, folder, followed.root)
         stack.enter_context(closing(witness.Rounds(seen, settings.state / witness.KEY_FILE)))
         written = journal.Journal(registry, folder, seen)
+        git = source.Source(
+            repository,
+            gate.Gate(_examiner(settings, repository), folder, written, clock=time.time),
+            poll_s=settings.poll_s,
+            clock=time.time,
+            allow_empty=settings.allow_empty,
+        )
         judge = judging.Judge(registry, written, seen, followed.root, remembered.rollouts)
         reconciler = loop.Loop(
             source=stack.enter_context(closing(git)),
@@ -91,7 +96,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
                 judge=judge,
                 journal=written,
                 proposals=proposal.Proposals(repository),
-                permits=_permits(settings, folder, trust),
+                permits=_permits(settings, folder, followed.root),
                 launch=_Launches(settings, registry, folder, followed.text).launch,
                 rollouts=remembered.rollouts,
             ),
@@ -103,12 +108,27 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
 
 def _repository(settings: config.Config, folder: Path) -> repo.Repository:
     return repo.Repository(
-        settings.repository, branch=settings.branch, folder=folder, author=settings.author
+        settings.repository,
+        branch=settings.branch,
+        folder=folder,
+        author=settings.author,
+        signing_key=settings.git.signing_key,
     )
 
 
+def _examiner(settings: config.Config, repository: repo.Repository) -> gate.Examiner:
+    git = settings.git
+    people: tuple[gittrust.Person, ...] = ()
+    if git.people is not None:
+        people = gittrust.people(_read(git.people, "list of people"))
+    known = signatures.Signatures(git.allowed_signers, git.revoked_signers, git.keyring)
+    known.require_ready()
+    rules = gittrust.Rules(git.mode, people, git.require_author)
+    return gate.Examiner(repository, known, rules)
+
+
 def _permits(
-    settings: config.Config, folder: state.StateFolder, trust: TrustRoot
+    settings: config.Config, folder: state.StateFolder, trust: Callable[[], TrustRoot]
 ) -> permits.Permits:
     return permits.Permits(
         signing.load_or_create(folder),

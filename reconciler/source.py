@@ -1,15 +1,17 @@
 """Desired state from Git, newest commit first, without ever keeping anybody waiting.
 
 Fetching runs on a thread of its own: a slow or dead Git host delays new commits and nothing
-else. Until the first fetch succeeds, the commit that an earlier run fetched stands.
+else. What was fetched passes the gate first; what does not pass changes nothing. Until the first
+fetch succeeds, the commit that an earlier run had in force stands.
 """
 
 import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 
-from reconciler import repo
+from reconciler import gate, repo
 from reconciler.core import desired
 from registry import errors
 
@@ -24,12 +26,14 @@ class Source:
     def __init__(
         self,
         repository: repo.Repository,
+        gate: gate.Gate,
         *,
         poll_s: float,
         clock: Callable[[], float],
         allow_empty: bool = False,
     ) -> None:
         self._repository = repository
+        self._gate = gate
         self._allow_empty = allow_empty
         self._poll_s = poll_s
         self._clock = clock
@@ -74,16 +78,17 @@ class Source:
             self.fetched_at = self._clock()
 
     def _fetch(self) -> desired.DesiredState:
-        return self._load(self._repository.fetch())
+        return self._load(self._gate.admit(self._repository.fetch()))
 
     def _known(self) -> desired.DesiredState | None:
         commit = self._repository.known()
-        return self._load(commit) if commit is not None else None
+        return self._load(self._gate.admit(commit)) if commit is not None else None
 
-    def _load(self, commit: str) -> desired.DesiredState:
-        if self._state is not None and self._state.commit == commit:
-            return self._state
-        return load(self._repository, commit, allow_empty=self._allow_empty)
+    def _load(self, standing: gate.Standing) -> desired.DesiredState:
+        state = self._state
+        if state is None or state.commit != standing.commit:
+            state = load(self._repository, standing.commit, allow_empty=self._allow_empty)
+        return replace(state, provenance=standing.provenance, refused=standing.refused)
 
 
 def load(repository: repo.Repository, commit: str, *, allow_empty: bool) -> desired.DesiredState:

@@ -3,11 +3,16 @@
 `rollouts.json` is the memory of the planner, `checkpoint` the last log checkpoint this witness
 saw, `trust.json` the last signed trust root, `outbox/` the log events that the registry has not
 acknowledged yet, `tokens/` the secrets of hosts, `permits/` what instances were handed last,
-`reconciler.pem` the key that signs those. A lock on the folder keeps a second reconciler out.
+`reconciler.pem` the key that signs those, `git.json` which commit is in force, `accept/` what an
+operator wants to be, `people.json` who stands behind which pseudonym. A lock on the folder keeps
+a second reconciler out.
 """
 
 import fcntl
 import os
+import re
+import secrets
+import threading
 from pathlib import Path
 
 from reconciler.core import rollout
@@ -16,6 +21,9 @@ from registry.core import canonical
 from registry.core.canonical import Json
 
 KEY_FILE = "reconciler.pem"
+GIT_FILE = "git.json"
+WISHES = "accept"
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def peek(path: Path) -> rollout.Rollouts:
@@ -26,12 +34,30 @@ def peek(path: Path) -> rollout.Rollouts:
         return {}
 
 
+def leave_wish(folder: Path, commit: str, reason: str) -> None:
+    """Ask the reconciler that owns `folder` to take `commit` as it is."""
+    if not _COMMIT.fullmatch(commit):
+        raise errors.InvalidInput(
+            f"{commit[:80]!r} is not a whole commit id", fix="copy it from: plimsoll git status"
+        )
+    if not reason.strip():
+        raise errors.InvalidInput("a reason is needed: it is what auditors will read")
+    if not (folder / WISHES).is_dir():
+        raise errors.NotFound(
+            f"no reconciler has run with {folder}", fix="name its configuration file"
+        )
+    draft = folder / WISHES / f".{commit}"
+    draft.write_text(reason.strip(), encoding="utf-8")
+    draft.replace(folder / WISHES / commit)
+
+
 class StateFolder:
     """The folder `path`, created with mode 0700; one process at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        for folder in (path, path / "outbox", path / "tokens", path / "permits"):
+        self._naming = threading.Lock()
+        for folder in (path, path / "outbox", path / "tokens", path / "permits", path / WISHES):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = (path / "lock").open("ab")
         try:
@@ -100,6 +126,36 @@ class StateFolder:
     def drop_permit(self, instance: str) -> None:
         """The instance is gone."""
         (self._path / "permits" / f"{instance}.json").unlink(missing_ok=True)
+
+    def in_force(self) -> bytes | None:
+        """What is remembered of the commit in force, as JSON."""
+        return self._read(GIT_FILE)
+
+    def save_in_force(self, document: bytes) -> None:
+        """Remember the commit in force; on disk when this returns."""
+        self._write(GIT_FILE, document)
+
+    def wish(self, commit: str) -> str | None:
+        """Why an operator wants `commit` to be taken as it is; None where nobody does."""
+        data = self._read(f"{WISHES}/{commit}")
+        return data.decode("utf-8", "replace") if data is not None else None
+
+    def drop_wish(self, commit: str) -> None:
+        """The wish is granted."""
+        (self._path / WISHES / commit).unlink(missing_ok=True)
+
+    def pseudonym(self, name: str) -> str:
+        """`p-` and 16 hex digits that stand for a person in the log; the same for each name.
+
+        They are random: erasing the line in people.json is what makes them nobody's.
+        """
+        with self._naming:
+            data = self._read("people.json")
+            known = canonical.decode_object(data, what="people.json") if data is not None else {}
+            if name not in known:
+                known[name] = f"p-{secrets.token_hex(8)}"
+                self._write("people.json", canonical.encode(known))
+            return str(known[name])
 
     def post(self, event: dict[str, Json]) -> None:
         """Put `event` last in the outbox, under its `id`."""

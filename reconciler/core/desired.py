@@ -9,7 +9,7 @@ Unknown until the file is mended.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reconciler.core import crosscheck, kinds, sources
+from reconciler.core import crosscheck, gittrust, kinds, sources
 from reconciler.core.observed import InstanceSpec
 from registry.core import canonical, digest, policy
 from registry.core.documents import Problem
@@ -56,7 +56,8 @@ class DesiredState:
     """One commit. `held` maps deployments that keep their last state to the reasons why.
 
     `datasets` holds the golden data of all templates by path. `allow_empty` says whether a
-    commit without any deployment may prune everything.
+    commit without any deployment may prune everything. `provenance` says who signed the commit,
+    `refused` is the newer one that Git has and that changes nothing.
     """
 
     commit: str
@@ -68,6 +69,8 @@ class DesiredState:
     held: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     allow_empty: bool = False
+    provenance: gittrust.Provenance = gittrust.UNSIGNED
+    refused: gittrust.Refused | None = None
 
     @property
     def is_empty(self) -> bool:

@@ -5,11 +5,12 @@ disagree; `documents` is the form that is shown everywhere.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from reconciler.core import actions, hoststatus, plan
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
+from reconciler.core.gittrust import Refused
 from reconciler.core.hoststatus import Health, HostStatus, Sync, Trust
 from reconciler.core.observed import Instance, InstanceSpec
 from reconciler.core.rollout import Quarantined, Rollouts
@@ -33,6 +34,19 @@ class DeploymentStatus:
     quarantined: tuple[Quarantined, ...]
 
 
+def _behind(status: DeploymentStatus, refused: Refused) -> DeploymentStatus:
+    """Git has a newer commit that may not be in force: what it asks for here nobody knows."""
+    said = f"{refused.reason}. Fix: {refused.fix}"
+    is_known = status.sync is not Sync.UNKNOWN
+    return replace(
+        status,
+        sync=Sync.OUT_OF_SYNC if is_known else status.sync,
+        sync_reason=said if is_known else status.sync_reason,
+        trust=Trust.REFUSED,
+        trust_reason=refused.reason,
+    )
+
+
 def compute(
     desired: DesiredState, observed: Observed, rollouts: Rollouts, now: float
 ) -> tuple[DeploymentStatus, ...]:
@@ -40,11 +54,13 @@ def compute(
     fleet = Fleet(desired, observed, rollouts, now)
     leftovers = fleet.leftovers()
     gone = {key: hosts for key, hosts in leftovers.items() if key not in desired.deployments}
-    return (
+    found = (
         *(_wanted(fleet, desired.deployments[key]) for key in sorted(desired.deployments)),
         *(_held(fleet, key) for key in sorted(desired.held)),
         *(_leaving(fleet, key, gone[key]) for key in sorted(gone)),
     )
+    refused = desired.refused
+    return found if refused is None else tuple(_behind(status, refused) for status in found)
 
 
 def documents(
@@ -54,7 +70,7 @@ def documents(
     coming = plan.plan(desired, observed, rollouts, now)
     found: dict[str, dict[str, Json]] = {}
     for status in compute(desired, observed, rollouts, now):
-        found[status.deployment] = _document(status)
+        found[status.deployment] = {**_document(status), "git": _git_document(desired)}
     for action in coming.actions:
         _append(found, actions.deployment_of(action), "next", actions.document(action))
     for wait in coming.waits:
@@ -145,6 +161,17 @@ def _document(status: DeploymentStatus) -> dict[str, Json]:
         "quarantined": [_quarantine_document(entry) for entry in status.quarantined],
         "next": [],
         "waiting": [],
+    }
+
+
+def _git_document(desired: DesiredState) -> dict[str, Json]:
+    who, refused = desired.provenance, desired.refused
+    return {
+        "commit": desired.commit,
+        "signer": who.signer,
+        "author": who.author,
+        "verified": who.verified,
+        "refused": None if refused is None else asdict(refused),
     }
 
 

@@ -16,7 +16,8 @@ _WHAT = "log entry"
 _OF_DEPLOYMENTS = frozenset(
     {
         "starting", "started", "tested", "deploying", "deployed", "restarted", "removed",
-        "quarantined", "rolled_back", "revert_pushed",
+        "quarantined", "rolled_back", "revert_pushed", "commit_verified", "commit_refused",
+        "commit_accepted",
     }
 )  # fmt: skip
 _OF_VERSIONS = frozenset(

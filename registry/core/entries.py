@@ -69,6 +69,9 @@ class Kind(StrEnum):
     QUARANTINED = "quarantined"
     ROLLED_BACK = "rolled_back"
     REVERT_PUSHED = "revert_pushed"
+    COMMIT_VERIFIED = "commit_verified"
+    COMMIT_REFUSED = "commit_refused"
+    COMMIT_ACCEPTED = "commit_accepted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ _BY_OTHERS = _BY_HOSTS | {
     Kind.QUARANTINED,
     Kind.ROLLED_BACK,
     Kind.REVERT_PUSHED,
+    Kind.COMMIT_VERIFIED,
+    Kind.COMMIT_REFUSED,
+    Kind.COMMIT_ACCEPTED,
 }
 
 

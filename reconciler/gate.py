@@ -1,0 +1,220 @@
+"""Between what was fetched and what is in force: no commit passes that the rules refuse.
+
+A commit that is refused changes nothing: the one in force stays, and the status says why the
+newer one is not. What was decided is in the log; people stand there under pseudonyms.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler import journal, repo, signatures, state
+from reconciler.core import gittrust
+from reconciler.core.gittrust import Accepted, Judgement, Mode, Provenance, Refused, Rules
+from registry import errors
+from registry.core import canonical, fields
+from registry.core.canonical import Json
+from registry.core.entries import Kind
+
+_WHAT = "git.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The commit in force, and the newer one that is not, if there is one."""
+
+    commit: str
+    provenance: Provenance
+    refused: Refused | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """Judges one commit of one repository; changes nothing."""
+
+    repository: repo.Repository
+    signatures: signatures.Signatures
+    rules: Rules
+
+    @property
+    def origin(self) -> str:
+        """Another repository or branch is another history."""
+        return f"{self.repository.url} {self.repository.branch}"
+
+    def judge(self, head: str, last: str | None) -> Judgement:
+        """Whether `head` may be in force after `last`; at the first start only it is asked."""
+        if last is not None and not self.repository.descends(head, last):
+            return gittrust.rewritten(head, last)
+        return self.signed(head, last)
+
+    def signed(self, head: str, last: str | None) -> Judgement:
+        """Whether it is signed as the rules want, wherever it comes from."""
+        try:
+            commit = self.repository.commit(head)
+            news = [commit]
+            if last is not None and self.rules.mode is Mode.STRICT:
+                news = self.repository.news(head, last)
+            verdicts = {}
+            if self.rules.mode is not Mode.NONE:
+                verdicts = {one.id: self.signatures.verdict(one) for one in {commit, *news}}
+        except errors.CommitRefused as error:
+            return Refused(head, "tampered", error.detail, error.fix)
+        return gittrust.judge(self.rules, commit, news, verdicts)
+
+    def require(self, head: str, before: Standing | None) -> None:
+        """Raises `CommitRefused` unless `head` may be in force after `before`."""
+        if before is not None and before.commit == head:
+            return
+        found = self.judge(head, before.commit if before is not None else None)
+        if isinstance(found, Refused):
+            raise errors.CommitRefused(found.reason, fix=found.fix)
+
+
+class Gate:
+    """One per reconciler; used by the thread that fetches."""
+
+    def __init__(
+        self,
+        examiner: Examiner,
+        folder: state.StateFolder,
+        journal: journal.Journal,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._examiner = examiner
+        self._folder = folder
+        self._journal = journal
+        self._clock = clock
+        self._standing = _standing(folder.in_force(), examiner.origin)
+        self._has_looked_again = False
+
+    def admit(self, head: str) -> Standing:
+        """What is in force now that `head` is the branch's newest commit.
+
+        Raises `CommitRefused` where nothing is in force yet and `head` may not be.
+        """
+        before = self._standing
+        if before is not None and before.commit == head:
+            return self._stand(head, self._known(before), None)
+        last = before.commit if before is not None else None
+        reason = self._folder.wish(head)
+        if reason is not None:
+            return self._accept(head, last, reason)
+        found = self._examiner.judge(head, last)
+        match found:
+            case Accepted(commit, provenance):
+                self._tell_verified(found)
+                return self._stand(commit, provenance, None)
+            case Refused():
+                if before is None or before.refused != found:
+                    self._tell_refused(found)
+        if before is None:
+            raise errors.CommitRefused(found.reason, fix=found.fix)
+        return self._stand(before.commit, before.provenance, found)
+
+    def _known(self, before: Standing) -> Provenance:
+        """Signatures may count today that were not asked for when the commit came into force."""
+        if before.provenance.verified or self._has_looked_again:
+            return before.provenance
+        self._has_looked_again = True
+        found = self._examiner.signed(before.commit, None)
+        return found.provenance if isinstance(found, Accepted) else before.provenance
+
+    def _accept(self, head: str, last: str | None, reason: str) -> Standing:
+        """An operator takes responsibility; the signature is still looked at, for the record."""
+        found = self._examiner.signed(head, last)
+        if isinstance(found, Refused) and found.code == "tampered":
+            raise errors.CommitRefused(found.reason, fix=found.fix)
+        provenance = found.provenance if isinstance(found, Accepted) else Provenance()
+        detail: dict[str, Json] = {
+            "inPlaceOf": last or "",
+            "refusal": found.reason if isinstance(found, Refused) else "",
+            "verified": provenance.verified,
+        }
+        told: dict[str, Json] = {"commit": head, "reason": reason[:4000], "detail": detail}
+        self._journal.record_once(("commit", "accepted", head), Kind.COMMIT_ACCEPTED, told)
+        standing = self._stand(head, provenance, None)
+        self._folder.drop_wish(head)
+        return standing
+
+    def _stand(self, commit: str, provenance: Provenance, refused: Refused | None) -> Standing:
+        standing = Standing(commit, provenance, refused)
+        if standing != self._standing:
+            self._examiner.repository.keep(commit)
+            at = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            self._folder.save_in_force(_document(standing, self._examiner.origin, at))
+            self._standing = standing
+        return standing
+
+    def _tell_verified(self, found: Accepted) -> None:
+        if self._examiner.rules.mode is Mode.NONE:
+            return
+        who = found.provenance
+        detail: dict[str, Json] = {
+            "mode": self._examiner.rules.mode.value,
+            "signer": self._pseudonym(who.signer),
+            "author": self._pseudonym(who.author),
+            "authorIsSigner": who.signer == who.author,
+        }
+        told: dict[str, Json] = {"commit": found.commit, "detail": detail}
+        self._journal.record_once(("commit", "verified", found.commit), Kind.COMMIT_VERIFIED, told)
+
+    def _tell_refused(self, found: Refused) -> None:
+        """The sentence may name people; the log has its code."""
+        detail: dict[str, Json] = {"mode": self._examiner.rules.mode.value, "code": found.code}
+        told: dict[str, Json] = {"commit": found.commit, "detail": detail}
+        key = ("commit", "refused", found.commit, found.code)
+        self._journal.record_once(key, Kind.COMMIT_REFUSED, told)
+
+    def _pseudonym(self, name: str) -> str:
+        return self._folder.pseudonym(name) if name else ""
+
+
+def peek(folder: Path, origin: str) -> Standing | None:
+    """What the reconciler that owns `folder` remembers, without getting in its way."""
+    path = folder / state.GIT_FILE
+    return _standing(path.read_bytes() if path.exists() else None, origin)
+
+
+def _document(standing: Standing, origin: str, at: str) -> bytes:
+    who, refused = standing.provenance, standing.refused
+    return canonical.encode(
+        {
+            "origin": origin,
+            "commit": standing.commit,
+            "signer": who.signer,
+            "author": who.author,
+            "verified": who.verified,
+            "at": at,
+            "refused": None
+            if refused is None
+            else {
+                "commit": refused.commit,
+                "code": refused.code,
+                "reason": refused.reason,
+                "fix": refused.fix,
+            },
+        }
+    )
+
+
+def _standing(data: bytes | None, origin: str) -> Standing | None:
+    """Nothing where another repository or branch was followed before."""
+    if data is None:
+        return None
+    document = canonical.decode_object(data, what=_WHAT)
+    if document.get("origin") != origin:
+        return None
+    provenance = Provenance(
+        fields.text(document, "signer", what=_WHAT),
+        fields.text(document, "author", what=_WHAT),
+        document.get("verified") is True,
+    )
+    refused = None
+    if document.get("refused") is not None:
+        said = fields.mapping(document, "refused", what=_WHAT)
+        refused = Refused(
+            *(fields.text(said, name, what=_WHAT) for name in ("commit", "code", "reason", "fix"))
+        )
+    return Standing(fields.text(document, "commit", what=_WHAT), provenance, refused)
