@@ -1,5 +1,6 @@
 """What a check of the whole registry reads: every leaf, every variant, in pages, once each."""
 
+import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -7,8 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.core.entries import Kind
+from registry.core.evidence import Kind as Statement
 from registry.core.oms import File as ModelFile
 from registry.db.tables import File, Variant, Version
+from registry.db.tables_evidence import Evidence
 from registry.db.tables_log import LogEntry
 
 _TOGETHER = 200
@@ -101,7 +104,20 @@ def owners(session: Session, digest: str) -> list[str]:
 
 
 def documents(session: Session, *, start: int, stop: int) -> Iterator[tuple[int, dict[str, bytes]]]:
-    """What proves each publication from `start` up to `stop`, by role; empty where erased."""
+    """What proves each publication and each piece of evidence from `start` up to `stop`.
+
+    In the order of the log, by role; empty where it was erased.
+    """
+    yield from heapq.merge(
+        _publications(session, start, stop),
+        _statements(session, start, stop),
+        key=lambda pair: pair[0],
+    )
+
+
+def _publications(
+    session: Session, start: int, stop: int
+) -> Iterator[tuple[int, dict[str, bytes]]]:
     rows = session.execute(
         select(
             Variant.log_index,
@@ -124,3 +140,17 @@ def documents(session: Session, *, start: int, stop: int) -> Iterator[tuple[int,
                 "registry": registry,
             },
         )
+
+
+def _statements(session: Session, start: int, stop: int) -> Iterator[tuple[int, dict[str, bytes]]]:
+    """Whoever signs a version once more signs its files, which its manifest lists."""
+    rows = session.execute(
+        select(Evidence.log_index, Evidence.kind, Evidence.bundle, Variant.manifest)
+        .join(Variant, Variant.id == Evidence.variant_id)
+        .where(Evidence.log_index >= start, Evidence.log_index < stop)
+        .order_by(Evidence.log_index)
+        .execution_options(yield_per=50)
+    )
+    for index, kind, bundle, manifest in rows:
+        files = {"manifest": manifest} if kind == Statement.SIGNATURE else {}
+        yield index, {"evidence": bundle, **files}

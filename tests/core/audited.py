@@ -10,6 +10,7 @@ from registry.core import (
     dsse,
     entries,
     envelope,
+    evidence,
     evidence_documents,
     manifest,
     merkle,
@@ -73,7 +74,6 @@ class Story:
         )
         bundle = sign.sign_statement(payload, APPROVER)
         signed = dsse.verify(bundle, TRUST.approvers)
-        statement_id = digest.of(dsse.pae(signed.payload) + signed.key.encode())
         entry = Entry(
             time="2026-11-01T08:30:01.000Z",
             kind=Kind.APPROVED,
@@ -81,7 +81,7 @@ class Story:
             model=model,
             version=version,
             digest=about.digest,
-            detail={"evidence": statement_id},
+            detail={"evidence": evidence.identity(signed)},
         )
         known = {
             **(self.documents or {}),
