@@ -1,11 +1,14 @@
 """Blobs to hosts, encrypted to the key each was enrolled with, where they say they take that."""
 
+import os
 from collections.abc import AsyncIterator
 
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from registry import errors
+from registry.api.sendfile import EXTENSION
 from registry.api.sending import Streaming, span_of
 from registry.core import age
 from registry.core.identity import Caller, Role
@@ -55,16 +58,69 @@ def _response(request: Request, registry: Registry, parcel: Parcel, by: Caller) 
     headers["Content-Length"] = str(span[1] - span[0])
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=age.MEDIA_TYPE)
-    blocks = _watched(registry, by, delivery.content(registry, parcel, *span))
-    return Streaming(
-        parcel.digest, blocks, status_code=status, headers=headers, media_type=age.MEDIA_TYPE
-    )
+    return Delivering(registry, parcel, by, span, status_code=status, headers=headers)
+
+
+class Delivering(Streaming):
+    """A span of an age file: its payload by sendfile, where it lies in a file as it goes out.
+
+    A host that is revoked in the middle gets no more than a few MiB.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        parcel: Parcel,
+        by: Caller,
+        span: tuple[int, int],
+        *,
+        status_code: int,
+        headers: dict[str, str],
+    ) -> None:
+        blocks = _watched(registry, by, delivery.content(registry, parcel, *span))
+        super().__init__(
+            parcel.digest,
+            blocks,
+            status_code=status_code,
+            headers=headers,
+            media_type=age.MEDIA_TYPE,
+        )
+        self.registry, self.parcel, self.by, self.span = registry, parcel, by, span
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_offered = EXTENSION in (scope.get("extensions") or {})
+        file = delivery.payload_file(self.parcel) if is_offered else None
+        if file is None:
+            await super().__call__(scope, receive, send)
+            return
+        try:
+            await self.begin(send)
+            with self.breaking_off():
+                await self._send_file(file, send)
+        finally:
+            os.close(file)
+
+    async def _send_file(self, file: int, send: Send) -> None:
+        head, (start, stop) = len(self.parcel.header), self.span
+        body = self.parcel.header[start:stop]
+        is_more = stop > head
+        await send({"type": "http.response.body", "body": body, "more_body": is_more})
+        position, end = max(start - head, 0), stop - head
+        while position < end:
+            count = min(_ASK_EVERY, end - position)
+            is_more = position + count < end
+            await send(
+                {"type": EXTENSION, "file": file, "offset": position, "count": count,
+                 "more_body": is_more}
+            )  # fmt: skip
+            position += count
+            if is_more:
+                await run_in_threadpool(delivery.require_welcome, self.registry, self.by)
 
 
 async def _watched(
     registry: Registry, by: Caller, blocks: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
-    """A host that is revoked in the middle gets no more than a few MiB."""
     sent = 0
     async for block in blocks:
         if sent // _ASK_EVERY != (sent + len(block)) // _ASK_EVERY:

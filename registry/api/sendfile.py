@@ -28,7 +28,7 @@ _TURN = 4 * 1024 * 1024
 class SendfileProtocol(HttpToolsProtocol):
     """One connection. The message's `file` is a descriptor, `offset` and `count` say which bytes.
 
-    It ends the body: `more_body` is not for this server.
+    As with any other part of a body, `more_body` says whether another follows; none by default.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -65,7 +65,8 @@ def _sending_files(cycle: RequestResponseCycle, app: ASGIApp) -> Any:
                 return
             await _send_file(cycle, message["file"], message["offset"], message["count"])
             cycle.expected_content_length -= message["count"]
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if not message.get("more_body", False):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         await app(scope, receive, send_any)
 

@@ -111,6 +111,7 @@ class ErasedDocument(Document):
     removed_bytes: int
     staged: int
     evidence: int
+    keys: int
     shared: dict[str, list[str]]
 
 
@@ -173,6 +174,7 @@ def erased_document(done: Erased) -> ErasedDocument:
         removed_bytes=done.removed_bytes,
         staged=done.staged,
         evidence=done.evidence,
+        keys=done.keys,
         shared={digest: list(who) for digest, who in done.shared.items()},
     )
 

@@ -149,6 +149,8 @@ def _print_erased(done: "list[Erased]", form: output.Form) -> None:
             for one in done
         ],
     )  # fmt: skip
+    if keys := sum(one.keys for one in done):
+        typer.echo(f"{keys} keys destroyed; keep destroyed-keys.txt away from your backups")
     for one in done:
         for digest, who in one.shared.items():
             typer.echo(f"{digest} stays: the same bytes are in {', '.join(who)}")

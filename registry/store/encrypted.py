@@ -177,8 +177,8 @@ class EncryptedStore:
         opener = Opener(found.key, found.key_id, first)
         end = min(age_payload.offset_of(after), age_payload.sealed_size(found.size))
         skip, left = start - first * age_payload.CHUNK, stop - start
-        async for block in self.payloads.read(digest, age_payload.offset_of(first), end):
-            plain = await asyncio.to_thread(opener.update, block)
+        sealed = self.payloads.read(digest, age_payload.offset_of(first), end)
+        async for plain in _opened(opener, sealed):
             if shown := plain[skip : skip + left]:
                 yield shown
             skip, left = max(skip - len(plain), 0), left - len(shown)
@@ -238,6 +238,19 @@ class EncryptedStore:
         with durable.full_disk_named(digest), target.open("wb") as file:
             async for block in self.read(digest, 0, size):
                 file.write(block)
+
+
+async def _opened(opener: Opener, sealed: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The next block is decrypted while one is sent."""
+    ahead: asyncio.Future[bytes] | None = None
+    loop = asyncio.get_running_loop()
+    async for block in sealed:
+        plain = b"" if ahead is None else await ahead
+        ahead = loop.run_in_executor(None, opener.update, block)
+        if plain:
+            yield plain
+    if ahead is not None:
+        yield await ahead
 
 
 def unknown_key(key_id: bytes) -> errors.DecryptionFailed:

@@ -6,6 +6,7 @@ blob and host, whatever replica sends it, so a download can be resumed by byte.
 """
 
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -74,6 +75,15 @@ def pack(registry: Registry, digest: str, to: str) -> Parcel:
     ephemeral = registry.vault.derive(f"delivery of {nonce.hex()} {digest} {to}")
     header = age.encode([age.wrap(key, to, ephemeral=ephemeral)], key)
     return Parcel(digest, header, key, nonce, size, payloads)
+
+
+def payload_file(parcel: Parcel) -> int | None:
+    """A descriptor of the payload, if it is a plain file, and still the one that was packed."""
+    file = None if parcel.payloads is None else parcel.payloads.open(parcel.digest)
+    if file is not None and os.pread(file, NONCE, 0) != parcel.nonce:
+        os.close(file)
+        return None
+    return file
 
 
 async def content(

@@ -10,6 +10,9 @@ from registry.formats import inspection
 from registry.formats.inspection import Inspection
 from registry.usecases.opening import Registry
 
+# What is not a plain file in the store, and larger than this, is copied to a file for a while.
+_IN_MEMORY = 64 * 1024**2
+
 
 def inspect(registry: Registry, format_name: str, files: tuple[File, ...]) -> Inspection:
     """What the model takes and gives; raises UnsafeModel."""
@@ -27,6 +30,8 @@ def inspect(registry: Registry, format_name: str, files: tuple[File, ...]) -> In
                 return stored
             if count is not None and count < file.size:
                 return asyncio.run(_start(registry, file, count))
+            if file.size <= _IN_MEMORY:
+                return asyncio.run(_start(registry, file, file.size))
             return inspection.open_plain(path, registry.blobs.local(file.digest, Path(folder)))
 
         sizes = {file.path: file.size for file in files}
@@ -34,7 +39,7 @@ def inspect(registry: Registry, format_name: str, files: tuple[File, ...]) -> In
 
 
 async def _start(registry: Registry, file: File, count: int) -> int:
-    """The first bytes of a blob that is not a file here, in a file that has no name."""
+    """The first bytes of a blob that is not a file here, in a file that is only in memory."""
     descriptor = os.memfd_create("start")
     try:
         async for block in registry.blobs.read(file.digest, 0, count):

@@ -240,6 +240,20 @@ def test_a_host_that_is_revoked_while_it_is_being_sent_to_gets_no_more_than_some
     assert sent <= 8 * 1024**2
 
 
+def test_a_host_that_is_revoked_is_cut_off_in_the_middle_of_an_answer(
+    registry: Registry, host: httpx2.Client
+) -> None:
+    data = b"a large model   " * (3 * 1024**2)
+    transfers.put(registry, data)
+    with host.stream("GET", f"/v1/blobs/{digest_of(data)}", headers=ACCEPT) as answer:
+        pieces = answer.iter_raw()
+        received = [next(pieces)]
+        hosts.revoke(registry, "edge-1", reason="stolen", by=ROOT)
+        with pytest.raises(httpx2.RemoteProtocolError):
+            received.extend(pieces)
+    assert 0 < sum(map(len, received)) < len(data)
+
+
 def test_a_host_with_another_identity_than_it_was_enrolled_with_is_told_what_to_do(
     pulling: pull.Registry, tmp_path: Path
 ) -> None:

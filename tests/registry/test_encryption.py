@@ -15,11 +15,11 @@ from registry import configuration, errors
 from registry.db.tables_keys import BlobKey
 from registry.settings import Encryption, Settings
 from registry.trust.key_file import KeyFile
-from registry.usecases import opening, sweep, transfers
+from registry.usecases import erasure, opening, rotation, sweep, transfers
 from registry.usecases.opening import Registry
 from registry.usecases.publish import publish
 from tests.registry import spools
-from tests.registry.keeping import AT_ONCE, files_of, publish_one
+from tests.registry.keeping import AT_ONCE, ROOT, files_of, publish_one
 from tests.registry.publishing import ALICE, Publisher, digest_of, onnx_model, store
 
 SECRET = b"what must not be on any disk; " * 8000
@@ -210,6 +210,30 @@ def test_two_replicas_read_what_either_stored(
     assert content(other, DIGEST) == SECRET
     for opened in (one, other):
         opened.close()
+
+
+def test_keys_are_kept_rotated_and_destroyed_in_either_kind_of_database(
+    settings: Settings, database_url: str, alice: Publisher
+) -> None:
+    alice.list_in(settings.publishers_file)
+    registry = opening.open_registry(replace(settings, database_url=database_url))
+    publish_one(registry, alice, 1)
+    assert rotation.rotate(registry, ROOT).headers == 2
+    for data in files_of(1).values():
+        assert content(registry, digest_of(data)) == data
+    done = erasure.erase(registry, model="digits", version=1, reason="DSR 7", by=ROOT)
+    assert (done.keys, keys_of(registry)) == (2, {})
+    registry.close()
+
+
+def test_what_mlflow_uploads_comes_back_through_its_own_door(
+    client_of_registry: Callable[[Settings], httpx2.Client], settings: Settings
+) -> None:
+    client = client_of_registry(settings)
+    door = "/api/2.0/mlflow-artifacts/artifacts/run/model.bin"
+    client.put(door, content=SECRET).raise_for_status()
+    assert client.get(door).content == SECRET
+    assert SECRET[:30] not in on_disk(settings.data_dir)
 
 
 def test_a_key_is_only_kept_for_bytes_that_somebody_claims(registry: Registry) -> None:
