@@ -1,7 +1,7 @@
 """How many requests a minute one caller may make, and how many wrong guesses one address.
 
 Counted over a window that slides: what is left of the last minute, plus this one. Each process
-counts for itself. What is kept is bounded, whoever calls; see ADR 0026 for why it is our own.
+counts for itself. What is kept is bounded, whoever calls; ADR 27 says why it is our own.
 """
 
 import threading

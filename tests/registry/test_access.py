@@ -16,6 +16,7 @@ from registry.settings import Settings
 from registry.usecases import access
 from registry.usecases.access import Role
 from registry.usecases.opening import Registry
+from tests.registry import access_table
 from tests.registry.conftest import ROOT
 
 NEVER_ANSWERED_BY_ACCESS = {401, 403}
@@ -156,3 +157,15 @@ def test_a_log_does_not_go_on_under_another_key(settings: Settings) -> None:
     (settings.data_dir / "keys" / "log.pem").unlink()
     with pytest.raises(errors.InvalidConfig, match="another key"):
         create_app(settings)
+
+
+def test_the_page_of_routes_and_roles_is_current() -> None:
+    wanted = "python -m tests.registry.access_table makes it"
+    assert access_table.PAGE.read_text() == access_table.text(), wanted
+    assert set(access_table.ROLES) == set(Role)
+
+
+def test_every_role_that_is_documented_exists() -> None:
+    page = (access_table.PAGE.parent / "access.md").read_text()
+    table = page.split("## Roles", 1)[1].split("\n## ", 1)[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == set(Role)
