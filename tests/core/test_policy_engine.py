@@ -304,3 +304,8 @@ def test_every_byte_of_a_policy_that_means_something_is_in_its_digest() -> None:
                 rule.policy for rule in whole.policies.rules
             ]
             assert is_same is (found.policies.digest == whole.policies.digest)
+
+
+def test_a_member_of_an_enum_is_the_text_that_it_is() -> None:
+    found = policies('version.area == "deploy"')
+    assert reasons(found, version={"area": Area.DEPLOY}) == ()

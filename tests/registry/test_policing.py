@@ -1,5 +1,6 @@
 """Policies at the registry's doors: what they deny is not there, but their decision is."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -283,3 +284,19 @@ def test_a_refusal_that_cannot_be_written_down_is_still_no_publication(
     assert not isinstance(failure.value, errors.PolicyDenied)
     with pytest.raises(errors.NotFound):
         catalogue.version(gated.registry, "digits", 1)
+
+
+def test_the_policies_that_we_ship_let_an_honest_model_in_and_be_promoted(
+    gated: Gated, alice: Publisher
+) -> None:
+    shipped = Path(__file__).parents[2] / "policies"
+    shutil.copytree(shipped, gated.folder, dirs_exist_ok=True)
+    publish.publish(gated.registry, alice.draft(FILES), ALICE)
+    aliases.move(gated.registry, Move("digits", "champion", 1, "first"), CI)
+    assert alias(gated) == 1
+    published, promoted = gated.decisions()
+    assert (published.detail["by"], promoted.detail["by"]) == (["sound"], ["sound"])
+    assert published.detail["audit"] == ["policy licensed: the model says no licence"]
+    assert promoted.detail["audit"] == [
+        "policy approved: two persons who did not sign the model must approve it"
+    ]

@@ -87,30 +87,35 @@ class Request:
 
 def request(area: Area, inputs: Mapping[str, Json]) -> Request:
     """The request with what policies match taken from its inputs."""
-    named, trouble = _named(inputs)
-    deployment = _object(inputs, "deployment")
+    known, named, trouble = _read(inputs)
+    deployment = _object(known, "deployment")
     model = _object(_object(deployment, "spec"), "model").get("name")
     return Request(
         area=area,
-        inputs=inputs,
-        model=str(model or _object(inputs, "version").get("model", "")),
-        environment=str(inputs.get("environment", "")),
+        inputs=known,
+        model=str(model or _object(known, "version").get("model", "")),
+        environment=str(known.get("environment", "")),
         labels=_object(_object(deployment, "metadata"), "labels"),
         digest=named,
         trouble=trouble,
     )
 
 
-def _named(inputs: Mapping[str, Json]) -> tuple[str, str]:
-    """The inputs' digest, and what is wrong with them.
+def _read(inputs: Mapping[str, Json]) -> tuple[Mapping[str, Json], str, str]:
+    """The inputs as nothing but JSON's own types, their digest, and what is wrong with them.
 
-    CEL's library takes a text for ended at its first NUL: "MIT" could be what begins so.
+    An enum's member is a text to Python, and an error to CEL. And CEL's library takes a text for
+    ended at its first NUL: "MIT" could be what only begins so.
     """
     try:
         whole = canonical.encode({name: inputs[name] for name in inputs if name != "now"})
+        known = canonical.decode_object(whole, what="input of a policy")
     except InvalidInput as error:
-        return "", error.detail
-    return digest.of(whole), "a text in it holds a NUL character" if _NUL.search(whole) else ""
+        return inputs, "", error.detail
+    if "now" in inputs:
+        known["now"] = inputs["now"]
+    trouble = "a text in it holds a NUL character" if _NUL.search(whole) else ""
+    return known, digest.of(whole), trouble
 
 
 def _object(source: Mapping[str, Json], name: str) -> Mapping[str, Json]:
