@@ -15,11 +15,12 @@ from registry.core import entries
 from registry.core.entries import Entry, Kind
 from registry.core.protection import Rule
 from registry.settings import Settings
-from registry.usecases import aliases, catalogue, log, opening, publish
+from registry.usecases import aliases, catalogue, log, opening, publish, registered_models
 from registry.usecases.access import Caller, Role
 from registry.usecases.aliases import Move
 from registry.usecases.opening import Registry
 from tests.registry.publishing import ALICE, Publisher, onnx_model, store
+from tests.registry.test_mlflow_registration import outcome, register, settle, signed, stage
 
 FILES = {"model.onnx": onnx_model()}
 OTHER = {"model.onnx": onnx_model(2.0)}
@@ -300,3 +301,18 @@ def test_the_policies_that_we_ship_let_an_honest_model_in_and_be_promoted(
     assert promoted.detail["audit"] == [
         "policy approved: two persons who did not sign the model must approve it"
     ]
+
+
+def test_what_came_through_mlflow_and_is_denied_fails_with_the_reason(
+    gated: Gated, alice: Publisher
+) -> None:
+    gated.write("publish", 'version.metadata.licence == "MIT"')
+    files = FILES | {"MLmodel": b"flavors: {}\n"}
+    registered_models.create(gated.registry, "digits", description="", tags={}, by=ALICE)
+    source = stage(gated.registry, "candidate", signed(files, alice))
+    register(gated.registry, source)
+    settle(gated.registry)
+    status, said = outcome(gated.registry)
+    assert status == "failed"
+    assert 'policy p: must be: version.metadata.licence == "MIT"' in said
+    assert [entry.detail["result"] for entry in gated.decisions()] == ["denied"]
