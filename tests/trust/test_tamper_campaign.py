@@ -7,6 +7,7 @@ What each campaign promises at least stands in `CHANGES`, and the last test adds
 
 import random
 import sqlite3
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.core import gitobject
 from registry import errors
 from registry.core import canonical, envelope, permit, tlog_proof, trustchain
 from registry.core.audit import archive, check
@@ -28,6 +30,7 @@ from registry.usecases.access import Caller, Role
 from runtime.cache import Cache, Copy
 from tests.core import audited, evidenced, test_trust_chain
 from tests.core.publication import Publication
+from tests.reconciler.origin import Origin
 from tests.registry.publishing import ALICE, Publisher, onnx_model, store
 from tests.trust import mutations
 
@@ -42,6 +45,7 @@ CHANGES = {
     "audit bundle": 400,
     "database rows": 300,
     "policy": 400,
+    "git objects": 900,
 }
 CARRIED = evidenced.sent(
     evidenced.approval("carol"), evidenced.result("lab"), evidenced.signature("bob")
@@ -309,6 +313,28 @@ def test_a_changed_policy_is_another_policy_or_none() -> None:
         found = policy_files.read({path: changed}).policies
         if found.digest == honest.digest:
             assert [rule.policy for rule in found.rules] == [rule.policy for rule in honest.rules]
+
+
+def test_no_changed_git_object_is_read(tmp_path: Path) -> None:
+    """Commit, tree and file as Git itself made them; signed commits are test_gate's."""
+    origin = Origin(tmp_path)
+    commit = origin.commit({"models.d/production/digits.yaml": "kind: ModelDeployment\n"})
+    names = {
+        "commit": commit,
+        "tree": f"{commit}:models.d/production",
+        "blob": f"{commit}:models.d/production/digits.yaml",
+    }
+    for kind, name in names.items():
+        identity = subprocess.run(
+            ["git", "rev-parse", name], cwd=origin.work, check=True, capture_output=True, text=True
+        ).stdout.strip()
+        honest = subprocess.run(
+            ["git", "cat-file", kind, name], cwd=origin.work, check=True, capture_output=True
+        ).stdout
+        assert gitobject.require(kind, honest, identity) == honest
+        for changed in mutations.of_bytes(honest, CHANGES["git objects"] // len(names)):
+            with pytest.raises(errors.CommitRefused):
+                gitobject.require(kind, changed, identity)
 
 
 def test_the_campaign_is_as_large_as_promised() -> None:
