@@ -73,6 +73,19 @@ class Registry:
         """The newest checkpoint, unverified."""
         return self._call("GET", "/log/checkpoint").decode()
 
+    def entries(self, start: int, limit: int) -> list[bytes]:
+        """The log's leaves from `start` on, as many as the registry gives at once."""
+        answer = self._json("GET", f"/log/entries?start={start}&limit={limit}")
+        return [
+            fields.base64_bytes(item, "leaf", what="log page")
+            for item in fields.objects(answer, "entries", what="log page")
+        ]
+
+    def add_evidence(self, model: str, version: int, bundle: Mapping[str, Json]) -> None:
+        """File a signed statement about a version; the very same again changes nothing."""
+        body = canonical.encode({"bundle": dict(bundle)})
+        self._call("POST", f"/v1/models/{model}/versions/{version}/evidence", body)
+
     def consistency(self, old: int, new: int) -> list[bytes]:
         """The proof that the log of `new` entries extends that of `old`."""
         answer = self._json("GET", f"/log/consistency?from={old}&to={new}")

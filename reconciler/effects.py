@@ -7,7 +7,7 @@ what served before needs no log entry first: a registry outage stops changes, ne
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler import acceptance, journal, judging, permits, proposal
+from reconciler import acceptance, attesting, journal, judging, permits, proposal
 from reconciler.core import actions, desired, golden, kinds, outcomes
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
@@ -25,6 +25,7 @@ class Effects:
     journal: journal.Journal
     proposals: proposal.Proposals
     permits: permits.Permits
+    attester: attesting.Attester
     launch: Callable[[str, kinds.Host], Launch]
     rollouts: Callable[[], Rollouts]
 
@@ -107,17 +108,21 @@ class Effects:
         spec = action.spec
         candidate = acceptance.Target(spec.model, spec.version, engine.preview(spec.name))
         serving = self._serving(action, engine)
-        reasons: list[str] = []
-        evidence: dict[str, Json] = {}
+        results: dict[str, acceptance.Evidence] = {}
         for template in state.deployments[spec.deployment].templates:
             name, dataset = template.metadata.name, template.spec.dataset
             data = golden.read(state.datasets[dataset.path], dataset)
-            found = acceptance.run(template.spec, data, candidate=candidate, serving=serving)
-            evidence[name] = {**found.metrics, "passed": not found.reasons}
-            reasons += [f"{name}: {reason}" for reason in found.reasons]
+            results[name] = acceptance.run(
+                template.spec, data, candidate=candidate, serving=serving
+            )
+        reasons = [f"{name}: {why}" for name, one in results.items() for why in one.reasons]
+        evidence: dict[str, Json] = {
+            name: {**one.metrics, "passed": not one.reasons} for name, one in results.items()
+        }
         summary = "; ".join(reasons) or "all acceptance tests passed"
         detail: dict[str, Json] = {"passed": not reasons, "evidence": evidence}
         self.journal.record(Kind.TESTED, journal.about(spec, summary, detail))
+        self.attester.attest(spec, results)
         return outcomes.Tested(not reasons, tuple(reasons))
 
     def _serving(self, action: actions.Accept, engine: Engine) -> acceptance.Target | None:

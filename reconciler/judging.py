@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from reconciler import client, journal, witness
+from reconciler import client, journal, reading, witness
 from reconciler.core import actions, desired, gittrust, holding
 from reconciler.core.actions import Why
 from reconciler.core.observed import InstanceSpec
@@ -31,6 +31,7 @@ class Judge:
     registry: client.Registry
     journal: journal.Journal
     witness: witness.Witness
+    reading: reading.Reading
     trust: Callable[[], TrustRoot]
     rollouts: Callable[[], Rollouts]
 
@@ -46,7 +47,6 @@ class Judge:
             said = (f"verification refused ({found.code}): {found.reason}",)
             self._tell_refusal(spec, said, None)
             return said
-        self.witness.observe(found.checkpoint)
         if found.format != spec.format:
             name = f"{spec.model}@{spec.version}"
             said = (f"{name} is {found.format}, asked for is {spec.format}",)
@@ -65,7 +65,15 @@ class Judge:
         except errors.IntegrityError as error:
             return Refused(error.code, error.detail, Check.TRUST_ROOT)
         received = self.registry.envelope(wanted)
-        return envelope.verify(received, trust, wanted, now=now.timestamp())
+        found = envelope.verify(received, trust, wanted, now=now.timestamp())
+        if isinstance(found, Refused):
+            return found
+        self.witness.observe(found.checkpoint)
+        try:
+            self.reading.require_whole(found)
+        except errors.Withheld as error:
+            return Refused(error.code, error.detail, Check.EVIDENCE)
+        return found
 
     def tell_held(self, waits: Iterable[actions.Wait], state: desired.DesiredState) -> None:
         """Write down which rollouts the policies of planning hold back, each reason once."""

@@ -70,6 +70,7 @@ class Loop:
             self.apply(wanted, found)
         self.statuses.report(found.desired, found.observed, self.memory.rollouts(), found.now)
         self.journal.flush()
+        self.effects.attester.flush()
         return _pause(wanted, self.clock())
 
     def gather(self) -> Gathered | None:

@@ -11,6 +11,7 @@ import uvicorn
 
 from reconciler import (
     anchor,
+    attesting,
     client,
     config,
     effects,
@@ -24,6 +25,7 @@ from reconciler import (
     metrics,
     permits,
     proposal,
+    reading,
     repo,
     signatures,
     signing,
@@ -79,16 +81,13 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
         seen = witness.Witness(registry, folder, followed.root)
         stack.enter_context(closing(witness.Rounds(seen, settings.state / witness.KEY_FILE)))
         written = journal.Journal(registry, folder, seen)
-        git = source.Source(
-            repository,
-            gate.Gate(_examiner(settings, repository), folder, written, clock=time.time),
-            poll_s=settings.poll_s,
-            clock=time.time,
-            allow_empty=settings.allow_empty,
+        gated = gate.Gate(_examiner(settings, repository), folder, written, clock=time.time)
+        judge = judging.Judge(
+            registry, written, seen, reading.Reading(registry), followed.root, remembered.rollouts
         )
-        judge = judging.Judge(registry, written, seen, followed.root, remembered.rollouts)
+        key = signing.load_or_create(folder)
         reconciler = loop.Loop(
-            source=stack.enter_context(closing(git)),
+            source=stack.enter_context(closing(_source(settings, repository, gated))),
             lanes=stack.enter_context(closing(lanes.Lanes(_connector(settings)))),
             memory=remembered,
             journal=written,
@@ -96,7 +95,8 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
                 judge=judge,
                 journal=written,
                 proposals=proposal.Proposals(repository),
-                permits=_permits(settings, folder, followed.root),
+                permits=_permits(settings, folder, key, followed.root),
+                attester=attesting.Attester(registry, folder, key, trust=followed.root),
                 launch=_Launches(settings, registry, folder, followed.text).launch,
                 rollouts=remembered.rollouts,
             ),
@@ -116,6 +116,18 @@ def _repository(settings: config.Config, folder: Path) -> repo.Repository:
     )
 
 
+def _source(
+    settings: config.Config, repository: repo.Repository, gated: gate.Gate
+) -> source.Source:
+    return source.Source(
+        repository,
+        gated,
+        poll_s=settings.poll_s,
+        clock=time.time,
+        allow_empty=settings.allow_empty,
+    )
+
+
 def _examiner(settings: config.Config, repository: repo.Repository) -> gate.Examiner:
     git = settings.git
     people: tuple[gittrust.Person, ...] = ()
@@ -128,10 +140,13 @@ def _examiner(settings: config.Config, repository: repo.Repository) -> gate.Exam
 
 
 def _permits(
-    settings: config.Config, folder: state.StateFolder, trust: Callable[[], TrustRoot]
+    settings: config.Config,
+    folder: state.StateFolder,
+    key: signing.Key,
+    trust: Callable[[], TrustRoot],
 ) -> permits.Permits:
     return permits.Permits(
-        signing.load_or_create(folder),
+        key,
         folder,
         trust=trust,
         valid_s=settings.permit_days * _DAY_S,

@@ -1,11 +1,12 @@
 """What the reconciler must remember across a crash, as files that are whole or absent.
 
 `rollouts.json` is the memory of the planner, `checkpoint` the last log checkpoint this witness
-saw, `trust.json` the last signed trust root, `outbox/` the log events that the registry has not
-acknowledged yet, `tokens/` the secrets of hosts, `permits/` what instances were handed last,
-`reconciler.pem` the key that signs those, `git.json` which commit is in force, `accept/` what an
-operator wants to be, `people.json` who stands behind which pseudonym. A lock on the folder keeps
-a second reconciler out.
+saw, `trust.json` the last signed trust root. `outbox/` has the log events that the registry has
+not acknowledged yet, `statements/` the signed test results that it does not have yet. `tokens/`
+are the secrets of hosts, `permits/` what instances were handed last, `reconciler.pem` the key
+that signs those, `git.json` which commit is in force, `accept/` what an operator wants to be,
+`people.json` who stands behind which pseudonym. A lock on the folder keeps a second reconciler
+out.
 """
 
 import fcntl
@@ -24,6 +25,7 @@ KEY_FILE = "reconciler.pem"
 GIT_FILE = "git.json"
 WISHES = "accept"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_FOLDERS = ("outbox", "statements", "tokens", "permits", WISHES)
 
 
 def peek(path: Path) -> rollout.Rollouts:
@@ -57,7 +59,7 @@ class StateFolder:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._naming = threading.Lock()
-        for folder in (path, path / "outbox", path / "tokens", path / "permits", path / WISHES):
+        for folder in (path, *(path / name for name in _FOLDERS)):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = (path / "lock").open("ab")
         try:
@@ -173,6 +175,21 @@ class StateFolder:
     def unpost(self, name: str) -> None:
         """Drop an acknowledged event; a crash before this only sends it again."""
         (self._path / "outbox" / name).unlink(missing_ok=True)
+
+    def keep_statement(self, name: str, statement: dict[str, Json]) -> None:
+        """Keep a signed statement until the registry has it."""
+        self._write(f"statements/{name}.json", canonical.encode(statement))
+
+    def statements(self) -> list[tuple[str, dict[str, Json]]]:
+        """Those that the registry does not have yet, each with its name."""
+        return [
+            (path.stem, canonical.decode_object(path.read_bytes(), what=str(path)))
+            for path in sorted((self._path / "statements").glob("*.json"))
+        ]
+
+    def drop_statement(self, name: str) -> None:
+        """The registry has it, or will never take it."""
+        (self._path / "statements" / f"{name}.json").unlink(missing_ok=True)
 
     def _posted(self) -> list[Path]:
         return sorted((self._path / "outbox").glob("*.json"))

@@ -231,6 +231,12 @@ class CommitRefused(IntegrityError):
     code = "commit_refused"
 
 
+class Withheld(IntegrityError):
+    """The log names evidence about a version that the registry does not show."""
+
+    code = "evidence_withheld"
+
+
 class Unavailable(PlimsollError):
     """A part this one needs did not answer; trying again later may help."""
 

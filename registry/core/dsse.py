@@ -171,6 +171,13 @@ def _hinted(hint: str, trusted: Iterable[Signer]) -> Signer:
     )
 
 
+def unverified_hint(bundle: dict[str, Json]) -> str:
+    """The key that the bundle claims to be signed with; empty for a certificate."""
+    material = fields.mapping(bundle, "verificationMaterial", what="signature bundle")
+    key = material.get("publicKey")
+    return fields.text(key, "hint", what="signature bundle") if isinstance(key, dict) else ""
+
+
 def unverified_payload(bundle: dict[str, Json]) -> bytes:
     """What the bundle claims was signed: good for choosing whose signature to ask for, no more."""
     return _envelope(bundle, what="signature bundle")[0]

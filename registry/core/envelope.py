@@ -50,8 +50,9 @@ class Verified:
     """All checks held; `files` is what may be loaded, `checkpoint` the log it was proven in.
 
     `signers` are all who signed these files, the publisher first; `ignored` says of evidence
-    that came with it, and does not count, why. `licence` is empty where the config, which says
-    it, did not come. `scan` is what the registry signed that it found.
+    that came with it, and does not count, why; `shown` is where the log has what came. `licence`
+    is empty where the config, which says it, did not come. `scan` is what the registry signed
+    that it found.
     """
 
     wanted: Wanted
@@ -65,6 +66,7 @@ class Verified:
     ignored: tuple[str, ...] = ()
     licence: str = ""
     scan: dict[str, Json] = field(default_factory=dict)
+    shown: frozenset[int] = frozenset()
 
     @property
     def size(self) -> int:
@@ -166,7 +168,7 @@ def _verified(parts: Parts, trust: TrustRoot, wanted: Wanted, *, now: float | No
         licence = _licence(parts.config, contents)
     return Verified(
         wanted, said.format, contents.files, publisher.signer, parts.index, checkpoint,
-        weighed.signers, weighed.evidence, weighed.ignored, licence, said.scan,
+        weighed.signers, weighed.evidence, weighed.ignored, licence, said.scan, weighed.shown,
     )  # fmt: skip
 
 

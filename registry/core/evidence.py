@@ -161,9 +161,9 @@ def kind(bundle: dict[str, Json]) -> Kind:
     return found
 
 
-def identity(signed: dsse.Signed) -> str:
+def identity(payload: bytes, key: str) -> str:
     """The id of a statement: the digest of what was signed, and of which key signed it."""
-    return digest.of(dsse.pae(signed.payload) + signed.key.encode())
+    return digest.of(dsse.pae(payload) + key.encode())
 
 
 def summary(said: Statement) -> str:
@@ -185,7 +185,7 @@ def read(bundle: dict[str, Json], about: Subject, by: Trusted) -> Statement:
     """The statement, if one of those trusted signed it about this version; raises otherwise."""
     is_a = kind(bundle)
     signed = dsse.verify(bundle, by.signers, by.certified)
-    found = Statement(identity(signed), is_a, signed.signer, signed.key)
+    found = Statement(identity(signed.payload, signed.key), is_a, signed.signer, signed.key)
     if is_a is Kind.SIGNATURE:
         oms.require_files(signed.payload, about.files)
         return found

@@ -40,12 +40,14 @@ class Delivered:
 class Weighed:
     """What counts, in the order of the log; `signers` the publisher's name and then others'.
 
-    `ignored` says of all else why it does not count.
+    `ignored` says of all else why it does not count. `shown` are the entries of the log whose
+    statements came: also those of signers whom this trust root does not know.
     """
 
     evidence: tuple[Verified, ...]
     signers: tuple[str, ...]
     ignored: tuple[str, ...]
+    shown: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,15 @@ def weigh(
     """
     ignored: list[str] = []
     found: dict[str, _Entry] = {}
+    shown: set[int] = set()
     for number, item in enumerate(came):
         try:
             entry = _entered(parse(item), about, trust, checkpoint)
         except (IntegrityError, InvalidInput) as error:
             ignored.append(f"item {number}: {error.detail}")
+            shown |= _strangers(item, trust, checkpoint)
             continue
+        shown.add(entry.index)
         known = found.get(entry.said.id)
         # Entering a statement again makes it neither newer nor valid again.
         if known is None or entry.index < known.index:
@@ -95,6 +100,7 @@ def weigh(
         tuple(sorted(counted, key=lambda one: one.log_index)),
         (publisher.signer, *others),
         tuple(ignored),
+        frozenset(shown),
     )
 
 
@@ -162,6 +168,32 @@ def _entered(
     if recorded != (ENTRIES[said.kind], about.model, about.version, about.digest, said.id):
         raise IntegrityError(f"the log entry shown is not that of {said.kind} {short(said.id)}")
     return _Entry(said, item.bundle, item.index, entered)
+
+
+def _strangers(
+    item: dict[str, Json], trust: TrustRoot, checkpoint: note.Checkpoint
+) -> frozenset[int]:
+    """The item's place in the log, if it is what the log has there and nobody's we know.
+
+    A known signer's statement that does not verify was spoilt on its way: it was not shown.
+    """
+    try:
+        found = parse(item)
+        key = dsse.unverified_hint(found.bundle)
+        named = evidence.identity(dsse.unverified_payload(found.bundle), key)
+        entry = entries.decode(found.leaf)
+        merkle.check_inclusion(
+            found.leaf,
+            found.index,
+            checkpoint.size,
+            proof=found.proof,
+            expected_root=checkpoint.root,
+        )
+    except (IntegrityError, InvalidInput):
+        return frozenset()
+    known = {signer.hint for signer in evidence.signers(trust, Kind.REVOCATION)}
+    is_strangers = key not in known and entry.detail.get("evidence") == named
+    return frozenset([found.index]) if is_strangers else frozenset()
 
 
 def _standing(found: dict[str, _Entry], trust: TrustRoot, ignored: list[str]) -> list[_Entry]:

@@ -53,5 +53,5 @@ def _signature_flaws(row: Evidence, kind: Kind, trust: TrustRoot) -> Iterator[st
     except (errors.InvalidInput, errors.IntegrityError) as error:
         yield f"its signature: {error.detail}"
         return
-    if statements.identity(signed) != row.statement:
+    if statements.identity(signed.payload, signed.key) != row.statement:
         yield "it is filed under the id of another statement"

@@ -355,9 +355,9 @@ def test_no_flipped_bit_makes_anything_count_that_was_not_signed(data: st.DataOb
     changed[place] ^= 1 << data.draw(st.integers(0, 7))
     found = envelope.verify(bytes(changed), TRUST, WANTED)
     if isinstance(found, Verified):
-        assert replace(found, evidence=(), signers=(), ignored=()) == replace(
-            HONEST, evidence=(), signers=(), ignored=()
-        )
+        nothing: dict[str, Any] = {"evidence": (), "signers": (), "ignored": (), "shown": ()}
+        assert replace(found, **nothing) == replace(HONEST, **nothing)
+        assert found.shown <= HONEST.shown
         honest = {one.id: one for one in HONEST.evidence}
         assert all(honest[one.id] == one for one in found.evidence)
         assert set(found.signers) <= set(HONEST.signers)
@@ -385,6 +385,26 @@ def test_a_flipped_bit_of_a_bundle_or_its_proof_is_the_end_of_that_item(
     found = evidenced.Sent(EVERYTHING.parts, came).counted()
     assert len(found.evidence) == len(HONEST.evidence) - 1
     assert len(found.ignored) == 1
+
+
+def test_what_a_known_signer_signed_and_was_spoilt_was_not_shown() -> None:
+    spoilt = sent(approval("carol"))
+    signatures = json.loads(canonical.encode(spoilt.came[0]))
+    signatures["bundle"]["dsseEnvelope"]["signatures"][0]["sig"] = "AAAA"
+    spoilt.came[0] = signatures
+    assert spoilt.counted().shown == frozenset()
+
+
+def test_what_a_stranger_signed_was_shown_and_does_not_count() -> None:
+    found = sent(approval("mallory")).counted()
+    assert (found.evidence, found.shown) == ((), frozenset({2}))
+
+
+def test_a_strangers_name_on_other_words_than_the_log_has_was_not_shown() -> None:
+    honest, other = sent(revocation("dave")), sent(approval("mallory"))
+    honest.came[0]["bundle"] = other.came[0]["bundle"]
+    found = honest.counted()
+    assert found.shown == frozenset()
 
 
 def test_kinds_are_named_as_policies_name_them() -> None:
