@@ -30,6 +30,7 @@ from bench import (
     models,
     planning,
     postgres,
+    pulled,
     registries,
     rollouts,
     runtime,
@@ -127,6 +128,7 @@ def _catalogue(
 
 def _trust(folder: Path) -> Rows:
     yield from trust.rows()
+    yield from pulled.rows(folder)
     yield from deciding.rows()
     yield from auditing.rows(folder, models.onnx(folder, seed=1))
     yield from encryption.rows(folder)

@@ -54,12 +54,18 @@ def _calls(work: Callable[[], object]) -> float:
 
 
 def _envelope(count: int) -> tuple[bytes, TrustRoot, envelope.Wanted]:
+    return published(
+        [
+            oms.File(f"weights/{number:05d}.bin", digest.of(b"%d" % number), 4096)
+            for number in range(count)
+        ]
+    )
+
+
+def published(files: list[oms.File]) -> tuple[bytes, TrustRoot, envelope.Wanted]:
+    """The envelope of a version of these files, by whom it is believed, and what to ask of it."""
     publisher, registry = keys.generate_signing_key(), keys.generate_signing_key()
     log = keys.generate_log_key()
-    files = [
-        oms.File(f"weights/{number:05d}.bin", digest.of(b"%d" % number), 4096)
-        for number in range(count)
-    ]
     built = manifest.build(model=_MODEL, version=_VERSION, format="onnx", files=files)
     said = statement.Version(_MODEL, _VERSION, built.digest, "onnx", "bench")
     leaf = entries.encode(

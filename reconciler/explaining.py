@@ -12,7 +12,7 @@ from reconciler import client, config, judging, state
 from reconciler.core import desired, holding
 from reconciler.core.rollout import NO_ROLLOUT
 from registry import errors
-from registry.core import envelope, policy, trustroot
+from registry.core import envelope, policy, trustchain
 from registry.core.envelope import Refused, Wanted
 from registry.core.policy import Decision, Request
 
@@ -48,7 +48,7 @@ def explain(
     known = state.peek(settings.state).get(key, NO_ROLLOUT)
     pin = deployment.manifest.spec.model
     wanted = Wanted(pin.name, pin.version, pin.digest)
-    trust = trustroot.parse(settings.trust_file.read_bytes())
+    trust = trustchain.read(settings.trust_file.read_bytes())
     with closing(
         client.Registry(settings.registry, settings.token_file, settings.registry_ca)
     ) as registry:
