@@ -11,7 +11,8 @@ import typer
 
 from registry import errors
 from registry.cli import options, output, trust_files
-from registry.core import trustchain, trustedit
+from registry.core import fields, trustchain, trustedit
+from registry.core.note import WitnessKey
 from registry.core.trustedit import Role
 from registry.core.trustroot import Root, TrustRoot
 
@@ -110,6 +111,20 @@ def add_authority(
     """Let an authority vouch by certificate for publishers, and for no others than these."""
     made = trust_files.authority(name, certificate, identity)
     _write(draft, trustedit.add_authority(trust_files.draft(draft).trust, made))
+
+
+@trust_app.command()
+def witness(
+    draft: Draft,
+    name: Annotated[str, typer.Argument(help="The witness's name.")],
+    key: Annotated[str, typer.Argument(help="Its public key: 32 bytes of Ed25519 in base64.")],
+    needed: Annotated[
+        int, typer.Option(min=0, help="How many of all witnesses must have seen a checkpoint.")
+    ],
+) -> None:
+    """List a witness of the log, and say how many of them hosts demand."""
+    made = WitnessKey(name, fields.unbase64(key, what="the witness's key"))
+    _write(draft, trustedit.add_witness(trust_files.draft(draft).trust, made, needed))
 
 
 @trust_app.command()

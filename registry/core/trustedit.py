@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from registry.core.certificates import Authority
 from registry.core.dsse import Signer
+from registry.core.note import WitnessKey
 from registry.core.trustroot import Root, TrustRoot
 from registry.errors import InvalidInput, NotFound
 
@@ -54,6 +55,12 @@ def add_authority(trust: TrustRoot, authority: Authority) -> TrustRoot:
     """With one authority more; one of the same name takes the place of the old one."""
     others = tuple(one for one in trust.authorities if one.name != authority.name)
     return replace(trust, authorities=(*others, authority))
+
+
+def add_witness(trust: TrustRoot, witness: WitnessKey, threshold: int) -> TrustRoot:
+    """With one witness more, in place of one of the same name; `threshold` of all must cosign."""
+    others = tuple(one for one in trust.witnesses if one.name != witness.name)
+    return replace(trust, witnesses=(*others, witness), witness_threshold=threshold)
 
 
 def end(trust: TrustRoot, role: Role, name: str, index: int) -> TrustRoot:

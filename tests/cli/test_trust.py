@@ -1,5 +1,6 @@
 """`plimsoll trust`: from a plain file to a signed one, and from version to version."""
 
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -129,6 +130,18 @@ def test_an_authority_may_vouch_for_those_who_are_named(here: Path) -> None:
     assert "ci (lab, uri spiffe://x/ci)" in shown
     broken = trust(here, "authority", draft, "lab", here / "lab.pem", "--identity", "ada")
     assert "'ada' is not an identity" in broken.err
+
+
+def test_a_witness_is_listed_with_how_many_are_needed(here: Path) -> None:
+    draft, public = begun(here), base64.b64encode(bytes(range(32))).decode()
+    assert trust(here, "witness", draft, "site/harbour", public, "--needed", 1).code == 0
+    assert trust(here, "witness", draft, "site/harbour", public, "--needed", 1).code == 0
+    shown = trust(here, "show", draft).out
+    assert shown.count("witness (1 needed)") == 1
+    too_many = trust(here, "witness", draft, "site/harbour", public, "--needed", 2)
+    assert "asks for 2 witnesses and names 1" in too_many.err
+    short = trust(here, "witness", draft, "site/harbour", "AAAA", "--needed", 1)
+    assert "not 32 bytes of Ed25519" in short.err
 
 
 def test_an_older_root_after_a_newer_one_is_told(here: Path) -> None:
