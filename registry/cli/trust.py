@@ -127,6 +127,20 @@ def witness(
     _write(draft, trustedit.add_witness(trust_files.draft(draft).trust, made, needed))
 
 
+@trust_app.command("registry")
+def replace_registry(
+    draft: Draft,
+    key: Annotated[Path, typer.Argument(help="The public half of the registry's new key.")],
+    entry: Annotated[
+        int, typer.Option(min=0, help="The first entry of the log that the new key vouches for.")
+    ],
+) -> None:
+    """Replace the registry's own key. What the old one vouched for goes on to verify."""
+    trust = trust_files.draft(draft).trust
+    signer = trust_files.public_key(trust.registry.name, key)
+    _write(draft, trustedit.replace_registry(trust, signer, entry))
+
+
 @trust_app.command()
 def end(
     draft: Draft,

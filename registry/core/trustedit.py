@@ -63,6 +63,12 @@ def add_witness(trust: TrustRoot, witness: WitnessKey, threshold: int) -> TrustR
     return replace(trust, witnesses=(*others, witness), witness_threshold=threshold)
 
 
+def replace_registry(trust: TrustRoot, key: Signer, index: int) -> TrustRoot:
+    """The registry signs by `key` from entry `index` of the log on, and by its old one before."""
+    old = replace(trust.registry, until=index)
+    return replace(trust, registry=replace(key, since=index), former=(*trust.former, old))
+
+
 def end(trust: TrustRoot, role: Role, name: str, index: int) -> TrustRoot:
     """`name` may sign nothing from entry `index` of the log on; raises NotFound."""
 

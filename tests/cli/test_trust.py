@@ -144,6 +144,15 @@ def test_a_witness_is_listed_with_how_many_are_needed(here: Path) -> None:
     assert "not 32 bytes of Ed25519" in short.err
 
 
+def test_the_registrys_own_key_is_replaced_from_an_entry_of_the_log_on(here: Path) -> None:
+    draft = begun(here)
+    assert trust(here, "registry", draft, here / "bob.pub", "--entry", 9).code == 0
+    found = trustchain.link(json.loads(draft.read_text())).trust
+    old, new = (keys.load_signing_key(here / name).hint for name in ("registry.pem", "bob.pem"))
+    assert [key.hint for key in found.registry_at(8)] == [old]
+    assert [key.hint for key in found.registry_at(9)] == [new]
+
+
 def test_an_older_root_after_a_newer_one_is_told(here: Path) -> None:
     rotated(here, begun(here))
     (here / "old.json").write_bytes((here / "trust.json").read_bytes())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from registry import errors
-from registry.core import canonical, dsse, trustchain
+from registry.core import canonical, dsse, trustchain, trustedit
 from registry.core.certificates import Identity, authority
 from registry.core.trustchain import Link
 from registry.core.trustroot import Root, TrustRoot
@@ -186,4 +186,26 @@ def test_a_publisher_by_certificate_publishes_under_the_name_of_the_list(
     draft = Draft("digits", None, "onnx", listed(FILES), bundle)
     made = publish.publish(registry, draft, ALICE)
     assert made.version.variants[0].publisher == "alice"
+    assert verification.verify(registry, registry.trust_root()).flaws == []
+
+
+def test_the_registrys_key_is_replaced_and_what_the_old_one_vouched_for_verifies(
+    first: TrustRoot,
+    open_it: Callable[[], Registry],
+    file: Path,
+    alice: Publisher,
+    settings: Settings,
+) -> None:
+    registry = open_it()
+    assert published(registry, alice) == 1
+    registry.close()
+    new, path = keys.generate_signing_key(), settings.data_dir / "keys" / "registry.pem"
+    path.unlink()
+    keys.write(new, path)
+    second = trustedit.replace_registry(
+        replace(first, version=2), dsse.signer("registry", new.public_pem), 1
+    )
+    file.write_bytes(trustchain.encode([signed(first), signed(second)]))
+    registry = open_it()
+    assert published(registry, alice, OTHER) == 2
     assert verification.verify(registry, registry.trust_root()).flaws == []
