@@ -9,7 +9,8 @@ import binascii
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -45,17 +46,22 @@ class FileKey:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Identity:
-    """The private half of an X25519 key pair, as 32 bytes."""
+    """The private half of an X25519 key pair, as 32 bytes; `recipient` is the other, `age1…`."""
 
     secret: bytes
+    recipient: str = field(init=False, compare=False)
+    public: bytes = field(init=False, compare=False)
+    key: X25519PrivateKey = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        key = X25519PrivateKey.from_private_bytes(self.secret)
+        public = key.public_key().public_bytes_raw()
+        object.__setattr__(self, "key", key)
+        object.__setattr__(self, "public", public)
+        object.__setattr__(self, "recipient", bech32.encode("age", public))
 
     def __repr__(self) -> str:
         return f"Identity({self.recipient})"
-
-    @property
-    def recipient(self) -> str:
-        """The public half, `age1…`."""
-        return bech32.encode("age", _public(self.secret))
 
     @property
     def text(self) -> str:
@@ -100,6 +106,7 @@ def identity(text: str) -> Identity:
     return Identity(secret)
 
 
+@lru_cache(1024)
 def recipient(text: str) -> bytes:
     """The 32 raw bytes of `age1…`; raises InvalidInput."""
     prefix, raw = bech32.decode(text, what=f"recipient {text[:80]!r}")
@@ -110,8 +117,8 @@ def recipient(text: str) -> bytes:
 
 def wrap(key: FileKey, to: str, *, ephemeral: bytes) -> Stanza:
     """An X25519 stanza for the recipient `to`; `ephemeral` are 32 random bytes, used once."""
-    theirs, ours = recipient(to), _public(ephemeral)
-    secret = _shared(ephemeral, theirs)
+    theirs, once = recipient(to), X25519PrivateKey.from_private_bytes(ephemeral)
+    ours, secret = once.public_key().public_bytes_raw(), _shared(once, theirs)
     if secret is None:
         raise InvalidInput(f"recipient {to[:80]!r} is a point of low order")
     body = ChaCha20Poly1305(_derive(secret, ours + theirs, _LABEL)).encrypt(
@@ -223,27 +230,21 @@ def _require_form(stanza: Stanza) -> None:
 
 
 def _opened(stanza: Stanza, one: Identity) -> bytes | None:
-    theirs, ours = _unbase64(stanza.arguments[0].encode(), size=32), _public(one.secret)
-    secret = _shared(one.secret, theirs)
+    theirs = _unbase64(stanza.arguments[0].encode(), size=32)
+    secret = _shared(one.key, theirs)
     if secret is None:
         raise DecryptionFailed("an X25519 stanza has a share of low order")
     try:
-        aead = ChaCha20Poly1305(_derive(secret, theirs + ours, _LABEL))
+        aead = ChaCha20Poly1305(_derive(secret, theirs + one.public, _LABEL))
         return aead.decrypt(bytes(12), stanza.body, None)
     except InvalidTag:
         return None
 
 
-def _public(secret: bytes) -> bytes:
-    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
-
-
-def _shared(secret: bytes, public: bytes) -> bytes | None:
+def _shared(key: X25519PrivateKey, public: bytes) -> bytes | None:
     """None where it would be all zeros, which `public` alone has then decided."""
     try:
-        return X25519PrivateKey.from_private_bytes(secret).exchange(
-            X25519PublicKey.from_public_bytes(public)
-        )
+        return key.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError:
         return None
 

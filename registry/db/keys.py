@@ -4,13 +4,19 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from registry.db.tables import Blob
 from registry.db.tables_keys import BlobKey, DestroyedKey
 
 _TOGETHER = 500
+_KEYS = BlobKey.metadata.tables[BlobKey.__tablename__]
+_REWRAP = (
+    update(_KEYS)
+    .where(_KEYS.c.id == bindparam("key"), _KEYS.c.wrapped_by == bindparam("old"))
+    .values(header=bindparam("new_header"), wrapped_by=bindparam("new_by"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,28 @@ def forget_unclaimed(session: Session, *, before: datetime) -> None:
     )
 
 
+def stored_twice(session: Session, *, after: str, limit: int) -> Sequence[str]:
+    """Blobs with more than one key, by digest."""
+    statement = (
+        select(BlobKey.digest)
+        .where(BlobKey.digest > after)
+        .group_by(BlobKey.digest)
+        .having(func.count() > 1)
+        .order_by(BlobKey.digest)
+        .limit(limit)
+    )
+    return session.scalars(statement).all()
+
+
+def forget_others(session: Session, digest: str, current: str, *, before: datetime) -> None:
+    """Remove the older keys of a blob but the one that its payload has now."""
+    session.execute(
+        delete(BlobKey)
+        .where(BlobKey.digest == digest, BlobKey.id != current, BlobKey.created_at < before)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def count(session: Session) -> int:
     """How many keys there are."""
     return session.scalars(select(func.count()).select_from(BlobKey)).one()
@@ -116,16 +144,15 @@ def not_by(session: Session, wrapped_by: str, *, after: str, limit: int) -> Sequ
     return [_row(one) for one in session.scalars(statement)]
 
 
-def rewrap(session: Session, old: Row, *, header: bytes, wrapped_by: str) -> bool:
-    """Compare and swap; False where the key went meanwhile, or somebody was first."""
-    done = session.execute(
-        update(BlobKey)
-        .where(BlobKey.id == old.id, BlobKey.wrapped_by == old.wrapped_by)
-        .values(header=header, wrapped_by=wrapped_by)
-        .returning(BlobKey.id)
-        .execution_options(synchronize_session=False)
+def rewrap(session: Session, made: Sequence[tuple[Row, bytes, str]]) -> None:
+    """(old row, new header, new wrapper) each. What went or was changed meanwhile stays so."""
+    session.connection().execute(
+        _REWRAP,
+        [
+            {"key": old.id, "old": old.wrapped_by, "new_header": header, "new_by": wrapped_by}
+            for old, header, wrapped_by in made
+        ],
     )
-    return done.first() is not None
 
 
 def _row(found: BlobKey) -> Row:

@@ -100,8 +100,7 @@ def _rewrap(registry: Registry, provider: KeyProvider, page: Sequence[Row]) -> N
         made = list(pool.map(anew, page))
     with registry.database.writing() as session:
         log_rows.locked_head(session)
-        for row, header, name in made:
-            rows.rewrap(session, row, header=header, wrapped_by=name)
+        rows.rewrap(session, made)
         session.commit()
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from registry.db import blobs, keys, leases, oci
+from registry.db import blobs, leases, oci
 from registry.db import log as log_rows
 from registry.db import retention as rows
 from registry.db.engine import Session
 from registry.db.tables import Blob
 from registry.store import leftovers
+from registry.usecases import key_tidying
 from registry.usecases.opening import Registry
 from registry.usecases.retention import Progress
 
@@ -133,7 +134,7 @@ def sweep(registry: Registry, grace: Grace, progress: Progress = lambda *_: None
         _note_missing(registry, shelf, found)
         _adopt(registry, shelf.unlisted, found)
     registry.uploads.expire(older_than=registry.settings.limits.upload_ttl)
-    _forget_keys(registry, before=now - _LEFTOVER_AFTER)
+    key_tidying.tidy(registry, before=now - _LEFTOVER_AFTER)
     for path, size in _leftovers(registry):
         leftovers.remove(path)
         found.leftovers.add(str(path), size)
@@ -211,14 +212,6 @@ def _adopt(registry: Registry, unlisted: Sequence[str], found: Swept) -> None:
             session.commit()
         for digest, size in stored:
             found.adopted.add(digest, size)
-
-
-def _forget_keys(registry: Registry, *, before: datetime) -> None:
-    """Keys whose bytes never came: their writer died in between."""
-    with registry.database.writing() as session:
-        log_rows.locked_head(session)
-        keys.forget_unclaimed(session, before=before)
-        session.commit()
 
 
 def _note_missing(registry: Registry, shelf: Shelf, found: Swept) -> None:

@@ -5,13 +5,16 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from registry import configuration, errors
+from registry.db import keys
+from registry.db.keys import Row
 from registry.db.tables_keys import BlobKey
 from registry.settings import Encryption, Settings
 from registry.trust.key_file import KeyFile
@@ -47,6 +50,11 @@ def on_disk(folder: Path) -> bytes:
 def keys_of(registry: Registry) -> dict[str, BlobKey]:
     with registry.database.reading() as session:
         return {row.digest: row for row in session.scalars(select(BlobKey))}
+
+
+def all_keys(registry: Registry) -> set[str]:
+    with registry.database.reading() as session:
+        return set(session.scalars(select(BlobKey.id)))
 
 
 def payload(registry: Registry, digest: str) -> Path:
@@ -191,6 +199,29 @@ def test_what_a_sweep_removes_leaves_no_key(registry: Registry) -> None:
     sweep.sweep(registry, AT_ONCE)
     assert keys_of(registry) == {}
     assert not payload(registry, DIGEST).exists()
+
+
+def test_a_sweep_keeps_the_key_that_opens_a_blob_and_forgets_those_that_open_nothing(
+    registry: Registry, alice: Publisher
+) -> None:
+    publish_one(registry, alice, 1)
+    model = files_of(1)["model.onnx"]
+    for _ in range(2):
+        transfers.put(registry, model)
+    before = all_keys(registry)
+    assert len(before) == 4
+    sweep.sweep(registry, AT_ONCE)
+    assert all_keys(registry) == before, "a writer may be at it"
+    long_ago = datetime.now(UTC) - timedelta(days=2)
+    with registry.database.writing() as session:
+        session.execute(update(BlobKey).values(created_at=long_ago))
+        lost = Row("0" * 32, digest_of(b"never came"), b"header", "file:age1")
+        keys.add(session, [lost], now=long_ago)
+        session.commit()
+    sweep.sweep(registry, AT_ONCE)
+    assert len(all_keys(registry)) == 2
+    for data in files_of(1).values():
+        assert content(registry, digest_of(data)) == data
 
 
 def test_two_replicas_read_what_either_stored(
