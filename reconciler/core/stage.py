@@ -9,6 +9,9 @@ from reconciler.core.observed import Health, InstanceSpec, Phase
 from reconciler.core.rollout import Candidate, Verdict
 from reconciler.core.seat import Seat, is_healthy, same
 
+# A rollout that had to wait for longer, for a window or another host, is verified anew.
+_PREFLIGHT_LASTS_S = 600.0
+
 
 class Stage(StrEnum):
     """In the order of a rollout; `BAKED` has served for the whole scale-down delay."""
@@ -67,7 +70,7 @@ class View:
             return self._routed_stage()
         is_known = candidate is not None and candidate.revision == self.deployment.revision
         if instance is None or instance.phase is Phase.CREATED or not is_known:
-            return Stage.VERIFIED
+            return Stage.VERIFIED if is_known or self._is_fresh else Stage.UNVERIFIED
         if not is_healthy(instance):
             return Stage.STARTED
         return Stage.ACCEPTED if self.is_accepted else Stage.READY
@@ -117,6 +120,12 @@ class View:
                 return Stage.REFUSED
             case Verdict.BLOCKED:
                 return Stage.BLOCKED
+
+    @property
+    def _is_fresh(self) -> bool:
+        """Whether the preflight may still be acted on: what it saw may be withdrawn meanwhile."""
+        known = self.seat.facts.preflight
+        return known is not None and self.seat.now - known.at <= _PREFLIGHT_LASTS_S
 
     def _routed_stage(self) -> Stage:
         is_well = is_healthy(self.seat.instance_of(self.wanted))

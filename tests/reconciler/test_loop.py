@@ -36,7 +36,9 @@ def test_a_commit_becomes_a_serving_version_and_the_log_says_how(here: Town) -> 
     serving = here.serving()
     assert serving is not None
     assert (serving.version, serving.digest) == (1, here.digests[1])
-    assert kinds(here) == [Kind.STARTING, Kind.STARTED, Kind.DEPLOYING, Kind.DEPLOYED]
+    assert kinds(here) == [
+        Kind.DECIDED, Kind.STARTING, Kind.STARTED, Kind.DEPLOYING, Kind.DEPLOYED,
+    ]  # fmt: skip
     assert {entry.commit for entry in here.log() if entry.deployment} == {commit}
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from reconciler.core import actions, status
 from reconciler.core.actions import Why
 from reconciler.core.observed import Health, Phase, Unreachable
+from registry.core.documents import Problem
 from tests.reconciler.core.asking import BOTH, KEY, ask
 from tests.reconciler.core.paper import Paper, PaperHost
 from tests.reconciler.core.wishes import deployment_file, wish
@@ -266,7 +267,9 @@ def test_changed_policies_are_asked_again_before_a_candidate_gets_traffic(served
     ask(served, 2)
     until(served, "start")
     served.did()
-    changed = replace(served.wish.policies, broken=("policies/deploy/x.yaml",))
+    changed = replace(
+        served.wish.policies, broken=(Problem("policies/deploy/x.yaml", 1, 1, "odd"),)
+    )
     served.wish = replace(served.wish, policies=changed)
     until(served, "route")
     assert served.did()[:2] == ["h1 preflight", "h2 preflight"]

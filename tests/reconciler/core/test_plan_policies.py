@@ -132,3 +132,21 @@ def test_a_digest_that_was_quarantined_once_does_not_come_back_by_another_door()
     paper.run()
     assert not [action for action in paper.done if action.verb == "start"]
     assert paper.serves() == {"h1": 1, "h2": 1}
+
+
+def test_what_had_to_wait_is_verified_anew_before_it_starts(served: Paper) -> None:
+    """An approval may be withdrawn, a version be quarantined, while the window is closed."""
+    served.wish, served.now = asking(2), DAY
+    served.run()
+    served.done.clear()
+    served.now = NIGHT + 86400
+    served.run()
+    verbs = [action.verb for action in served.done]
+    assert verbs.index("preflight") < verbs.index("start")
+
+
+def test_while_it_waits_it_is_verified_again_and_again_but_not_all_the_time(served: Paper) -> None:
+    served.wish, served.now = asking(2), DAY
+    for _ in range(120):
+        served.tick(10.0)
+    assert [action.verb for action in served.done] == ["preflight"] * 4
