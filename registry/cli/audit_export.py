@@ -22,6 +22,10 @@ _BUFFER = 1024 * 1024
 @audit.audit_app.command()
 def export(
     out: Annotated[Path, typer.Option(help="Where the bundle goes; it appears when it is whole.")],
+    since: Annotated[
+        Path | None,
+        typer.Option(help="An earlier bundle: its tiles are not fetched, its checkpoint is kept."),
+    ] = None,
     trust: options.Trust = None,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
@@ -32,7 +36,7 @@ def export(
     The same log gives the same bytes. What does not hold is exported all the same, as evidence;
     the exit code then is 5.
     """
-    asked = audit_source.Asked(None, trust, server, token_file)
+    asked = audit_source.Asked(None, trust, server, token_file, since)
     with audit_source.opened(asked) as source, _appearing(out) as writer:
         source.members = writer.written(source.members)
         for _ in source.walk():

@@ -43,7 +43,7 @@ def query(  # noqa: PLR0913, PLR0917  the options of a command
     version: Annotated[int, typer.Option(help="Only this version, with --model.")] = 0,
     digest: Annotated[str, typer.Option(help="Its first 7 digits or more.")] = "",
     actor: Annotated[
-        str, typer.Option("--actor", "--person", help="role:name, or the name alone.")
+        str, typer.Option("--actor", "--person", help="role:name, the name alone, or a signer.")
     ] = "",
     commit: Annotated[str, typer.Option(help="Its first 7 digits or more.")] = "",
     kind: Annotated[str, typer.Option(help="Only entries of this kind, such as approved.")] = "",
@@ -92,7 +92,11 @@ def _answers(source: Source, wanted: Criteria, moment: datetime | None) -> list[
 
 
 def _entries(source: Source, wanted: Criteria) -> list[Recorded]:
-    found = [one for one in source.walk() if wanted.fit(one.entry)]
+    found = [
+        one
+        for one in source.walk()
+        if wanted.fit(one.entry, signer=one.said.signer if one.said else "")
+    ]
     source.require_sound()
     return found
 

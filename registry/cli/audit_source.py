@@ -29,12 +29,13 @@ _WARNING = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Where to read, and whom to trust."""
+    """Where to read, and whom to trust; `earlier` is a bundle that spares fetching what it has."""
 
     bundle: Path | None
     trust: Path | None
     server: str
     token_file: Path | None
+    earlier: Path | None = None
 
 
 @dataclass(slots=True)
@@ -75,7 +76,9 @@ def opened(asked: Asked) -> Iterator[Source]:
             output.message(_WARNING.format(origin="the registry"))
             trust = trustchain.read(client.trust())
         if client.has_token:
-            members = audit_members.of_registry(client, trust, audit_members.proving)
+            members = audit_members.of_registry(
+                client, trust, audit_members.proving, earlier=asked.earlier
+            )
             yield Source(members, trust, documents.required, Findings())
         else:
             output.message("note: without a token only the log is checked, no documents")

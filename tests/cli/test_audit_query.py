@@ -77,6 +77,8 @@ def test_entries_are_found_by_who_what_where_and_when(bundle: Path) -> None:
     assert [one["index"] for one in answers(bundle, "--host", "edge-2")] == [5]
     assert [one["index"] for one in answers(bundle, "--kind", "approved")] == [2]
     assert [one["index"] for one in answers(bundle, "--person", "p-0123456789abcdef")] == [2]
+    assert [one["index"] for one in answers(bundle, "--person", "bob")] == [2]
+    assert [one["index"] for one in answers(bundle, "--person", "alice")] == [0, 1]
     assert [one["index"] for one in answers(bundle, "--commit", "0" * 39 + "2")] == [6, 7, 8]
     found = answers(bundle, "--from", "2026-11-23T09:10:00Z", "--to", "2026-11-23T09:12:00Z")
     assert [one["index"] for one in found] == [7, 8]

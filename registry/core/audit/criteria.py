@@ -13,8 +13,8 @@ _SHORTEST_PREFIX = 7
 @dataclass(frozen=True, slots=True)
 class Criteria:
     """All that is set must fit. `commit` and `digest` may be cut short, to 7 characters or more;
-    `actor` may be the name without its role; `since` and `until` are the first and the last
-    moment that an entry may claim."""
+    `actor` may be the name without its role, or who signed what the entry records; `since`
+    and `until` are the first and the last moment that an entry may claim."""
 
     host: str = ""
     deployment: str = ""
@@ -27,12 +27,12 @@ class Criteria:
     since: datetime | None = None
     until: datetime | None = None
 
-    def fit(self, entry: Entry) -> bool:
-        """Whether this entry is asked for."""
+    def fit(self, entry: Entry, *, signer: str = "") -> bool:
+        """Whether this entry, which records what `signer` signed, is asked for."""
         return (
             self._fits_place(entry)
             and (self.kind is None or entry.kind is self.kind)
-            and (not self.actor or self.actor in {entry.actor, entry.actor.partition(":")[2]})
+            and (not self.actor or self.actor in _people(entry, signer))
             and self._fits_time(entry.time)
         )
 
@@ -59,6 +59,13 @@ class Criteria:
             and (self.since is None or moment >= self.since)
             and (self.until is None or moment <= self.until)
         )
+
+
+def _people(entry: Entry, signer: str) -> set[str]:
+    """Who did it, with the role and without; who signed it; whose signature was published."""
+    publisher = entry.detail.get("publisher")
+    named = {publisher} if isinstance(publisher, str) else set()
+    return {entry.actor, entry.actor.partition(":")[2], signer} | named
 
 
 def _begins(text: str, wanted: str) -> bool:
