@@ -138,7 +138,9 @@ class Effects:
         engine.route(action.route)
         rolled_back = action.reason.code is actions.Why.ROLLED_BACK
         kind = Kind.ROLLED_BACK if rolled_back else Kind.DEPLOYED
-        self.journal.record(kind, journal.about(action.spec, action.reason.text))
+        # By its instance the log tells which removal ends this: another may have the same digest.
+        detail: dict[str, Json] = {"instance": action.spec.name}
+        self.journal.record(kind, journal.about(action.spec, action.reason.text, detail))
         return outcomes.Done()
 
     def _remove(self, action: actions.Remove, engine: Engine) -> outcomes.Outcome:
