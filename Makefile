@@ -34,6 +34,13 @@ test-setup:
 	@deploy/setup.sh postgresql nginx-light openssh-server openssh-client gnupg iproute2 iptables procps skopeo age softhsm2
 	@deploy/engine.sh
 	@$(PYTHON_RUN) deploy/images.py
+	@$(MAKE) --silent verifiers
+
+# Wants a newer Python than ours, and runs on it: so it lies beside our environment, not in it.
+.PHONY: verifiers
+verifiers:
+	@.venv/bin/uv pip install --quiet --no-deps --python-version 3.12 --target .build/verifiers \
+	  aics-tlog==0.2.1
 
 lint: setup      ## ruff, mypy --strict, import-linter
 	@.venv/bin/ruff check .

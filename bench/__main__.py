@@ -18,6 +18,7 @@ import structlog
 from rich.console import Console
 
 from bench import (
+    appending,
     auditing,
     catalogue,
     control,
@@ -129,6 +130,7 @@ def _catalogue(
 def _trust(folder: Path) -> Rows:
     yield from trust.rows()
     yield from pulled.rows(folder)
+    yield from appending.rows(folder)
     yield from deciding.rows()
     yield from auditing.rows(folder, models.onnx(folder, seed=1))
     yield from encryption.rows(folder)

@@ -38,8 +38,8 @@ def _appended(client: Client, folder: Path) -> Row:
     def append() -> float:
         return repeating.seconds(lambda: _append(client))
 
-    with closing(_plain_database(folder / "plain.db")) as database:
-        found = repeating.compared(append, lambda: _commit(database), repetitions=_BATCHES)
+    with closing(plain_database(folder / "plain.db")) as database:
+        found = repeating.compared(append, lambda: commit(database, _APPENDS), repetitions=_BATCHES)
     return Row(
         _AREA,
         "log entries appended over HTTP, one client",
@@ -56,7 +56,8 @@ def _append(client: Client) -> None:
         client.call("POST", "/v1/events", canonical.encode(event))
 
 
-def _plain_database(path: Path) -> sqlite3.Connection:
+def plain_database(path: Path) -> sqlite3.Connection:
+    """A table of leaves and nothing else, as durable as the registry's database."""
     database = sqlite3.connect(path, isolation_level=None)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
@@ -64,12 +65,14 @@ def _plain_database(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _commit(database: sqlite3.Connection) -> float:
-    def commit() -> None:
-        for _ in range(_APPENDS):
+def commit(database: sqlite3.Connection, count: int) -> float:
+    """Seconds for so many transactions of one row each, every one synced."""
+
+    def insert() -> None:
+        for _ in range(count):
             database.execute("INSERT INTO entries VALUES (randomblob(200))")
 
-    return repeating.seconds(commit)
+    return repeating.seconds(insert)
 
 
 def _proven(client: Client) -> Row:

@@ -30,7 +30,8 @@ class Config:
 
     `host_registry` is the registry's address as hosts see it, unless a `Host` says otherwise.
     `trust_file` is the trust root; without the file the reconciler refuses to start.
-    `allow_empty` lets a commit without any deployment prune everything. `permit_days` is how long
+    `allow_empty` lets a commit without any deployment prune everything. `checkpoint_branch` is
+    where the log's checkpoints go, None for nowhere. `permit_days` is how long
     after its start was permitted a host may begin to serve a version; 0 means for ever.
     """
 
@@ -48,6 +49,7 @@ class Config:
     ingress_image: str
     author: tuple[str, str]
     allow_empty: bool
+    checkpoint_branch: str | None
     permit_days: float
     git: GitTrust
     registry_ca: Path | None = None
@@ -83,6 +85,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
             settings.take("author_email", str, "reconciler@plimsoll.invalid"),
         ),
         allow_empty=settings.take("allow_empty", bool, default=False),
+        checkpoint_branch=settings.optional("checkpoint_branch"),
         permit_days=settings.take("permit_days", float, 7.0),
         git=_git(settings, folder),
         registry_ca=None if authority is None else folder / authority,

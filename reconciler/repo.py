@@ -11,13 +11,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import git
 
 from reconciler.core import gitobject
+from reconciler.core.proposed import Blob, Proposal
 from registry import errors
+
+__all__ = ["Blob", "Proposal", "Repository"]
 
 _TIME_LIMIT_S = 60
 _CACHED_BLOBS = 4096
@@ -26,31 +28,8 @@ _FOLDER = "40000"
 _REGULAR = frozenset({"100644", "100755"})
 _HEAD = "refs/plimsoll/head"
 _IN_FORCE = "refs/plimsoll/in-force"
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """One file at one commit; `regular` is False for a link or a submodule."""
-
-    path: str
-    id: str
-    regular: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A commit to push to `branch`: on top of `parent`, `path` gets `content`.
-
-    `at` (seconds since the epoch) dates it, so that a push repeated after a crash is the very
-    same commit.
-    """
-
-    branch: str
-    parent: str
-    path: str
-    content: bytes
-    message: str
-    at: float
+# How Git and its servers say that a branch has moved meanwhile.
+_LOST_RACE = ("fetch first", "non-fast-forward", "cannot lock ref", "stale info")
 
 
 class Repository:
@@ -189,6 +168,35 @@ class Repository:
             )
         return commit
 
+    def tip(self, branch: str) -> str | None:
+        """The newest commit of another branch; None where there is no such branch."""
+        with self._failures(f"fetch {branch} from {self.url}"):
+            self._prepare()
+            runner, name = self._runner(), f"refs/heads/{branch}"
+            found = runner.ls_remote(self.url, name, kill_after_timeout=_TIME_LIMIT_S)
+            if not found:
+                return None
+            commit = str(found).split()[0]
+            runner.fetch("--quiet", "--no-tags", self.url, name, kill_after_timeout=_TIME_LIMIT_S)
+            return commit
+
+    def extend(self, proposal: Proposal) -> str:
+        """Push `proposal` where its parent still is the tip; raises `Conflict` where it is not."""
+        with self._failures(f"push branch {proposal.branch} to {self.url}"):
+            self._prepare()
+            commit = self._commit(proposal)
+            try:
+                self._runner().push(
+                    self.url,
+                    f"{commit}:refs/heads/{proposal.branch}",
+                    kill_after_timeout=_TIME_LIMIT_S,
+                )
+            except git.GitCommandError as error:
+                if not any(sign in str(error.stderr) for sign in _LOST_RACE):
+                    raise
+                raise errors.Conflict(f"somebody pushed to {proposal.branch} first") from error
+        return commit
+
     def _commit(self, proposal: Proposal) -> str:
         name, address = self._author
         date = f"{int(proposal.at)} +0000"
@@ -206,12 +214,13 @@ class Repository:
             content, message = Path(scratch) / "content", Path(scratch) / "message"
             content.write_bytes(proposal.content)
             message.write_text(proposal.message, encoding="utf-8")
-            runner.read_tree(proposal.parent)
+            runner.read_tree(proposal.parent or "--empty")
             blob = runner.hash_object("-w", "--no-filters", str(content))
             runner.update_index("--add", "--cacheinfo", f"100644,{blob},{proposal.path}")
             tree = runner.write_tree()
+            parents = ("-p", proposal.parent) if proposal.parent else ()
             signed = ("-S",) if self._signing_key is not None else ()
-            return str(runner.commit_tree(tree, "-p", proposal.parent, *signed, "-F", str(message)))
+            return str(runner.commit_tree(tree, *parents, *signed, "-F", str(message)))
 
     def _prepare(self) -> None:
         if not (self._folder / "HEAD").exists():

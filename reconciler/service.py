@@ -12,6 +12,7 @@ import uvicorn
 from reconciler import (
     anchor,
     attesting,
+    checkpoints,
     client,
     config,
     effects,
@@ -78,7 +79,8 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
             closing(client.Registry(settings.registry, settings.token_file, settings.registry_ca))
         )
         remembered, counted = memory.Memory(folder), metrics.Metrics()
-        seen = witness.Witness(registry, folder, followed.root)
+        archive = _archive(settings, repository, followed)
+        seen = witness.Witness(registry, folder, followed.root, archive)
         stack.enter_context(closing(witness.Rounds(seen, settings.state / witness.KEY_FILE)))
         written = journal.Journal(registry, folder, seen)
         gated = gate.Gate(_examiner(settings, repository), folder, written, clock=time.time)
@@ -104,6 +106,19 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
             metrics=counted,
         )
         yield reconciler, counted
+
+
+def _archive(
+    settings: config.Config, repository: repo.Repository, followed: anchor.Anchor
+) -> checkpoints.Checkpoints | None:
+    if settings.checkpoint_branch is None:
+        return None
+    return checkpoints.Checkpoints(
+        repository,
+        branch=settings.checkpoint_branch,
+        key=lambda: followed.root().log,
+        clock=time.time,
+    )
 
 
 def _repository(settings: config.Config, folder: Path) -> repo.Repository:

@@ -4,10 +4,11 @@
 what makes writers take turns, as BEGIN IMMEDIATE does on SQLite.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import bindparam, insert, select, tuple_, update
+from sqlalchemy import TextClause, bindparam, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from registry import errors
@@ -16,7 +17,7 @@ from registry.db.engine import APPENDED
 from registry.db.tables_log import LogEntry, LogHash, LogHead
 
 _ONLY = 1
-_TOGETHER = 400
+_TOGETHER = 100
 _HELD = "log head"
 
 # Every write passes here, so these are built once and speak of tables, not of objects.
@@ -35,9 +36,6 @@ _MOVE_HEAD = (
     .returning(*_HEAD)
 )
 _ADD_ENTRY, _ADD_HASHES = insert(_ENTRIES), insert(_HASHES)
-_READ_HASHES = select(_HASHES.c.level, _HASHES.c.index, _HASHES.c.hash).where(
-    tuple_(_HASHES.c.level, _HASHES.c.index).in_(bindparam("wanted", expanding=True))
-)
 _READ_HASH = select(_HASHES.c.hash).where(
     _HASHES.c.level == bindparam("level"), _HASHES.c.index == bindparam("index")
 )
@@ -111,9 +109,15 @@ def frontier(session: Session, size: int) -> dict[tuple[int, int], bytes]:
     wanted = [
         (level, (size >> level) - 1) for level in range(size.bit_length()) if size >> level & 1
     ]
+    return _hashes(session, wanted)
+
+
+def _hashes(session: Session, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
     if not wanted:
         return {}
-    rows = session.execute(_READ_HASHES, {"wanted": wanted})
+    values = {f"l{n}": level for n, (level, _) in enumerate(wanted)}
+    values |= {f"i{n}": index for n, (_, index) in enumerate(wanted)}
+    rows = session.execute(_read_hashes(len(wanted)), values)
     return {(level, index): value for level, index, value in rows}
 
 
@@ -123,12 +127,20 @@ def some_hashes(
     """The hashes at these (level, index); raises IntegrityError where one is missing."""
     left, found = list(wanted), dict[tuple[int, int], bytes]()
     for start in range(0, len(left), _TOGETHER):
-        batch = left[start : start + _TOGETHER]
-        for level, index, value in session.execute(_READ_HASHES, {"wanted": batch}):
-            found[level, index] = value
+        found |= _hashes(session, left[start : start + _TOGETHER])
     if missing := set(left) - found.keys():
         raise errors.IntegrityError(f"the log has lost its hash {min(missing)}")
     return found
+
+
+@cache
+def _read_hashes(count: int) -> TextClause:
+    """So many hashes by their places.
+
+    SQLite looks each of these up in the index; for a list of pairs it would read the whole table.
+    """
+    places = " OR ".join(f'(level = :l{n} AND "index" = :i{n})' for n in range(count))
+    return text(f'SELECT level, "index", hash FROM log_hashes WHERE {places}')  # noqa: S608
 
 
 def subtrees(session: Session) -> Subtrees:
@@ -143,6 +155,22 @@ def subtrees(session: Session) -> Subtrees:
         return value
 
     return find
+
+
+def proof(session: Session, made: Callable[[Subtrees], list[bytes]]) -> list[bytes]:
+    """What `made` makes of the tree's hashes, which are read in one go.
+
+    It is run twice: to find out which hashes it asks for, and with them.
+    """
+    wanted: set[tuple[int, int]] = set()
+
+    def ask(level: int, index: int) -> bytes:
+        wanted.add((level, index))
+        return b""
+
+    made(ask)
+    found = some_hashes(session, wanted)
+    return made(lambda level, index: found[level, index])
 
 
 def row_of_hashes(session: Session, *, level: int, start: int, stop: int) -> bytes:

@@ -7,6 +7,7 @@ disagree: the one that lost the race is rolled back with everything else.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from registry import errors
 from registry.core import entries, merkle, tlog_proof
@@ -132,7 +133,7 @@ def inclusion(registry: Registry, index: int, size: int | None) -> list[bytes]:
                 f"no entry {index} in a log of {within} (the log has {total})",
                 fix="ask for an index below the size, and a size that the log has reached",
             )
-        return merkle.inclusion_proof(index, within, rows.subtrees(session))
+        return rows.proof(session, partial(merkle.inclusion_proof, index, within))
 
 
 def consistency(registry: Registry, old: int, new: int) -> list[bytes]:
@@ -144,7 +145,7 @@ def consistency(registry: Registry, old: int, new: int) -> list[bytes]:
                 f"no proof from {old} to {new} (the log has {total} entries)",
                 fix="ask with 0 < from <= to <= size",
             )
-        return merkle.consistency_proof(old, new, rows.subtrees(session))
+        return rows.proof(session, partial(merkle.consistency_proof, old, new))
 
 
 def proof_file(registry: Registry, index: int) -> str:
@@ -187,7 +188,7 @@ def prove(session: Session, index: int, within: View | None = None) -> Proof:
     leaf = rows.leaf(session, index)
     if leaf is None:
         raise errors.IntegrityError(f"the log has lost entry {index}")
-    hashes = merkle.inclusion_proof(index, size, rows.subtrees(session))
+    hashes = rows.proof(session, partial(merkle.inclusion_proof, index, size))
     return Proof(index, leaf, hashes, signed)
 
 

@@ -3,14 +3,18 @@
 import base64
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
 from registry import errors
 from registry.api.server import Server
 from registry.core import merkle, note, tlog_proof
-from registry.usecases import log, reports, tiles
+from registry.db import log as rows
+from registry.settings import Settings
+from registry.usecases import log, opening, reports, tiles
 from registry.usecases.access import Caller, Role
 from registry.usecases.opening import Registry
 from registry.usecases.reports import Event
@@ -210,3 +214,17 @@ def test_an_entry_and_its_proof_come_as_one_file_that_verifies_offline(
     assert (proof.index, proof.extra) == (2, base64.b64decode(leaf))
     assert anyone.get("/log/entries/1000.tlog-proof").status_code == 404
     assert anyone.get("/log/entries/x.tlog-proof").status_code == 422
+
+
+def test_hashes_are_looked_up_in_the_index_however_many_are_asked_for(tmp_path: Path) -> None:
+    """Or else an append would read the whole log, and a log of a million would stand still."""
+    registry = opening.open_registry(Settings(data_dir=tmp_path / "data"))
+    fill(registry, 9)
+    for count in (1, 2, 20, 63):
+        statement = text(f"EXPLAIN QUERY PLAN {rows._read_hashes(count)}")
+        values = {f"{name}{n}": n for n in range(count) for name in ("l", "i")}
+        with registry.database.reading() as session:
+            plan = [str(row) for row in session.execute(statement, values)]
+        assert plan
+        assert not [step for step in plan if "SCAN" in step], plan
+    registry.close()

@@ -183,10 +183,11 @@ QUIET = {
 }  # fmt: skip
 
 # test_mlflow_registration, test_mlflow_webhooks: the same use cases in another dialect;
-# test_enrolment, test_oidc: with keys, certificates and persons.
+# test_enrolment, test_persons: with keys, certificates and persons; test_evidence_kept.
 ELSEWHERE = {
     f"POST {MLFLOW}/model-versions/create", f"DELETE {MLFLOW}/model-versions/delete",
     f"POST {MLFLOW}/webhooks", f"PATCH {MLFLOW}/webhooks/{{webhook_id}}",
     f"DELETE {MLFLOW}/webhooks/{{webhook_id}}",
     "POST /v1/enrol", "POST /v1/hosts/{host}/certificate", "DELETE /v1/persons/{pseudonym}",
+    "POST /v1/models/{name}/versions/{version}/evidence",
 }  # fmt: skip
