@@ -82,7 +82,8 @@ def test_every_kind_has_a_type_of_its_own_that_the_documents_list() -> None:
     types = {cloudevent.type_of(kind): kind for kind in Kind}
     assert len(types) == len(Kind)
     assert {one.split(".")[2] for one in types} == {
-        "alias", "artifact", "deployment", "model", "registry", "token", "version", "webhook",
+        "access", "alias", "artifact", "deployment", "host", "model", "person", "registry",
+        "token", "version", "webhook",
     }  # fmt: skip
     row = re.compile(r"^\| `(dev\.plimsoll\.[a-z_.]+\.v1)` \| `(\w+)` \|", re.MULTILINE)
     listed = dict(row.findall(PAGE))
