@@ -56,6 +56,8 @@ class Effects:
                 return self._start(action, state.hosts[action.host], engines[action.host])
             case actions.Restart():
                 return self._restart(action, engines[action.host])
+            case actions.Renew():
+                return self._renew(action, state.hosts[action.host], engines[action.host])
             case actions.Accept():
                 return self._accept(action, state, engines[action.host])
             case actions.RouteTo():
@@ -99,6 +101,15 @@ class Effects:
     def _restart(self, action: actions.Restart, engine: Engine) -> outcomes.Outcome:
         fields = _about_instance(action, engine)
         engine.restart(action.instance)
+        self.journal.record(Kind.RESTARTED, fields)
+        return outcomes.Done()
+
+    def _renew(self, action: actions.Renew, host: kinds.Host, engine: Engine) -> outcomes.Outcome:
+        """By the decision of then: what served here is brought back without asking anew."""
+        issued = self.permits.issue(action.spec, self._facts(action.spec).preflight)
+        engine.renew(action.spec, replace(self.launch(action.host, host), permit=issued.text))
+        detail: dict[str, Json] = {"permit": issued.serial}
+        fields = journal.about(action.spec, action.reason.text, detail)
         self.journal.record(Kind.RESTARTED, fields)
         return outcomes.Done()
 

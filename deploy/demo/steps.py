@@ -50,6 +50,8 @@ class Demo:
         made = world.plimsoll("keys", "generate", "--out", "publisher.pem", "--name", "ada")
         publishers = {"publishers": [json.loads(made.stdout)]}
         (world.folder / "publishers.json").write_text(json.dumps(publishers))
+        listed = {"reconcilers": [json.loads(world.plimsoll("permit", "key").stdout)]}
+        (world.folder / "reconcilers.json").write_text(json.dumps(listed))
         world.start("registry", "serve", "--config", "plimsoll.toml")
         wait_for(lambda: world.get("/v1/models"), "the registry to answer", seconds=30)
         self.story.say(f"registry answers on {world.registry_url}")

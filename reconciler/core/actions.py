@@ -98,6 +98,21 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Renew:
+    """Hand a good version that its runtime refuses a fresh permit, and let it try again."""
+
+    verb: ClassVar[str] = "renew"
+    host: str
+    spec: InstanceSpec
+    reason: Reason
+
+    @property
+    def instance(self) -> str:
+        """Its name."""
+        return self.spec.name
+
+
+@dataclass(frozen=True, slots=True)
 class Accept:
     """Run the acceptance tests on the candidate; `against` is the serving instance, if any."""
 
@@ -191,7 +206,7 @@ class PushRevert:
     reason: Reason
 
 
-HostAction: TypeAlias = Preflight | Start | Restart | Accept | RouteTo | Unroute | Remove
+HostAction: TypeAlias = Preflight | Start | Restart | Renew | Accept | RouteTo | Unroute | Remove
 Note: TypeAlias = Settle | Forget | Quarantine
 Action: TypeAlias = HostAction | Note | PushRevert
 
@@ -209,7 +224,7 @@ class Wait:
 def deployment_of(action: Action) -> str:
     """`environment/name` of the deployment that `action` is for."""
     match action:
-        case Preflight() | Start() | Accept() | RouteTo():
+        case Preflight() | Start() | Renew() | Accept() | RouteTo():
             return action.spec.deployment
         case Restart() | Unroute() | Remove() | Settle() | Forget() | Quarantine() | PushRevert():
             return action.deployment
@@ -218,7 +233,7 @@ def deployment_of(action: Action) -> str:
 def key(action: Action) -> str:
     """What makes two actions the same attempt, so that failures of one can be counted."""
     match action:
-        case Preflight() | Start() | Accept() | RouteTo():
+        case Preflight() | Start() | Renew() | Accept() | RouteTo():
             return f"{action.verb} {action.spec.name}"
         case Restart() | Remove():
             return f"{action.verb} {action.instance}"
@@ -239,6 +254,7 @@ def place(action: Action) -> str:
             Preflight()
             | Start()
             | Restart()
+            | Renew()
             | Accept()
             | RouteTo()
             | Unroute()

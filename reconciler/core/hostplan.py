@@ -127,6 +127,8 @@ def _revive(
         yield actions.Start(seat.host, good, revision, why)
     elif instance.phase is Phase.EXITED:
         yield _restart(seat, good)
+    elif instance.health is Health.REFUSED:
+        yield _renew(seat, good, instance)
     elif not is_healthy(instance):
         yield _await_health(seat, good, instance)
     elif not seat.is_routed(good) and (successor := seat.successor(good.model)):
@@ -164,18 +166,28 @@ def _remove_superseded(view: View) -> Iterator[Step]:
 
 
 def _restart(seat: Seat, spec: InstanceSpec) -> Step:
-    """At once the first time, then after 2, 4, 8 s; not at all in a crash loop."""
-    times = seat.recent_restarts(spec.name)
     instance = seat.instance_of(spec)
     ending = "is gone" if instance is None else instance.ending
+    why = Reason(Why.EXITED, f"version {spec.version} {ending}")
+    return _paced(seat, actions.Restart(seat.host, seat.deployment, spec.name, why))
+
+
+def _renew(seat: Seat, good: InstanceSpec, instance: Instance) -> Step:
+    """Its permit may have run out, or have been by a key that no longer counts."""
+    text = f"version {good.version} was refused: {instance.detail}"
+    return _paced(seat, actions.Renew(seat.host, good, Reason(Why.REFUSED_BY_RUNTIME, text)))
+
+
+def _paced(seat: Seat, step: actions.Restart | actions.Renew) -> Step:
+    """At once the first time, then after 2, 4, 8 s; not at all in a crash loop."""
+    times = seat.recent_restarts(step.instance)
     if len(times) >= CRASH_LOOP_RESTARTS:
-        text = f"version {spec.version} {ending}, after {len(times)} restarts lately"
+        text = f"{step.reason.text}, after {len(times)} restarts lately"
         return _wait(seat, Why.CRASH_LOOP, text, times[0] + RESTART_WINDOW_S)
     until = times[-1] + 2.0 ** len(times) if times else 0.0
-    why = Reason(Why.EXITED, f"version {spec.version} {ending}")
     if seat.now < until:
-        return Wait(seat.deployment, seat.host, why, until)
-    return actions.Restart(seat.host, seat.deployment, spec.name, why)
+        return Wait(seat.deployment, seat.host, step.reason, until)
+    return step
 
 
 def _preflight(view: View, why: Reason) -> Step:

@@ -68,8 +68,8 @@ def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
     match action:
         case actions.Start():
             return _edit(rollouts, action, lambda facts: _starting(facts, action, now))
-        case actions.Restart():
-            return _edit(rollouts, action, lambda facts: _restarting(facts, action, now))
+        case actions.Restart() | actions.Renew():
+            return _edit(rollouts, action, lambda facts: _restarting(facts, action.instance, now))
         case actions.RouteTo():
             return _edit(rollouts, action, lambda facts: _routed(facts, action.spec, now))
         case (
@@ -100,6 +100,7 @@ def conclude(rollouts: Rollouts, action: actions.Action, outcome: Outcome, now: 
             actions.Preflight()
             | actions.Start()
             | actions.Restart()
+            | actions.Renew()
             | actions.Accept()
             | actions.RouteTo()
             | actions.Unroute()
@@ -142,9 +143,9 @@ def _starting(facts: HostRollout, action: actions.Start, now: float) -> HostRoll
     return replace(facts, candidate=fresh)
 
 
-def _restarting(facts: HostRollout, action: actions.Restart, now: float) -> HostRollout:
+def _restarting(facts: HostRollout, instance: str, now: float) -> HostRollout:
     recent = [known for known in facts.restarts if now - RESTART_WINDOW_S < known.at <= now]
-    return replace(facts, restarts=(*recent, Restarted(action.instance, now)))
+    return replace(facts, restarts=(*recent, Restarted(instance, now)))
 
 
 def _routed(facts: HostRollout, spec: InstanceSpec, now: float) -> HostRollout:
@@ -184,7 +185,7 @@ def _succeeded(
             facts = _routed(facts, action.spec, now)
         case actions.Remove():
             facts = _removed(facts, action.instance)
-        case actions.Start() | actions.Restart() | actions.Unroute():
+        case actions.Start() | actions.Restart() | actions.Renew() | actions.Unroute():
             pass
     return facts
 

@@ -92,6 +92,14 @@ class DockerEngine:
                 )
             api.start(instance)
 
+    def renew(self, spec: InstanceSpec, launch: Launch) -> None:
+        """It answers nobody, so that starting it anew interrupts nobody."""
+        with self._speaking(f"renew {spec.name}") as api:
+            self._known(api, spec.name)
+            files = archives.pack(commands.launch_files(spec, launch))
+            api.put_archive(spec.name, commands.LAUNCH_FOLDER, files)
+            api.restart(spec.name, timeout=commands.GRACE_SECONDS)
+
     def remove(self, instance: str) -> None:
         with self._speaking(f"remove {instance}") as api:
             routing = self._routing(api)

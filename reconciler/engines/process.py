@@ -97,6 +97,9 @@ class ProcessEngine:
                     f"{instance} was recorded but never loaded", fix="start it again from its spec"
                 )
 
+    def renew(self, spec: InstanceSpec, launch: Launch) -> None:
+        self.start(spec, launch)  # a version that was refused is loaded again
+
     def remove(self, instance: str) -> None:
         with self._changing:
             if any(route.instance == instance for route in self.observe().routes):

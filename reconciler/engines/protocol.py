@@ -51,6 +51,9 @@ class Engine(Protocol):
     def restart(self, instance: str) -> None:
         """Start an instance that exists and has exited."""
 
+    def renew(self, spec: InstanceSpec, launch: Launch) -> None:
+        """Hand an instance that refuses its version another permit, and let it try again."""
+
     def remove(self, instance: str) -> None:
         """Let the instance finish its requests, stop it and delete all that belongs to it."""
 

@@ -118,6 +118,17 @@ def test_a_killed_instance_is_seen_and_restarted(rig: Rig) -> None:
     assert served(rig) == 1
 
 
+def test_an_instance_that_is_renewed_serves_as_before(rig: Rig) -> None:
+    spec = rig.spec()
+    serve(rig, spec)
+    rig.engine.renew(spec, rig.launch)
+    rigs.await_health(rig, spec, Health.HEALTHY)
+    assert served(rig) == 1
+    assert rig.engine.observe().routes == (route_to(spec),)
+    with pytest.raises(errors.EngineRefused):
+        rig.engine.restart("plimsoll-nobody")
+
+
 def test_a_crash_between_create_and_start_is_finished_by_starting_again(rig: Rig) -> None:
     spec = rig.spec()
     rig.crash_before_start(spec)

@@ -93,6 +93,14 @@ class SimulatedEngine:
                 self._write(f"restart {instance}")
                 self._run(instance)
 
+    def renew(self, spec: InstanceSpec, launch: Launch) -> None:
+        with self._lock:
+            self._reach("renew")
+            self._known(spec.name)
+            self._write(f"renew {spec.name}")
+            self.launches[spec.name] = launch
+            self._run(spec.name)
+
     def remove(self, instance: str) -> None:
         with self._lock:
             self._reach("remove")

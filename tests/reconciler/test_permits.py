@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,24 @@ def test_a_last_known_good_is_permitted_again_by_the_decision_of_then(here: Town
     again = handed(here).permit
     assert (again.policies, again.decided_at) == (before.policies, before.decided_at)
     assert again.serial != before.serial
+
+
+def test_a_last_known_good_that_its_runtime_refuses_is_handed_a_fresh_permit(here: Town) -> None:
+    """After the reconciler's key was replaced, say: kept permits by the old one count no more."""
+    here.deploy(1)
+    here.settle()
+    before, serving = handed(here).permit, here.serving()
+    assert serving is not None
+    host = here.hosts["edge-1"]
+    host.instances[serving.name] = replace(serving, health=Health.REFUSED, detail="unknown key")
+    here.settle()
+    again = handed(here).permit
+    assert again.serial != before.serial
+    assert (again.policies, again.decided_at) == (before.policies, before.decided_at)
+    assert [write for write in host.writes if write.startswith("renew")] == [
+        f"renew {serving.name}"
+    ]
+    assert "unknown key" in [one for one in here.log() if one.kind is Kind.RESTARTED][-1].reason
 
 
 def test_the_key_is_made_once_and_only_its_owner_may_read_it(here: Town) -> None:

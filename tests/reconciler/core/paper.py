@@ -175,7 +175,7 @@ class Paper:
                 return self._preflight(action)
             case actions.Start():
                 self._start(action)
-            case actions.Restart():
+            case actions.Restart() | actions.Renew():
                 self._restart(action)
             case actions.Accept():
                 return self._accept(action)
@@ -218,7 +218,7 @@ class Paper:
             host.ages[spec.name] = 0
             host.ingress = True
 
-    def _restart(self, action: actions.Restart) -> None:
+    def _restart(self, action: actions.Restart | actions.Renew) -> None:
         host = self._up(action.host)
         known = host.instances[action.instance]
         self._require((action.host, known.spec_hash) in self.verified, "unverified", action)

@@ -246,6 +246,21 @@ def test_a_crash_loop_is_restarted_ever_more_slowly_and_then_not_at_all(served: 
     assert Why.CRASH_LOOP in codes(served)
 
 
+def test_a_last_known_good_that_is_refused_gets_a_fresh_permit_ever_more_slowly(
+    served: Paper,
+) -> None:
+    renewed = []
+    for _ in range(200):
+        host = served.hosts["h1"]
+        for name, known in host.instances.items():
+            host.instances[name] = replace(known, health=Health.REFUSED, detail="permit_expired")
+        made = served.tick(1.0)
+        renewed += [served.now for action in made.actions if action.verb == "renew"]
+    gaps = [round(b - a) for a, b in pairwise(renewed)]
+    assert gaps == [2, 4, 8, 16]
+    assert served.serves()["h2"] == 1
+
+
 def test_an_ingress_that_stopped_is_routed_again(served: Paper) -> None:
     served.hosts["h1"].ingress = False
     made = served.plan()
