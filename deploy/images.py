@@ -34,7 +34,15 @@ class Program:
 
 PROGRAMS = {
     "runtime": Program(
-        "runtime", ("runtime", "registry/__init__.py", "registry/errors.py", "registry/core")
+        "runtime",
+        (
+            "runtime",
+            "registry/__init__.py",
+            "registry/errors.py",
+            "registry/core",
+            "registry/trust/__init__.py",
+            "registry/trust/keys.py",
+        ),
     ),
     "registry": Program("registry", ("registry", "migrations")),
 }
