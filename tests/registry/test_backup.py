@@ -197,4 +197,4 @@ def test_nothing_that_a_backup_is_about_to_copy_is_removed(full: Registry, tmp_p
 
 def test_every_kind_of_column_survives(full: Registry) -> None:
     kinds = {column.kind for name in dump.tables() for column in dump.columns(name)}
-    assert kinds == {"text", "integer", "number", "bytes", "instant", "json"}
+    assert kinds == {"text", "integer", "number", "boolean", "bytes", "instant", "json"}
