@@ -112,3 +112,8 @@ def test_every_test_that_a_page_names_exists(page: Path) -> None:
     """Written as `folder/test_file.py: test_name`, below tests/."""
     for file, name in re.findall(r"`([\w/]+\.py): (test_\w+)`", page.read_text()):
         assert f"def {name}(" in (ROOT / "tests" / file).read_text(), f"{file}: {name}"
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    numbers = [path.name[:4] for path in (ROOT / "docs" / "adr").glob("*.md")]
+    assert len(numbers) == len(set(numbers))
