@@ -81,7 +81,7 @@ class Story:
             model=model,
             version=version,
             digest=about.digest,
-            detail={"evidence": evidence.identity(signed)},
+            detail={"evidence": evidence.identity(signed.payload, signed.key)},
         )
         known = {
             **(self.documents or {}),
