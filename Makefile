@@ -27,7 +27,7 @@ down:            ## stop and remove what demo or up left running
 	@$(PYTHON_RUN) -m deploy.demo --down
 
 test: test-setup ## all tests, as CI runs them
-	@$(PYTHON_RUN) -m pytest
+	@deploy/test.sh
 
 .PHONY: test-setup
 test-setup:

@@ -82,7 +82,7 @@ def _model(session: Session, rnd: random.Random, name: str) -> Known:
     at = BEGAN + timedelta(seconds=rnd.randrange(3))
     row = tables.Model(
         name=name, display_name=f"{name}s", description=rnd.choice(WORDS),
-        owner=rnd.choice(WORDS), next_version=1, created_at=at, updated_at=at,
+        owner=rnd.choice(WORDS), project="", next_version=1, created_at=at, updated_at=at,
     )  # fmt: skip
     tags = {key: rnd.choice(WORDS) for key in KEYS if rnd.random() < 0.7}
     session.add(row)
