@@ -12,7 +12,7 @@ from registry.core import canonical, entries, merkle, note
 from registry.core import statement as statements
 from registry.core.oms import File
 from registry.core.retention import Rule
-from registry.db import dump, oci
+from registry.db import dump, oci, tables
 from registry.db.tables_artifacts import Artifact
 from registry.store.blobs import Stored
 from registry.usecases import (
@@ -116,7 +116,7 @@ def test_the_tombstone_proves_itself_offline(private: Registry) -> None:
         entry = entries.decode(leaf)
         assert (entry.kind, entry.model, entry.version, entry.digest) == (kind, "digits", 1, digest)
     with private.database.reading() as session:
-        bundle = session.get(type(variant), variant.id).registry_bundle  # type: ignore[union-attr]
+        bundle = session.get_one(tables.Variant, variant.id).registry_bundle
     said = statements.verify(canonical.decode_object(bundle, what="bundle"), trust.registry)
     assert (said.model, said.version, said.digest) == ("digits", 1, digest)
     assert verification.verify(private, trust).flaws == []

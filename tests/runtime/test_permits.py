@@ -126,8 +126,8 @@ def test_a_reconciler_taken_off_the_trust_root_stops_what_it_permitted_at_the_ne
 def test_a_reconciler_whose_key_ended_permits_nothing_new(
     runtime: Runtime, registry: StandIn, published: Publication
 ) -> None:
-    """The version's envelope shows a log of 8 entries; the key counted until the fifth."""
-    ended = dsse.Signer("reconciler", registry.reconcilers[0].key, until=5)
+    """The log that the version's envelope shows is as long as the key counted, and no longer."""
+    ended = dsse.Signer("reconciler", registry.reconcilers[0].key, until=len(registry.leaves))
     registry.reconcilers = (ended,)
     runtime.models = [pinned(published, bundle(permit_for(published)))]
     with running(runtime):
