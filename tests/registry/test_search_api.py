@@ -48,9 +48,10 @@ def test_a_search_shows_the_version_as_it_is_shown_alone_but_for_its_evidence(
     found = client.get("/v1/versions", params={"filter": "tags.team = 'risk'"}).json()
     # In a list evidence is not looked up: null, which is not the same as none.
     assert alone["evidence"] == []
-    assert found == {"versions": [alone | {"evidence": None}], "nextPageToken": None}
-    assert client.get("/v1/models/digits").json()["versions"] == [alone]
-    assert client.get("/v1/models/digits/versions").json()["versions"] == [alone]
+    listed = [alone | {"evidence": None}]
+    assert found == {"versions": listed, "nextPageToken": None}
+    assert client.get("/v1/models/digits").json()["versions"] == listed
+    assert client.get("/v1/models/digits/versions").json()["versions"] == listed
 
 
 def test_a_models_versions_come_by_number(filled: httpx2.Client) -> None:
