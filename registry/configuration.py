@@ -7,7 +7,15 @@ from pathlib import Path
 from registry import errors
 from registry.core import destination, protection, spiffe, table
 from registry.core.retention import Rule as RetentionRule
-from registry.settings import Encryption, Inspecting, Retention, Running, Sending, Settings
+from registry.settings import (
+    Encryption,
+    Inspecting,
+    Retention,
+    Running,
+    Sending,
+    Settings,
+    Watermark,
+)
 from registry.settings_access import Access, Issuer
 
 
@@ -47,6 +55,7 @@ def _settings(values: table.Table, folder: Path) -> Settings:
             image=values.take("inspection_image", str, "plimsoll-registry:dev"),
         ),
         encryption=_encryption(values, folder),
+        watermark=_watermark(values),
         access=_access(values, folder),
     )
     values.finish()
@@ -196,6 +205,13 @@ def _encryption(values: table.Table, folder: Path) -> Encryption:
     for name, value in needed[found.provider].items():
         if not value:
             raise values.error(name, f'must be there with encryption = "{found.provider}"')
+    return found
+
+
+def _watermark(values: table.Table) -> Watermark:
+    found = Watermark(publish=values.take("watermark_publish", str, "off"))
+    if found.publish not in {"off", "on"}:
+        raise values.error("watermark_publish", f"must be off or on, found {found.publish!r}")
     return found
 
 

@@ -96,6 +96,16 @@ class Encryption:
 
 
 @dataclass(frozen=True, slots=True)
+class Watermark:
+    """Whether models are marked: docs/watermark.md. `publish` is off or on, unless a request says.
+
+    Off, nothing is marked that nobody asked for; on, everything that is large enough.
+    """
+
+    publish: str = "off"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`data_dir` holds everything unless `database_url` or `storage` say otherwise.
 
@@ -127,6 +137,7 @@ class Settings:
     running: Running = field(default_factory=Running)
     inspecting: Inspecting = field(default_factory=Inspecting)
     encryption: Encryption = field(default_factory=Encryption)
+    watermark: Watermark = field(default_factory=Watermark)
     access: Access = field(default_factory=Access)
 
     @property

@@ -1,4 +1,4 @@
-"""`plimsoll admin encrypt` and `plimsoll admin rotate-key`: the keys of stored blobs."""
+"""`plimsoll admin encrypt`, `rotate-key` and `rotate-watermark-key`: the registry's secret keys."""
 
 from typing import Annotated
 
@@ -58,3 +58,19 @@ def rotate_key(
         output.print_json(dict(said))
     else:
         output.print_fields(said)
+
+
+@admin.admin_app.command("rotate-watermark-key")
+def rotate_watermark_key(
+    config: admin.Config = admin.DEFAULT_CONFIG,
+    form: output.Output = output.Form.TABLE,
+) -> None:
+    """Mark models with a new key from now on; marks made before are still found by theirs."""
+    from registry.usecases import watermark_keys  # noqa: PLC0415  heavy
+
+    with admin.opened(config) as registry:
+        epoch = watermark_keys.rotate(registry, admin.caller(registry))
+    if form is output.Form.JSON:
+        output.print_json({"epoch": epoch})
+    else:
+        output.print_fields([("epoch", epoch)])

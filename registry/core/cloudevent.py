@@ -23,8 +23,8 @@ _OF_DEPLOYMENTS = frozenset(
 _OF_VERSIONS = frozenset(
     {
         "registering", "registration_failed", "published", "pulled", "verified", "refused",
-        "loaded", "held", "released", "expired", "erased", "signed", "approved", "attested",
-        "revoked", "decided",
+        "watermarked", "loaded", "held", "released", "expired", "erased", "signed", "approved",
+        "attested", "revoked", "decided",
     }
 )  # fmt: skip
 

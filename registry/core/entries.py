@@ -20,6 +20,7 @@ class Kind(StrEnum):
 
     REGISTERING = "registering"
     REGISTRATION_FAILED = "registration_failed"
+    WATERMARKED = "watermarked"
     PUBLISHED = "published"
     SIGNED = "signed"
     APPROVED = "approved"

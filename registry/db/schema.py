@@ -12,6 +12,7 @@ from registry.db import (
     tables_log,
     tables_oci,
     tables_retention,
+    tables_watermark,
 )
 
 MODULES = (
@@ -24,5 +25,6 @@ MODULES = (
     tables_log,
     tables_oci,
     tables_retention,
+    tables_watermark,
 )
 METADATA: MetaData = tables.Table.metadata
