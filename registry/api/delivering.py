@@ -77,7 +77,7 @@ class Delivering(Streaming):
         status_code: int,
         headers: dict[str, str],
     ) -> None:
-        blocks = _watched(registry, by, delivery.content(registry, parcel, *span))
+        blocks = _watched(registry, by, delivery.content(parcel, *span))
         super().__init__(
             parcel.digest,
             blocks,

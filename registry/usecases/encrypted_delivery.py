@@ -5,10 +5,12 @@ Where it is stored clear it is encrypted on the way. The file is the same each t
 blob and host, whatever replica sends it, so a download can be resumed by byte.
 """
 
+import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from registry import errors
 from registry.core import age, age_payload
@@ -21,15 +23,24 @@ from registry.usecases.opening import Registry
 
 
 @dataclass(frozen=True, slots=True)
+class Clear:
+    """Bytes to be encrypted on their way; `read` gives those from start up to stop."""
+
+    digest: str
+    size: int
+    read: Callable[[int, int], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Parcel:
-    """An age file that is about to be sent; `payloads` is where its payload lies, if it does."""
+    """An age file that is about to be sent: its payload lies in a store, or is made on the way."""
 
     digest: str
     header: bytes
     key: FileKey
     nonce: bytes
     plain_size: int
-    payloads: Payloads | None
+    source: Payloads | Clear
 
     @property
     def size(self) -> int:
@@ -59,36 +70,44 @@ def require_welcome(registry: Registry, by: Caller) -> None:
 
 
 def pack(registry: Registry, digest: str, to: str) -> Parcel:
-    """Raises NotFound, KeyDestroyed, DecryptionFailed, Unavailable."""
+    """A stored blob; raises NotFound, KeyDestroyed, DecryptionFailed, Unavailable."""
     store = registry.encrypted
     found = None if store is None else store.opening(digest)
     if store is not None and found is not None:
-        key, nonce, size = found.key, found.key_id, found.size
-        payloads: Payloads | None = store.payloads
-    else:
-        plain = registry.blobs.size(digest)
-        if plain is None:
-            raise errors.NotFound(f"no blob {digest}", fix="upload it first, or check the digest")
-        made = registry.vault.derive(f"delivery {digest} {to}")
-        key, nonce, size, payloads = FileKey(made[:16]), made[16:], plain, None
+        header = _header(registry, found.key, found.key_id, digest, to)
+        return Parcel(digest, header, found.key, found.key_id, found.size, store.payloads)
+    size = registry.blobs.size(digest)
+    if size is None:
+        raise errors.NotFound(f"no blob {digest}", fix="upload it first, or check the digest")
+    return seal(registry, Clear(digest, size, partial(registry.blobs.read, digest)), to)
+
+
+def seal(registry: Registry, clear: Clear, to: str) -> Parcel:
+    """What is encrypted only on the way, under a key that is derived from blob and host."""
+    made = registry.vault.derive(f"delivery {clear.digest} {to}")
+    key, nonce = FileKey(made[:16]), made[16:]
+    header = _header(registry, key, nonce, clear.digest, to)
+    return Parcel(clear.digest, header, key, nonce, clear.size, clear)
+
+
+def _header(registry: Registry, key: FileKey, nonce: bytes, digest: str, to: str) -> bytes:
     # As good as random to whoever lacks our key, and the same for who resumes.
     ephemeral = registry.vault.derive(f"delivery of {nonce.hex()} {digest} {to}")
-    header = age.encode([age.wrap(key, to, ephemeral=ephemeral)], key)
-    return Parcel(digest, header, key, nonce, size, payloads)
+    return age.encode([age.wrap(key, to, ephemeral=ephemeral)], key)
 
 
 def payload_file(parcel: Parcel) -> int | None:
     """A descriptor of the payload, if it is a plain file, and still the one that was packed."""
-    file = None if parcel.payloads is None else parcel.payloads.open(parcel.digest)
+    if isinstance(parcel.source, Clear):
+        return None
+    file = parcel.source.open(parcel.digest)
     if file is not None and os.pread(file, NONCE, 0) != parcel.nonce:
         os.close(file)
         return None
     return file
 
 
-async def content(
-    registry: Registry, parcel: Parcel, start: int, stop: int
-) -> AsyncIterator[bytes]:
+async def content(parcel: Parcel, start: int, stop: int) -> AsyncIterator[bytes]:
     """The bytes of the age file from `start` up to `stop`."""
     head = len(parcel.header)
     if start < head:
@@ -96,27 +115,25 @@ async def content(
     start, stop = max(start - head, 0), max(stop - head, 0)
     if start >= stop:
         return
-    if parcel.payloads is not None:
-        async for block in parcel.payloads.read(parcel.digest, start, stop):
-            yield block
-        return
-    async for block in _sealed(registry, parcel, start, stop):
+    if isinstance(parcel.source, Clear):
+        blocks = _sealed(parcel, parcel.source, start, stop)
+    else:
+        blocks = parcel.source.read(parcel.digest, start, stop)
+    async for block in blocks:
         yield block
 
 
-async def _sealed(
-    registry: Registry, parcel: Parcel, start: int, stop: int
-) -> AsyncIterator[bytes]:
+async def _sealed(parcel: Parcel, clear: Clear, start: int, stop: int) -> AsyncIterator[bytes]:
     """Whole chunks, encrypted now, and of them what was asked for."""
     if start < NONCE:
         yield parcel.nonce[start:stop]
     first = max(start - NONCE, 0) // age_payload.SEALED
     sealer = Sealer(parcel.key, parcel.nonce, first)
-    end = min((max(stop - NONCE, 0) // age_payload.SEALED + 2) * CHUNK, parcel.plain_size)
+    end = min((max(stop - NONCE, 0) // age_payload.SEALED + 2) * CHUNK, clear.size)
     skip = max(start - age_payload.offset_of(first), 0)
     left = stop - max(start, NONCE)
-    async for block in registry.blobs.read(parcel.digest, first * CHUNK, end):
-        sealed = sealer.update(block)
+    async for block in clear.read(first * CHUNK, end):
+        sealed = await asyncio.to_thread(sealer.update, block)
         shown = sealed[skip:][: max(left, 0)]
         if shown:
             yield shown
