@@ -20,6 +20,7 @@ from registry.db import engine, schema
 from registry.db import log as log_rows
 from registry.db.engine import Database, Session
 from registry.trust import keys, sign
+from registry.usecases import documents
 
 _BATCH = 2000
 _TABLES = schema.METADATA.tables
@@ -59,6 +60,7 @@ def fill(database: str, log_key: Path, members: Iterable[Member], *, like: tuple
             with opened.writing() as session:
                 _add(session, batch, found, key)
                 session.commit()
+        documents.renew(opened, documents.BEGINNING, lambda: False)
         _settle(opened)
     finally:
         opened.close()

@@ -81,10 +81,17 @@ def publish_version(
     return _answer(publish.publish(registry, draft, caller), answer)
 
 
-@router.get("/v1/models/{name}/versions/{version}", summary="One version")
-def version(registry: Opened, name: str, version: Number) -> wire_models.VersionDocument:
-    found = catalogue.shown(registry, name, version)
-    return wire_models.version_document(found.version, found.evidence)
+@router.get(
+    "/v1/models/{name}/versions/{version}",
+    summary="One version",
+    response_model=wire_models.VersionDocument,
+)
+def version(registry: Opened, name: str, version: Number) -> Response:
+    found = catalogue.document(registry, name, version)
+    if isinstance(found, str):
+        return wire.ready(found)
+    document = wire_models.version_document(found.version, found.evidence)
+    return wire.ready(document.model_dump_json(by_alias=True))
 
 
 @router.patch(

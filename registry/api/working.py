@@ -9,6 +9,7 @@ from registry.api.checkers import Checkers
 from registry.api.couriers import Couriers
 from registry.api.keeper import Keeper
 from registry.api.recorder import Recorder
+from registry.api.renewer import Renewer
 from registry.api.stopping import Stopping
 from registry.usecases.pacing import Pace
 from registry.usecases.readiness import Readiness
@@ -32,6 +33,7 @@ class Working:
         self.checkers = Checkers(registry)
         self.keeper = Keeper(registry)
         self.recorder = Recorder(registry)
+        self.renewer = Renewer(registry.database)
         self.readiness = Readiness(
             registry,
             {
@@ -40,6 +42,7 @@ class Working:
                 "checkers": self.checkers.is_alive,
                 "keeper": self.keeper.is_alive,
                 "recorder": self.recorder.is_alive,
+                "renewer": self.renewer.is_alive,
             },
         )
         app.state.working = self
@@ -60,9 +63,11 @@ class Working:
         self.checkers.start()
         self.keeper.start()
         self.recorder.start()
+        self.renewer.start()
 
     def stop(self) -> None:
         """Leases are given back, and spans that wait are sent, before this returns."""
+        self.renewer.stop()
         self.keeper.stop()
         self.recorder.stop()
         self.checkers.stop()

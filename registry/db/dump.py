@@ -24,8 +24,9 @@ from registry.db import schema
 from registry.db.tables import Instant
 
 _TOGETHER = 500
-# Keys are saved with the bytes that they open (registry.usecases.sealed_copies).
-_LEFT_OUT = frozenset({"leases", "blob_keys"})
+# Keys are saved with the bytes that they open (registry.usecases.sealed_copies); documents that
+# are kept ready are made anew from the rest.
+_LEFT_OUT = frozenset({"leases", "blob_keys", "version_documents"})
 _LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
 _TYPES: dict[str, Any] = {
     "text": sa.Text(),

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from registry.db import evidence, oci, registrations, tables
+from registry.db import documents, evidence, oci, registrations, tables
 from registry.db.tables import (
     Alias,
     Dataset,
@@ -44,6 +44,7 @@ def erase_version(session: Session, version: Version, *, message: str, now: date
         .values(manifest=b"", config=b"", publisher_bundle=b"", signature={})
     )
     evidence.strip(session, version.id)
+    documents.forget(session, version.id)
     registrations.forget(session, version.id)
     _rename_datasets(session, version.id)
     _rename_parents(session, version.id)

@@ -15,6 +15,7 @@ from registry.db.search_terms import (
     Column,
     Condition,
     Source,
+    aliased,
     compare,
 )
 
@@ -34,7 +35,7 @@ def rows(shape: Shape) -> Source:
 def having(shape: Shape, field: Field) -> Source:
     """Those that have this metric; the index gives them by its value."""
     group = shape.groups[field.name]
-    entry = group.table.alias()
+    entry = aliased(group.table, field.key)
     known = {field: entry.c.value}
     return Source(entry, entry.c[group.owner], (entry.c.key == field.key,), known=known)
 
@@ -56,7 +57,7 @@ def of_term(shape: Shape, term: Term, *, is_sqlite: bool) -> Source | None:
 
 
 def _of_group(group: Group, term: Term, *, is_sqlite: bool) -> Source | None:
-    entry = group.table.alias()
+    entry = aliased(group.table, term.field.key)
     found = _found(entry.c[group.start], _cut(term), is_sqlite=is_sqlite)
     if found is None:
         return None
@@ -68,7 +69,7 @@ def _of_group(group: Group, term: Term, *, is_sqlite: bool) -> Source | None:
 
 
 def _of_members(shape: Shape, members: Members, term: Term, *, is_sqlite: bool) -> Source | None:
-    member = members.table.alias()
+    member = aliased(members.table)
     found = _found(member.c[members.value], term, is_sqlite=is_sqlite)
     if found is None:
         return None
@@ -76,7 +77,7 @@ def _of_members(shape: Shape, members: Members, term: Term, *, is_sqlite: bool) 
     if members.owner:
         owners = select(member.c[members.owner]).where(*found)
     else:
-        row = shape.table.alias()
+        row = aliased(shape.table)
         same = (row.c.model == member.c.model) & (row.c.version == member.c.version)
         owners = select(row.c[shape.identity]).join_from(member, row, same).where(*found)
     return Source(shape.table, identity, (identity.in_(owners),), counted=owners)

@@ -7,6 +7,7 @@ into a join, so what a statement reads first is what `search` chose, on both dat
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -41,6 +42,16 @@ _COMPARISONS = {
 _NEGATIONS = {Operator.UNEQUAL: Operator.EQUAL, Operator.NOT_IN: Operator.IN}
 
 
+@lru_cache(maxsize=1024)
+def aliased(table: FromClause, use: str = "") -> FromClause:
+    """`table` under another name, the same each time for the same use.
+
+    To make one takes longer than to run most statements. No statement has two of the same use in
+    one FROM: a key that its source has read already is not looked up again.
+    """
+    return table.alias()
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Rows of `table` under `conditions`; `identity` names the subject's row, each once.
@@ -72,11 +83,11 @@ class Place:
             return self.source.known[field]
         if field.key:
             group = self.shape.groups[field.name]
-            entry = group.table.alias()
+            entry = aliased(group.table, field.key)
             at_key = (entry.c[group.owner] == self.source.identity, entry.c.key == field.key)
             return self._scalar(select(entry.c.value).where(*at_key))
         if field == DISPLAY_NAME and field.name not in self.shape.attributes:
-            named = MODELS.alias()
+            named = aliased(MODELS)
             return self._scalar(
                 select(named.c.display_name).where(named.c.name == self.value(NAME))
             )
@@ -86,7 +97,7 @@ class Place:
         """A column of the subject's row."""
         if self.source.table is self.shape.table:
             return self.shape.table.c[name]
-        row = self.shape.table.alias()
+        row = aliased(self.shape.table)
         at_row = row.c[self.shape.identity] == self.source.identity
         return self._scalar(select(row.c[name]).where(at_row))
 
@@ -106,7 +117,7 @@ class Place:
         return (self.column(hidden).is_(None),) if hidden else ()
 
     def _member(self, members: Members, term: Term) -> Column:
-        row = members.table.alias()
+        row = aliased(members.table)
         if members.owner:
             ours = [row.c[members.owner] == self.source.identity]
         else:

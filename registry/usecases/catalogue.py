@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from registry.core import entries
 from registry.core.entries import Entry
 from registry.db import aliases, evidence, log, reports, versions, whole
+from registry.db import documents as rows
 from registry.db.engine import Session
 from registry.db.evidence import Shown
 from registry.db.tables import Alias, Model, ModelTag
 from registry.db.tables_log import Deployment
-from registry.usecases import search
+from registry.usecases import documents, search
 from registry.usecases.opening import Registry
 
 _SHOWN = 100
@@ -75,6 +76,20 @@ def shown(registry: Registry, name: str, number: int) -> Shown:
         found = Shown(row, evidence.newest(session, row.id, limit=_SHOWN))
     registry.versions.put((row.id, row.updated_at), found)
     return found
+
+
+def document(registry: Registry, name: str, number: int) -> str | Shown:
+    """Its document, ready, or with evidence on it, all that it shows; raises NotFound."""
+    with registry.database.reading() as session:
+        found = rows.one(session, name, number)
+        if found is None:
+            raise versions.missing(session, name, number)
+        if found.is_proven:
+            return shown(registry, name, number)
+        if found.content is not None:
+            return found.content + documents.NONE
+        (row,) = whole.load(session, [found.id])
+    return documents.text(row) + documents.NONE
 
 
 def card(registry: Registry, name: str, number: int) -> str:

@@ -16,7 +16,7 @@ from registry.db import blobs, derivations, tables, versions
 from registry.db import log as log_rows
 from registry.db.engine import Session
 from registry.trust import sign
-from registry.usecases import checking, log, policing
+from registry.usecases import checking, documents, log, policing
 from registry.usecases.access import Caller
 from registry.usecases.checking import Checked, Draft
 from registry.usecases.opening import Registry
@@ -63,6 +63,7 @@ def publish(registry: Registry, draft: Draft, by: Caller) -> Published:
         issue = Issue(checked, number, checking.build(sound, number), by, now, desk)
         version = _new_version(session, issue, _proven(session, registry, issue))
         versions.add(session, version)
+        documents.keep(session, version)
         session.commit()
         return Published(version, is_new=True)
 

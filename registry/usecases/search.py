@@ -10,6 +10,7 @@ from registry.core.scope import EVERYTHING, Scope
 from registry.db import search, summaries, versions, whole
 from registry.db.engine import Session
 from registry.db.summaries import Summary
+from registry.usecases import documents
 from registry.usecases.opening import Registry
 
 PAGE = 100
@@ -42,25 +43,23 @@ class Found(Generic[T]):
     token: str | None
 
 
-def versions_everywhere(registry: Registry, asked: Asked) -> Found[whole.Version]:
-    """The newest first unless asked otherwise; raises InvalidInput."""
+def versions_everywhere(registry: Registry, asked: Asked) -> Found[str]:
+    """Their documents, the newest first unless asked otherwise; raises InvalidInput."""
     with registry.database.reading() as session:
-        return _versions(session, _query(search.VERSIONS, asked), asked)
+        return _documents(session, _query(search.VERSIONS, asked), asked)
 
 
-def versions_of(registry: Registry, model: str, asked: Asked) -> Found[whole.Version]:
+def versions_of(registry: Registry, model: str, asked: Asked) -> Found[str]:
     """Of one model, the highest number first unless asked otherwise; raises NotFound too."""
     with registry.database.reading() as session:
         versions.model(session, model)
-        return page_of_model(session, model, asked)
+        return _documents(session, _of_model(model, asked), asked)
 
 
 def page_of_model(session: Session, model: str, asked: Asked) -> Found[whole.Version]:
-    """Like `versions_of`, in somebody's session and for a model that is there."""
-    of_it = Term(Field("name"), Operator.EQUAL, (names.slug(model),))
-    wanted = _query(search.VERSIONS, asked)
-    order = wanted.order or (Order(_NUMBER, is_descending=True),)
-    return _versions(session, Query((of_it, *wanted.terms), order), asked)
+    """Like `versions_of`, loaded, in somebody's session and for a model that is there."""
+    found, token = _page(session, search.VERSIONS, _of_model(model, asked), asked)
+    return Found(whole.load(session, [int(one) for one in found]), token)
 
 
 def models(registry: Registry, asked: Asked) -> Found[Summary]:
@@ -71,9 +70,16 @@ def models(registry: Registry, asked: Asked) -> Found[Summary]:
         return Found(summaries.load(session, [str(name) for name in found]), token)
 
 
-def _versions(session: Session, wanted: Query, asked: Asked) -> Found[whole.Version]:
+def _of_model(model: str, asked: Asked) -> Query:
+    of_it = Term(Field("name"), Operator.EQUAL, (names.slug(model),))
+    wanted = _query(search.VERSIONS, asked)
+    order = wanted.order or (Order(_NUMBER, is_descending=True),)
+    return Query((of_it, *wanted.terms), order)
+
+
+def _documents(session: Session, wanted: Query, asked: Asked) -> Found[str]:
     found, token = _page(session, search.VERSIONS, wanted, asked)
-    return Found(whole.load(session, [int(one) for one in found]), token)
+    return Found(documents.of(session, [int(one) for one in found]), token)
 
 
 def _query(shape: search.Shape, asked: Asked) -> Query:

@@ -1,0 +1,135 @@
+"""Rows of documents that are kept ready. One is only given while it is of the version as it is."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Select,
+    any_,
+    bindparam,
+    func,
+    select,
+)
+from sqlalchemy import delete as delete_from
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from registry.db.tables import Version
+from registry.db.tables_documents import VersionDocument
+from registry.db.tables_evidence import Evidence
+
+_VERSIONS, _DOCUMENTS, _EVIDENCE = (
+    kind.metadata.tables[kind.__tablename__] for kind in (Version, VersionDocument, Evidence)
+)
+_IS_OF_IT = (_DOCUMENTS.c.version_id == _VERSIONS.c.id) & (
+    _DOCUMENTS.c.updated_at == _VERSIONS.c.updated_at
+)
+_ONE = (
+    select(
+        _VERSIONS.c.id,
+        _VERSIONS.c.updated_at,
+        _DOCUMENTS.c.content,
+        select(1).where(_EVIDENCE.c.version_id == _VERSIONS.c.id).exists().label("is_proven"),
+    )
+    .select_from(_VERSIONS.outerjoin(_DOCUMENTS, _IS_OF_IT))
+    .where(_VERSIONS.c.model == bindparam("model"), _VERSIONS.c.version == bindparam("version"))
+)
+_LACKING = (
+    select(_VERSIONS.c.id)
+    .select_from(_VERSIONS.outerjoin(_DOCUMENTS, _IS_OF_IT))
+    .where(_VERSIONS.c.updated_at >= bindparam("since"), _DOCUMENTS.c.version_id.is_(None))
+    .order_by(_VERSIONS.c.updated_at)
+    .limit(bindparam("most"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A version, its document if there is a current one, and whether there is evidence on it."""
+
+    id: int
+    updated_at: datetime
+    content: str | None
+    is_proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is to be kept: `updated_at` is that of the version it was made of."""
+
+    version_id: int
+    updated_at: datetime
+    content: str
+
+
+def one(session: Session, model: str, number: int) -> Found | None:
+    """In one statement; None where there is no such version."""
+    row = session.execute(_ONE, {"model": model, "version": number}).one_or_none()
+    return None if row is None else Found(*row)
+
+
+def current(session: Session, ids: Sequence[int]) -> Mapping[int, str]:
+    """Those of these versions that are there and of their versions as they are now."""
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    asked = {"ids": json.dumps(ids) if is_sqlite else list(ids)}
+    found = session.execute(_OF_MANY[is_sqlite], asked)
+    return {row.id: row.content for row in found}
+
+
+def lacking(session: Session, *, since: datetime, most: int) -> Sequence[int]:
+    """Versions changed since then whose document is missing or old, the longest so first."""
+    return session.scalars(_LACKING, {"since": since, "most": most}).all()
+
+
+def unchanged(session: Session, documents: Sequence[Document]) -> list[Document]:
+    """Those that are of their versions as they are now."""
+    ids = [made.version_id for made in documents]
+    found = select(_VERSIONS.c.id, _VERSIONS.c.updated_at).where(_VERSIONS.c.id.in_(ids))
+    now = {row.id: row.updated_at for row in session.execute(found)}
+    return [made for made in documents if now.get(made.version_id) == made.updated_at]
+
+
+def keep(session: Session, documents: Sequence[Document]) -> None:
+    """Write them down, over whatever is there: a document says itself what it is good for."""
+    rows = [
+        {"version_id": made.version_id, "updated_at": made.updated_at, "content": made.content}
+        for made in documents
+    ]
+    if rows:
+        session.execute(_KEEP[session.get_bind().dialect.name], rows)
+
+
+def forget(session: Session, version_id: int) -> None:
+    session.execute(delete_from(_DOCUMENTS).where(_DOCUMENTS.c.version_id == version_id))
+
+
+def _of_many(is_wanted: ColumnElement[bool]) -> Select[tuple[int, str]]:
+    return (
+        select(_VERSIONS.c.id, _DOCUMENTS.c.content)
+        .select_from(_VERSIONS.join(_DOCUMENTS, _IS_OF_IT))
+        .where(is_wanted)
+    )
+
+
+_OF_MANY = {
+    True: _of_many(
+        _VERSIONS.c.id.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
+    ),
+    False: _of_many(_VERSIONS.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))),
+}
+
+
+def _upsert(
+    kind: type[sqlite.Insert] | type[postgresql.Insert],
+) -> sqlite.Insert | postgresql.Insert:
+    new = kind(_DOCUMENTS)
+    over = {name: new.excluded[name] for name in ("updated_at", "content")}
+    return new.on_conflict_do_update(index_elements=["version_id"], set_=over)
+
+
+_KEEP = {"sqlite": _upsert(sqlite.Insert), "postgresql": _upsert(postgresql.Insert)}
