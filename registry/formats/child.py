@@ -1,7 +1,8 @@
 """The inspecting process: what a child of the `zygote` does once it is shut in.
 
 The model comes as open file descriptors, in the order of the request's `opened`. A JSON request
-in, a JSON answer out: {"signature", "detail"} or {"refused": {"code", "detail", "fix"}}.
+in, a JSON answer out: {"signature", "detail"}, or {"weights"} where those were asked for, or
+{"refused": {"code", "detail", "fix"}}.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,22 +16,34 @@ from registry.formats import (
     content,
     detect,
     onnx_model,
+    onnx_weights,
     safetensors,
+    safetensors_weights,
     saved_model,
+    saved_model_weights,
     side_files,
     torchscript,
+    torchscript_weights,
 )
 from registry.formats.model import Found, Model, Opened
 from registry.formats.refusal import unsafe
+from registry.formats.weights import WeightMap
 
 MAX_TENSORS = 1000
 MAX_NAME = 512
 MAX_ELEMENTS = 1 << 31
+INSPECTION, WEIGHTS = "inspection", "weights"
 _PARSERS: Mapping[str, Callable[[Model], Found]] = {
     detect.ONNX: onnx_model.inspect,
     detect.SAVED_MODEL: saved_model.inspect,
     detect.SAFETENSORS: safetensors.inspect,
     detect.TORCHSCRIPT: torchscript.inspect,
+}
+_FINDERS: Mapping[str, Callable[[Model], WeightMap]] = {
+    detect.ONNX: onnx_weights.find,
+    detect.SAVED_MODEL: saved_model_weights.find,
+    detect.SAFETENSORS: safetensors_weights.find,
+    detect.TORCHSCRIPT: torchscript_weights.find,
 }
 
 
@@ -38,30 +51,36 @@ def answer(request: bytes, descriptors: range, walls: list[str]) -> bytes:
     """See above. What is not a refusal leaves as an exception and ends the process."""
     document = canonical.decode_object(request, what="inspection request")
     try:
-        return canonical.encode(_inspect(document, descriptors, walls))
+        return canonical.encode(_asked(document, descriptors, walls))
     except errors.PlimsollError as error:
         refused: Json = {"code": error.code, "detail": error.detail, "fix": error.fix}
         return canonical.encode({"refused": refused})
 
 
-def _inspect(document: dict[str, Json], descriptors: range, walls: list[str]) -> dict[str, Json]:
-    found, model = _asked(document, descriptors)
+def _asked(document: dict[str, Json], descriptors: range, walls: list[str]) -> dict[str, Json]:
+    found, model = _model(document, descriptors)
     try:
         content.check(model.head, found)
-        inspected = _PARSERS[found](model)
+        if document.get("wanted") == WEIGHTS:
+            return {"weights": _FINDERS[found](model).document()}
+        return _inspected(found, model, walls)
     except MemoryError:
         raise unsafe(
             model.head.path,
             "reading it takes far more memory than a model of its size needs",
             fix="export the model again; if it is honest, raise the registry's inspection limit",
         ) from None
+
+
+def _inspected(found: str, model: Model, walls: list[str]) -> dict[str, Json]:
+    inspected = _PARSERS[found](model)
     side_files.check(model.sizes.keys() - inspected.files, found)
     _check_signature(inspected.signature, model.head.path)
     detail: dict[str, Json] = {**inspected.detail, "isolation": list(walls)}
     return {"signature": inspected.signature.document(), "detail": detail}
 
 
-def _asked(document: dict[str, Json], descriptors: range) -> tuple[str, Model]:
+def _model(document: dict[str, Json], descriptors: range) -> tuple[str, Model]:
     what = "inspection request"
     found, head = (fields.text(document, name, what=what) for name in ("format", "head"))
     listed = fields.mapping(document, "sizes", what=what)

@@ -19,6 +19,8 @@ TITLES = {
     TORCHSCRIPT: "TorchScript",
 }
 SAVED_MODEL_HEAD = "saved_model.pb"
+SAVED_MODEL_VARIABLES = "variables/"
+SAVED_MODEL_INDEX = "variables/variables.index"
 SAFETENSORS_SUFFIX = ".safetensors"
 SAFETENSORS_INDEX = ".safetensors.index.json"
 # An honest shard's header has a few hundred bytes for each tensor; Hugging Face allows 100 MB.
@@ -56,6 +58,14 @@ def wanted(found: str, head_path: str, paths: Iterable[str]) -> dict[str, int | 
     shards = [path for path in sorted(paths) if path.endswith(SAFETENSORS_SUFFIX)]
     index: dict[str, int | None] = {} if head_path in shards else {head_path: None}
     return index | dict.fromkeys(shards, 8 + SAFETENSORS_HEADER)
+
+
+def wanted_for_weights(found: str, head_path: str, paths: Iterable[str]) -> dict[str, int | None]:
+    """The same, for the parser that finds the weights."""
+    files = wanted(found, head_path, paths)
+    if found == SAVED_MODEL and SAVED_MODEL_INDEX in paths:
+        files[SAVED_MODEL_INDEX] = None
+    return files
 
 
 def memory(found: str, size: int) -> int:

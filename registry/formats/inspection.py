@@ -16,9 +16,10 @@ from typing import Protocol
 from registry import errors
 from registry.core import canonical, fields, tensors
 from registry.core.canonical import Json
-from registry.formats import detect, sandbox, zygote
+from registry.formats import detect, sandbox, weights, zygote
 from registry.formats.refusal import unsafe
 from registry.formats.sandbox import Outcome
+from registry.formats.weights import WeightMap
 
 JOB = "registry.formats.child"
 _BROKEN = "export the model again; if it is honest, report this with the model"
@@ -68,6 +69,16 @@ class Inspection:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a child is asked for; `files` are those it reads, and how much of each suffices."""
+
+    wanted: str
+    format: str
+    head: str
+    files: Mapping[str, int | None]
+
+
 class Box(Protocol):
     """Whatever runs a job's `answer` once, shut in: a child process, or a container."""
 
@@ -96,29 +107,62 @@ class Inspector:
         Only the head, and shards of weights, are ever fetched: what is in the other files cannot
         make a model unsafe. Raises UnsafeModel, TooLarge, InvalidInput, Busy or Unavailable.
         """
-        _check_total(sizes, limits)
-        found, head = detect.head(sizes, format)
+        found, head = self._headed(sizes, format, limits)
         wanted = detect.wanted(found, head, sizes)
-        if len(wanted) > zygote.MAX_FILES:
+        outcome = self._run(sizes, fetch, limits, _Asked("inspection", found, head, wanted))
+        return _read_inspection(_document(outcome, head), found, head)
+
+    def weights(
+        self,
+        sizes: Mapping[str, int],
+        fetch: Fetch,
+        format: str | None,  # noqa: A002
+        limits: Limits,
+    ) -> WeightMap:
+        """Where the weights lie that can carry a mark; raises as `inspect` does.
+
+        That the model is safe to load is not said: what a mark makes of it is inspected again.
+        """
+        found, head = self._headed(sizes, format, limits)
+        wanted = detect.wanted_for_weights(found, head, sizes)
+        outcome = self._run(sizes, fetch, limits, _Asked("weights", found, head, wanted))
+        return _read_weights(_document(outcome, head), found, head, sizes)
+
+    def _headed(
+        self, sizes: Mapping[str, int], declared: str | None, limits: Limits
+    ) -> tuple[str, str]:
+        _check_total(sizes, limits)
+        return detect.head(sizes, declared)
+
+    def _run(
+        self, sizes: Mapping[str, int], fetch: Fetch, limits: Limits, asked: "_Asked"
+    ) -> Outcome:
+        if len(asked.files) > zygote.MAX_FILES:
             raise errors.TooLarge(
-                f"the weights are in {len(wanted)} files, at most {zygote.MAX_FILES} are allowed",
+                f"the weights are in {len(asked.files)} files, "
+                f"at most {zygote.MAX_FILES} are allowed",
                 fix="save them in larger shards",
             )
         bounds = sandbox.Bounds(
-            memory_bytes=limits.memory_bytes + detect.memory(found, sizes[head]),
+            memory_bytes=limits.memory_bytes + detect.memory(asked.format, sizes[asked.head]),
             cpu_seconds=limits.cpu_seconds,
             wall_seconds=limits.wall_seconds,
         )
         request = canonical.encode(
-            {"format": found, "head": head, "sizes": dict(sizes), "opened": list(wanted)}
+            {
+                "wanted": asked.wanted,
+                "format": asked.format,
+                "head": asked.head,
+                "sizes": dict(sizes),
+                "opened": list(asked.files),
+            }
         )
         with ExitStack() as stack:
             files = []
-            for path, count in wanted.items():
+            for path, count in asked.files.items():
                 files.append(fetch(path, count))
                 stack.callback(os.close, files[-1])
-            outcome = self._sandbox.run(request, files=files, bounds=bounds)
-        return _read(outcome, found, head)
+            return self._sandbox.run(request, files=files, bounds=bounds)
 
     def close(self) -> None:
         """Inspecting again is possible, and starts new processes."""
@@ -153,27 +197,47 @@ def _check_total(sizes: Mapping[str, int], limits: Limits) -> None:
         )
 
 
-def _read(outcome: Outcome, found: str, head: str) -> Inspection:
+def _document(outcome: Outcome, head: str) -> dict[str, Json]:
+    """The child may be under an attacker's control by now: its answer is parsed as strictly."""
     match outcome:
         case sandbox.Ended(answer):
-            return _read_answer(answer, found, head)
+            pass
         case sandbox.Stopped(reason):
             raise unsafe(head, f"the inspection {reason}", fix=_SLOW)
         case sandbox.Failed(reason):
             raise unsafe(head, f"the inspection {reason}", fix=_BROKEN)
-
-
-def _read_answer(answer: bytes, found: str, head: str) -> Inspection:
-    """The child may be under an attacker's control by now: its answer is parsed as strictly."""
     try:
         document = canonical.decode_object(answer, what="the parser's answer")
         if "refused" in document:
             _raise_refused(fields.mapping(document, "refused", what="refusal"))
+    except errors.InvalidInput as error:
+        raise _no_answer(head, error) from error
+    return document
+
+
+def _read_inspection(document: dict[str, Json], found: str, head: str) -> Inspection:
+    try:
         signature = tensors.signature(fields.mapping(document, "signature", what="signature"))
         detail = fields.mapping(document, "detail", what="detail")
     except errors.InvalidInput as error:
-        raise unsafe(head, f"the inspection gave no answer: {error.detail}", fix=_BROKEN) from error
+        raise _no_answer(head, error) from error
     return Inspection(found, signature, detail)
+
+
+def _read_weights(
+    document: dict[str, Json], found: str, head: str, sizes: Mapping[str, int]
+) -> WeightMap:
+    try:
+        said = weights.weight_map(fields.mapping(document, "weights", what="weights"), sizes)
+        if found == detect.SAVED_MODEL:
+            weights.require_below(detect.SAVED_MODEL_VARIABLES, said)
+    except errors.InvalidInput as error:
+        raise _no_answer(head, error) from error
+    return said
+
+
+def _no_answer(head: str, error: errors.InvalidInput) -> errors.UnsafeModel:
+    return unsafe(head, f"the inspection gave no answer: {error.detail}", fix=_BROKEN)
 
 
 def _raise_refused(refused: dict[str, Json]) -> None:

@@ -10,6 +10,7 @@ from math import prod
 from typing import Any
 
 import onnx
+from google.protobuf.message import DecodeError
 
 from registry import errors
 from registry.core import names
@@ -45,9 +46,18 @@ class Weights:
     def check_initializer(self, tensor: Any) -> None:
         """Weights of a graph may lie in another file of the model."""
         if tensor.data_location == _TYPE.EXTERNAL:
-            self._check_external(tensor, _byte_count(self._head, tensor))
+            self._external(tensor, _byte_count(self._head, tensor))
         else:
             self.check_inline(tensor)
+
+    def external(self, message: bytes) -> tuple[str, int, int]:
+        """File, offset and length of the data of one tensor's own message, as strictly checked."""
+        tensor = onnx.TensorProto()
+        try:
+            tensor.ParseFromString(message)
+        except DecodeError as error:
+            raise unsafe(self._head, "a tensor is damaged", fix=_AGAIN) from error
+        return self._external(tensor, _byte_count(self._head, tensor))
 
     def check_inline(self, tensor: Any) -> None:
         """A tensor anywhere else holds its own data."""
@@ -67,7 +77,7 @@ class Weights:
         if held != expected:
             raise self._no(tensor, f"its shape {_shape(tensor)} needs {expected}, it holds {held}")
 
-    def _check_external(self, tensor: Any, expected: int) -> None:
+    def _external(self, tensor: Any, expected: int) -> tuple[str, int, int]:
         entries = {entry.key: entry.value for entry in tensor.external_data}
         unknown = entries.keys() - _EXTERNAL_KEYS
         if unknown or len(entries) != len(tensor.external_data) or tensor.HasField("raw_data"):
@@ -85,6 +95,7 @@ class Weights:
         self._taken[path] = self._taken.get(path, 0) + length
         if self._taken[path] > size:
             raise self._no(tensor, f"weights share bytes of {path}, to unpack into more than it is")
+        return path, offset, length
 
     def _located(self, tensor: Any, location: str) -> str:
         folder = posixpath.dirname(self._head)

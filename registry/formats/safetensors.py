@@ -7,7 +7,7 @@ file and no two readers can disagree on it. Format: https://github.com/huggingfa
 import posixpath
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from registry import errors
@@ -33,24 +33,24 @@ _AGAIN = "save the weights again with safetensors' own save_file or save_model"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One tensor of one file; `start` and `stop` count from the end of the header."""
+    """One tensor of one file, which is its bytes [start, stop)."""
 
     name: str
     dtype: str
-    elements: int
+    shape: tuple[int, ...]
     start: int
     stop: int
+
+    @property
+    def elements(self) -> int:
+        return prod(self.shape)
 
 
 def inspect(asked: Model) -> Found:
     """How much weight it has, of which types. It has no call, so no inputs and no outputs."""
-    head = asked.head.path
-    if head.endswith(detect.SAFETENSORS_INDEX):
-        shards = _indexed(asked)
-        entries = [entry for shard in shards for entry in _entries(asked.opened[shard])]
-        files = {head, *shards}
-    else:
-        entries, files = _entries(asked.head), {head}
+    head, found = asked.head.path, tensors(asked)
+    entries = [entry for listed in found.values() for entry in listed]
+    files = {head, *found}
     dtypes = Counter(entry.dtype for entry in entries)
     detail: dict[str, Json] = {
         "tensors": len(entries),
@@ -60,6 +60,13 @@ def inspect(asked: Model) -> Found:
         "shards": max(1, len(files) - 1),
     }
     return Found(Signature((), ()), detail, frozenset(files))
+
+
+def tensors(asked: Model) -> dict[str, list[Entry]]:
+    """By the file they are in, in the order of their bytes; raises UnsafeModel."""
+    is_index = asked.head.path.endswith(detect.SAFETENSORS_INDEX)
+    paths = _indexed(asked) if is_index else [asked.head.path]
+    return {path: _entries(asked.opened[path]) for path in paths}
 
 
 def _indexed(asked: Model) -> list[str]:
@@ -124,8 +131,9 @@ def _entries(file: Opened) -> list[Entry]:
     _check_metadata(document.pop(_METADATA, {}), file.path)
     entries = [_entry(name, said, file.path) for name, said in document.items()]
     entries.sort(key=lambda entry: (entry.start, entry.stop))
-    _check_coverage(entries, file.size - 8 - length, file.path)
-    return entries
+    first = 8 + length
+    _check_coverage(entries, file.size - first, file.path)
+    return [replace(one, start=first + one.start, stop=first + one.stop) for one in entries]
 
 
 def _object(data: bytes, path: str) -> dict[str, Json]:
@@ -168,7 +176,7 @@ def _entry(name: str, said: Json, path: str) -> Entry:
             f"tensor {name[:80]!r} of {elements} elements of {dtype} in {stop - start} bytes",
             fix=_AGAIN,
         )
-    return Entry(name, str(dtype), elements, start, stop)
+    return Entry(name, str(dtype), tuple(shape), start, stop)
 
 
 def _counts(found: Json, most: int) -> list[int] | None:

@@ -10,13 +10,13 @@ from registry import errors
 from registry.core import names
 from registry.core.canonical import Json
 from registry.core.tensors import DTYPES, Signature, Tensor
-from registry.formats import saved_model_assets, saved_model_graph, tensorflow_protos
+from registry.formats import detect, saved_model_assets, saved_model_graph, tensorflow_protos
 from registry.formats.model import Found, Model
 from registry.formats.refusal import unsafe
 
 _AGAIN = "export the model with tf.saved_model.save or keras model.export and push that"
 _SIGNATURE = "serving_default"
-_INDEX = "variables/variables.index"
+_INDEX = detect.SAVED_MODEL_INDEX
 # TensorFlow and Keras write these too, and no loader runs them.
 _BESIDE = frozenset(
     {

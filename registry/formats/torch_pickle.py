@@ -14,18 +14,11 @@ from typing import Any, Never
 from registry.errors import UnsafeModel
 from registry.formats import torch_ops
 from registry.formats.refusal import unsafe
+from registry.formats.torch_tensors import STORAGES, Storage, Weight
 
 MAX_OPCODES = 5_000_000
 MAX_RANK = 64
 _AGAIN = "save the model again with torch.jit.save, without anything but tensors and plain values"
-_STORAGES: Mapping[str, tuple[str, int]] = {
-    "DoubleStorage": ("float64", 8), "FloatStorage": ("float32", 4), "HalfStorage": ("float16", 2),
-    "BFloat16Storage": ("bfloat16", 2), "LongStorage": ("int64", 8), "IntStorage": ("int32", 4),
-    "ShortStorage": ("int16", 2), "CharStorage": ("int8", 1), "ByteStorage": ("uint8", 1),
-    "BoolStorage": ("bool", 1), "ComplexFloatStorage": ("complex64", 8),
-    "ComplexDoubleStorage": ("complex128", 16), "QInt8Storage": ("qint8", 1),
-    "QUInt8Storage": ("quint8", 1), "QInt32Storage": ("qint32", 4),
-}  # fmt: skip
 _LISTS = {"build_intlist", "build_doublelist", "build_boollist", "build_tensorlist"}
 _PLAIN = {
     ("collections", "OrderedDict"),
@@ -53,23 +46,6 @@ class Name:
     @property
     def qualified(self) -> str:
         return f"{self.module}.{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """Elements of a record; `elements` as the pickle declares, within what is there."""
-
-    record: str
-    dtype: str
-    elements: int
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """A tensor."""
-
-    storage: Storage
-    shape: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -172,7 +148,7 @@ class _Machine:
     def on_global(self, argument: str) -> None:
         module, _, name = argument.partition(" ")
         found = Name(module, name)
-        is_storage = module == "torch" and name in _STORAGES
+        is_storage = module == "torch" and name in STORAGES
         is_class = found.qualified in self._scope.classes or found.qualified in torch_ops.CLASSES
         if not (is_storage or is_class or (module, name) in _PLAIN | _TENSORS):
             self._refuse(f"{found.qualified[:120]!r} is not allowed")
@@ -183,9 +159,9 @@ class _Machine:
         (found,) = self._take(1)
         match found:
             case ("storage", Name("torch", kind), str(key), str(), int(elements)) if (
-                kind in _STORAGES
+                kind in STORAGES
             ):
-                dtype, width = _STORAGES[kind]
+                dtype, width = STORAGES[kind]
             case _:
                 self._refuse("something other than a storage is referred to")
         record = f"{self._scope.tensors}/{key}"
@@ -218,14 +194,12 @@ class _Machine:
                 self._refuse("a tensor is described in a way that is not allowed")
         if any(not isinstance(one, int) or not 0 <= one < 1 << 63 for one in counts):
             self._refuse("a tensor has an impossible size or stride")
-        elements = prod(size)
-        last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-        if elements and last >= storage.elements:
+        weight = Weight(storage, size, offset, stride)
+        if weight.reach > storage.elements and prod(size):
             self._refuse(
-                f"a tensor reaches to element {last} of {storage.record}, "
+                f"a tensor reaches to element {weight.reach - 1} of {storage.record}, "
                 f"which has {storage.elements}"
             )
-        weight = Weight(storage, size)
         self._read.weights.append(weight)
         return weight
 

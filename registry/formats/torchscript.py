@@ -8,6 +8,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 
 from registry.core.canonical import Json
@@ -16,6 +17,7 @@ from registry.formats import side_files, torch_code, torch_pickle
 from registry.formats.model import Found, Model
 from registry.formats.refusal import unsafe
 from registry.formats.torch_pickle import Built, Read
+from registry.formats.torch_tensors import Weight
 from registry.formats.zip_archive import Archive, Record
 
 MAX_PICKLE = 64 << 20
@@ -39,18 +41,37 @@ _SAVE = (
 _AGAIN = "save the model again with a current PyTorch and push that file"
 
 
-def inspect(asked: Model) -> Found:
-    """What the archive holds and what its forward() takes; raises UnsafeModel."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Records by their path in the archive's one folder, and the tensors in its pickles."""
+
+    archive: Archive
+    records: Mapping[str, Record]
+    code: torch_code.Code
+    data: Read
+    weights: Sequence[Weight]
+
+
+def take_apart(asked: Model) -> Parts:
+    """Raises UnsafeModel; its code is not judged by this."""
     head = asked.head.path
     archive = Archive(asked.head)
     records = _in_one_folder(head, archive)
     _check_records(head, records)
     code = torch_code.parse(head, _read(archive, records, _SOURCES, torch_code.MAX_SOURCE))
-    operations = torch_code.check(head, code)
     pickles = _pickles(head, archive, records, code.classes())
     weights = [weight for read in pickles.values() for weight in read.weights]
     _check_used(head, records, {weight.storage.record for weight in weights})
-    forward = _forward(pickles[_DATA], code)
+    return Parts(archive, records, code, pickles[_DATA], weights)
+
+
+def inspect(asked: Model) -> Found:
+    """What the archive holds and what its forward() takes; raises UnsafeModel."""
+    head = asked.head.path
+    parts = take_apart(asked)
+    archive, records, weights = parts.archive, parts.records, parts.weights
+    operations = torch_code.check(head, parts.code)
+    forward = _forward(parts.data, parts.code)
     traced = _traced(head, archive, records)
     dtypes = Counter(weight.storage.dtype for weight in weights)
     detail: dict[str, Json] = {
@@ -128,9 +149,7 @@ def _check_used(head: str, records: Iterable[str], used: set[str]) -> None:
             raise unsafe(head, f"record {name[:120]!r} belongs to no tensor", fix=_AGAIN)
 
 
-def _traced(
-    head: str, archive: Archive, records: Mapping[str, Record]
-) -> list[torch_pickle.Weight]:
+def _traced(head: str, archive: Archive, records: Mapping[str, Record]) -> list[Weight]:
     """The tensors it was traced with, in their order; none where it was not traced."""
     if _TRACED not in records:
         return []
@@ -164,7 +183,7 @@ def _argument(one: ast.arg) -> str:
     return f"{one.arg}: {ast.unparse(one.annotation) if one.annotation else 'Tensor'}"
 
 
-def _signature(forward: ast.FunctionDef | None, traced: Sequence[torch_pickle.Weight]) -> Signature:
+def _signature(forward: ast.FunctionDef | None, traced: Sequence[Weight]) -> Signature:
     """The tensors that forward() names, of unknown types and shapes.
 
     Only what a module was traced with says more: the types, and how many dimensions.
@@ -187,7 +206,7 @@ def _signature(forward: ast.FunctionDef | None, traced: Sequence[torch_pickle.We
     return Signature(tuple(taken), tuple(Tensor(name, UNKNOWN, None) for name in given))
 
 
-def _seen(name: str, weight: torch_pickle.Weight) -> Tensor:
+def _seen(name: str, weight: Weight) -> Tensor:
     dtype = weight.storage.dtype
     return Tensor(name, dtype if dtype in DTYPES else UNKNOWN, (None,) * len(weight.shape))
 

@@ -13,11 +13,15 @@ _LONGEST_VARINT = 10
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field's number and wire type; `value` is a varint's value or a length's bytes."""
+    """A field's number and wire type; `value` is a varint's value or a length's bytes.
+
+    `at` is where the payload starts: behind a length, and where a number's own bytes are.
+    """
 
     number: int
     wire_type: int
     value: int
+    at: int
 
 
 class Broken(Exception):
@@ -37,8 +41,22 @@ def fields(data: memoryview) -> Iterator[Field]:
             raise Broken(
                 f"it ends at byte {len(data)}, inside field {number} that runs to byte {after}"
             )
-        yield Field(number, wire_type, value)
+        start = after - value if wire_type == LENGTH else position
+        yield Field(number, wire_type, value, start)
         position = after
+
+
+def varint(data: memoryview) -> tuple[int, int]:
+    """The number at the start, and how many bytes it takes; raises Broken."""
+    return _varint(data, 0)
+
+
+def varints(data: memoryview) -> Iterator[int]:
+    """What a packed field holds; raises Broken."""
+    position = 0
+    while position < len(data):
+        value, position = _varint(data, position)
+        yield value
 
 
 def _skip(data: memoryview, position: int, wire_type: int) -> tuple[int, int]:

@@ -24,6 +24,7 @@ _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
 _END = struct.Struct("<4sHHHHIIH")
 _END64 = struct.Struct("<4sQHHIIQQQQ")
 _LOCATOR = struct.Struct("<4sIQI")
+_LOCAL_CHECKSUM, _CENTRAL_CHECKSUM, _DESCRIPTOR_CHECKSUM = 14, 16, 4
 _STORED, _DEFLATED = 0, 8
 _LATER, _UTF8, _LEVEL = 0x8, 0x800, 0x6
 _IN_64 = 0xFFFFFFFF
@@ -33,7 +34,10 @@ _AGAIN = "save the model again with torch.jit.save and push that file"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One file in the archive; `start` is where its bytes begin, packed or not."""
+    """One file in the archive; `start` is where its bytes begin, packed or not.
+
+    `checksum_at` are all places of the archive where its checksum stands.
+    """
 
     name: str
     is_packed: bool
@@ -43,6 +47,7 @@ class Record:
     size: int
     header: int
     start: int = 0
+    checksum_at: tuple[int, ...] = ()
 
 
 class Archive:
@@ -53,7 +58,7 @@ class Archive:
     def __init__(self, file: Opened) -> None:
         self._file = file
         start, size, count = self._directory()
-        listed = list(self._central(file.read(start, size), count))
+        listed = list(self._central(file.read(start, size), count, starts_at=start))
         self.records = {placed.name: placed for placed in self._placed(listed, directory_at=start)}
         if len({name.casefold() for name in self.records}) != len(listed):
             self._refuse("two records have one name")
@@ -114,12 +119,13 @@ class Archive:
             self._refuse("its zip64 directory end is damaged")
         return start, size, count, where
 
-    def _central(self, directory: bytes, count: int) -> Iterator[Record]:
+    def _central(self, directory: bytes, count: int, *, starts_at: int) -> Iterator[Record]:
         at = 0
         for _ in range(count):
             if len(directory) - at < _CENTRAL.size:
                 self._refuse("its directory is truncated")
             fields = _CENTRAL.unpack_from(directory, at)
+            checksum_at = starts_at + at + _CENTRAL_CHECKSUM
             lengths = fields[10:13]
             at += _CENTRAL.size
             if fields[0] != b"PK\1\2" or at + sum(lengths) > len(directory):
@@ -127,7 +133,7 @@ class Archive:
             name = directory[at : at + lengths[0]]
             extra = directory[at + lengths[0] : at + lengths[0] + lengths[1]]
             at += sum(lengths)
-            yield self._record(fields, name, extra)
+            yield replace(self._record(fields, name, extra), checksum_at=(checksum_at,))
         if at != len(directory):
             self._refuse("its directory holds more than it lists")
 
@@ -184,7 +190,15 @@ class Archive:
             if not self._agrees(record, fields):
                 self._refuse(f"{record.name!r} has a header that disagrees with the directory")
             self._check_end(record, start + record.packed, after)
-            yield replace(record, start=start)
+            places = self._places(record, start + record.packed, in_header=fields[6])
+            yield replace(record, start=start, checksum_at=places)
+
+    def _places(self, record: Record, end: int, *, in_header: int) -> tuple[int, ...]:
+        """In the directory, in the record's own header or behind its bytes, or in both."""
+        is_later = bool(record.flags & _LATER)
+        header = [record.header + _LOCAL_CHECKSUM] if in_header or not is_later else []
+        behind = [end + _DESCRIPTOR_CHECKSUM] if is_later else []
+        return (*record.checksum_at, *header, *behind)
 
     def _agrees(self, record: Record, fields: tuple[int, ...]) -> bool:
         _, _, flags, method, _, _, checksum, packed, size, length, _ = fields

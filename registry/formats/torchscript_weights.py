@@ -1,0 +1,56 @@
+"""Where the weights of a TorchScript archive lie: in its data/ and constants/ records.
+
+Tensors that share a storage are marked as the storage is, once. A tensor whose elements do not
+lie one behind the other has no run, unless another that does is over the same bytes. Each marked
+record's CRC-32 follows it; .data/serialization_id, which nobody checks, stays.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+
+from registry.formats import carriers, torchscript
+from registry.formats.carriers import Claim
+from registry.formats.model import Model
+from registry.formats.refusal import unsafe
+from registry.formats.torch_tensors import BYTES, Weight
+from registry.formats.weights import CRC32, Checksum, Place, Run, WeightMap
+from registry.formats.zip_archive import Record
+
+_BYTE_ORDER = "byteorder"
+
+
+def find(asked: Model) -> WeightMap:
+    """Raises UnsafeModel, naming the tensor and what to do."""
+    head = asked.head.path
+    parts = torchscript.take_apart(asked)
+    if _BYTE_ORDER in parts.records:
+        order = parts.archive.read(parts.records[_BYTE_ORDER], 16).decode(errors="replace")
+        if order.strip() != "little":
+            raise unsafe(
+                head, f"its numbers are {order[:16]}-endian", fix="save it on a current machine"
+            )
+    claims = (_claim(head, parts.records, weight) for weight in parts.weights)
+    runs = carriers.runs(claims)
+    return WeightMap(runs, tuple(_checksums(head, parts.records, runs)))
+
+
+def _claim(head: str, records: Mapping[str, Record], weight: Weight) -> Claim:
+    storage = weight.storage
+    record, width = records[storage.record], BYTES[storage.dtype]
+    elements = weight.reach - weight.offset
+    begin = record.start + weight.offset * width
+    name = storage.record if weight.offset == 0 else f"{storage.record}@{weight.offset}"
+    shape = weight.shape if weight.is_contiguous else ()
+    return Claim(name, storage.dtype, shape, head, begin, begin + elements * width)
+
+
+def _checksums(
+    head: str, records: Mapping[str, Record], runs: Mapping[str, tuple[Run, ...]]
+) -> Iterator[Checksum]:
+    """Of the records with marked weights, in their order."""
+    starts = sorted(run.offset for run in runs.get(head, ()))
+    for record in sorted(records.values(), key=lambda record: record.start):
+        stop = record.start + record.size
+        if bisect_left(starts, record.start) < bisect_left(starts, stop):
+            places = tuple(Place(head, at) for at in record.checksum_at)
+            yield Checksum(CRC32, head, record.start, stop, places)
