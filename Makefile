@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup engine images demo up down test lint bench clean
 PYTHON_RUN := .venv/bin/python
+# Our programs start as they do where they are installed: compiled.
+unexport PYTHONDONTWRITEBYTECODE
 AREA ?= all
 ENGINE ?= auto
 

@@ -56,6 +56,8 @@ def main() -> int:
     command.add_argument("--area", choices=[*AREAS, "all"], default="all")
     area: str = command.parse_args().area
     signal.signal(signal.SIGTERM, _terminate)
+    # What is measured starts as it does where it is installed: compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Every action of a reconciler is a line in its log: here, only what went wrong is shown.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
     with tempfile.TemporaryDirectory() as home:

@@ -4,12 +4,10 @@ import os
 from typing import Literal
 
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from registry.db import engine, schema
+from registry.db import engine, migrate, schema
 from registry.db.tables import Instant
-
-_MIGRATION_LOCK = 0x706C696D  # any number, as long as it stays the same
 
 
 def rendered(kind: str, item: object, _context: object) -> str | Literal[False]:
@@ -20,9 +18,7 @@ def rendered(kind: str, item: object, _context: object) -> str | Literal[False]:
 
 
 def run(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        # Two registries that start at once take turns; the second finds nothing to do.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    migrate.take_turns(connection)
     context.configure(
         connection=connection,
         target_metadata=schema.METADATA,

@@ -75,6 +75,7 @@ class Server:
         # long answers, would hold up a request for 70 ms.
         gc.collect()
         gc.freeze()
+        gc.enable()
         self._server.run(sockets=self.sockets)
 
     def start(self) -> None:

@@ -1,5 +1,6 @@
 """`plimsoll serve`: the registry alone, in the foreground."""
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,8 @@ def serve(
     config: Annotated[Path, typer.Option(help="The configuration file.")] = Path("plimsoll.toml"),
 ) -> None:
     """Run the registry until it is told to stop."""
+    # Loading makes much, and nothing of it is garbage: looking for some takes a third of a start.
+    gc.disable()
     from registry import configuration, logs  # noqa: PLC0415  heavy
     from registry.api.server import Server  # noqa: PLC0415  heavy
 

@@ -12,11 +12,11 @@ from sqlalchemy import (
     Select,
     any_,
     bindparam,
+    delete,
     func,
+    insert,
     select,
 )
-from sqlalchemy import delete as delete_from
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from registry.db.tables import Version
@@ -26,6 +26,7 @@ from registry.db.tables_evidence import Evidence
 _VERSIONS, _DOCUMENTS, _EVIDENCE = (
     kind.metadata.tables[kind.__tablename__] for kind in (Version, VersionDocument, Evidence)
 )
+_INSERT = insert(_DOCUMENTS)
 _IS_OF_IT = (_DOCUMENTS.c.version_id == _VERSIONS.c.id) & (
     _DOCUMENTS.c.updated_at == _VERSIONS.c.updated_at
 )
@@ -94,18 +95,22 @@ def unchanged(session: Session, documents: Sequence[Document]) -> list[Document]
     return [made for made in documents if now.get(made.version_id) == made.updated_at]
 
 
-def keep(session: Session, documents: Sequence[Document]) -> None:
-    """Write them down, over whatever is there: a document says itself what it is good for."""
-    rows = [
-        {"version_id": made.version_id, "updated_at": made.updated_at, "content": made.content}
-        for made in documents
-    ]
-    if rows:
-        session.execute(_KEEP[session.get_bind().dialect.name], rows)
+def add(session: Session, document: Document) -> None:
+    """Write down that of a version which has none."""
+    session.execute(_INSERT, _values(document))
+
+
+def replace(session: Session, documents: Sequence[Document]) -> None:
+    """Write them down in place of whatever is there."""
+    if not documents:
+        return
+    ids = [made.version_id for made in documents]
+    session.execute(delete(_DOCUMENTS).where(_DOCUMENTS.c.version_id.in_(ids)))
+    session.execute(_INSERT, [_values(made) for made in documents])
 
 
 def forget(session: Session, version_id: int) -> None:
-    session.execute(delete_from(_DOCUMENTS).where(_DOCUMENTS.c.version_id == version_id))
+    session.execute(delete(_DOCUMENTS).where(_DOCUMENTS.c.version_id == version_id))
 
 
 def _of_many(is_wanted: ColumnElement[bool]) -> Select[tuple[int, str]]:
@@ -124,12 +129,9 @@ _OF_MANY = {
 }
 
 
-def _upsert(
-    kind: type[sqlite.Insert] | type[postgresql.Insert],
-) -> sqlite.Insert | postgresql.Insert:
-    new = kind(_DOCUMENTS)
-    over = {name: new.excluded[name] for name in ("updated_at", "content")}
-    return new.on_conflict_do_update(index_elements=["version_id"], set_=over)
-
-
-_KEEP = {"sqlite": _upsert(sqlite.Insert), "postgresql": _upsert(postgresql.Insert)}
+def _values(document: Document) -> dict[str, object]:
+    return {
+        "version_id": document.version_id,
+        "updated_at": document.updated_at,
+        "content": document.content,
+    }

@@ -75,7 +75,7 @@ class Model(Table):
     display_name: Mapped[str] = mapped_column(String(256), unique=True)
     description: Mapped[str] = mapped_column(Text)
     owner: Mapped[str] = mapped_column(String(256))
-    project: Mapped[str] = mapped_column(String(128), index=True)
+    project: Mapped[str] = mapped_column(String(128), index=True, server_default="")
     next_version: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant, index=True)

@@ -39,8 +39,8 @@ def of(session: Session, ids: Sequence[int]) -> list[str]:
 
 
 def keep(session: Session, version: Row) -> None:
-    """Keep the document of a version as this transaction leaves it."""
-    rows.keep(session, [_document(version)])
+    """Keep the document of a new version."""
+    rows.add(session, _document(version))
 
 
 def renew(database: Database, since: datetime, is_over: Callable[[], bool]) -> datetime:
@@ -59,7 +59,7 @@ def renew(database: Database, since: datetime, is_over: Callable[[], bool]) -> d
         with database.writing() as session:
             # Whoever erases a version holds this too: nothing of it is kept behind his back.
             log_rows.locked_head(session)
-            rows.keep(session, rows.unchanged(session, made))
+            rows.replace(session, rows.unchanged(session, made))
             session.commit()
     return since
 

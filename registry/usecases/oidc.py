@@ -12,7 +12,6 @@ from registry.core import grants, jwt
 from registry.core.canonical import Json
 from registry.core.identity import Identity
 from registry.core.jwt import Demands
-from registry.trust import jwt as signatures
 from registry.usecases import persons
 from registry.usecases.opening import Registry
 from registry.usecases.recent import Remembered
@@ -30,6 +29,8 @@ def remembered(registry: Registry, token: str) -> Identity | None:
 
 def recognise(registry: Registry, token: str) -> Identity:
     """Who shows this token; raises Unauthenticated, Forbidden without any grant, Unavailable."""
+    from registry.trust import jwt as signatures  # noqa: PLC0415  heavy, and few show such tokens
+
     found, now = jwt.parse(token), time.time()
     provider = registry.providers.get(found.issuer)
     if provider is None:

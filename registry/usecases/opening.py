@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from registry import errors
 from registry.core import canonical, dsse, fields, merkle, note
@@ -28,7 +28,6 @@ from registry.store.uploads import Uploads
 from registry.trust import hostca, keys, sealing, sign
 from registry.trust.hostca import Authority
 from registry.trust.keys import LogKey, SigningKey
-from registry.trust.provider import Provider
 from registry.trust.sealing import Vault
 from registry.usecases import destroyed, key_providers, roots, witness_list
 from registry.usecases.claims import Claims
@@ -37,6 +36,9 @@ from registry.usecases.keyring import DatabaseKeyring
 from registry.usecases.recent import Recent, Remembered
 from registry.usecases.together import Together
 from registry.usecases.witness_list import Witnesses
+
+if TYPE_CHECKING:
+    from registry.trust.provider import Provider
 
 # A file in the data folder that says: a restore has begun here and has not ended.
 RESTORING = "restoring"
@@ -72,7 +74,7 @@ class Registry:
     signing_key: SigningKey
     log_key: LogKey
     hosts_authority: Authority
-    providers: Mapping[str, Provider]
+    providers: "Mapping[str, Provider]"
     access_file: AccessFile
     vault: Vault
     inspector: Inspector
@@ -162,7 +164,7 @@ def open_registry(settings: Settings) -> Registry:
         claims=Claims(database),
         signing_key=keys.load_or_create_signing_key(settings.data_dir / "keys" / "registry.pem"),
         log_key=keys.load_or_create_log_key(settings.data_dir / "keys" / "log.pem"),
-        providers={one.url: Provider(one) for one in settings.access.issuers},
+        providers=_providers(settings),
         access_file=AccessFile(settings.access.file),
         hosts_authority=hostca.load_or_create(
             settings.data_dir / "keys" / "host-ca.pem", settings.access.trust_domain
@@ -188,6 +190,15 @@ def _require_no_restore(settings: Settings) -> None:
             f"a restore into {settings.data_dir} was begun and has not ended",
             fix="run the same `plimsoll admin restore` again, to its end",
         )
+
+
+def _providers(settings: Settings) -> "dict[str, Provider]":
+    """Of identities, by their addresses."""
+    if not settings.access.issuers:
+        return {}
+    from registry.trust.provider import Provider  # noqa: PLC0415  heavy, and not always wanted
+
+    return {one.url: Provider(one) for one in settings.access.issuers}
 
 
 def _inspector(settings: Settings) -> Inspector:

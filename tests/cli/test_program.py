@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from registry.cli import program
 from tests.cli.conftest import Run, run
 
 HEAVY = ("fastapi", "sqlalchemy", "tensorflow", "onnxruntime", "onnx", "httpx2", "numpy", "docker")
@@ -83,7 +86,7 @@ def test_the_module_is_the_program_too():
 def test_interrupted_ends_with_130(monkeypatch: pytest.MonkeyPatch):
     from registry.cli import program
 
-    def interrupted() -> None:
+    def interrupted(_command: str) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(program, "build", interrupted)
@@ -116,3 +119,40 @@ def test_text_from_elsewhere_cannot_steer_the_terminal(capsys: pytest.CaptureFix
 
     output.print_table(("a",), [("\x1b]0;owned\x07red\x1b[31m",)])
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_each_command_is_the_same_whether_it_is_loaded_alone_or_with_all():
+    whole = get_command(program.build())
+    ours = {name for name, one in whole.commands.items() if homes(one) & {"registry.cli"}}
+    assert ours - {"up"} == set(program.HOMES)
+    for name in program.HOMES:
+        alone = get_command(program.build(name))
+        assert described(alone.commands[name]) == described(whole.commands[name])
+
+
+def homes(command: Any) -> set[str]:
+    """The packages that a command's functions are from."""
+    below = [home for one in getattr(command, "commands", {}).values() for home in homes(one)]
+    function = command.callback
+    own = {function.__module__.rpartition(".")[0]} if function is not None else set()
+    return own | set(below)
+
+
+def described(command: Any) -> object:
+    below = getattr(command, "commands", {})
+    if below:
+        return {name: described(one) for name, one in below.items()}
+    return [(one.name, one.opts, one.required) for one in command.params]
+
+
+def test_one_command_loads_no_other():
+    script = (
+        "import sys\nfrom registry.cli import main\nmain(['version'])\n"
+        "print(*sorted(m for m in sys.modules if m.startswith('registry.cli.')), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert set(done.stderr.split()) <= {
+        "registry.cli.program", "registry.cli.version", "registry.cli.output"
+    }  # fmt: skip
