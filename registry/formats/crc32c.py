@@ -1,13 +1,14 @@
 """CRC-32C, the checksum of TensorFlow's checkpoints (RFC 3720, 12.1), at gigabytes a second.
 
 No library in our set has it. Here it is polynomial arithmetic over whole arrays: the polynomial P
-divides x^6777 + x^484 + x^100 + 1, and so also that polynomial of x^64. A 64-bit word can
-therefore be moved 6777 words on by three XORs, and 6293 of them at once. What is left in the end,
-54 KiB, is folded in halves with tables. (After: Russell, "Chorba: A novel CRC32 implementation",
-arXiv 2412.16398.)
+divides x^6777 + x^484 + x^100 + 1, and so also that polynomial of x^8 and of x^64. A word of as
+many bits can therefore be moved 6777 words on by three XORs, and 6293 of them at once. The 6777
+bytes that are left in the end are folded in halves with tables. (After: Russell, "Chorba: A novel
+CRC32 implementation", arXiv 2412.16398.)
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,24 +42,26 @@ class Crc32c:
         for start in range(0, len(view), _BLOCK):
             block = np.frombuffer(view[start : start + _BLOCK], np.uint8)
             work[held : held + len(block)] = block
-            held = _moved_on(work, held + len(block))
+            held = _moved_on(work, held + len(block), np.dtype("<u8"))
         self._held = work[:held].tobytes()
 
     def value(self) -> int:
         """Of everything so far; more may follow."""
-        lanes = 1 << (-(-len(self._held) // 4) - 1).bit_length()
+        work = np.frombuffer(self._held, np.uint8).copy()
+        left = _moved_on(work, len(work), np.dtype(np.uint8))
+        lanes = 1 << (-(-left // 4) - 1).bit_length()
         # Zeros in front are no part of the message.
-        folded = np.frombuffer(self._held.rjust(4 * lanes, b"\0"), "<u4")
+        folded = np.frombuffer(work[:left].tobytes().rjust(4 * lanes, b"\0"), "<u4")
         while lanes > 1:
             lanes //= 2
             folded = _times(folded[:lanes], 32 * lanes) ^ folded[lanes:]
         return int(_times(folded, 32)[0]) ^ _ONES
 
 
-def _moved_on(work: NDArray[np.uint8], held: int) -> int:
+def _moved_on(work: NDArray[np.uint8], held: int, word: np.dtype[np.unsignedinteger[Any]]) -> int:
     """Of the first `held` bytes as many are left, at the front, as must be: so many."""
-    whole = held // 8
-    words = work[: 8 * whole].view("<u8")
+    whole = held // word.itemsize
+    words = work[: whole * word.itemsize].view(word)
     at = 0
     while whole - at > _FAR:
         count = min(_AT_ONCE, whole - at - _FAR)
@@ -67,8 +70,8 @@ def _moved_on(work: NDArray[np.uint8], held: int) -> int:
             onto = words[at + distance : at + distance + count]
             np.bitwise_xor(onto, moved, out=onto)
         at += count
-    left = held - 8 * at
-    work[:left] = work[8 * at : held].copy()
+    left = held - at * word.itemsize
+    work[:left] = work[at * word.itemsize : held].copy()
     return left
 
 
@@ -87,9 +90,10 @@ def masked(value: int) -> int:
 def _times(lanes: NDArray[np.uint32], power: int) -> NDArray[np.uint32]:
     """Each lane, a polynomial with its highest power in the lowest bit, times x^power modulo P."""
     tables = _tables(power)
-    product: NDArray[np.uint32] = tables[0][lanes & 0xFF]
+    places = np.ascontiguousarray(lanes).view(np.uint8).reshape(-1, 4)
+    product: NDArray[np.uint32] = tables[0].take(places[:, 0])
     for place in (1, 2, 3):
-        product ^= tables[place][lanes >> np.uint32(8 * place) & 0xFF]
+        product ^= tables[place].take(places[:, place])
     return product
 
 

@@ -50,9 +50,10 @@ class Name:
 
 @dataclass(slots=True)
 class Built:
-    """An object of a class, or what a function gave."""
+    """An object of a class, or what a function gave; `state` is by attribute."""
 
     of: Name
+    state: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -211,9 +212,11 @@ class _Machine:
 
     def on_build(self, _: Any) -> None:
         """An object's state; what is in it was followed when it was pushed."""
-        built, _ = self._take(2)
+        built, state = self._take(2)
         if not isinstance(built, Built):
             self._refuse("a state for something that is no object")
+        if isinstance(state, dict):
+            built.state = state
         self._stack.append(built)
 
     def on_binput(self, argument: int) -> None:
@@ -226,21 +229,29 @@ class _Machine:
         self._stack.append(tuple(self._pop_to_mark()))
 
     def on_appends(self, _: Any) -> None:
-        """Items for a list or a dictionary below the mark; neither is looked into again."""
-        self._pop_to_mark()
-        self._require_container()
+        self._extend(self._pop_to_mark())
 
     def on_append(self, _: Any) -> None:
-        self._take(1)
-        self._require_container()
+        self._extend(list(self._take(1)))
+
+    def on_setitems(self, _: Any) -> None:
+        self._extend(self._pop_to_mark())
 
     def on_setitem(self, _: Any) -> None:
-        self._take(2)
-        self._require_container()
+        self._extend(list(self._take(2)))
 
-    def _require_container(self) -> None:
-        if not isinstance(self._stack[-1], list | dict | Built):
-            self._refuse("items for something that holds none")
+    def _extend(self, items: list[Any]) -> None:
+        """Items of a list, or keys and values of a dictionary, of which texts are kept."""
+        match self._stack[-1]:
+            case list() as listed:
+                listed.extend(items)
+            case dict() as found:
+                pairs = zip(items[::2], items[1::2], strict=True)
+                found.update((key, value) for key, value in pairs if isinstance(key, str))
+            case Built():
+                pass
+            case _:
+                self._refuse("items for something that holds none")
 
     def on_tuple1(self, _: Any) -> None:
         self._stack.append(self._take(1))
@@ -260,4 +271,4 @@ class _Machine:
     def on_empty_dict(self, _: Any) -> None:
         self._stack.append({})
 
-    on_long_binput, on_long_binget, on_setitems = on_binput, on_binget, on_appends
+    on_long_binput, on_long_binget = on_binput, on_binget

@@ -21,7 +21,7 @@ from registry.formats.torch_tensors import Weight
 from registry.formats.zip_archive import Archive, Record
 
 MAX_PICKLE = 64 << 20
-_DATA, _CONSTANTS = "data.pkl", "constants.pkl"
+DATA, CONSTANTS = "data.pkl", "constants.pkl"
 _PICKLES = re.compile(r"data\.pkl|constants\.pkl|code/.+\.py\.debug_pkl")
 # Another program, in place of the code, for the interpreter of phones.
 _BYTECODE = "bytecode.pkl"
@@ -43,13 +43,17 @@ _AGAIN = "save the model again with a current PyTorch and push that file"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Records by their path in the archive's one folder, and the tensors in its pickles."""
+    """Records by their path in the archive's one folder, and what is in its pickles."""
 
     archive: Archive
     records: Mapping[str, Record]
     code: torch_code.Code
-    data: Read
-    weights: Sequence[Weight]
+    pickles: Mapping[str, Read]
+
+    @property
+    def weights(self) -> list[Weight]:
+        """Every tensor, as often as it is described."""
+        return [weight for read in self.pickles.values() for weight in read.weights]
 
 
 def take_apart(asked: Model) -> Parts:
@@ -60,9 +64,9 @@ def take_apart(asked: Model) -> Parts:
     _check_records(head, records)
     code = torch_code.parse(head, _read(archive, records, _SOURCES, torch_code.MAX_SOURCE))
     pickles = _pickles(head, archive, records, code.classes())
-    weights = [weight for read in pickles.values() for weight in read.weights]
-    _check_used(head, records, {weight.storage.record for weight in weights})
-    return Parts(archive, records, code, pickles[_DATA], weights)
+    parts = Parts(archive, records, code, pickles)
+    _check_used(head, records, {weight.storage.record for weight in parts.weights})
+    return parts
 
 
 def inspect(asked: Model) -> Found:
@@ -71,7 +75,7 @@ def inspect(asked: Model) -> Found:
     parts = take_apart(asked)
     archive, records, weights = parts.archive, parts.records, parts.weights
     operations = torch_code.check(head, parts.code)
-    forward = _forward(parts.data, parts.code)
+    forward = _forward(parts.pickles[DATA], parts.code)
     traced = _traced(head, archive, records)
     dtypes = Counter(weight.storage.dtype for weight in weights)
     detail: dict[str, Json] = {
@@ -100,7 +104,7 @@ def _check_records(head: str, records: Mapping[str, Record]) -> None:
             "this is a torch.export archive (.pt2), not TorchScript",
             fix="export it with torch.onnx.export and push that",
         )
-    if _CONSTANTS not in records or not any(name.startswith("code/") for name in records):
+    if CONSTANTS not in records or not any(name.startswith("code/") for name in records):
         what = "a torch.save checkpoint, which is a Python pickle, not TorchScript"
         raise unsafe(head, f"this is {what}", fix=_SAVE)
     if _BYTECODE in records:
@@ -132,12 +136,12 @@ def _read(
 def _pickles(
     head: str, archive: Archive, records: Mapping[str, Record], classes: frozenset[str]
 ) -> dict[str, Read]:
-    if _DATA not in records:
-        raise unsafe(head, f"it has no {_DATA}", fix=_AGAIN)
+    if DATA not in records:
+        raise unsafe(head, f"it has no {DATA}", fix=_AGAIN)
     sizes = {name: record.size for name, record in records.items()}
     found = {}
     for name, content in _read(archive, records, _PICKLES, MAX_PICKLE).items():
-        tensors = "constants" if name == _CONSTANTS else "data"
+        tensors = "constants" if name == CONSTANTS else "data"
         scope = torch_pickle.Scope(head, name, tensors, classes, sizes)
         found[name] = torch_pickle.read(content, scope)
     return found

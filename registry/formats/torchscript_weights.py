@@ -12,8 +12,9 @@ from registry.formats import carriers, torchscript
 from registry.formats.carriers import Claim
 from registry.formats.model import Model
 from registry.formats.refusal import unsafe
+from registry.formats.torch_pickle import Built
 from registry.formats.torch_tensors import BYTES, Weight
-from registry.formats.weights import CRC32, Checksum, Place, Run, WeightMap
+from registry.formats.weights import CRC32, MAX_NAME, Checksum, Place, Run, WeightMap
 from registry.formats.zip_archive import Record
 
 _BYTE_ORDER = "byteorder"
@@ -29,19 +30,57 @@ def find(asked: Model) -> WeightMap:
             raise unsafe(
                 head, f"its numbers are {order[:16]}-endian", fix="save it on a current machine"
             )
-    claims = (_claim(head, parts.records, weight) for weight in parts.weights)
+    names = _names(parts)
+    claims = (_claim(head, parts.records, weight, names) for weight in parts.weights)
     runs = carriers.runs(claims)
     return WeightMap(runs, tuple(_checksums(head, parts.records, runs)))
 
 
-def _claim(head: str, records: Mapping[str, Record], weight: Weight) -> Claim:
+def _claim(
+    head: str, records: Mapping[str, Record], weight: Weight, names: Mapping[int, str]
+) -> Claim:
     storage = weight.storage
     record, width = records[storage.record], BYTES[storage.dtype]
-    elements = weight.reach - weight.offset
     begin = record.start + weight.offset * width
-    name = storage.record if weight.offset == 0 else f"{storage.record}@{weight.offset}"
+    stop = record.start + weight.reach * width
     shape = weight.shape if weight.is_contiguous else ()
-    return Claim(name, storage.dtype, shape, head, begin, begin + elements * width)
+    name = names.get(id(weight), f"{storage.record}@{weight.offset}")
+    return Claim(name, storage.dtype, shape, head, begin, stop)
+
+
+def _names(parts: torchscript.Parts) -> dict[int, str]:
+    """Tensors by identity: the attributes that lead to each, as a state dictionary has them."""
+    found: dict[int, str] = {}
+    taken: set[str] = set()
+    seen: set[int] = set()
+    left = [
+        (prefix, parts.pickles[pickle].value)
+        for pickle, prefix in ((torchscript.CONSTANTS, "CONSTANTS"), (torchscript.DATA, ""))
+        if pickle in parts.pickles
+    ]
+    while left:
+        path, value = left.pop()
+        if id(value) in seen or len(path) > MAX_NAME:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Weight) and path not in taken:
+            found[id(value)] = path
+            taken.add(path)
+        inner = [(f"{path}.{key}" if path else key, one) for key, one in _inside(value)]
+        left.extend(reversed(inner))
+    return found
+
+
+def _inside(value: object) -> Iterator[tuple[str, object]]:
+    match value:
+        case Built(state=state):
+            yield from state.items()
+        case dict():
+            yield from value.items()
+        case list() | tuple():
+            yield from ((str(place), one) for place, one in enumerate(value))
+        case _:
+            pass
 
 
 def _checksums(

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from registry.formats import wire
 from tests.formats import onnx_models
 from tests.formats.checkpoints import varint
 from tests.formats.onnx_models import Files
@@ -44,6 +45,27 @@ def listed(dtype: int = TensorProto.FLOAT) -> Files:
     return with_weight(helper.make_tensor("w", dtype, (4, 3), VALUES.flatten()))
 
 
+def in_parts() -> Files:
+    """Numbers in two fields of the same kind, which a reader puts one behind the other."""
+    data = VALUES.astype(np.float32).tobytes()
+    parts = b"".join(b"\x22" + varint(len(part)) + part for part in (data[:20], data[20:]))
+    tensor = onnx.TensorProto.FromString(b"\x0a\x02\x04\x03\x10\x01\x42\x01w")
+    whole = with_weight(tensor)["model.onnx"]
+    head = tensor.SerializeToString()
+    inner = b"\x2a" + varint(len(head)) + head
+    return {"model.onnx": _grown(whole, inner, b"\x2a" + varint(len(head) + 52) + head + parts)}
+
+
+def _grown(whole: bytes, old: bytes, new: bytes) -> bytes:
+    """With `new` in place of `old` in the graph, whose length is made to fit."""
+    start = whole.index(b"\x3a")
+    length, used = wire.varint(memoryview(whole)[start + 1 :])
+    begin, end = start + 1 + used, start + 1 + used + length
+    assert old in whole[begin:end]
+    inner = whole[begin:end].replace(old, new)
+    return whole[:start] + b"\x3a" + varint(len(inner)) + inner + whole[end:]
+
+
 def tied() -> Files:
     """Two names for the same bytes of a file, which are more than one of them takes."""
     data = VALUES.astype(np.float32).tobytes()
@@ -78,16 +100,9 @@ def with_a_branch() -> Files:
 
 def written(*fields: bytes) -> Files:
     """A model whose only weight has these fields, and 48 bytes of raw data before them."""
-    tensor = raw(TensorProto.FLOAT).SerializeToString() + b"".join(fields)
-    whole = onnx_models.files(onnx_models.model(onnx_models.graph(weights=[])))["model.onnx"]
-    graph = b"\x2a" + varint(len(tensor)) + tensor
-    # A message may come in parts, and only one reader in two puts them together.
-    start = whole.index(b"\x3a")
-    length = whole[start + 1]
-    assert length < 0x80
-    inner = whole[start + 2 : start + 2 + length] + graph
-    tail = whole[start + 2 + length :]
-    return {"model.onnx": whole[:start] + b"\x3a" + varint(len(inner)) + inner + tail}
+    head = raw(TensorProto.FLOAT).SerializeToString()
+    old, new = (b"\x2a" + varint(len(one)) + one for one in (head, head + b"".join(fields)))
+    return {"model.onnx": _grown(with_weight(raw(TensorProto.FLOAT))["model.onnx"], old, new)}
 
 
 @flaw("its external data is this file itself")

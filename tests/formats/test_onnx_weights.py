@@ -43,6 +43,15 @@ def test_packed_lists_of_numbers_are_marked(tmp_path: Path, dtype: str):
     )
 
 
+def test_a_list_in_two_parts_is_one_tensor_in_two_runs(tmp_path: Path):
+    files = onnx_weights.in_parts()
+    runs = find(tmp_path, files).runs["model.onnx"]
+    assert [(run.start, run.count) for run in runs] == [(0, 5), (5, 7)]
+    made = weight(marked(tmp_path, files)["model.onnx"])
+    whole = weight(marked(tmp_path, onnx_weights.listed())["model.onnx"])
+    assert np.array_equal(made, whole)
+
+
 @pytest.mark.parametrize("dtype", ["INT8", "INT64", "UINT8"])
 def test_whole_numbers_carry_no_mark(tmp_path: Path, dtype: str):
     number = getattr(TensorProto, dtype)
