@@ -13,6 +13,7 @@ from registry.core import canonical, fields
 from registry.core.canonical import Json
 from registry.core.tensors import Signature
 from registry.formats import (
+    confine,
     content,
     detect,
     onnx_model,
@@ -51,10 +52,21 @@ def answer(request: bytes, descriptors: range, walls: list[str]) -> bytes:
     """See above. What is not a refusal leaves as an exception and ends the process."""
     document = canonical.decode_object(request, what="inspection request")
     try:
-        return canonical.encode(_asked(document, descriptors, walls))
+        return _said(_asked(document, descriptors, walls), document)
     except errors.PlimsollError as error:
         refused: Json = {"code": error.code, "detail": error.detail, "fix": error.fix}
         return canonical.encode({"refused": refused})
+
+
+def _said(answer: dict[str, Json], document: dict[str, Json]) -> bytes:
+    said = canonical.encode(answer)
+    if len(said) > confine.MAX_ANSWER:
+        raise unsafe(
+            fields.text(document, "head", what="inspection request"),
+            f"to say what is in it takes {len(said)} bytes, over {confine.MAX_ANSWER}",
+            fix="save fewer tensors, or give them shorter names",
+        )
+    return said
 
 
 def _asked(document: dict[str, Json], descriptors: range, walls: list[str]) -> dict[str, Json]:

@@ -60,6 +60,15 @@ def test_a_flawed_file_is_refused_with_its_flaw_and_the_fix(tmp_path: Path, name
     assert caught.value.fix
 
 
+def test_more_than_an_answer_can_hold_is_refused_in_words(tmp_path: Path):
+    names = [f"{'x' * 995}{number}" for number in range(9_000)]
+    header = {name: entry(4 * n, 4 * n + 4, "F32", (1, 1)) for n, name in enumerate(names)}
+    files = safetensors_models.files(header, bytes(4 * len(names)))
+    with pytest.raises(errors.UnsafeModel, match="to say what is in it takes") as caught:
+        find(tmp_path, files)
+    assert "shorter names" in caught.value.fix
+
+
 class Lying:
     """A child under an attacker's control."""
 
