@@ -78,10 +78,10 @@ class Scope:
 
 def read(data: bytes, scope: Scope) -> Read:
     """Follow the pickle in `data`; raises UnsafeModel."""
-    return _Machine(scope).run(data)
+    return Machine(scope).run(data)
 
 
-class _Machine:
+class Machine:
     """`on_x` is the step of opcode X; an opcode without one is refused."""
 
     def __init__(self, scope: Scope) -> None:
@@ -92,7 +92,7 @@ class _Machine:
         self._read = Read()
 
     def run(self, data: bytes) -> Read:
-        """The value at STOP, which is the last byte."""
+        """Up to STOP, which is the last byte."""
         at = None
         try:
             for count, (opcode, argument, position) in enumerate(pickletools.genops(data)):
@@ -216,7 +216,7 @@ class _Machine:
         if not isinstance(built, Built):
             self._refuse("a state for something that is no object")
         if isinstance(state, dict):
-            built.state = state
+            built.state.update(state)
         self._stack.append(built)
 
     def on_binput(self, argument: int) -> None:
@@ -248,8 +248,9 @@ class _Machine:
             case dict() as found:
                 pairs = zip(items[::2], items[1::2], strict=True)
                 found.update((key, value) for key, value in pairs if isinstance(key, str))
-            case Built():
-                pass
+            case Built(state=state):
+                pairs = zip(items[::2], items[1::2], strict=False)
+                state.update((key, value) for key, value in pairs if isinstance(key, str))
             case _:
                 self._refuse("items for something that holds none")
 

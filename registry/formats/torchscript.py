@@ -47,7 +47,6 @@ class Parts:
 
     archive: Archive
     records: Mapping[str, Record]
-    code: torch_code.Code
     pickles: Mapping[str, Read]
 
     @property
@@ -56,26 +55,25 @@ class Parts:
         return [weight for read in self.pickles.values() for weight in read.weights]
 
 
-def take_apart(asked: Model) -> Parts:
+def take_apart(asked: Model) -> tuple[Parts, torch_code.Code]:
     """Raises UnsafeModel; its code is not judged by this."""
     head = asked.head.path
     archive = Archive(asked.head)
-    records = _in_one_folder(head, archive)
+    records = in_one_folder(head, archive)
     _check_records(head, records)
     code = torch_code.parse(head, _read(archive, records, _SOURCES, torch_code.MAX_SOURCE))
-    pickles = _pickles(head, archive, records, code.classes())
-    parts = Parts(archive, records, code, pickles)
+    parts = Parts(archive, records, _pickles(head, archive, records, code.classes()))
     _check_used(head, records, {weight.storage.record for weight in parts.weights})
-    return parts
+    return parts, code
 
 
 def inspect(asked: Model) -> Found:
     """What the archive holds and what its forward() takes; raises UnsafeModel."""
     head = asked.head.path
-    parts = take_apart(asked)
+    parts, code = take_apart(asked)
     archive, records, weights = parts.archive, parts.records, parts.weights
-    operations = torch_code.check(head, parts.code)
-    forward = _forward(parts.pickles[DATA], parts.code)
+    operations = torch_code.check(head, code)
+    forward = _forward(parts.pickles[DATA], code)
     traced = _traced(head, archive, records)
     dtypes = Counter(weight.storage.dtype for weight in weights)
     detail: dict[str, Json] = {
@@ -89,12 +87,17 @@ def inspect(asked: Model) -> Found:
     return Found(_signature(forward, traced), detail, frozenset({head}))
 
 
-def _in_one_folder(head: str, archive: Archive) -> dict[str, Record]:
+def in_one_folder(head: str, archive: Archive) -> dict[str, Record]:
     """Records by their path in the archive's one folder, whose name is the file's."""
     folders = {name.partition("/")[0] for name in archive.records}
     if len(folders) != 1:
         raise unsafe(head, "the archive does not consist of one folder", fix=_AGAIN)
     return {name.partition("/")[2]: record for name, record in archive.records.items()}
+
+
+def has_program(records: Mapping[str, Record]) -> bool:
+    """Or it is what `torch.save` writes, whatever its name."""
+    return CONSTANTS in records and any(name.startswith("code/") for name in records)
 
 
 def _check_records(head: str, records: Mapping[str, Record]) -> None:
@@ -104,7 +107,7 @@ def _check_records(head: str, records: Mapping[str, Record]) -> None:
             "this is a torch.export archive (.pt2), not TorchScript",
             fix="export it with torch.onnx.export and push that",
         )
-    if CONSTANTS not in records or not any(name.startswith("code/") for name in records):
+    if not has_program(records):
         what = "a torch.save checkpoint, which is a Python pickle, not TorchScript"
         raise unsafe(head, f"this is {what}", fix=_SAVE)
     if _BYTECODE in records:

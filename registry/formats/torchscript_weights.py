@@ -1,5 +1,6 @@
 """Where the weights of a TorchScript archive lie: in its data/ and constants/ records.
 
+A checkpoint of `torch.save` has its weights found the same way, though nobody may publish one.
 Tensors that share a storage are marked as the storage is, once. A tensor whose elements do not
 lie one behind the other has no run, unless another that does is over the same bytes. Each marked
 record's CRC-32 follows it; .data/serialization_id, which nobody checks, stays.
@@ -8,14 +9,14 @@ record's CRC-32 follows it; .data/serialization_id, which nobody checks, stays.
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 
-from registry.formats import carriers, torchscript
+from registry.formats import carriers, torch_checkpoint, torchscript
 from registry.formats.carriers import Claim
 from registry.formats.model import Model
 from registry.formats.refusal import unsafe
 from registry.formats.torch_pickle import Built
 from registry.formats.torch_tensors import BYTES, Weight
 from registry.formats.weights import CRC32, MAX_NAME, Checksum, Place, Run, WeightMap
-from registry.formats.zip_archive import Record
+from registry.formats.zip_archive import Archive, Record
 
 _BYTE_ORDER = "byteorder"
 
@@ -23,7 +24,7 @@ _BYTE_ORDER = "byteorder"
 def find(asked: Model) -> WeightMap:
     """Raises UnsafeModel, naming the tensor and what to do."""
     head = asked.head.path
-    parts = torchscript.take_apart(asked)
+    parts = _parts(asked)
     if _BYTE_ORDER in parts.records:
         order = parts.archive.read(parts.records[_BYTE_ORDER], 16).decode(errors="replace")
         if order.strip() != "little":
@@ -36,11 +37,24 @@ def find(asked: Model) -> WeightMap:
     return WeightMap(runs, tuple(_checksums(head, parts.records, runs)))
 
 
+def _parts(asked: Model) -> torchscript.Parts:
+    head, archive = asked.head.path, Archive(asked.head)
+    if torchscript.has_program(torchscript.in_one_folder(head, archive)):
+        return torchscript.take_apart(asked)[0]
+    return torch_checkpoint.take_apart(head, archive)
+
+
 def _claim(
     head: str, records: Mapping[str, Record], weight: Weight, names: Mapping[int, str]
 ) -> Claim:
     storage = weight.storage
     record, width = records[storage.record], BYTES[storage.dtype]
+    if record.is_packed:
+        raise unsafe(
+            head,
+            f"the weights in {storage.record[:120]!r} are packed",
+            fix="save it again as PyTorch does, without packing",
+        )
     begin = record.start + weight.offset * width
     stop = record.start + weight.reach * width
     shape = weight.shape if weight.is_contiguous else ()
@@ -66,9 +80,15 @@ def _names(parts: torchscript.Parts) -> dict[int, str]:
         if isinstance(value, Weight) and path not in taken:
             found[id(value)] = path
             taken.add(path)
-        inner = [(f"{path}.{key}" if path else key, one) for key, one in _inside(value)]
+        inner = [(_below(path, key), one) for key, one in _inside(value)]
         left.extend(reversed(inner))
     return found
+
+
+def _below(path: str, key: str) -> str:
+    if key in torch_checkpoint.INNER:
+        return path
+    return f"{path}.{key}" if path else key
 
 
 def _inside(value: object) -> Iterator[tuple[str, object]]:

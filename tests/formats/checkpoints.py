@@ -99,6 +99,19 @@ def of_two_blocks() -> Files:
     return of_index(table(blocks), WEIGHT * 2)
 
 
+def of_two_data_files() -> Files:
+    """As a saver writes it that works on several devices."""
+    first = entry(WEIGHT, (6, 4), 0)
+    header = (b"", b"\x08\x02\x1a\x02\x08\x01")
+    second = first.replace(b"\x20\x00", b"\x18\x01\x20\x00", 1)
+    return {
+        **saved_models.files(saved_models.honest()),
+        INDEX: table([block([header, (b"a", first), (b"b", second)])]),
+        "variables/variables.data-00000-of-00002": WEIGHT,
+        "variables/variables.data-00001-of-00002": WEIGHT,
+    }
+
+
 @flaw(r"variables 'a' and 'b' overlap in variables/variables\.data-00000-of-00001, from byte 48")
 def overlapping_entries() -> Files:
     return files((b"a", entry(WEIGHT, (6, 4), 0)), (b"b", entry(BIAS, (4,), 48)))

@@ -30,6 +30,13 @@ def test_a_variable_is_marked_with_its_own_checksum_and_that_of_its_block(tmp_pa
     assert [one.path for one in again.checksums] == [DATA, DATA, INDEX, INDEX]
 
 
+def test_every_data_file_of_a_checkpoint_is_marked(tmp_path: Path):
+    files = checkpoints.of_two_data_files()
+    made = marked(tmp_path, files)
+    assert {path for path in files if made[path] == files[path]} == {"saved_model.pb"}
+    marking.require_sums(find(tmp_path, made), reading(made))
+
+
 def test_only_floats_of_two_dimensions_and_more_are_marked(tmp_path: Path):
     found = find(tmp_path, checkpoints.files())
     assert list(found.tensors) == ["net/kernel"]

@@ -52,6 +52,27 @@ def test_weights_are_called_as_in_a_state_dictionary(tmp_path: Path):
     }
 
 
+@pytest.mark.parametrize("name", ["state_dict.pt", "pickled_module.pt"])
+def test_a_stolen_checkpoint_has_its_weights_found_and_runs_nothing(tmp_path: Path, name: str):
+    found = find(tmp_path, {name: (GOLDEN / name).read_bytes()})
+    assert {one.name: one.shape for one in found.tensors.values()} == {"weight": (2, 2)}
+
+
+def test_a_checkpoint_that_calls_something_is_only_looked_at(tmp_path: Path):
+    planted = tmp_path / "planted"
+    call = Pickle().name("os", "system").add(f"touch {planted}", b"\x85R0")
+    data = call.add(b"}(", "w").tensor().add(b"u.").data
+    files = {"model.pt": torchscript_models.archive({"data.pkl": data, "data/0": bytes(48)})}
+    assert list(find(tmp_path, files).tensors) == ["w"]
+    assert not planted.exists()
+
+
+def test_an_archive_of_something_else_is_refused(tmp_path: Path):
+    files = {"model.pt": torchscript_models.archive({"other": b"x"})}
+    with pytest.raises(errors.UnsafeModel, match="neither TorchScript nor what"):
+        find(tmp_path, files)
+
+
 def test_attributes_nested_without_end_end_in_a_verdict(tmp_path: Path):
     net = Pickle().name("__torch__", "Net").add(b")\x81}(", "training", b"\x88", "deep")
     data = net.add(b"]" * 50_000 + b"a" * 49_999, "weight").tensor().add(b"ub.").data
