@@ -58,6 +58,12 @@ class InvalidConfig(InvalidInput):
     code = "invalid_config"
 
 
+class CannotMark(InvalidInput):
+    """The model cannot carry the watermark that was asked for: too small, or changed by it."""
+
+    code = "cannot_mark"
+
+
 class NotFound(PlimsollError):
     """No such model, version, alias, blob, upload or entry."""
 

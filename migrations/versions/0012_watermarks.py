@@ -16,6 +16,7 @@ _ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    op.add_column("variants", sa.Column("watermark", sa.JSON(), nullable=True))
     op.create_table(
         "watermark_keys",
         sa.Column("epoch", sa.Integer(), autoincrement=False, nullable=False),
@@ -70,3 +71,5 @@ def downgrade() -> None:
     op.drop_table("watermark_sources")
     op.drop_table("watermarks")
     op.drop_table("watermark_keys")
+    with op.batch_alter_table("variants") as table:
+        table.drop_column("watermark")

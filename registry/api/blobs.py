@@ -13,7 +13,7 @@ from registry.api import delivering
 from registry.api.access import Opened
 from registry.api.sending import Sending, span_of
 from registry.core import digest as digests
-from registry.usecases import transfers
+from registry.usecases import transfers, withholding
 from registry.usecases.opening import Registry
 
 router = APIRouter(tags=["blobs"])
@@ -43,7 +43,7 @@ async def answer(
     `is_direct` None leaves it to the settings whether to redirect. Raises NotFound, OutOfOrder.
     """
     digests.parse(digest)
-    size = await run_in_threadpool(transfers.size, registry, digest)
+    size = await run_in_threadpool(_size, request, registry, digest)
     if size is None:
         raise errors.NotFound(f"no blob {digest}", fix="upload it first, or check the digest")
     encrypted = await delivering.answer(request, registry, digest)
@@ -72,6 +72,13 @@ async def answer(
             return _elsewhere(link)
         headers["Direct-Transfer"] = "not offered"
     return Sending(registry.blobs, digest, span, status_code=status, headers=headers)
+
+
+def _size(request: Request, registry: Registry, digest: str) -> int | None:
+    """Raises Forbidden for bytes that this caller is not given; that they are here is no secret."""
+    if request.method != "HEAD":
+        withholding.require_given(registry, digest, getattr(request.state, "caller", None))
+    return transfers.size(registry, digest)
 
 
 def _elsewhere(link: str) -> Response:

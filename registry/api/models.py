@@ -77,6 +77,7 @@ def publish_version(
         signature=wire_models.signature_of(new),
         facts=wire_models.facts_of(new.metadata),
         variant=new.variant,
+        watermark=new.watermark,
     )
     return _answer(publish.publish(registry, draft, caller), answer)
 
@@ -131,6 +132,7 @@ def add_variant(
         publisher_bundle=new.publisher_bundle,
         signature=wire_models.signature_of(new),
         variant=new.variant,
+        watermark=new.watermark,
     )
     return _answer(publish.add_variant(registry, draft, caller), answer)
 

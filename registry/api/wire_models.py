@@ -6,14 +6,16 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from registry.api import wire_evidence
+from registry.api import wire_evidence, wire_marks
 from registry.api.wire import Document
 from registry.api.wire_evidence import EvidenceDocument, SignatureDocument
+from registry.api.wire_marks import MarkDocument
 from registry.core import facts, tensors
 from registry.core.facts import Dataset, Facts, Parent, Relation
 from registry.db import tables, whole
 from registry.db.tables_evidence import Evidence
 from registry.usecases.catalogue import Overview
+from registry.usecases.marks import Marking
 
 Texts = dict[str, str]
 
@@ -67,7 +69,8 @@ class NewMetadata(Metadata):
 class NewVariant(Document):
     """`signature` says what the files do not: inputs and outputs, each with name, dtype, shape.
 
-    Of a shape, null is a free size, and a shape of null a free rank.
+    Of a shape, null is a free size, and a shape of null a free rank. `watermark` says whether the
+    files get their owner's mark; null leaves it to the registry's settings.
     """
 
     format: Annotated[str, Field(max_length=32)]
@@ -75,6 +78,7 @@ class NewVariant(Document):
     files: list[FileEntry]
     publisher_bundle: dict[str, Any]
     signature: dict[str, Any] | None = None
+    watermark: Annotated[Marking, Field(strict=False)] | None = None
 
 
 class NewVersion(NewVariant):
@@ -121,11 +125,12 @@ class VariantDocument(Document):
     signature: dict[str, Any]
     files: list[FileEntry]
     log_index: int
+    watermark: MarkDocument | None
     created_at: datetime
 
 
 class VersionDocument(Document):
-    """The fields from `digest` to `logIndex` are those of the first variant; null without one.
+    """The fields from `digest` to `watermark` are those of the first variant; null without one.
 
     `evidence` is the newest, and `signatures` all who signed, where one version was asked for. In
     lists `evidence` is null and `signatures` are those of the publishers.
@@ -142,6 +147,7 @@ class VersionDocument(Document):
     signature: dict[str, Any]
     publisher: str | None
     log_index: int | None
+    watermark: MarkDocument | None
     variants: list[VariantDocument]
     signatures: list[SignatureDocument]
     evidence: list[EvidenceDocument] | None
@@ -215,6 +221,7 @@ def version_document(
         signature=first.signature if first else {},
         publisher=first.publisher if first else None,
         log_index=first.log_index if first else None,
+        watermark=first.watermark if first else None,
         variants=variants,
         signatures=wire_evidence.signatures(row.variants, evidence or ()),
         evidence=None if evidence is None else [wire_evidence.document(one) for one in evidence],
@@ -235,6 +242,7 @@ def _variant(row: tables.Variant | whole.Variant) -> VariantDocument:
         signature=row.signature,
         files=[FileEntry(path=f.path, digest=f.digest, size=f.size) for f in row.files],
         log_index=row.log_index,
+        watermark=wire_marks.mark(row.watermark),
         created_at=row.created_at,
     )
 

@@ -133,6 +133,7 @@ def _print_version(document: dict[str, Json]) -> None:
     signature = mapping(document, "signature")
     lines += [("input", output.shape(tensor)) for tensor in objects(signature, "inputs")]
     lines += [("output", output.shape(tensor)) for tensor in objects(signature, "outputs")]
+    lines += _mark(mapping(document, "watermark"))
     lines += _said(mapping(document, "metadata"))
     output.print_fields(lines)
     for variant in objects(document, "variants"):
@@ -143,6 +144,27 @@ def _print_version(document: dict[str, Json]) -> None:
             for item in objects(variant, "files")
         ]
         output.print_table(("file", "bytes", "digest"), rows)
+
+
+def _mark(shown: dict[str, Json]) -> list[tuple[str, Json]]:
+    """The owner's watermark in a few words; nothing without one."""
+    if not shown:
+        return []
+    strength = f"{shown.get('scheme')} in {shown.get('weights')} weights, expected z "
+    trial = mapping(shown, "trial")
+    outputs = {name: mapping(mapping(trial, "outputs"), name) for name in mapping(trial, "outputs")}
+    tried: list[tuple[str, Json]] = [
+        ("watermark.output", f"{name} changed by {apart.get('relative')} of its size")
+        for name, apart in outputs.items()
+    ]
+    if not trial.get("executed"):
+        tried = [("watermark.trial", f"not run: {trial.get('why')}")]
+    return [
+        ("watermark", f"{strength}{shown.get('predictedZ')}"),
+        ("watermark.commitment", shown.get("commitment")),
+        ("watermark.logIndex", shown.get("logIndex")),
+        *tried,
+    ]
 
 
 def _said(metadata: dict[str, Json]) -> list[tuple[str, Json]]:

@@ -12,6 +12,7 @@ from registry.cli import options, output, progress, saying, signing
 from registry.core import fields, names
 from registry.core.canonical import Json
 from registry.core.oms import File
+from registry.core.watermark import records
 
 if TYPE_CHECKING:
     from registry.cli.client import Client
@@ -28,6 +29,7 @@ class Wanted:
     variant_of: int | None
     variant: str
     format: str | None
+    mark: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,14 @@ VariantOf = Annotated[
     typer.Option(min=1, help="Add these files to this version, as another variant of it."),
 ]
 Variant = Annotated[str, typer.Option(help="The variant's name; without it, the format's.")]
+Watermark = Annotated[
+    bool | None,
+    typer.Option(
+        "--watermark/--no-watermark",
+        help="Have the owner's mark put into the weights, or not; without it, as the registry is "
+        "set up.",
+    ),
+]
 Tensors = Annotated[
     Path | None,
     typer.Option(
@@ -98,6 +108,7 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
     variant_of: VariantOf = None,
     variant: Variant = "",
     model_format: Format = None,
+    watermark: Watermark = None,
     tensors: Tensors = None,
     description: saying.Description = "",
     commit: saying.Commit = "",
@@ -119,12 +130,11 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
         description=description, commit=commit, repository=repository,
         licence=licence, owner=owner,
         card=saying.card(card), tags=saying.tags(tag),
-        metrics=saying.metrics(metric),
-        parameters=saying.parameters(param),
+        metrics=saying.metrics(metric), parameters=saying.parameters(param),
         datasets=saying.datasets(dataset),
         derivedFrom=saying.parents(derived_from),
     )  # fmt: skip
-    wanted = Wanted(names.slug(name), version, variant_of, variant, model_format)
+    wanted = Wanted(names.slug(name), version, variant_of, variant, model_format, watermark)
     _require_consistent(wanted, metadata)
     said = Said(metadata, saying.tensors(tensors) if tensors else None)
     signed = Signed(key, signature)
@@ -204,13 +214,16 @@ def _document(draft: Draft, bundle: dict[str, Json]) -> dict[str, Json]:
     listed: list[Json] = [
         {"path": file.path, "digest": file.digest, "size": file.size} for file in draft.files
     ]
-    return {
+    document: dict[str, Json] = {
         "format": draft.format,
         "variant": draft.wanted.variant,
         "files": listed,
         "publisherBundle": bundle,
         "signature": draft.said.tensors,
     }
+    if draft.wanted.mark is not None:
+        document["watermark"] = "on" if draft.wanted.mark else "off"
+    return document
 
 
 def _published_before(client: "Client", draft: Draft) -> dict[str, Json] | None:
@@ -224,19 +237,28 @@ def _published_before(client: "Client", draft: Draft) -> dict[str, Json] | None:
         known = fields.objects(client.model(draft.wanted.model), "versions", what="model document")
     except errors.NotFound:
         return None
-    ours = {(file.path, file.digest) for file in draft.files}
     same = [
         document
         for document in known
         if document.get("status") == "ready"
         and document.get("format") == draft.format
-        and _files_of(document) == ours
+        and _is_of(document, draft)
     ]
     if not same:
         return None
     newest = max(same, key=lambda document: fields.integer(document, "version", what="version"))
     output.message(f"published before, as version {newest.get('version')}")
     return newest
+
+
+def _is_of(document: dict[str, Json], draft: Draft) -> bool:
+    """Whether it is made of exactly these files, with a mark or without one as is wanted."""
+    mark, wanted = document.get("watermark"), draft.wanted.mark
+    if wanted is not None and wanted != isinstance(mark, dict):
+        return False
+    if isinstance(mark, dict):
+        return mark.get("content") == records.content_digest(draft.files)
+    return _files_of(document) == {(file.path, file.digest) for file in draft.files}
 
 
 def _files_of(document: dict[str, Json]) -> set[tuple[str, str]]:

@@ -19,6 +19,7 @@ from registry.core import (
     evidence,
     fields,
     manifest,
+    marked,
     merkle,
     note,
     oms,
@@ -29,6 +30,7 @@ from registry.core.canonical import Json
 from registry.core.checks import Check, CheckFailed, checking
 from registry.core.oms import File
 from registry.core.trustroot import TrustRoot
+from registry.core.watermark.records import Derivation
 from registry.errors import IntegrityError
 
 _WHAT = "pull envelope"
@@ -52,7 +54,7 @@ class Verified:
     `signers` are all who signed these files, the publisher first; `ignored` says of evidence
     that came with it, and does not count, why; `shown` is where the log has what came. `licence`
     is empty where the config, which says it, did not come. `scan` is what the registry signed
-    that it found.
+    that it found. `derivation` leads from what they signed to `files`, where those are marked.
     """
 
     wanted: Wanted
@@ -67,6 +69,7 @@ class Verified:
     licence: str = ""
     scan: dict[str, Json] = field(default_factory=dict)
     shown: frozenset[int] = frozenset()
+    derivation: Derivation | None = None
 
     @property
     def size(self) -> int:
@@ -87,7 +90,8 @@ class Refused:
 class Parts:
     """The pieces of an envelope before any of them is believed.
 
-    `config` is the manifest's config document, `evidence` what `weighing.document` made.
+    `config` is the manifest's config document, `evidence` what `weighing.document` made,
+    `derivation` the registry's bundle where the files are marked.
     """
 
     manifest: bytes
@@ -99,12 +103,15 @@ class Parts:
     checkpoint: str
     config: bytes = b""
     evidence: Sequence[dict[str, Json]] = ()
+    derivation: dict[str, Json] | None = None
 
 
 def encode(wanted: Wanted, parts: Parts) -> bytes:
     """The envelope as the registry sends it."""
+    more: dict[str, Json] = {} if parts.derivation is None else {"derivation": parts.derivation}
     return canonical.encode(
-        {
+        more
+        | {
             "model": wanted.model,
             "version": wanted.version,
             "digest": wanted.digest,
@@ -152,16 +159,20 @@ def _verified(parts: Parts, trust: TrustRoot, wanted: Wanted, *, now: float | No
         checkpoint, entry = _logged(parts, trust, wanted)
     with checking(Check.WITNESS):
         _require_witnessed(checkpoint, trust, now)
+    with checking(Check.DERIVATION):
+        keys = trust.registry_at(parts.index)
+        derivation = marked.derivation(parts.derivation, entry, contents.files, *keys)
+        signed = marked.signed_files(derivation, contents.files)
     with checking(Check.PUBLISHER):
         by = trust.publishers_at(parts.index), trust.certified(parts.index, entry.time)
         publisher = dsse.verify(parts.publisher_bundle, *by)
-        oms.require_files(publisher.payload, contents.files)
+        oms.require_files(publisher.payload, signed)
         if publisher.signer != said.publisher:
             raise IntegrityError(
                 f"signed by {publisher.signer!r}, the registry recorded {said.publisher!r}"
             )
     with checking(Check.EVIDENCE):
-        about = evidence.Subject(wanted.model, wanted.version, wanted.digest, contents.files)
+        about = evidence.Subject(wanted.model, wanted.version, wanted.digest, signed)
         weighed = weighing.weigh(
             parts.evidence, about, trust, checkpoint=checkpoint, publisher=publisher
         )
@@ -169,6 +180,7 @@ def _verified(parts: Parts, trust: TrustRoot, wanted: Wanted, *, now: float | No
     return Verified(
         wanted, said.format, contents.files, publisher.signer, parts.index, checkpoint,
         weighed.signers, weighed.evidence, weighed.ignored, licence, said.scan, weighed.shown,
+        derivation,
     )  # fmt: skip
 
 
@@ -235,4 +247,7 @@ def _parse(envelope: bytes) -> Parts:
         checkpoint=fields.text(proof, "checkpoint", what=_WHAT),
         config=fields.base64_bytes(document, "config", what=_WHAT) if "config" in document else b"",
         evidence=fields.objects(document, "evidence", what=_WHAT) if "evidence" in document else (),
+        derivation=fields.mapping(document, "derivation", what=_WHAT)
+        if "derivation" in document
+        else None,
     )

@@ -13,6 +13,7 @@ from registry.core.oms import File as ModelFile
 from registry.db.tables import File, Variant, Version
 from registry.db.tables_evidence import Evidence
 from registry.db.tables_log import LogEntry
+from registry.db.tables_watermark import Watermark
 
 _TOGETHER = 200
 _LEAVES = 1000
@@ -20,12 +21,16 @@ _LEAVES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """A variant, what it is a variant of, its entry in the log, and the files it refers to."""
+    """A variant, what it is a variant of, its entry in the log, and the files it refers to.
+
+    `derivation` is the registry's bundle where the files are marked; empty without one.
+    """
 
     version: Version
     variant: Variant
     leaf: bytes
     files: tuple[ModelFile, ...]
+    derivation: bytes = b""
 
 
 def leaves(session: Session, size: int) -> Iterator[Sequence[LogEntry]]:
@@ -64,9 +69,18 @@ def variants(session: Session) -> Iterator[Filed]:
         ids = [variant.id for variant, _, _ in page]
         for row in session.scalars(select(File).where(File.variant_id.in_(ids))):
             files.setdefault(row.variant_id, []).append(ModelFile(row.path, row.digest, row.size))
+        marks = dict(_derivations(session, ids))
         for variant, version, leaf in page:
-            yield Filed(version, variant, leaf or b"", tuple(files.get(variant.id, ())))
+            listed = tuple(files.get(variant.id, ()))
+            yield Filed(version, variant, leaf or b"", listed, marks.get(variant.id, b""))
         after = ids[-1]
+
+
+def _derivations(session: Session, variant_ids: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    statement = select(Watermark.variant_id, Watermark.bundle).where(
+        Watermark.variant_id.in_(variant_ids)
+    )
+    return ((variant, bundle) for variant, bundle in session.execute(statement))
 
 
 def unfiled(session: Session) -> Sequence[tuple[int, str | None, int | None]]:
@@ -125,32 +139,40 @@ def _publications(
             Variant.manifest,
             Variant.publisher_bundle,
             Variant.registry_bundle,
+            Watermark.bundle,
         )
+        .outerjoin(Watermark, Watermark.variant_id == Variant.id)
         .where(Variant.log_index >= start, Variant.log_index < stop)
         .order_by(Variant.log_index)
         .execution_options(yield_per=50)
     )
-    for index, config, manifest, publisher, registry in rows:
-        yield (
-            index,
-            {
-                "config": config,
-                "manifest": manifest,
-                "publisher": publisher,
-                "registry": registry,
-            },
-        )
+    for index, config, manifest, publisher, registry, derivation in rows:
+        found = {
+            "config": config,
+            "manifest": manifest,
+            "publisher": publisher,
+            "registry": registry,
+        }
+        yield index, {**found, **({"derivation": derivation} if derivation else {})}
 
 
 def _statements(session: Session, start: int, stop: int) -> Iterator[tuple[int, dict[str, bytes]]]:
-    """Whoever signs a version once more signs its files, which its manifest lists."""
+    """Whoever signs a version once more signs its files, which its manifest lists.
+
+    Of marked ones, those that they were made from.
+    """
     rows = session.execute(
-        select(Evidence.log_index, Evidence.kind, Evidence.bundle, Variant.manifest)
+        select(
+            Evidence.log_index, Evidence.kind, Evidence.bundle, Variant.manifest, Watermark.bundle
+        )
         .join(Variant, Variant.id == Evidence.variant_id)
+        .outerjoin(Watermark, Watermark.variant_id == Variant.id)
         .where(Evidence.log_index >= start, Evidence.log_index < stop)
         .order_by(Evidence.log_index)
         .execution_options(yield_per=50)
     )
-    for index, kind, bundle, manifest in rows:
+    for index, kind, bundle, manifest, derivation in rows:
         files = {"manifest": manifest} if kind == Statement.SIGNATURE else {}
+        if files and derivation:
+            files["derivation"] = derivation
         yield index, {"evidence": bundle, **files}

@@ -18,6 +18,7 @@ from registry.db.tables import Alias, Blob, File, Variant, Version
 from registry.db.tables_artifacts import Artifact, Registration, RegistrationFile
 from registry.db.tables_log import LogEntry
 from registry.db.tables_oci import ManifestBlob
+from registry.db.tables_watermark import WatermarkSource
 
 _STREAMED = {"yield_per": 1000}
 _SHELF = 20_000
@@ -39,6 +40,12 @@ REFERRERS: tuple[Referrer, ...] = (
     Referrer(
         "the signature of a version being checked",
         select(Registration.signature).where(Registration.signature.is_not(None)),
+    ),
+    Referrer(
+        "the original of a marked version",
+        select(WatermarkSource.digest).where(
+            WatermarkSource.variant_id.in_(select(File.variant_id))
+        ),
     ),
 )
 

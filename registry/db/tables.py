@@ -170,7 +170,7 @@ class Variant(Table):
     """One form of a version; `digest` is the sha256 of `manifest`, kept as the very bytes.
 
     `config` is the manifest's small config document: here, not in the store, where it would cost
-    a publication more than all else.
+    a publication more than all else. `watermark` is what is shown of its mark, null without one.
     """
 
     __tablename__ = "variants"
@@ -191,7 +191,7 @@ class Variant(Table):
     signature: Mapped[dict[str, Any]] = mapped_column(JSON)
     log_index: Mapped[int] = mapped_column(ForeignKey("log_entries.index"), unique=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
-    # Last, as above.
+    watermark: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     config: Mapped[bytes] = mapped_column(LargeBinary)
     manifest: Mapped[bytes] = mapped_column(LargeBinary)
     publisher_bundle: Mapped[bytes] = mapped_column(LargeBinary)

@@ -65,12 +65,20 @@ def sources(session: Session, variant_id: int) -> tuple[ModelFile, ...]:
     return tuple(ModelFile(row.path, row.digest, row.size) for row in rows)
 
 
-def made_from(session: Session, content: str, *, epoch: int) -> Watermark | None:
+def made_from(
+    session: Session,
+    content: str,
+    format: str,  # noqa: A002
+    *,
+    epoch: int,
+) -> Watermark | None:
     """A mark of these very files by that key, whose variant still has its own; the oldest."""
     is_there = exists().where(File.variant_id == Watermark.variant_id)
     statement = (
         select(Watermark)
-        .where(Watermark.content == content, Watermark.epoch == epoch, is_there)
+        .join(Variant, Variant.id == Watermark.variant_id)
+        .where(Watermark.content == content, Watermark.epoch == epoch, Variant.format == format)
+        .where(is_there)
         .order_by(Watermark.variant_id)
         .limit(1)
     )

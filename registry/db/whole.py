@@ -67,6 +67,7 @@ class Variant(NamedTuple):
     signature: dict[str, Any]
     log_index: int
     created_at: datetime
+    watermark: dict[str, Any] | None
     files: Sequence[File]
 
 

@@ -20,8 +20,21 @@ _TONES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A variant's watermark: `changes` says how far outputs moved, `not_run` why nobody knows."""
+
+    scheme: str
+    weights: str
+    z: str
+    commitment: str
+    log_index: int
+    changes: tuple[tuple[str, str], ...]
+    not_run: str
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
-    """One form of a version."""
+    """One form of a version; `mark` is its owner's, if it has one."""
 
     name: str
     format: str
@@ -32,6 +45,7 @@ class Variant:
     outputs: tuple[str, ...]
     files: tuple[tuple[str, str, str], ...]
     log_index: int
+    mark: Mark | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +181,33 @@ def _variant(row: tables.Variant | whole.Variant) -> Variant:
         outputs=_tensors(row.signature, "outputs"),
         files=tuple((file.path, file.digest, views.size(file.size)) for file in row.files),
         log_index=row.log_index,
+        mark=_mark(row.watermark),
     )
+
+
+def _mark(shown: dict[str, Json] | None) -> Mark | None:
+    if shown is None:
+        return None
+    trial = shown.get("trial")
+    said = trial if isinstance(trial, dict) else {}
+    outputs = said.get("outputs")
+    return Mark(
+        scheme=str(shown.get("scheme")),
+        weights=f"{shown.get('weights'):,}",
+        z=f"{shown.get('predictedZ'):g}",
+        commitment=str(shown.get("commitment")),
+        log_index=int(str(shown.get("logIndex"))),
+        changes=tuple(
+            (name, f"{_relative(apart):.2%}")
+            for name, apart in (outputs.items() if isinstance(outputs, dict) else ())
+        ),
+        not_run="" if said.get("executed") else str(said.get("why", "")),
+    )
+
+
+def _relative(apart: Json) -> float:
+    found = apart.get("relative") if isinstance(apart, dict) else None
+    return float(found) if isinstance(found, int | float) else 0.0
 
 
 def _tensors(signature: dict[str, Json], role: str) -> tuple[str, ...]:

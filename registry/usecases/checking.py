@@ -3,7 +3,7 @@
 Whatever door a version comes in by, these are the checks it passes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ from registry.db import blobs
 from registry.formats import declared
 from registry.formats.inspection import Inspection
 from registry.usecases import inspection, log, transfers
+from registry.usecases.marks import Mark, Marking
 from registry.usecases.opening import Registry
 
 
@@ -25,7 +26,8 @@ class Draft:
     """What a publisher asks for.
 
     `version` None means the next one; `variant` empty means the one called like its format;
-    `signature` is what the publisher says of inputs and outputs, for what the files do not.
+    `signature` is what the publisher says of inputs and outputs, for what the files do not;
+    `watermark` is what they want of that, None for what the settings say.
     """
 
     model: str
@@ -36,6 +38,7 @@ class Draft:
     facts: Facts = facts.NONE
     variant: str = ""
     signature: Signature | None = None
+    watermark: Marking | None = None
 
     @property
     def variant_name(self) -> str:
@@ -44,22 +47,26 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A draft whose files are stored, signed by `publisher`, and safe to load."""
+    """A draft whose files are stored, signed by `publisher`, and safe to load.
+
+    With a `mark` its files are the marked ones, and the publisher signed `mark.source`.
+    """
 
     draft: Draft
     publisher: str
     inspected: Inspection
     # Since when the files are claimed: bytes claimed anew meanwhile may not be stored yet.
     claims: Mapping[str, datetime]
+    mark: Mark | None = None
 
 
 def check(registry: Registry, draft: Draft) -> Checked:
     """Raises InvalidInput, UnsafeModel or SignatureInvalid; a card's facts are taken over."""
     sound = require_form(registry, draft)
-    claims = _claims(registry, sound)
+    claimed = claims(registry, sound.files)
     require_stored(registry, sound)
     publisher = _publisher(registry, sound)
-    return Checked(sound, publisher, _completed(_inspected(registry, sound), sound), claims)
+    return Checked(sound, publisher, _completed(inspected(registry, sound), sound), claimed)
 
 
 def _publisher(registry: Registry, draft: Draft) -> str:
@@ -128,9 +135,9 @@ def build(draft: Draft, number: int) -> manifest.Built:
     )
 
 
-def _claims(registry: Registry, draft: Draft) -> Mapping[str, datetime]:
+def claims(registry: Registry, files: Iterable[File]) -> Mapping[str, datetime]:
     """Since when the files' bytes are claimed; those that a sweep was about to take are kept."""
-    wanted = {file.digest for file in draft.files}
+    wanted = {file.digest for file in files}
     with registry.database.reading() as session:
         found = blobs.claims(session, wanted)
     for lacking in wanted - found.keys():
@@ -141,7 +148,7 @@ def _claims(registry: Registry, draft: Draft) -> Mapping[str, datetime]:
         return blobs.claims(session, wanted)
 
 
-def _inspected(registry: Registry, draft: Draft) -> Inspection:
+def inspected(registry: Registry, draft: Draft) -> Inspection:
     """The same bytes under the same names look the same again: they are looked at once."""
     key = (draft.format, tuple(sorted((file.path, file.digest) for file in draft.files)))
     known = registry.inspections.get(key)

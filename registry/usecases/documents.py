@@ -82,6 +82,7 @@ def text(version: Row) -> str:
         "signature": first.get("signature", {}),
         "publisher": first.get("publisher"),
         "logIndex": first.get("logIndex"),
+        "watermark": first.get("watermark"),
         "variants": variants,
         "signatures": [_signature(one) for one in version.variants],
         "metadata": _metadata(version),
@@ -110,6 +111,7 @@ def _variant(row: AnyVariant) -> dict[str, Any]:
             for file in _in_order(row.files, "path")
         ],
         "logIndex": row.log_index,
+        "watermark": row.watermark,
         "createdAt": _instant(row.created_at),
     }
 

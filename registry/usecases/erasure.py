@@ -15,7 +15,7 @@ from registry.core import digest as hashes
 from registry.core import entries, manifest
 from registry.core.canonical import Json
 from registry.core.entries import Kind
-from registry.db import erasure, leases, tables, versions
+from registry.db import erasure, leases, tables, versions, watermarks
 from registry.db import keys as key_rows
 from registry.db import log as log_rows
 from registry.db import retention as rows
@@ -141,7 +141,7 @@ def _bury(
         why = f"version {version.version} was erased"
         aliases.detach(session, registry, alias, digest=version.digest or "", reason=why, by=by)
     evidence, digests = erasure.drop_evidence(session, version)
-    digests |= _bytes_of(session, version)
+    digests |= _bytes_of(session, version) | watermarks.erase(session, version.id)
     erasure.erase_version(session, version, message="erased", now=now)
     staged = erasure.drop_staged(session, version.id, digests)
     rows.condemn_at_once(session, digests, at=sweep.AT_ONCE)

@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from registry import errors
-from registry.core import canonical, cursor, entries, evidence, oci_documents, weighing
+from registry.core import canonical, cursor, entries, evidence, marked, oci_documents, weighing
 from registry.core import digest as digests
 from registry.core.canonical import Json
 from registry.core.evidence import Kind, Statement, Subject, Trusted
 from registry.core.oms import File
 from registry.db import evidence as rows
 from registry.db import log as log_rows
-from registry.db import tables, versions
+from registry.db import tables, versions, watermarks
 from registry.db.engine import Session
 from registry.db.tables_evidence import Evidence
 from registry.usecases import log, pull
@@ -158,13 +158,20 @@ def _about(
     """Which variant it is about, and what it says; raises what the first one has against it."""
     refusals: list[errors.PlimsollError] = []
     for variant in versions.variants(session, version.id):
-        files = tuple(File(file.path, file.digest, file.size) for file in variant.files)
+        files = _signed_files(session, variant)
         about = Subject(version.model, version.version, variant.digest, files)
         try:
             return variant, evidence.read(bundle, about, trusted)
         except (errors.InvalidInput, errors.IntegrityError) as error:
             refusals.append(error)
     raise refusals[0]
+
+
+def _signed_files(session: Session, variant: tables.Variant) -> tuple[File, ...]:
+    """What publishers sign: where the files are marked, those that they were made from."""
+    if variant.watermark is not None:
+        return watermarks.sources(session, variant.id)
+    return tuple(File(file.path, file.digest, file.size) for file in variant.files)
 
 
 def _require_other_person(variant: tables.Variant, said: Statement) -> None:
@@ -239,6 +246,9 @@ def _entry(
     }
     if said.revokes:
         detail["revokes"] = said.revokes
+    if variant.watermark is not None and said.kind is Kind.SIGNATURE:
+        # Without it nobody could tell later which files were signed.
+        detail[marked.DETAIL] = str(variant.watermark["statement"])
     return entries.Entry(
         time=log.stamp(draft.now),
         kind=weighing.ENTRIES[said.kind],

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from registry import errors
-from registry.core import canonical, digest, entries, manifest, oms, statement
+from registry.core import canonical, digest, entries, manifest, marked, oms, statement
 from registry.core.entries import Kind
 from registry.core.oms import File
 from registry.core.trustroot import TrustRoot
+from registry.core.watermark.records import Derivation
 from registry.db import auditing, tables
 from registry.db.auditing import Filed
 from registry.db.engine import Session
@@ -85,7 +86,21 @@ def _content_flaws(filed: Filed, trust: TrustRoot) -> Iterator[str]:
     is_there = filed.version.status == tables.READY
     if set(filed.files) != (set(contents.files) if is_there else set()):
         yield "the files it refers to are not those of its manifest"
-    yield from _signature_flaws(filed, contents.files, trust)
+    try:
+        derivation = _derivation(filed, contents.files, trust)
+    except (errors.InvalidInput, errors.IntegrityError) as error:
+        yield f"its watermark: {error.detail}"
+        return
+    yield from _signature_flaws(filed, marked.signed_files(derivation, contents.files), trust)
+
+
+def _derivation(filed: Filed, files: tuple[File, ...], trust: TrustRoot) -> Derivation | None:
+    variant = filed.variant
+    bundle = None
+    if filed.derivation:
+        bundle = canonical.decode_object(filed.derivation, what="the derivation")
+    entry, keys = entries.decode(filed.leaf), trust.registry_at(variant.log_index)
+    return marked.derivation(bundle, entry, files, *keys)
 
 
 def _signature_flaws(filed: Filed, files: Iterable[File], trust: TrustRoot) -> Iterator[str]:

@@ -3,11 +3,14 @@
 import asyncio
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from registry.core.oms import File
 from registry.formats import inspection
 from registry.formats.inspection import Inspection
+from registry.formats.weights import WeightMap
 from registry.usecases.opening import Registry
 
 # What is not a plain file in the store, and larger than this, is copied to a file for a while.
@@ -16,10 +19,30 @@ _IN_MEMORY = 64 * 1024**2
 
 def inspect(registry: Registry, format_name: str, files: tuple[File, ...]) -> Inspection:
     """What the model takes and gives; raises UnsafeModel."""
+    with _fetching(registry, files) as fetch:
+        return registry.inspector.inspect(_sizes(files), fetch, format_name, _bounds(registry))
+
+
+def weights(registry: Registry, format_name: str, files: tuple[File, ...]) -> WeightMap:
+    """Where the weights lie that can carry a mark; raises UnsafeModel."""
+    with _fetching(registry, files) as fetch:
+        return registry.inspector.weights(_sizes(files), fetch, format_name, _bounds(registry))
+
+
+def _sizes(files: tuple[File, ...]) -> dict[str, int]:
+    return {file.path: file.size for file in files}
+
+
+def _bounds(registry: Registry) -> inspection.Limits:
     limits = registry.settings.limits
-    bounds = inspection.Limits(
+    return inspection.Limits(
         model_bytes=limits.max_model_bytes, wall_seconds=limits.inspection_seconds
     )
+
+
+@contextmanager
+def _fetching(registry: Registry, files: tuple[File, ...]) -> Iterator[inspection.Fetch]:
+    """Opens the files for the child, as long as the block lasts."""
     by_path = {file.path: file for file in files}
     with tempfile.TemporaryDirectory(prefix="inspect-", dir=registry.settings.data_dir) as folder:
 
@@ -34,8 +57,22 @@ def inspect(registry: Registry, format_name: str, files: tuple[File, ...]) -> In
                 return asyncio.run(_start(registry, file, file.size))
             return inspection.open_plain(path, registry.blobs.local(file.digest, Path(folder)))
 
-        sizes = {file.path: file.size for file in files}
-        return registry.inspector.inspect(sizes, fetch, format_name, bounds)
+        yield fetch
+
+
+@contextmanager
+def opened(registry: Registry, file: File) -> Iterator[int]:
+    """A descriptor of the file's bytes, as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="inspect-", dir=registry.settings.data_dir) as folder:
+        found = registry.blobs.open(file.digest)
+        if found is None:
+            found = inspection.open_plain(
+                file.path, registry.blobs.local(file.digest, Path(folder))
+            )
+        try:
+            yield found
+        finally:
+            os.close(found)
 
 
 async def _start(registry: Registry, file: File, count: int) -> int:

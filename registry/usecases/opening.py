@@ -18,8 +18,9 @@ from registry.core.trustroot import TrustRoot
 from registry.db import engine, log, migrate
 from registry.db import keys as key_rows
 from registry.db.evidence import Shown
-from registry.formats import inspection
+from registry.formats import inspection, trials
 from registry.formats.inspection import Inspection, Inspector
+from registry.formats.trials import Trials
 from registry.settings import Settings
 from registry.store import addresses
 from registry.store.blobs import BlobStore
@@ -29,7 +30,7 @@ from registry.trust import hostca, keys, sealing, sign
 from registry.trust.hostca import Authority
 from registry.trust.keys import LogKey, SigningKey
 from registry.trust.sealing import Vault
-from registry.usecases import destroyed, key_providers, roots, witness_list
+from registry.usecases import boxes, destroyed, key_providers, roots, witness_list
 from registry.usecases.claims import Claims
 from registry.usecases.granting import AccessFile
 from registry.usecases.keyring import DatabaseKeyring
@@ -78,6 +79,7 @@ class Registry:
     access_file: AccessFile
     vault: Vault
     inspector: Inspector
+    trials: Trials
     callers: Recent[str, Remembered]
     versions: Recent[tuple[int, datetime], Shown]
     inspections: Recent[tuple[str, tuple[tuple[str, str], ...]], Inspection]
@@ -139,6 +141,7 @@ class Registry:
 
     def close(self) -> None:
         self.inspector.close()
+        self.trials.close()
         self.database.close()
 
 
@@ -147,9 +150,7 @@ def open_registry(settings: Settings) -> Registry:
     _require_no_restore(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.data_dir.chmod(0o700)
-    database = engine.connect(settings.database)
-    migrate.to_head(database)
-    keyring = _keyring(settings, database)
+    database, keyring = _database(settings)
     blobs, uploads = addresses.open_store(
         settings.blobs,
         max_bytes=settings.limits.max_file_bytes,
@@ -170,7 +171,8 @@ def open_registry(settings: Settings) -> Registry:
             settings.data_dir / "keys" / "host-ca.pem", settings.access.trust_domain
         ),
         vault=sealing.load_or_create(settings.data_dir / "keys" / "secrets.key"),
-        inspector=_inspector(settings),
+        inspector=Inspector(boxes.box(settings, inspection.JOB)),
+        trials=Trials(boxes.box(settings, trials.JOB)),
         callers=Recent(_CALLERS),
         versions=Recent(_VERSIONS),
         inspections=Recent(_INSPECTIONS),
@@ -182,6 +184,12 @@ def open_registry(settings: Settings) -> Registry:
     destroyed.save(settings, database)
     roots.keep(settings, registry.trust_root())
     return registry
+
+
+def _database(settings: Settings) -> tuple[engine.Database, DatabaseKeyring | None]:
+    found = engine.connect(settings.database)
+    migrate.to_head(found)
+    return found, _keyring(settings, found)
 
 
 def _require_no_restore(settings: Settings) -> None:
@@ -199,17 +207,6 @@ def _providers(settings: Settings) -> "dict[str, Provider]":
     from registry.trust.provider import Provider  # noqa: PLC0415  heavy, and not always wanted
 
     return {one.url: Provider(one) for one in settings.access.issuers}
-
-
-def _inspector(settings: Settings) -> Inspector:
-    """In a child of this process, or where the settings say so in a container."""
-    if not settings.inspecting.engine:
-        return Inspector()
-    from registry.formats.container import Containers  # noqa: PLC0415  heavy, and rarely wanted
-
-    wanted = settings.inspecting
-    owner = str(settings.data_dir.resolve())
-    return Inspector(Containers(wanted.engine, wanted.image, inspection.JOB, owner=owner))
 
 
 def _begin_log(registry: Registry) -> None:

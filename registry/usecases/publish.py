@@ -5,33 +5,22 @@ statement and its log entry are there together. Publishing the very same again r
 same number with other files is a conflict.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from registry import errors
-from registry.core import canonical, digest, entries, facts, manifest, statement
-from registry.core.canonical import Json
-from registry.core.envelope import Wanted
-from registry.db import blobs, derivations, tables, versions
+from registry.core import facts
+from registry.core.oms import File
+from registry.core.watermark import records
+from registry.db import derivations, tables, versions
 from registry.db import log as log_rows
 from registry.db.engine import Session
-from registry.trust import sign
-from registry.usecases import checking, documents, log, policing
+from registry.usecases import checking, documents, issuing, policing, watermarking
 from registry.usecases.access import Caller
 from registry.usecases.checking import Checked, Draft
+from registry.usecases.issuing import Issue
+from registry.usecases.marks import Marking
 from registry.usecases.opening import Registry
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """A checked draft that got its number, and with that its identity."""
-
-    checked: Checked
-    number: int
-    built: manifest.Built
-    by: Caller
-    now: datetime
-    desk: policing.Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +32,16 @@ class Published:
 
 
 def publish(registry: Registry, draft: Draft, by: Caller) -> Published:
-    """Raises InvalidInput, UnsafeModel, SignatureInvalid, Conflict, and nothing is published."""
+    """Raises InvalidInput, UnsafeModel, SignatureInvalid, Conflict, and nothing is published.
+
+    CannotMark where the draft asks for a mark that these files cannot carry.
+    """
     sound = checking.require_form(registry, draft)
     if sound.version is not None:
         with registry.database.reading() as session:
             if _is_there(session, sound, sound.version):
                 return _unchanged(session, sound.model, sound.version)
-    checked = checking.check(registry, sound)
+    checked = watermarking.marked(registry, checking.check(registry, sound))
     now = datetime.now(UTC)
     with policing.desk(registry, by) as desk, registry.database.writing() as session:
         log_rows.locked_head(session)  # from here on no other writer can be first
@@ -60,9 +52,12 @@ def publish(registry: Registry, draft: Draft, by: Caller) -> Published:
         versions.take_number(
             session, sound.model, expected=model.next_version, number=number, now=now
         )
-        issue = Issue(checked, number, checking.build(sound, number), by, now, desk)
-        version = _new_version(session, issue, _proven(session, registry, issue))
+        built = checking.build(checked.draft, number)
+        issue = Issue(checked, number, built, by, now, desk)
+        proven = issuing.prove(session, registry, issue)
+        version = _new_version(session, issue, proven.variant)
         versions.add(session, version)
+        proven.file_mark(session)
         documents.keep(session, version)
         session.commit()
         return Published(version, is_new=True)
@@ -81,10 +76,10 @@ def add_variant(registry: Registry, draft: Draft, by: Caller) -> Published:
         )
     sound = checking.Draft(
         draft.model, number, draft.format, draft.files, draft.publisher_bundle, origin,
-        draft.variant, draft.signature,
+        draft.variant, draft.signature, draft.watermark,
     )  # fmt: skip
-    checked = checking.check(registry, sound)
-    built = checking.build(sound, number)
+    checked = watermarking.marked(registry, checking.check(registry, sound))
+    built = checking.build(checked.draft, number)
     with policing.desk(registry, by) as desk, registry.database.writing() as session:
         issue = Issue(checked, number, built, by, datetime.now(UTC), desk)
         log_rows.locked_head(session)
@@ -128,13 +123,39 @@ def _is_there(session: Session, draft: Draft, number: int) -> bool:
             f"{draft.model} version {number} was published before and is {found.status}",
             fix="a number is never given out twice: publish under the next one",
         )
-    if found.digest == checking.build(draft, number).digest:
+    is_as_it_came = found.digest == checking.build(draft, number).digest
+    if is_as_it_came or _is_marked(session, found, draft, number):
+        _require_wish(draft, number, has_mark=not is_as_it_came)
         return True
     raise errors.Conflict(
         f"{draft.model} version {number} exists with other files or another origin "
         f"({found.digest or found.status})",
         fix="a version never changes: publish these files under the next number",
     )
+
+
+def _is_marked(session: Session, found: versions.Identity, draft: Draft, number: int) -> bool:
+    """Whether the version is what the draft's files became when they were marked."""
+    for known in versions.variants(session, found.id):
+        if known.digest == found.digest and _is_made_from(known, draft.files):
+            files = tuple(File(file.path, file.digest, file.size) for file in known.files)
+            return found.digest == checking.build(replace(draft, files=files), number).digest
+    return False
+
+
+def _is_made_from(known: tables.Variant, files: tuple[File, ...]) -> bool:
+    mark = known.watermark
+    return mark is not None and mark.get("content") == records.content_digest(files)
+
+
+def _require_wish(draft: Draft, number: int, *, has_mark: bool) -> None:
+    """Raises Conflict where the very same is there, and not with or without a mark as wanted."""
+    wanted = draft.watermark
+    if wanted is not None and (wanted is Marking.ON) != has_mark:
+        raise errors.Conflict(
+            f"{draft.model} version {number} exists {'with' if has_mark else 'without'} a mark",
+            fix="a version never changes: publish these files under the next number",
+        )
 
 
 def _has_variant(session: Session, version: tables.Version, issue: Issue) -> bool:
@@ -144,8 +165,10 @@ def _has_variant(session: Session, version: tables.Version, issue: Issue) -> boo
             f"{version.model} version {version.version} is {version.status}",
             fix="only a version that is ready can get another variant",
         )
+    mark = issue.checked.mark
+    signed = draft.files if mark is None else mark.source
     for known in versions.variants(session, version.id):
-        is_same = known.digest == issue.built.digest
+        is_same = known.digest == issue.built.digest or _is_made_from(known, signed)
         if known.name == draft.variant_name and is_same:
             return True
         if known.name == draft.variant_name or is_same:
@@ -198,94 +221,11 @@ def _describe(session: Session, version: tables.Version, issue: Issue) -> None:
 
 def _attach(session: Session, registry: Registry, version: tables.Version, issue: Issue) -> None:
     """Add the variant to a version that is there; it is ready from here on."""
-    variant = _proven(session, registry, issue)
-    variant.version_id = version.id
-    versions.add_variant(session, variant)
+    proven = issuing.prove(session, registry, issue)
+    proven.variant.version_id = version.id
+    versions.add_variant(session, proven.variant)
+    proven.file_mark(session)
     version.status, version.status_message = tables.READY, ""
     version.digest = version.digest or issue.built.digest
     version.updated_at = issue.now
     session.flush()
-
-
-def _proven(session: Session, registry: Registry, issue: Issue) -> tables.Variant:
-    """The variant with its statement, now that its log entry is written; raises InvalidInput."""
-    draft = issue.checked.draft
-    claims = blobs.claims(session, [file.digest for file in draft.files])
-    for file in draft.files:
-        since = claims.get(file.digest)
-        if since is None or since != issue.checked.claims.get(file.digest):
-            raise checking.not_stored(file)
-    issue.desk.require_publication(session, _subject(issue))
-    index = log.append(session, registry, _entry(issue), now=issue.now)
-    bundle = sign.sign_version(_statement(issue), registry.signing_key)
-    return _variant(issue, bundle, index)
-
-
-def _subject(issue: Issue) -> policing.Subject:
-    """What policies see: what was checked is verified, what the publisher says is not."""
-    draft, checked = issue.checked.draft, issue.checked
-    shown: dict[str, Json] = {
-        "publisher": checked.publisher,
-        "signers": [checked.publisher],
-        "format": checked.inspected.format,
-        "licence": draft.facts.licence,
-        "size": sum(file.size for file in draft.files),
-        "scan": checked.inspected.document(),
-        "approvals": [],
-        "evidence": [],
-    }
-    wanted = Wanted(draft.model, issue.number, issue.built.digest)
-    return policing.subject(wanted, draft.facts, shown, format=draft.format)
-
-
-def _statement(issue: Issue) -> statement.Version:
-    draft, checked = issue.checked.draft, issue.checked
-    return statement.Version(
-        draft.model,
-        issue.number,
-        issue.built.digest,
-        draft.format,
-        checked.publisher,
-        checked.inspected.document(),
-    )
-
-
-def _entry(issue: Issue) -> entries.Entry:
-    draft, checked = issue.checked.draft, issue.checked
-    return entries.Entry(
-        time=log.stamp(issue.now),
-        kind=entries.Kind.PUBLISHED,
-        actor=issue.by.actor,
-        model=draft.model,
-        version=issue.number,
-        digest=issue.built.digest,
-        commit=draft.facts.commit,
-        detail={
-            "publisher": checked.publisher,
-            "format": draft.format,
-            "variant": draft.variant_name,
-            "isolation": checked.inspected.detail.get("isolation"),
-        },
-    )
-
-
-def _variant(issue: Issue, registry_bundle: dict[str, Json], log_index: int) -> tables.Variant:
-    draft, checked = issue.checked.draft, issue.checked
-    return tables.Variant(
-        name=draft.variant_name,
-        format=draft.format,
-        digest=issue.built.digest,
-        config_digest=digest.of(issue.built.config),
-        config=issue.built.config,
-        size=sum(file.size for file in draft.files),
-        publisher=checked.publisher,
-        manifest=issue.built.manifest,
-        publisher_bundle=canonical.encode(draft.publisher_bundle),
-        registry_bundle=canonical.encode(registry_bundle),
-        signature=checked.inspected.signature.document(),
-        log_index=log_index,
-        created_at=issue.now,
-        files=[
-            tables.File(path=file.path, digest=file.digest, size=file.size) for file in draft.files
-        ],
-    )

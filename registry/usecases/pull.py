@@ -7,7 +7,7 @@ from registry import errors
 from registry.core import canonical, entries, envelope, weighing
 from registry.core.canonical import Json
 from registry.db import evidence as rows
-from registry.db import tables, versions
+from registry.db import tables, versions, watermarks
 from registry.db.engine import Session
 from registry.db.tables_evidence import Evidence
 from registry.usecases import log
@@ -40,6 +40,7 @@ def bundle(registry: Registry, asked: Asked, by: Caller) -> bytes:
         told = [one for one in rows.delivered(session, found.id) if one.log_index < view.size]
         indexes = [found.log_index, *(one.log_index for one in told)]
         proof, *others = log.prove_all(session, indexes, view)
+        derivation = _derivation(session, found)
     return envelope.encode(
         envelope.Wanted(asked.model, asked.version, found.digest),
         envelope.Parts(
@@ -56,8 +57,15 @@ def bundle(registry: Registry, asked: Asked, by: Caller) -> bytes:
             checkpoint=proof.checkpoint,
             config=found.config,
             evidence=[_item(*one) for one in zip(told, others, strict=True)],
+            derivation=derivation,
         ),
     )
+
+
+def _derivation(session: Session, found: tables.Variant) -> dict[str, Json] | None:
+    """What leads from the publisher's files to these; None where they are the publisher's."""
+    mark = None if found.watermark is None else watermarks.find(session, found.id)
+    return None if mark is None else canonical.decode_object(mark.bundle, what="stored derivation")
 
 
 def _view(registry: Registry, session: Session, found: tables.Variant) -> log.View:

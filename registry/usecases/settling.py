@@ -26,9 +26,10 @@ from registry.db.engine import Session
 from registry.formats import detect
 from registry.store.blobs import Stored
 from registry.trust import sign
-from registry.usecases import checking, log, publish
+from registry.usecases import checking, log, publish, watermarking
 from registry.usecases.access import Caller, Role
 from registry.usecases.checking import Draft
+from registry.usecases.marks import Marking
 from registry.usecases.opening import Registry
 
 ATTEMPTS = 5
@@ -64,7 +65,8 @@ def settle_next(registry: Registry, worker: str) -> bool:
     by = _caller(task.actor)
     try:
         with _held(registry, task, worker):
-            publish.complete(registry, checking.check(registry, _draft(registry, task)), by)
+            checked = checking.check(registry, _draft(registry, task))
+            publish.complete(registry, watermarking.marked(registry, checked), by)
     except errors.PlimsollError as error:
         if not _is_final(error) and task.attempt < ATTEMPTS:
             raise
@@ -148,9 +150,11 @@ def _draft(registry: Registry, task: Task) -> Draft:
         raise errors.InvalidInput(task.refusal)
     if task.origin is not None:
         bundle = canonical.decode_object(task.origin.publisher_bundle, what="publisher bundle")
+        # A copy of what is marked is marked: nobody gets the original by asking for another name.
+        mark = None if task.origin.watermark is None else Marking.ON
         return Draft(
             task.model, task.number, task.origin.format, task.files, bundle, task.said,
-            task.origin.name,
+            task.origin.name, watermark=mark,
         )  # fmt: skip
     if task.signature is not None:
         bundle = canonical.decode_object(_content(registry, task.signature), what="model.sig")

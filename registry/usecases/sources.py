@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from registry.core import mlflow_sources
 from registry.core.mlflow_sources import OfRun, Place, Refused, Registered, Uploaded
 from registry.core.oms import File
-from registry.db import aliases, artifacts, registered, tables, versions
+from registry.db import aliases, artifacts, registered, tables, versions, watermarks
 from registry.db.engine import Session
 from registry.db.tables_artifacts import Artifact
 
@@ -109,6 +109,12 @@ def _copied(session: Session, place: Place) -> Frozen | Refused:
     wanted = place.variant or version.digest
     for row in versions.variants(session, version.id):
         if wanted in {row.name, row.digest}:
-            files = tuple(File(file.path, file.digest, file.size) for file in row.files)
-            return Frozen(files, origin=row)
+            return Frozen(_signed(session, row), origin=row)
     return Refused(f"{slug} version {number} has no variant {place.variant!r}")
+
+
+def _signed(session: Session, row: tables.Variant) -> tuple[File, ...]:
+    """What its publisher signed: of a marked variant the original, which is marked again."""
+    if row.watermark is not None:
+        return watermarks.sources(session, row.id)
+    return tuple(File(file.path, file.digest, file.size) for file in row.files)

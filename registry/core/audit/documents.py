@@ -3,7 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from registry.core import canonical, digest, evidence, manifest, oms, statement, weighing
+from registry.core import (
+    canonical,
+    digest,
+    dsse,
+    evidence,
+    manifest,
+    marked,
+    oms,
+    statement,
+    weighing,
+)
 from registry.core.canonical import Json
 from registry.core.entries import Entry, Kind
 from registry.core.oms import File
@@ -19,8 +29,10 @@ ROLES: Mapping[Kind, tuple[str, ...]] = {
     Kind.ATTESTED: ("evidence",),
     Kind.REVOKED: ("evidence",),
 }
+# Where files are marked, who signed them signed what this says they were made from.
+DERIVATION = "derivation"
 # An erasure takes these: they may hold personal data, such as paths. The statement stays.
-ERASABLE = frozenset({"config", "evidence", "manifest", "publisher"})
+ERASABLE = frozenset({"config", DERIVATION, "evidence", "manifest", "publisher"})
 Documents = Mapping[str, bytes]
 Required = Callable[[Entry], tuple[str, ...]]
 
@@ -48,10 +60,25 @@ class Case:
         there = self.found.get("manifest")
         return manifest.parse(there).files if there is not None else ()
 
+    @property
+    def signed(self) -> tuple[File, ...]:
+        """The files that publishers signed; raises where what leads to these does not hold."""
+        bundle = _json(self, DERIVATION) if DERIVATION in self.found else None
+        # Of a later signature's entry: the key may have changed since the publication.
+        keys: tuple[dsse.Signer, ...] = (self.trust.registry, *self.trust.former)
+        if self.entry.kind is Kind.PUBLISHED:
+            keys = self.trust.registry_at(self.index)
+        return marked.signed_files(
+            marked.derivation(bundle, self.entry, self.files, *keys), self.files
+        )
+
 
 def required(entry: Entry) -> tuple[str, ...]:
     """The roles of the documents that must be there for this entry, in order."""
-    return ROLES.get(entry.kind, ())
+    roles = ROLES.get(entry.kind, ())
+    if "manifest" in roles and marked.DETAIL in entry.detail:
+        return tuple(sorted((*roles, DERIVATION)))
+    return roles
 
 
 def nothing(entry: Entry) -> tuple[str, ...]:
@@ -84,17 +111,20 @@ def said(case: Case) -> evidence.Statement | None:
 
     Raises IntegrityError or InvalidInput where it is not that, or not signed by who may.
     """
-    if "evidence" not in case.found or (
-        "manifest" in required(case.entry) and "manifest" not in case.found
-    ):
+    if "evidence" not in case.found or _lacks_files(case):
         return None
     bundle, entry = _json(case, "evidence"), case.entry
     trusted = evidence.trusted(case.trust, evidence.kind(bundle), index=case.index, at=entry.time)
-    about = evidence.Subject(entry.model, entry.version, entry.digest, case.files)
+    about = evidence.Subject(entry.model, entry.version, entry.digest, _files_of(case, bundle))
     found = evidence.read(bundle, about, trusted)
     if (weighing.ENTRIES[found.kind], found.id) != (entry.kind, entry.detail.get("evidence")):
         raise IntegrityError(f"the evidence there is {found.kind} {found.id}, not what is logged")
     return found
+
+
+def _files_of(case: Case, bundle: dict[str, Json]) -> tuple[File, ...]:
+    """Only a further model signature is about files."""
+    return case.signed if evidence.kind(bundle) is evidence.Kind.SIGNATURE else ()
 
 
 def _statement(case: Case) -> None:
@@ -126,13 +156,20 @@ def _config(case: Case) -> None:
         raise IntegrityError(f"the config is not the one that the manifest names, {named}")
 
 
+def _lacks_files(case: Case) -> bool:
+    """Whether it is not to be seen, for an erasure say, which files were signed."""
+    return any(
+        role not in case.found for role in required(case.entry) if role in {"manifest", DERIVATION}
+    )
+
+
 def _publisher(case: Case) -> None:
-    if "manifest" not in case.found:
+    if _lacks_files(case):
         return
     trust, entry = case.trust, case.entry
     signer = oms.verify(
         _json(case, "publisher"),
-        case.files,
+        case.signed,
         trust.publishers_at(case.index),
         trust.certified(case.index, entry.time),
     )

@@ -20,6 +20,7 @@ The documents of a `published` entry:
     config.<sha256>.json     its config blob; its sha256 is in the manifest
     publisher.<sha256>.json  the publisher's OpenSSF Model Signing bundle over the model's files
     registry.<sha256>.json   the registry's in-toto statement: this name and number, this digest
+    derivation.<sha256>.json (of marked files) the registry's statement: made from which files
     evidence.<sha256>.json   (other kinds) the signed statement that the entry records
 
 Of an erased version the registry's statement stays, and the `erased` entry says why.
@@ -43,7 +44,8 @@ Of an erased version the registry's statement stays, and the `erased` entry says
 5. `publisher` and `registry` are DSSE envelopes in Sigstore bundles: ECDSA P-256 with SHA-256 over
    "DSSEv1 28 application/vnd.in-toto+json <length> <payload>". `publisher` lists the digest of
    each file, as the layers of `manifest` do; `registry` names model, version and digest, as the
-   entry does.
+   entry does. With `derivation`, whose predicate names `source` and `files`, `publisher` lists
+   the digests of `source`; the sha256 of its payload is in the entry.
 """
 
 README = TEXT.encode()

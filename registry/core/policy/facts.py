@@ -4,6 +4,7 @@ from registry.core import evidence
 from registry.core.canonical import Json
 from registry.core.envelope import Verified
 from registry.core.evidence import Kind
+from registry.core.watermark.records import Derivation
 
 
 def verification(verified: Verified) -> dict[str, Json]:
@@ -12,7 +13,7 @@ def verification(verified: Verified) -> dict[str, Json]:
     What has not been shown (the scan of a version of older releases, say) is empty or not there,
     so that a rule that needs it denies.
     """
-    return {
+    return watermark(verified.derivation) | {
         "publisher": verified.publisher,
         "signers": [*dict.fromkeys((verified.publisher, *verified.signers))],
         "format": verified.format,
@@ -27,6 +28,19 @@ def verification(verified: Verified) -> dict[str, Json]:
             if one.kind is Kind.APPROVAL
         ],
         "evidence": [_document(one) for one in verified.evidence],
+    }
+
+
+def watermark(derivation: Derivation | None) -> dict[str, Json]:
+    """The field `watermark`, which is not there without a mark: to ask for it denies then."""
+    if derivation is None:
+        return {}
+    return {
+        "watermark": {
+            "scheme": derivation.scheme,
+            "weights": derivation.weights,
+            "z": derivation.predicted_z,
+        }
     }
 
 

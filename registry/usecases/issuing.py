@@ -1,0 +1,238 @@
+"""One publication as it is written down: policy asked, logged, signed, filed, in one transaction.
+
+Who calls holds the writer's lock and commits. Where the files carry their owner's mark, the log
+has that, with the commitment to its key, before it has the publication.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from registry.core import canonical, digest, entries, manifest, marked, oms, statement
+from registry.core.canonical import Json
+from registry.core.envelope import Wanted
+from registry.core.watermark import records
+from registry.core.watermark.records import Derivation
+from registry.core.watermark.scheme import OWNER
+from registry.db import blobs, tables, watermarks
+from registry.db.engine import Session
+from registry.db.tables_watermark import Watermark
+from registry.trust import sign
+from registry.usecases import checking, log, policing
+from registry.usecases.access import Caller
+from registry.usecases.checking import Checked
+from registry.usecases.marks import Mark
+from registry.usecases.opening import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """A checked draft that got its number, and with that its identity."""
+
+    checked: Checked
+    number: int
+    built: manifest.Built
+    by: Caller
+    now: datetime
+    desk: policing.Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The variant as it is to be filed, and its mark, which needs the variant's id."""
+
+    variant: tables.Variant
+    watermark: Watermark | None
+    source: tuple[oms.File, ...]
+
+    def file_mark(self, session: Session) -> None:
+        """To be called once the variant is inserted."""
+        if self.watermark is not None:
+            self.watermark.variant_id = self.variant.id
+            watermarks.add(session, self.watermark, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A mark and the registry's signed word on it; `statement` is the digest of that."""
+
+    mark: Mark
+    bundle: dict[str, Json]
+    statement: str
+
+
+def prove(session: Session, registry: Registry, issue: Issue) -> Proven:
+    """The variant with its statement, now that its log entry is written; raises InvalidInput."""
+    _require_claims(session, issue)
+    issue.desk.require_publication(session, _subject(issue))
+    signed = _derivation(registry, issue)
+    marked_at = None if signed is None else log.leaf_of(_marking(issue, signed), now=issue.now)
+    published = log.leaf_of(_publication(issue, signed), now=issue.now)
+    leaves = [published] if marked_at is None else [marked_at, published]
+    first = log.append_all(session, registry, leaves)
+    bundle = sign.sign_version(_statement(issue), registry.signing_key)
+    variant = _variant(issue, bundle, first + len(leaves) - 1)
+    if signed is None:
+        return Proven(variant, None, ())
+    variant.watermark = _shown(signed, first)
+    return Proven(variant, _row(issue, signed, first), signed.mark.source)
+
+
+def _require_claims(session: Session, issue: Issue) -> None:
+    """The bytes of all files, the original's among them, are still those that were checked."""
+    checked = issue.checked
+    files = checked.draft.files + (checked.mark.source if checked.mark else ())
+    claims = blobs.claims(session, [file.digest for file in files])
+    for file in files:
+        since = claims.get(file.digest)
+        if since is None or since != checked.claims.get(file.digest):
+            raise checking.not_stored(file)
+
+
+def _subject(issue: Issue) -> policing.Subject:
+    """What policies see: what was checked is verified, what the publisher says is not."""
+    draft, checked = issue.checked.draft, issue.checked
+    shown: dict[str, Json] = {
+        "publisher": checked.publisher,
+        "signers": [checked.publisher],
+        "format": checked.inspected.format,
+        "licence": draft.facts.licence,
+        "size": sum(file.size for file in draft.files),
+        "scan": checked.inspected.document(),
+        "approvals": [],
+        "evidence": [],
+    }
+    if checked.mark is not None:
+        shown["watermark"] = checked.mark.policy_document()
+    wanted = Wanted(draft.model, issue.number, issue.built.digest)
+    return policing.subject(wanted, draft.facts, shown, format=draft.format)
+
+
+def _derivation(registry: Registry, issue: Issue) -> _Signed | None:
+    mark = issue.checked.mark
+    if mark is None:
+        return None
+    said = Derivation(
+        model=issue.checked.draft.model,
+        version=issue.number,
+        recipient=OWNER,
+        scheme=mark.scheme,
+        alpha=mark.alpha,
+        weights=mark.weights,
+        predicted_z=mark.predicted_z,
+        commitment=mark.commitment,
+        source=mark.source,
+        files=issue.checked.draft.files,
+        detail={"trial": mark.trial},
+    )
+    payload = records.encode(said)
+    return _Signed(mark, sign.sign_statement(payload, registry.signing_key), digest.of(payload))
+
+
+def _statement(issue: Issue) -> statement.Version:
+    draft, checked = issue.checked.draft, issue.checked
+    return statement.Version(
+        draft.model,
+        issue.number,
+        issue.built.digest,
+        draft.format,
+        checked.publisher,
+        checked.inspected.document(),
+    )
+
+
+def _marking(issue: Issue, signed: _Signed) -> entries.Entry:
+    """Before anybody looks for a mark, the log has what its key must be."""
+    draft, mark = issue.checked.draft, signed.mark
+    return entries.Entry(
+        time=log.stamp(issue.now),
+        kind=entries.Kind.WATERMARKED,
+        actor=issue.by.actor,
+        model=draft.model,
+        version=issue.number,
+        digest=issue.built.digest,
+        detail={
+            "recipient": OWNER,
+            "scheme": mark.scheme,
+            "weights": mark.weights,
+            "commitment": mark.commitment,
+            marked.DETAIL: signed.statement,
+        },
+    )
+
+
+def _publication(issue: Issue, signed: _Signed | None) -> entries.Entry:
+    draft, checked = issue.checked.draft, issue.checked
+    detail: dict[str, Json] = {
+        "publisher": checked.publisher,
+        "format": draft.format,
+        "variant": draft.variant_name,
+        "isolation": checked.inspected.detail.get("isolation"),
+    }
+    if signed is not None:
+        detail[marked.DETAIL] = signed.statement
+    return entries.Entry(
+        time=log.stamp(issue.now),
+        kind=entries.Kind.PUBLISHED,
+        actor=issue.by.actor,
+        model=draft.model,
+        version=issue.number,
+        digest=issue.built.digest,
+        commit=draft.facts.commit,
+        detail=detail,
+    )
+
+
+def _variant(issue: Issue, registry_bundle: dict[str, Json], log_index: int) -> tables.Variant:
+    draft, checked = issue.checked.draft, issue.checked
+    return tables.Variant(
+        name=draft.variant_name,
+        format=draft.format,
+        digest=issue.built.digest,
+        config_digest=digest.of(issue.built.config),
+        config=issue.built.config,
+        size=sum(file.size for file in draft.files),
+        publisher=checked.publisher,
+        manifest=issue.built.manifest,
+        publisher_bundle=canonical.encode(draft.publisher_bundle),
+        registry_bundle=canonical.encode(registry_bundle),
+        signature=checked.inspected.signature.document(),
+        log_index=log_index,
+        created_at=issue.now,
+        files=[
+            tables.File(path=file.path, digest=file.digest, size=file.size) for file in draft.files
+        ],
+    )
+
+
+def _shown(signed: _Signed, log_index: int) -> dict[str, Json]:
+    """What everybody may see who may see the version."""
+    mark = signed.mark
+    return {
+        "scheme": mark.scheme,
+        "weights": mark.weights,
+        "predictedZ": mark.predicted_z,
+        "commitment": mark.commitment,
+        "content": mark.content,
+        "statement": signed.statement,
+        "logIndex": log_index,
+        "trial": mark.trial,
+    }
+
+
+def _row(issue: Issue, signed: _Signed, log_index: int) -> Watermark:
+    mark = signed.mark
+    return Watermark(
+        content=mark.content,
+        epoch=mark.epoch,
+        scheme=mark.scheme,
+        alpha=mark.alpha,
+        weights=mark.weights,
+        predicted_z=mark.predicted_z,
+        commitment=mark.commitment,
+        statement=signed.statement,
+        log_index=log_index,
+        created_at=issue.now,
+        trial=mark.trial,
+        weights_map=mark.weights_map,
+        bundle=canonical.encode(signed.bundle),
+    )

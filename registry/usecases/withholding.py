@@ -1,0 +1,22 @@
+"""Originals of marked versions stay here: everybody else gets what carries the mark.
+
+Whoever could fetch the original by its digest would have a copy that names nobody.
+"""
+
+from registry import errors
+from registry.core.identity import Caller, Role
+from registry.db import watermarks
+from registry.usecases.opening import Registry
+
+
+def require_given(registry: Registry, digest: str, by: Caller | None) -> None:
+    """Raise Forbidden for bytes that are of an original alone, unless to an admin."""
+    if by is not None and by.role is Role.ADMIN:
+        return
+    with registry.database.reading() as session:
+        if not watermarks.is_withheld(session, digest):
+            return
+    raise errors.Forbidden(
+        f"{digest} is of the original of a marked version, which stays in the registry",
+        fix="take the version itself: its manifest names the marked files",
+    )
