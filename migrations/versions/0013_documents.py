@@ -20,6 +20,7 @@ def upgrade() -> None:
         "version_documents",
         sa.Column("version_id", _ROW_ID, nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("form", sa.Integer(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["version_id"], ["versions.id"], name=op.f("fk_version_documents_version_id")

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Select,
+    and_,
     any_,
     bindparam,
     delete,
@@ -23,12 +24,17 @@ from registry.db.tables import Version
 from registry.db.tables_documents import VersionDocument
 from registry.db.tables_evidence import Evidence
 
+# Raised with whatever changes what documents say: those of before are then made anew (tests).
+FORM = 2
+
 _VERSIONS, _DOCUMENTS, _EVIDENCE = (
     kind.metadata.tables[kind.__tablename__] for kind in (Version, VersionDocument, Evidence)
 )
 _INSERT = insert(_DOCUMENTS)
-_IS_OF_IT = (_DOCUMENTS.c.version_id == _VERSIONS.c.id) & (
-    _DOCUMENTS.c.updated_at == _VERSIONS.c.updated_at
+_IS_OF_IT = and_(
+    _DOCUMENTS.c.version_id == _VERSIONS.c.id,
+    _DOCUMENTS.c.updated_at == _VERSIONS.c.updated_at,
+    _DOCUMENTS.c.form == FORM,
 )
 _ONE = (
     select(
@@ -133,5 +139,6 @@ def _values(document: Document) -> dict[str, object]:
     return {
         "version_id": document.version_id,
         "updated_at": document.updated_at,
+        "form": FORM,
         "content": document.content,
     }

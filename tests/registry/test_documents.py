@@ -1,11 +1,12 @@
 """Documents that are kept ready: always what would be made anew, and never older than it."""
 
+import hashlib
 import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from registry.api import wire_models
 from registry.db import documents as rows
@@ -139,3 +140,24 @@ def test_renewing_stops_where_it_is_told_to(registry: Registry) -> None:
     since = documents.renew(registry.database, documents.BEGINNING, lambda: True)
     assert since == documents.BEGINNING
     assert kept(registry) == {}
+
+
+# What the documents of `rows.FORM` say: with another digest here goes another number there.
+SAID_BY_FORM = (2, "2723a50e67ca9d66")
+
+
+def test_a_change_of_what_documents_say_is_another_form() -> None:
+    schema = json.dumps(wire_models.VersionDocument.model_json_schema(), sort_keys=True)
+    assert (rows.FORM, hashlib.sha256(schema.encode()).hexdigest()[:16]) == SAID_BY_FORM
+
+
+def test_a_document_of_another_release_is_made_anew(registry: Registry, alice: Publisher) -> None:
+    publish_one(registry, alice)
+    (published,) = kept(registry).values()
+    with registry.database.writing() as session:
+        session.execute(update(VersionDocument).values(form=rows.FORM + 1, content="{}"))
+        session.commit()
+    assert kept(registry) == {}
+    assert listed(registry) == described(registry)
+    renew(registry)
+    assert list(kept(registry).values()) == [published]
