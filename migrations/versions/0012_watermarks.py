@@ -71,5 +71,5 @@ def downgrade() -> None:
     op.drop_table("watermark_sources")
     op.drop_table("watermarks")
     op.drop_table("watermark_keys")
-    with op.batch_alter_table("variants") as table:
-        table.drop_column("watermark")
+    # Not in a batch: on SQLite that makes the table anew, and rows of others refer to it.
+    op.drop_column("variants", "watermark")
