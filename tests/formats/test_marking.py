@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from registry import errors
+from registry.core.watermark.embedding import Marker
+from registry.core.watermark.keys import CopyKey
 from registry.core.watermark.scheme import Tensor
 from registry.formats import marking
 from registry.formats.crc32c import crc32c, masked
@@ -70,6 +72,20 @@ def test_any_range_is_the_slice_of_the_whole():
             for stop in (start, start + 1, start + 2, start + 7, start + 300, len(content)):
                 stop = min(stop, len(content))  # noqa: PLW2901
                 assert copy.read(path, start, stop) == content[start:stop], (path, start, stop)
+
+
+def test_the_real_mark_is_the_same_whatever_range_it_is_asked_for():
+    files, found = model(count=700)
+    marker = Marker(CopyKey(bytes(32), bytes(range(32))), 0.02)
+    sizes = {path: len(content) for path, content in files.items()}
+    done = marking.seal(found, marker, reading(files), sizes)
+    copy = Marked(found, marker, reading(files), patches=done.patches)
+    whole = copy.read("a", 0, sizes["a"])
+    assert whole != files["a"]
+    assert done.digests["a"] == f"sha256:{hashlib.sha256(whole).hexdigest()}"
+    for _ in range(200):
+        start, stop = sorted(RANDOM.choices(range(sizes["a"] + 1), k=2))
+        assert copy.read("a", start, stop) == whole[start:stop], (start, stop)
 
 
 def test_one_pass_gives_the_digests_of_what_is_changed_and_all_checksums():
