@@ -19,6 +19,8 @@ _OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
 # Not even an admin approves: whoever could mint a role must not be able to wear all of them.
 _APPROVERS = frozenset({Role.APPROVER})
 _AUDITORS = frozenset({Role.ADMIN, Role.AUDITOR})
+# A suspect is uploaded like a model.
+_SENDERS = _PUBLISHERS | _AUDITORS
 _MOVERS = _PUBLISHERS | _OPERATORS
 
 OPEN = frozenset(
@@ -43,13 +45,13 @@ OPEN = frozenset(
 )
 
 ALLOWED: dict[str, frozenset[Role]] = {
-    "POST /v1/uploads": _PUBLISHERS,
-    "GET /v1/uploads/{upload}": _PUBLISHERS,
-    "PATCH /v1/uploads/{upload}": _PUBLISHERS,
-    "PUT /v1/uploads/{upload}": _PUBLISHERS,
-    "DELETE /v1/uploads/{upload}": _PUBLISHERS,
-    "POST /v1/blobs": _PUBLISHERS,
-    "POST /v1/missing-blobs": _PUBLISHERS,
+    "POST /v1/uploads": _SENDERS,
+    "GET /v1/uploads/{upload}": _SENDERS,
+    "PATCH /v1/uploads/{upload}": _SENDERS,
+    "PUT /v1/uploads/{upload}": _SENDERS,
+    "DELETE /v1/uploads/{upload}": _SENDERS,
+    "POST /v1/blobs": _SENDERS,
+    "POST /v1/missing-blobs": _SENDERS,
     "GET /v1/blobs/{digest}": _ALL,
     "HEAD /v1/blobs/{digest}": _ALL,
     "GET /v1/versions": _ALL,
@@ -68,6 +70,9 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "POST /v1/models/{name}/versions/{version}/evidence": _PUBLISHERS | _APPROVERS | _RECONCILERS,
     "GET /v1/models/{name}/versions/{version}/evidence": _ALL,
     "GET /v1/models/{name}/versions/{version}/evidence/{statement}": _ALL,
+    "GET /v1/models/{name}/versions/{version}/watermark": _AUDITORS,
+    "POST /v1/models/{name}/versions/{version}/watermark/keys": _ADMINS,
+    "POST /v1/watermark/detections": _AUDITORS,
     "GET /v1/models/{name}/aliases/{alias}": _ALL,
     "PUT /v1/models/{name}/aliases/{alias}": _MOVERS,
     "DELETE /v1/models/{name}/aliases/{alias}": _MOVERS,

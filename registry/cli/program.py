@@ -37,7 +37,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "whoami": ("whoami",),
     "status": ("status",),
     "webhook": ("webhooks",),
-    "watermark": ("watermark", "trigger"),
+    "watermark": ("watermark", "watermark_detect", "trigger"),
     "serve": ("serve",),
     "version": ("version",),
     "admin": ("admin", "admin_gc", "admin_holds", "admin_persons", "admin_backup", "admin_keys"),

@@ -22,6 +22,8 @@ class Kind(StrEnum):
     REGISTRATION_FAILED = "registration_failed"
     WATERMARKED = "watermarked"
     PUBLISHED = "published"
+    WATERMARK_DETECTED = "watermark_detected"
+    WATERMARK_KEY_GIVEN = "watermark_key_given"
     SIGNED = "signed"
     APPROVED = "approved"
     ATTESTED = "attested"

@@ -2,7 +2,7 @@
 
 The model comes as open file descriptors, in the order of the request's `opened`. A JSON request
 in, a JSON answer out: {"signature", "detail"}, or {"weights"} where those were asked for, or
-{"refused": {"code", "detail", "fix"}}.
+{"floats", "quantised"} of a suspect in ONNX, or {"refused": {"code", "detail", "fix"}}.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +17,7 @@ from registry.formats import (
     content,
     detect,
     onnx_model,
+    onnx_suspect,
     onnx_weights,
     safetensors,
     safetensors_weights,
@@ -33,7 +34,7 @@ from registry.formats.weights import WeightMap
 MAX_TENSORS = 1000
 MAX_NAME = 512
 MAX_ELEMENTS = 1 << 31
-INSPECTION, WEIGHTS = "inspection", "weights"
+INSPECTION, WEIGHTS, SUSPECT = "inspection", "weights", "suspect"
 _PARSERS: Mapping[str, Callable[[Model], Found]] = {
     detect.ONNX: onnx_model.inspect,
     detect.SAVED_MODEL: saved_model.inspect,
@@ -73,7 +74,9 @@ def _asked(document: dict[str, Json], descriptors: range, walls: list[str]) -> d
     found, model = _model(document, descriptors)
     try:
         content.check(model.head, found)
-        if document.get("wanted") == WEIGHTS:
+        if document.get("wanted") == SUSPECT and found == detect.ONNX:
+            return onnx_suspect.find(model)
+        if document.get("wanted") in {WEIGHTS, SUSPECT}:
             return {"weights": _FINDERS[found](model).document()}
         return _inspected(found, model, walls)
     except MemoryError:

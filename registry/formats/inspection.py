@@ -128,6 +128,22 @@ class Inspector:
         outcome = self._run(sizes, fetch, limits, _Asked("weights", found, head, wanted))
         return _read_weights(_document(outcome, head), found, head, sizes)
 
+    def suspect(
+        self,
+        sizes: Mapping[str, int],
+        fetch: Fetch,
+        format: str | None,  # noqa: A002
+        limits: Limits,
+    ) -> tuple[str, dict[str, Json]]:
+        """The format of a model that nobody will load, and what was found for `suspect.weights`.
+
+        Raises as `inspect` does; what is not allowed in a model is no reason not to read this one.
+        """
+        found, head = self._headed(sizes, format, limits)
+        wanted = detect.wanted_for_weights(found, head, sizes)
+        outcome = self._run(sizes, fetch, limits, _Asked("suspect", found, head, wanted))
+        return found, _document(outcome, head)
+
     def _headed(
         self, sizes: Mapping[str, int], declared: str | None, limits: Limits
     ) -> tuple[str, str]:

@@ -9,8 +9,11 @@ from collections.abc import Collection, Mapping
 from math import prod
 from typing import Any
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from registry import errors
 from registry.core import names
@@ -120,6 +123,19 @@ class Weights:
 
     def _no(self, tensor: Any, what: str) -> UnsafeModel:
         return unsafe(self._head, f"tensor {tensor.name[:80]!r}: {what}", fix=_AGAIN)
+
+
+def values(message: bytes) -> NDArray[np.float64] | None:
+    """The numbers of one small tensor's own message; None where they are no numbers, or not in it.
+
+    Raises what onnx raises: for parsers that are shut in.
+    """
+    tensor = onnx.TensorProto()
+    tensor.ParseFromString(message)
+    if tensor.data_location == _TYPE.EXTERNAL or tensor.data_type == _TYPE.STRING:
+        return None
+    found: NDArray[np.float64] = numpy_helper.to_array(tensor).astype(np.float64).ravel()
+    return found
 
 
 def _element_count(head: str, tensor: Any) -> int:

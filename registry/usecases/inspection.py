@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from registry.core.canonical import Json
 from registry.core.oms import File
 from registry.formats import inspection
 from registry.formats.inspection import Inspection
@@ -27,6 +28,19 @@ def weights(registry: Registry, format_name: str, files: tuple[File, ...]) -> We
     """Where the weights lie that can carry a mark; raises UnsafeModel."""
     with _fetching(registry, files) as fetch:
         return registry.inspector.weights(_sizes(files), fetch, format_name, _bounds(registry))
+
+
+def suspect(
+    registry: Registry, format_name: str, files: tuple[File, ...]
+) -> tuple[str, dict[str, Json]]:
+    """The format of files that nobody vouches for, and what `formats.suspect` reads them by.
+
+    An empty `format_name` is found out. Raises UnsafeModel.
+    """
+    with _fetching(registry, files) as fetch:
+        return registry.inspector.suspect(
+            _sizes(files), fetch, format_name or None, _bounds(registry)
+        )
 
 
 def _sizes(files: tuple[File, ...]) -> dict[str, int]:

@@ -83,7 +83,7 @@ def test_every_kind_has_a_type_of_its_own_that_the_documents_list() -> None:
     assert len(types) == len(Kind)
     assert {one.split(".")[2] for one in types} == {
         "access", "alias", "artifact", "deployment", "host", "model", "person", "registry",
-        "token", "version", "webhook",
+        "token", "version", "watermark", "webhook",
     }  # fmt: skip
     row = re.compile(r"^\| `(dev\.plimsoll\.[a-z_.]+\.v1)` \| `(\w+)` \|", re.MULTILINE)
     listed = dict(row.findall(PAGE))

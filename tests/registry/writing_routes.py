@@ -188,6 +188,7 @@ ELSEWHERE = {
     f"POST {MLFLOW}/model-versions/create", f"DELETE {MLFLOW}/model-versions/delete",
     f"POST {MLFLOW}/webhooks", f"PATCH {MLFLOW}/webhooks/{{webhook_id}}",
     f"DELETE {MLFLOW}/webhooks/{{webhook_id}}",
+    "POST /v1/watermark/detections", "POST /v1/models/{name}/versions/{version}/watermark/keys",
     "POST /v1/enrol", "POST /v1/hosts/{host}/certificate", "DELETE /v1/persons/{pseudonym}",
     "POST /v1/models/{name}/versions/{version}/evidence",
 }  # fmt: skip
