@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -137,6 +138,35 @@ def test_weights_of_other_shapes_are_not_compared() -> None:
     ours = [one.tensor for one in held(ORIGINAL).values()]
     assert not alignment.is_comparable([one.tensor for one in suspect.values()], ours)
     assert comparing.compare(suspect, held(ORIGINAL), KEYS) == Compared(0, 0, 0.0, ())
+
+
+@dataclass
+class Counted:
+    """A tensor that counts how often it is read."""
+
+    tensor: Tensor
+    array: np.ndarray
+    times: list[int]
+
+    @property
+    def load(self) -> Callable[[], np.ndarray]:
+        self.times.append(1)
+        return lambda: self.array
+
+
+def test_a_suspect_of_very_many_tensors_costs_no_more_than_some_looks_at_each() -> None:
+    random, times = np.random.default_rng(5), list[int]()
+    shape = (24, 24)
+    ours = {f"w{n}": random.standard_normal(shape).astype(np.float32) for n in range(10)}
+    theirs = {
+        f"v{n}": Counted(
+            Tensor(f"v{n}", "float32", shape), random.standard_normal(shape, np.float32), times
+        )
+        for n in range(3000)
+    }
+    found = comparing.compare(theirs, held(ours), {OWNER: KEYS[OWNER]})
+    assert verdict(found).finding is Finding.NONE
+    assert len(times) <= 40 * len(ours) + 2 * len(ours)
 
 
 def test_two_thousand_innocents_score_as_the_theory_says_and_stay_within_the_bound() -> None:

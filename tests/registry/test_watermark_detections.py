@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import httpx2
 import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from onnxruntime import quantization
 
 from registry import errors
 from registry.core import digest, dsse, entries
@@ -34,7 +35,8 @@ from registry.usecases.detection import Asked
 from registry.usecases.disclosing import Wish
 from registry.usecases.opening import Registry
 from tests.core.marked_models import Kept
-from tests.registry.marking import files, network, originals, publish_marked
+from tests.formats import safetensors_models
+from tests.registry.marking import WEIGHTS, files, network, originals, publish_marked
 from tests.registry.publishing import Publisher, digest_of, listed, onnx_model, store
 
 AUDITOR = Caller(Role.AUDITOR, "ines")
@@ -113,6 +115,32 @@ def test_a_leaked_copy_names_its_host_in_a_signed_report(marked: Registry) -> No
     assert published.detail["commitment"] == candidate.commitment
 
 
+def test_a_copy_in_another_format_under_other_names_is_still_that_hosts(marked: Registry) -> None:
+    graph = onnx.ModelProto.FromString(copy_for(marked, "edge-2")).graph
+    arrays = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    first, second = arrays["first"].T, arrays["second"].T
+    header = {
+        "layer.0.weight": safetensors_models.entry(0, first.nbytes, shape=first.shape),
+        "layer.1.weight": safetensors_models.entry(
+            first.nbytes, first.nbytes + second.nbytes, shape=second.shape
+        ),
+    }
+    content = safetensors_models.weights(header, first.tobytes() + second.tobytes())
+    found = detected(marked, content, name="leak.safetensors").report
+    assert found.verdict.named == ("edge-2",)
+    assert (found.suspect.format, found.suspect.weights) == ("safetensors", WEIGHTS)
+
+
+def test_a_copy_that_onnxruntime_made_int8_of_is_still_that_hosts(
+    marked: Registry, tmp_path: Path
+) -> None:
+    (tmp_path / "copy.onnx").write_bytes(copy_for(marked, "edge-2"))
+    quantization.quantize_dynamic(tmp_path / "copy.onnx", tmp_path / "int8.onnx")
+    found = detected(marked, (tmp_path / "int8.onnx").read_bytes()).report
+    assert found.verdict.named == ("edge-2",)
+    assert found.suspect.quantised == WEIGHTS
+
+
 def test_the_log_has_the_reports_digest_and_nobodys_name(marked: Registry) -> None:
     model = copy_for(marked, "edge-2")
     found = detected(marked, model)
@@ -125,7 +153,7 @@ def test_the_log_has_the_reports_digest_and_nobodys_name(marked: Registry) -> No
 
 
 def test_the_version_as_everybody_gets_it_is_the_owners_and_known_byte_for_byte(
-    marked: Registry, tmp_path: Any
+    marked: Registry, tmp_path: Path
 ) -> None:
     with marked.database.reading() as session:
         (variant,) = detections.marked(session, "digits")

@@ -22,6 +22,9 @@ Array: TypeAlias = NDArray[np.float32]
 # From here on two tensors are the same weights, however much was done to them.
 ALIKE = 0.5
 _MOST_KNOWN, _MOST_SHAPES, _WIDEST = 6, 24, 16_384
+# What a suspect that fits nowhere may cost: weights read for each of the original's, and products.
+_READ_AGAIN, _PRODUCTS = 40, 1 << 38
+_SAMPLE = 1 << 16
 _RESCALED = 0.2
 
 
@@ -69,9 +72,22 @@ class Pair:
 
 @dataclass(slots=True)
 class _Known:
-    """The orders that were found so far, by how many neurons they are of."""
+    """The orders that were found so far, by how many neurons they are of; and what is left to
+    spend on finding more.
+    """
 
+    weights: int
+    products: int = _PRODUCTS
     orders: defaultdict[int, list[Order]] = field(default_factory=lambda: defaultdict(list))
+
+    def may_read(self, held: Held) -> bool:
+        """Whether there is anything left for another look."""
+        self.weights -= prod(held.tensor.shape)
+        return self.weights >= 0
+
+    def may_multiply(self, array: Array, axis: int) -> bool:
+        self.products -= array.size * array.shape[axis]
+        return self.products >= 0
 
     def add(self, order: Order) -> None:
         self.orders[len(order.places)][_MOST_KNOWN:] = []
@@ -93,7 +109,7 @@ def pairs(suspect: Mapping[str, Held], original: Mapping[str, Held]) -> Iterator
     left: defaultdict[tuple[int, ...], dict[str, Held]] = defaultdict(dict)
     for name, held in suspect.items():
         left[tuple(sorted(held.tensor.shape))][name] = held
-    known = _Known()
+    known = _Known(_READ_AGAIN * count([one.tensor for one in original.values()]))
     for name, held in original.items():
         others = left[tuple(sorted(held.tensor.shape))]
         if not others:
@@ -112,6 +128,12 @@ def cosine(one: Array, other: Array) -> float:
     return float(np.dot(a, b)) / size if size > 0 else 0.0
 
 
+def _sample(array: Array) -> Array:
+    """Some of a large array, spread over all of it: enough to see whether it is alike."""
+    step = max(1, round((array.size / _SAMPLE) ** (1 / array.ndim)))
+    return array[(slice(None, None, step),) * array.ndim]
+
+
 def _by_likelihood(name: str, others: Mapping[str, Held]) -> list[tuple[str, Held]]:
     """What has the same name comes first."""
     return sorted(others.items(), key=lambda one: (one[0] != name, not one[0].startswith(name)))
@@ -123,9 +145,10 @@ def _best(
     """The first that is clearly alike; else the one that is most so."""
     best: tuple[float, str, Array] = (-2.0, "", original)
     for name, held in others:
-        found = plain(held)
-        for turned in _turned(found, tensor.shape):
-            alike = cosine(original, turned)
+        if best[1] and not known.may_read(held):
+            break
+        for turned in _turned(plain(held), tensor.shape):
+            alike = cosine(_sample(original), _sample(turned))
             if alike > best[0]:
                 best = alike, name, turned
         if best[0] >= ALIKE:
@@ -138,6 +161,8 @@ def _reordered(
 ) -> tuple[str, Pair | None]:
     best: tuple[float, str, Array, list[Order]] = (-2.0, others[0][0], original, [])
     for name, held in others:
+        if not known.may_read(held):
+            break
         for turned in _turned(plain(held), tensor.shape):
             alike, moved, found = _put_back(original, turned, known)
             if alike > best[0]:
@@ -162,7 +187,8 @@ def _put_back(original: Array, turned: Array, known: _Known) -> tuple[float, Arr
             if alike > best[0]:
                 best = alike, moved, []
             for axis in axes:
-                if axis != given and best[0] < ALIKE:
+                is_open = axis != given and best[0] < ALIKE
+                if is_open and known.may_multiply(original, axis):
                     found = _order(original, moved, axis)
                     again = _moved(moved, found, axis)
                     alike = cosine(original, again)

@@ -49,14 +49,14 @@ class Tally:
     def informed(self, tensor: Tensor, suspect: Array, original: Array) -> None:
         """Both detectors; both arrays as they lie in the original."""
         found = {
-            Detector.INFORMED: _differences(suspect, original),
-            Detector.BLIND: _sizes(suspect),
+            Detector.INFORMED: differences(suspect, original),
+            Detector.BLIND: sizes(suspect),
         }
         self._add(tensor, found)
 
     def blind(self, tensor: Tensor, suspect: Array) -> None:
         """As it lies in the original, whose values nobody needs."""
-        self._add(tensor, {Detector.BLIND: _sizes(suspect)})
+        self._add(tensor, {Detector.BLIND: sizes(suspect)})
 
     def scores(self) -> tuple[Score, ...]:
         """Rounded so that no bound is claimed smaller than it is."""
@@ -124,7 +124,7 @@ class _Part:
         return product, self.proxy, self.variance
 
 
-def _differences(suspect: Array, original: Array) -> Array:
+def differences(suspect: Array, original: Array) -> Array:
     """(s − a)·a over the variance of the row, clipped; what was pruned says nothing."""
     row = np.mean(np.square(original), axis=tuple(range(1, original.ndim)), keepdims=True)
     y = (suspect - original) * original / np.where(row > 0, row, 1)
@@ -133,7 +133,7 @@ def _differences(suspect: Array, original: Array) -> Array:
     return np.clip(y, -limit, limit)
 
 
-def _sizes(suspect: Array) -> Array:
+def sizes(suspect: Array) -> Array:
     """|s| over the RMS of its row, less their mean; what was pruned says nothing."""
     y = np.abs(suspect)
     for axis in {0, y.ndim - 1}:
