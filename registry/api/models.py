@@ -1,5 +1,6 @@
 """Models, versions, variants, lineage and aliases."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -7,7 +8,17 @@ from fastapi import APIRouter, Path, Query, Response
 from registry.api import wire, wire_lineage, wire_models, wire_search
 from registry.api.access import Known, Opened
 from registry.core.oms import File
-from registry.usecases import aliases, annotate, catalogue, lineage, listing, publish, pull, scoping
+from registry.usecases import (
+    aliases,
+    annotate,
+    catalogue,
+    documents,
+    lineage,
+    listing,
+    publish,
+    pull,
+    scoping,
+)
 from registry.usecases.checking import Draft
 from registry.usecases.opening import Registry
 
@@ -58,11 +69,14 @@ def change_model(
 
 
 @router.post(
-    "/v1/models/{name}/versions", status_code=201, summary="Publish a version of uploaded files"
+    "/v1/models/{name}/versions",
+    status_code=201,
+    summary="Publish a version of uploaded files",
+    response_model=wire_models.VersionDocument,
 )
 def publish_version(
-    registry: Opened, caller: Known, name: str, new: wire_models.NewVersion, answer: Response
-) -> wire_models.VersionDocument:
+    registry: Opened, caller: Known, name: str, new: wire_models.NewVersion
+) -> Response:
     """Inspects the files, checks the publisher's signature, signs, records: all or nothing.
 
     Publishing the very same version again answers 200 with it; other files under the same
@@ -79,7 +93,7 @@ def publish_version(
         variant=new.variant,
         watermark=new.watermark,
     )
-    return _answer(publish.publish(registry, draft, caller), answer)
+    return _answer(publish.publish(registry, draft, caller))
 
 
 @router.get(
@@ -114,15 +128,11 @@ def change_version(
     "/v1/models/{name}/versions/{version}/variants",
     status_code=201,
     summary="Add the same version in another format",
+    response_model=wire_models.VersionDocument,
 )
 def add_variant(
-    registry: Opened,
-    caller: Known,
-    name: str,
-    version: Number,
-    new: wire_models.NewVariant,
-    answer: Response,
-) -> wire_models.VersionDocument:
+    registry: Opened, caller: Known, name: str, version: Number, new: wire_models.NewVariant
+) -> Response:
     """It is checked, signed and logged like a version; adding the very same again answers 200."""
     draft = Draft(
         model=name,
@@ -134,7 +144,7 @@ def add_variant(
         variant=new.variant,
         watermark=new.watermark,
     )
-    return _answer(publish.add_variant(registry, draft, caller), answer)
+    return _answer(publish.add_variant(registry, draft, caller))
 
 
 @router.get("/v1/models/{name}/versions/{version}/card", summary="The model card, as it came")
@@ -232,6 +242,6 @@ def _files(listed: list[wire_models.FileEntry]) -> tuple[File, ...]:
     return tuple(File(file.path, file.digest, file.size) for file in listed)
 
 
-def _answer(published: publish.Published, answer: Response) -> wire_models.VersionDocument:
-    answer.status_code = 201 if published.is_new else 200
-    return wire_models.version_document(published.version)
+def _answer(published: publish.Published) -> Response:
+    status = HTTPStatus.CREATED if published.is_new else HTTPStatus.OK
+    return wire.ready(documents.text(published.version) + documents.UNASKED, status)

@@ -19,9 +19,9 @@ class Document(BaseModel):
     )
 
 
-def ready(content: str) -> Response:
+def ready(content: str, status: int = 200) -> Response:
     """An answer whose document is text already: what it is made of was encoded when it was kept."""
-    return Response(content.encode(), media_type="application/json")
+    return Response(content.encode(), status, media_type="application/json")
 
 
 class Digests(Document):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -280,11 +281,14 @@ def _listed(file: Path, role: str) -> tuple[dsse.Signer, ...]:
         content = file.read_bytes()
     except FileNotFoundError:
         return ()
-    document = canonical.decode_object(content, what=str(file))
+    return _read(content, role, str(file))
+
+
+@lru_cache(maxsize=64)
+def _read(content: bytes, role: str, what: str) -> tuple[dsse.Signer, ...]:
+    """Every publication asks, and the lists hardly ever change."""
+    document = canonical.decode_object(content, what=what)
     return tuple(
-        dsse.signer(
-            fields.text(item, "name", what=str(file)),
-            fields.text(item, "publicKey", what=str(file)),
-        )
-        for item in fields.objects(document, role, what=str(file))
+        dsse.signer(fields.text(item, "name", what=what), fields.text(item, "publicKey", what=what))
+        for item in fields.objects(document, role, what=what)
     )
