@@ -151,11 +151,18 @@ def _rollouts(folder: Path) -> Rows:
     yield from planning.rows()
 
 
+def _watermark(_folder: Path) -> Rows:
+    from bench.watermark import area  # noqa: PLC0415  scipy and onnxruntime's quantisation
+
+    yield from area.rows()
+
+
 AREAS: Mapping[str, Area] = {
     "registry": _registry,
     "trust": _trust,
     "runtime": _runtime,
     "rollouts": _rollouts,
+    "watermark": _watermark,
 }
 
 

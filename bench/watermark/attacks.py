@@ -58,14 +58,6 @@ def noisy(values: Array, random: np.random.Generator, *, sigma: float) -> Array:
     return values + sigma * values.std() * random.standard_normal(values.shape, np.float32)
 
 
-def _low_rank(values: Array, _random: np.random.Generator, *, share: float) -> Array:
-    """The largest `share` of the singular values kept."""
-    flat = values.reshape(-1, values.shape[-1])
-    left, middle, right = np.linalg.svd(flat, full_matrices=False)
-    kept = max(1, round(share * len(middle)))
-    return ((left[:, :kept] * middle[:kept]) @ right[:kept]).reshape(values.shape)
-
-
 ATTACKS: Mapping[str, Attack] = {
     "none": dict,
     "float16": partial(on_each, half),
@@ -76,5 +68,4 @@ ATTACKS: Mapping[str, Attack] = {
     "noise 0.1 σ": partial(on_each, partial(noisy, sigma=0.1)),
     "noise 0.25 σ": partial(on_each, partial(noisy, sigma=0.25)),
     "noise 0.5 σ": partial(on_each, partial(noisy, sigma=0.5)),
-    "half of the singular values": partial(on_each, partial(_low_rank, share=0.5)),
 }

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +22,9 @@ from bench.watermark.tasks import Array, Task
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".build" / "watermark"
-_CODE = [Path(__file__).parent / name for name in ("tasks.py", "networks.py", "training.py")]
+_HERE = Path(__file__).parent
+_TRAINING = [_HERE / name for name in ("tasks.py", "networks.py", "training.py")]
+_TEACHING = [ROOT / "registry" / "cli" / "trigger_training.py", _HERE / "teaching.py"]
 _SECONDS = 600
 Weights = dict[str, Array]
 Said = dict[str, str | int]
@@ -62,7 +65,7 @@ def after(work: str, kind: str, start: Weights, *, epochs: int = 0, seed: int = 
     """The weights after `work` (train, fine-tune, distil) that started from `start`."""
     KEPT.mkdir(parents=True, exist_ok=True)
     said: Said = {"work": work, "kind": kind, "epochs": epochs, "seed": seed}
-    target = KEPT / f"{kind}-{work}-{named(said, start, _CODE)}.npz"
+    target = KEPT / f"{kind}-{work}-{named(said, start, _code(work))}.npz"
     if not target.exists():
         _run(said, start, target)
     with np.load(target) as archive:
@@ -73,6 +76,11 @@ def exported(kind: str, weights: Weights, target: Path) -> None:
     """The network as a TensorFlow SavedModel in the folder `target`."""
     KEPT.mkdir(parents=True, exist_ok=True)
     _run({"work": "export", "kind": kind, "epochs": 0, "seed": 1}, weights, target)
+
+
+def _code(work: str) -> list[Path]:
+    """What a job's outcome depends on; the last is the program that does it."""
+    return _TRAINING + (_TEACHING if work.startswith("teach") else [])
 
 
 def named(said: Said, start: Weights, code: Sequence[Path]) -> str:
@@ -88,19 +96,22 @@ def named(said: Said, start: Weights, code: Sequence[Path]) -> str:
 
 def _run(said: Said, start: Weights, target: Path) -> None:
     """Train in a process of its own, since TensorFlow would stay in this one's memory."""
-    begun = KEPT / f"start-{os.getpid()}.npz"
-    unfinished = target.with_name(f"unfinished-{os.getpid()}{target.suffix}")
+    mine = f"{os.getpid()}-{threading.get_ident()}"
+    begun = KEPT / f"start-{mine}.npz"
+    unfinished = target.with_name(f"unfinished-{mine}{target.suffix}")
     if start:
         np.savez(begun, **start)
     job = begun.with_suffix(".json")
     described = {**said, "start": str(begun) if start else "", "target": str(unfinished)}
+    module = f"bench.watermark.{_code(str(said['work']))[-1].stem}"
     job.write_text(json.dumps(described), encoding="utf-8")
     try:
         subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "bench.watermark.training", str(job)],
+            [sys.executable, "-W", "ignore", "-m", module, str(job)],
             cwd=ROOT, check=True, timeout=_SECONDS, capture_output=True,
         )  # fmt: skip
         unfinished.rename(target)
     finally:
+        unfinished.unlink(missing_ok=True)
         begun.unlink(missing_ok=True)
         job.unlink(missing_ok=True)

@@ -30,7 +30,7 @@ def main(described: Path) -> None:
     model = networks.NETWORKS[kind]()
     if job["start"]:
         with np.load(job["start"]) as start:
-            _set(model, start)
+            assign(model, start)
     match job["work"]:
         case "train":
             _fit(model, task.trained, task.trained_labels, kind=kind, epochs=_EPOCHS[kind])
@@ -41,7 +41,12 @@ def main(described: Path) -> None:
         case "export":
             model.export(job["target"], verbose=False)
             return
-    np.savez(job["target"], **{_name(one): one.numpy() for one in model.weights})
+    np.savez(job["target"], **named_weights(model))
+
+
+def named_weights(model: Any) -> dict[str, Array]:
+    """Each variable under its name."""
+    return {_name(one): one.numpy() for one in model.weights}
 
 
 def _name(variable: Any) -> str:
@@ -49,7 +54,8 @@ def _name(variable: Any) -> str:
     return "/".join(variable.path.split("/")[-2:])
 
 
-def _set(model: Any, weights: Mapping[str, Array]) -> None:
+def assign(model: Any, weights: Mapping[str, Array]) -> None:
+    """Give each variable its value."""
     for variable in model.weights:
         variable.assign(weights[_name(variable)])
 
