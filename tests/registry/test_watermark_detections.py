@@ -37,7 +37,14 @@ from registry.usecases.opening import Registry
 from tests.core.marked_models import Kept
 from tests.formats import safetensors_models
 from tests.registry.marking import WEIGHTS, files, network, originals, publish_marked
-from tests.registry.publishing import Publisher, digest_of, listed, onnx_model, store
+from tests.registry.publishing import (
+    Publisher,
+    digest_of,
+    listed,
+    onnx_model,
+    store,
+    upload,
+)
 
 AUDITOR = Caller(Role.AUDITOR, "ines")
 ADMIN = Caller(Role.ADMIN, "root")
@@ -301,14 +308,20 @@ def test_a_changed_key_is_refused(marked: Registry) -> None:
         disclosure.verify(bundle, other)
 
 
-@pytest.fixture
-def asked(client_of: Callable[..., httpx2.Client]) -> Iterator[Callable[[Role], httpx2.Response]]:
-    """A detection over HTTP, by each role."""
-    body = {"files": [{"path": "a.onnx", "digest": digest_of(b"x"), "size": 1}]}
-    return lambda role: client_of(role, "somebody").post("/v1/watermark/detections", json=body)
-
-
-@pytest.mark.parametrize("role", [Role.PUBLISHER, Role.HOST, Role.VIEWER, Role.OPERATOR])
-def test_only_admins_and_auditors_ask(asked: Callable[..., httpx2.Response], role: Role) -> None:
-    assert asked(role).status_code == 403
-    assert asked(Role.AUDITOR).status_code == 404  # nothing is uploaded: it was let in
+def test_only_admins_and_auditors_ask_and_auditors_bring_what_they_ask_about(
+    client_of: Callable[..., httpx2.Client],
+) -> None:
+    content = b"no model"
+    body = {"files": [{"path": "a.txt", "digest": digest_of(content), "size": len(content)}]}
+    for role in Role:
+        client = client_of(role, f"some-{role}")
+        code = client.post("/v1/watermark/detections", json=body).status_code
+        # Those who may ask are told that nothing was uploaded.
+        assert code == (404 if role in {Role.ADMIN, Role.AUDITOR} else 403), role
+    auditor = client_of(Role.AUDITOR, "ines")
+    upload(auditor, content)
+    answer = auditor.post("/v1/watermark/detections", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unsafe_model")
+    keys_of = "/v1/models/digits/versions/1/watermark/keys"
+    wish = {"recipient": "owner", "reason": "why"}
+    assert auditor.post(keys_of, json=wish).status_code == 403
