@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("trial", sa.JSON(), nullable=False),
         sa.Column("weights_map", sa.LargeBinary(), nullable=False),
         sa.Column("bundle", sa.LargeBinary(), nullable=False),
+        sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["variant_id"], ["variants.id"], name=op.f("fk_watermarks_variant_id")
         ),

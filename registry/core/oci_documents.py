@@ -17,6 +17,8 @@ EMPTY = b"{}"
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 EMPTY_DIGEST = digest.of(EMPTY)
 PUBLISHER, REGISTRY = "publisher", "registry"
+# Of marked files: what they were made from, and the registry's model signature over them.
+DERIVATION, MARKED = "derivation", "marked"
 
 _EXACT: tuple[tuple[type[errors.PlimsollError], str], ...] = (
     (errors.Unauthenticated, "UNAUTHORIZED"),

@@ -1,6 +1,6 @@
 """What a model's repository shows that nobody pushed there: ready versions and their evidence."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Select, exists, insert, select
@@ -14,6 +14,7 @@ from registry.db import scoped
 from registry.db.tables import READY, Alias, File, Model, Variant, Version
 from registry.db.tables_evidence import Evidence as Further
 from registry.db.tables_oci import Evidence
+from registry.db.tables_watermark import Watermark
 
 _INSERT = insert(Evidence.__table__)  # type: ignore[arg-type]
 _Selected = TypeVar("_Selected", bound=Select[*tuple[Any, ...]])
@@ -91,7 +92,7 @@ def document(session: Session, model: str, digest: str) -> bytes | None:
         return config
     found = _evidence(session, model, Evidence.bundle, digest)
     if found is not None:
-        return bundle(*found)
+        return bundle(session, *found)
     added = further.of_ready(session, model, Further.bundle_digest, [digest])
     return added[0][0].bundle if added else None
 
@@ -100,7 +101,7 @@ def evidence(session: Session, model: str, digest: str) -> bytes | None:
     """The manifest of a ready version's evidence."""
     found = _evidence(session, model, Evidence.manifest, digest)
     if found is not None:
-        return evidence_manifest(*found)
+        return evidence_manifest(session, *found)
     added = further.of_ready(session, model, Further.manifest, [digest])
     return carrier(added[0][0], added[0][1]) if added else None
 
@@ -110,9 +111,9 @@ def carrier(row: Further, subject: bytes) -> bytes:
     return oci_documents.evidence(row.bundle, subject=subject)
 
 
-def evidence_manifest(row: Evidence, signed: Variant) -> bytes:
+def evidence_manifest(session: Session, row: Evidence, signed: Variant) -> bytes:
     """Make it again; the same as ever, unless somebody changed the database."""
-    return oci_documents.evidence(bundle(row, signed), subject=signed.manifest)
+    return oci_documents.evidence(bundle(session, row, signed), subject=signed.manifest)
 
 
 def evidence_of(session: Session, row: Variant) -> Sequence[Evidence]:
@@ -143,10 +144,17 @@ def _evidence(
     return session.execute(statement.options(defer(Variant.config)).limit(1)).first()
 
 
-def bundle(row: Evidence, signed: Variant) -> bytes:
+def bundle(session: Session, row: Evidence, signed: Variant) -> bytes:
     """The signature that `row` is about."""
-    is_publishers = row.what == oci_documents.PUBLISHER
-    return signed.publisher_bundle if is_publishers else signed.registry_bundle
+    match row.what:
+        case oci_documents.PUBLISHER:
+            return signed.publisher_bundle
+        case oci_documents.REGISTRY:
+            return signed.registry_bundle
+        case _:
+            mark = session.get_one(Watermark, signed.id)
+            is_derivation = row.what == oci_documents.DERIVATION
+            return mark.bundle if is_derivation else mark.signature
 
 
 def _ready(statement: _Selected, model: str) -> _Selected:
@@ -156,17 +164,15 @@ def _ready(statement: _Selected, model: str) -> _Selected:
     )
 
 
-def name_evidence(session: Session, signed: Variant) -> None:
-    """Write down how the evidence of a variant that was just inserted is called."""
-    named = []
-    for what in (oci_documents.PUBLISHER, oci_documents.REGISTRY):
-        row = Evidence(variant_id=signed.id, what=what)
-        named.append(
-            {
-                "variant_id": signed.id,
-                "what": what,
-                "manifest": digests.of(evidence_manifest(row, signed)),
-                "bundle": digests.of(bundle(row, signed)),
-            }
-        )
+def name_evidence(session: Session, signed: Variant, bundles: Mapping[str, bytes]) -> None:
+    """Write down how these bundles about a variant that was just inserted are called."""
+    named = [
+        {
+            "variant_id": signed.id,
+            "what": what,
+            "manifest": digests.of(oci_documents.evidence(content, subject=signed.manifest)),
+            "bundle": digests.of(content),
+        }
+        for what, content in bundles.items()
+    ]
     session.execute(_INSERT, named)

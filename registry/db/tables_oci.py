@@ -110,7 +110,7 @@ class Tag(Table):
 class Evidence(Table):
     """What the artifact that carries one of a variant's bundles is called, and the bundle itself.
 
-    `what` is publisher or registry; the bytes are made again from the variant when asked for.
+    `what` is publisher, registry, derivation or marked; the bytes are made again when asked for.
     """
 
     __tablename__ = "oci_evidence"

@@ -23,7 +23,8 @@ class Watermark(Table):
     """The owner's mark in a variant's files, and what made it.
 
     `content` is the digest of the publisher's original files: with the key of `epoch` it gives
-    the very same mark again. `statement` is the digest of what the registry signed in `bundle`.
+    the very same mark again. `statement` is the digest of what the registry signed in `bundle`,
+    `signature` its OpenSSF model signature over the marked files, for whoever has no code of ours.
     `weights_map` says where the weights lie in the original, which is where they lie in any copy.
     """
 
@@ -48,6 +49,7 @@ class Watermark(Table):
     # Last: SQLite reads through what is long to what stands behind it.
     weights_map: Mapped[bytes] = mapped_column(LargeBinary)
     bundle: Mapped[bytes] = mapped_column(LargeBinary)
+    signature: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class WatermarkSource(Table):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, defer, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from registry import errors
+from registry.core import oci_documents
 from registry.db import oci_models
 from registry.db.tables import (
     Dataset,
@@ -190,7 +191,11 @@ def add_variant(session: Session, new: Variant) -> None:
     for file in new.files:
         file.variant_id = new.id
     session.execute(_INSERT[File], [_values(file) for file in new.files])
-    oci_models.name_evidence(session, new)
+    signed = {
+        oci_documents.PUBLISHER: new.publisher_bundle,
+        oci_documents.REGISTRY: new.registry_bundle,
+    }
+    oci_models.name_evidence(session, new, signed)
 
 
 def count(session: Session, model_name: str) -> int:

@@ -10,7 +10,10 @@ from registry.core.oms import File as ModelFile
 from registry.db.tables import File, Variant
 from registry.db.tables_watermark import Watermark, WatermarkKey, WatermarkSource
 
-_LIGHT = (defer(Watermark.weights_map, raiseload=True), defer(Watermark.bundle, raiseload=True))
+_LIGHT = tuple(
+    defer(column, raiseload=True)
+    for column in (Watermark.weights_map, Watermark.bundle, Watermark.signature)
+)
 
 
 def newest_epoch(session: Session) -> int:
@@ -109,7 +112,7 @@ def erase(session: Session, version_id: int) -> set[str]:
     session.execute(
         update(Watermark)
         .where(Watermark.variant_id.in_(ours))
-        .values(bundle=b"", weights_map=b"", trial={})
+        .values(bundle=b"", signature=b"", weights_map=b"", trial={})
         .execution_options(synchronize_session=False)
     )
     gone = session.execute(

@@ -7,13 +7,22 @@ has that, with the commitment to its key, before it has the publication.
 from dataclasses import dataclass
 from datetime import datetime
 
-from registry.core import canonical, digest, entries, manifest, marked, oms, statement
+from registry.core import (
+    canonical,
+    digest,
+    entries,
+    manifest,
+    marked,
+    oci_documents,
+    oms,
+    statement,
+)
 from registry.core.canonical import Json
 from registry.core.envelope import Wanted
 from registry.core.watermark import records
 from registry.core.watermark.records import Derivation
 from registry.core.watermark.scheme import OWNER
-from registry.db import blobs, tables, watermarks
+from registry.db import blobs, oci_models, tables, watermarks
 from registry.db.engine import Session
 from registry.db.tables_watermark import Watermark
 from registry.trust import sign
@@ -49,15 +58,24 @@ class Proven:
         if self.watermark is not None:
             self.watermark.variant_id = self.variant.id
             watermarks.add(session, self.watermark, self.source)
+            signed = {
+                oci_documents.DERIVATION: self.watermark.bundle,
+                oci_documents.MARKED: self.watermark.signature,
+            }
+            oci_models.name_evidence(session, self.variant, signed)
 
 
 @dataclass(frozen=True, slots=True)
 class _Signed:
-    """A mark and the registry's signed word on it; `statement` is the digest of that."""
+    """A mark and the registry's signed word on it; `statement` is the digest of that.
+
+    `signature` is the registry's model signature over the marked files.
+    """
 
     mark: Mark
     bundle: dict[str, Json]
     statement: str
+    signature: dict[str, Json]
 
 
 def prove(session: Session, registry: Registry, issue: Issue) -> Proven:
@@ -124,8 +142,13 @@ def _derivation(registry: Registry, issue: Issue) -> _Signed | None:
         files=issue.checked.draft.files,
         detail={"trial": mark.trial},
     )
-    payload = records.encode(said)
-    return _Signed(mark, sign.sign_statement(payload, registry.signing_key), digest.of(payload))
+    payload, key = records.encode(said), registry.signing_key
+    return _Signed(
+        mark,
+        sign.sign_statement(payload, key),
+        digest.of(payload),
+        sign.sign_model(said.model, said.files, key),
+    )
 
 
 def _statement(issue: Issue) -> statement.Version:
@@ -235,4 +258,5 @@ def _row(issue: Issue, signed: _Signed, log_index: int) -> Watermark:
         trial=mark.trial,
         weights_map=mark.weights_map,
         bundle=canonical.encode(signed.bundle),
+        signature=canonical.encode(signed.signature),
     )

@@ -170,11 +170,11 @@ def _manifest(session: Session, repository: str, digest: str) -> Found | None:
 def _evidence(session: Session, signed: Variant) -> list[dict[str, Json]]:
     items = []
     for row in oci_models.evidence_of(session, signed):
-        made = oci_models.evidence_manifest(row, signed)
+        made = oci_models.evidence_manifest(session, row, signed)
         if digests.of(made) != row.manifest:
             raise errors.IntegrityError(f"evidence {row.manifest} of {signed.digest} has changed")
         one = Descriptor(oci.IMAGE, row.manifest, len(made))
-        said = oci_documents.annotations(oci_models.bundle(row, signed))
+        said = oci_documents.annotations(oci_models.bundle(session, row, signed))
         items.append(oci_documents.listed(one, oci_documents.BUNDLE_TYPE, said))
     for added in evidence_rows.delivered(session, signed.id):
         made = oci_models.carrier(added, signed.manifest)

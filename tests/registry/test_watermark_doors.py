@@ -1,19 +1,26 @@
 """Marks whatever door a version comes in by, and whatever ends the process in the middle."""
 
+import json
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
 from registry import errors
+from registry.core import dsse, oms, statement
+from registry.core.oms import File
+from registry.core.watermark import records
 from registry.settings import Settings
 from registry.usecases import (
     catalogue,
     log,
+    oci,
     opening,
     publish,
     registered_models,
@@ -25,7 +32,7 @@ from registry.usecases.access import Role
 from registry.usecases.opening import Registry
 from registry.usecases.registration import Wanted
 from tests.registry.keeping import AT_ONCE
-from tests.registry.marking import WEIGHTS, files, marking, originals
+from tests.registry.marking import WEIGHTS, files, marking, originals, publish_marked
 from tests.registry.publishing import ALICE, Publisher, digest_of, store, upload
 from tests.registry.test_mlflow_registration import signed, stage
 
@@ -75,6 +82,30 @@ def test_over_http_a_version_says_its_mark_and_its_original_stays_in(
     assert client_of(Role.ADMIN).get(f"/v1/blobs/{original}").content == FILES["model.onnx"]
     wrong = client.post("/v1/models/digits/versions", json=alice.body(FILES) | {"watermark": "?"})
     assert wrong.status_code == 422
+
+
+def test_oci_clients_find_the_derivation_and_a_model_signature_over_the_marked_files(
+    registry: Registry, alice: Publisher
+) -> None:
+    version = publish_marked(registry, alice)
+    about: Any = oci.referrers(
+        registry, "digits", version.digest or "", artifact_type="", after=""
+    ).items
+    types = [item["annotations"]["dev.sigstore.bundle.predicateType"] for item in about]
+    assert sorted(types) == sorted(
+        [records.PREDICATE_TYPE, oms.PREDICATE_TYPE, oms.PREDICATE_TYPE, statement.PREDICATE_TYPE]
+    )
+    files = [File(one.path, one.digest, one.size) for one in version.variants[0].files]
+    ours = dsse.signer("registry", registry.signing_key.public_pem)
+    signers = set()
+    for item in about:
+        carrier = oci.manifest(registry, "digits", item["digest"])
+        layer = json.loads(carrier.content)["layers"][0]["digest"]
+        document = oci.blob(registry, "digits", layer)
+        assert document is not None
+        with suppress(errors.SignatureInvalid, errors.InvalidInput):
+            signers.add(oms.verify(json.loads(document), files, [ours]))
+    assert signers == {"registry"}
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
