@@ -145,15 +145,21 @@ def _compared(
     with watermarking.reading(registry, source) as read:
         outcome = comparing.compare(found.found, suspect.of_map(weights, read), copies)
     if outcome.matched:
-        yield _candidate(asked, marked, mark, outcome)
+        yield _candidate(marked, mark, _identical(asked, marked, source), outcome)
 
 
 def _is_stored(registry: Registry, files: tuple[File, ...]) -> bool:
     return bool(files) and all(registry.blobs.size(file.digest) == file.size for file in files)
 
 
-def _candidate(asked: Asked, marked: Marked, mark: Watermark, outcome: Compared) -> Candidate:
-    identical = {file.digest for file in asked.files} >= {digest for _, digest in marked.files}
+def _identical(asked: Asked, marked: Marked, source: tuple[File, ...]) -> str:
+    """Whose copy has all files that a mark changes with the suspect's very bytes; or empty."""
+    sent = {file.digest for file in asked.files}
+    changed = {digest for _, digest in marked.files} - {file.digest for file in source}
+    return OWNER if changed and changed <= sent else ""
+
+
+def _candidate(marked: Marked, mark: Watermark, identical: str, outcome: Compared) -> Candidate:
     return Candidate(
         model=marked.model,
         version=marked.version,
@@ -167,7 +173,7 @@ def _candidate(asked: Asked, marked: Marked, mark: Watermark, outcome: Compared)
         matched=outcome.matched,
         realigned=outcome.realigned,
         similarity=outcome.similarity,
-        identical=OWNER if identical else "",
+        identical=identical,
         scores=outcome.scores,
     )
 

@@ -36,7 +36,7 @@ from registry.usecases.disclosing import Wish
 from registry.usecases.opening import Registry
 from tests.core.marked_models import Kept
 from tests.formats import safetensors_models
-from tests.registry.marking import WEIGHTS, files, network, originals, publish_marked
+from tests.registry.marking import WEIGHTS, network, originals, publish_marked
 from tests.registry.publishing import (
     Publisher,
     digest_of,
@@ -166,11 +166,7 @@ def test_the_version_as_everybody_gets_it_is_the_owners_and_known_byte_for_byte(
         (variant,) = detections.marked(session, "digits")
     model = dict(variant.files)["model.onnx"]
     content = marked.blobs.local(model, tmp_path).read_bytes()
-    store(marked, files())
-    suspect = (
-        File("a.onnx", model, len(content)),
-        File("labels.txt", digest_of(b"0 1 2 3"), len(b"0 1 2 3")),
-    )
+    suspect = (File("a.onnx", model, len(content)),)
     found = detection.detect(marked, Asked(suspect, "", ""), AUDITOR).report
     assert found.verdict.finding is Finding.OWNER
     assert found.candidates[0].identical == OWNER

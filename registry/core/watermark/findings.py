@@ -148,8 +148,7 @@ def _recipients(found: Sequence[Named], count: int) -> Verdict:
             f"made for {listed(names)}."
         )
         finding = Finding.RECIPIENT if len(names) == 1 else Finding.RECIPIENTS
-    exact = [one for one in found if one.candidate.identical == one.recipient]
-    if exact:
+    if any(one.candidate.identical == one.recipient for one in found):
         opening += " The files are that copy's, byte for byte."
     closing = _bound("that copy" if len(found) == 1 else "the least clear of them", weakest, count)
     return Verdict(finding, f"{opening} {closing}", names)
@@ -157,6 +156,7 @@ def _recipients(found: Sequence[Named], count: int) -> Verdict:
 
 def _owner(found: Named, count: int) -> Verdict:
     hosts = {one.recipient for one in found.candidate.scores} - {OWNER}
+    exact = " The files are its, byte for byte." if found.candidate.identical == OWNER else ""
     who = (
         "It names no recipient: no copy was made for one host alone"
         if not hosts
@@ -164,7 +164,7 @@ def _owner(found: Named, count: int) -> Verdict:
     )
     return Verdict(
         Finding.OWNER,
-        f"These weights come from {found.candidate.name} as this registry marked it. "
+        f"These weights come from {found.candidate.name} as this registry marked it.{exact} "
         f"{_bound('this registry', found, count)} {who}.",
         (),
     )
