@@ -20,8 +20,9 @@ _WHAT = "derivation"
 class Derivation:
     """`files` were made from `source`, which has `weights` numbers that carry the mark.
 
-    `alpha` is the share of itself by which each was moved, `predicted_z` how clearly the mark of
-    the unchanged copy is found. `detail` is what else is known of how it was made.
+    `alpha` is the share of itself by which each was moved, `predicted_z` what the chips of the
+    unchanged copy add up to, blind, in standard deviations. `detail` is what else is known of how
+    it was made.
     """
 
     model: str
