@@ -16,6 +16,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.core.watermark import outliers
 from registry.core.watermark.scheme import Tensor
 
 Array: TypeAlias = NDArray[np.float32]
@@ -270,9 +271,10 @@ def _turned(array: Array, shape: tuple[int, ...]) -> Iterator[Array]:
 
 
 def plain(held: Held) -> Array:
-    """The tensor as float32, with zeros for what is not finite."""
-    array = np.asarray(held.load(), np.float32).reshape(held.tensor.shape)
-    return np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+    """The tensor as float32, with zeros for what is not finite and no number beyond reason."""
+    with np.errstate(over="ignore"):
+        array = np.asarray(held.load()).astype(np.float32, copy=False)
+    return outliers.bounded(array.reshape(held.tensor.shape))
 
 
 def is_comparable(suspect: Sequence[Tensor], original: Sequence[Tensor]) -> bool:

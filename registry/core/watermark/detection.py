@@ -14,13 +14,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.core.watermark import chips, statistics
+from registry.core.watermark import chips, outliers, statistics
 from registry.core.watermark.findings import Detector, Score
 from registry.core.watermark.keys import CopyKey
 from registry.core.watermark.scheme import OWNER, Tensor
 
 Array = NDArray[np.float32]
-# One weight must not outvote thousands: beyond so many RMS a product counts no more.
+# One weight must not outvote thousands: beyond so many RMS of its row it counts no more.
 _CLIP = 4.0
 _TOGETHER = 1 << 20
 
@@ -128,9 +128,7 @@ def differences(suspect: Array, original: Array) -> Array:
     """(s − a)·a over the variance of the row, clipped; what was pruned says nothing."""
     row = np.mean(np.square(original), axis=tuple(range(1, original.ndim)), keepdims=True)
     y = (suspect - original) * original / np.where(row > 0, row, 1)
-    y = np.where(suspect == 0, 0, y).astype(np.float32)
-    limit = _CLIP * float(np.sqrt(np.mean(np.square(y), dtype=np.float64)))
-    return np.clip(y, -limit, limit)
+    return outliers.clipped(np.where(suspect == 0, 0, y).astype(np.float32))
 
 
 def sizes(suspect: Array) -> Array:
