@@ -209,9 +209,16 @@ def _encryption(values: table.Table, folder: Path) -> Encryption:
 
 
 def _watermark(values: table.Table) -> Watermark:
-    found = Watermark(publish=values.take("watermark_publish", str, "off"))
+    found = Watermark(
+        publish=values.take("watermark_publish", str, "off"),
+        copies=values.take("watermark_copies", str, "off"),
+    )
     if found.publish not in {"off", "on"}:
         raise values.error("watermark_publish", f"must be off or on, found {found.publish!r}")
+    if found.copies not in {"off", "hosts", "required"}:
+        raise values.error(
+            "watermark_copies", f"must be off, hosts or required, found {found.copies!r}"
+        )
     return found
 
 

@@ -213,6 +213,12 @@ class LogForked(IntegrityError):
     code = "log_forked"
 
 
+class CopyOfAnother(IntegrityError):
+    """A fingerprinted copy is on another host than the one it was made for."""
+
+    code = "copy_of_another"
+
+
 class PermitRefused(IntegrityError):
     """A permit is for another host, deployment or version, or is not a permit at all."""
 
@@ -261,7 +267,6 @@ class RateLimited(Busy):
     """Too many requests, or wrong guesses, in a minute; `after` seconds there is room again."""
 
     code = "rate_limited"
-    status = 429
 
     def __init__(self, detail: str, *, fix: str = "", after: float = 60.0) -> None:
         super().__init__(detail, fix=fix)

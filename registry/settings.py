@@ -99,10 +99,12 @@ class Encryption:
 class Watermark:
     """Whether models are marked: docs/watermark.md. `publish` is off or on, unless a request says.
 
-    Off, nothing is marked that nobody asked for; on, everything that is large enough.
+    Off, nothing is marked that nobody asked for; on, everything that is large enough. `copies` is
+    off, hosts or required: hosts get copies of their own of what is marked, or of that only.
     """
 
     publish: str = "off"
+    copies: str = "off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,13 @@ def obtain(
             trust = trust_of(trust_file, cache)
         with cache.pulling(pin.digest):
             match cache.check(pin.wanted, trust):
-                case Copy() as copy:
+                case Copy() as copy if _is_own(copy.verified, host):
                     return _permitted_copy(copy, pin, _Asking(host, trust, cache))
+                case Copy() as copy:
+                    # Told, not healed in silence: somebody has carried it here.
+                    copy.lease.close()
+                    cache.discard(pin.digest)
+                    return _of_another(copy.verified, host)
                 case Refused() as discarded:
                     cache.discard(pin.digest)
                 case None:
@@ -97,6 +102,8 @@ def _pulled(pin: Pin, asking: _Asking, witness: Witness) -> Copy | Refused:
     found = envelope.verify(document, asking.trust, pin.wanted, now=time.time())
     if isinstance(found, Refused):
         return found
+    if not _is_own(found, asking.host):
+        return _of_another(found, asking.host)
     with checking(Check.WITNESS):
         witness.observe(found.checkpoint, asking.trust.log)
     asking.require_permit(pin, found)
@@ -108,6 +115,20 @@ def _pulled(pin: Pin, asking: _Asking, witness: Witness) -> Copy | Refused:
             target.parent.mkdir(parents=True, exist_ok=True)
             registry.download(file, target)
     return asking.cache.admit(found, document)
+
+
+def _is_own(found: Verified, host: str) -> bool:
+    return found.recipient in {"", host}
+
+
+def _of_another(found: Verified, host: str) -> Refused:
+    wanted = found.wanted
+    return Refused(
+        errors.CopyOfAnother.code,
+        f"this copy of {wanted.model}@{wanted.version} was made for host {found.recipient!r}, "
+        f"and this is host {host!r}",
+        Check.COPY,
+    )
 
 
 def _require_room(found: Verified, cache: Cache) -> None:

@@ -44,11 +44,11 @@ async def answer(
     """
     digests.parse(digest)
     size = await run_in_threadpool(_size, request, registry, digest)
+    to_host = await delivering.answer(request, registry, digest)
+    if to_host is not None:
+        return to_host
     if size is None:
         raise errors.NotFound(f"no blob {digest}", fix="upload it first, or check the digest")
-    encrypted = await delivering.answer(request, registry, digest)
-    if encrypted is not None:
-        return encrypted
     etag = f'"{digest}"'
     headers = {
         "ETag": etag,

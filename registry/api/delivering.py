@@ -1,7 +1,11 @@
-"""Blobs to hosts, encrypted to the key each was enrolled with, where they say they take that."""
+"""Blobs to hosts: their own copies, and encrypted to their own keys where they say they take that.
+
+Both together too: a copy is then marked and encrypted while it is sent.
+"""
 
 import os
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -9,26 +13,28 @@ from starlette.types import Receive, Scope, Send
 
 from registry import errors
 from registry.api.sendfile import EXTENSION
-from registry.api.sending import Streaming, span_of
+from registry.api.sending import BYTES, Streaming, span_of
 from registry.core import age
 from registry.core.identity import Caller, Role
 from registry.store.blobs import BLOCK
 from registry.usecases import encrypted_delivery as delivery
-from registry.usecases.encrypted_delivery import Parcel
+from registry.usecases import fingerprinted
+from registry.usecases.encrypted_delivery import Clear, Parcel
 from registry.usecases.opening import Registry
 
 _ASK_EVERY = 8 * BLOCK
 
 
 async def answer(request: Request, registry: Registry, digest: str) -> Response | None:
-    """None where the blob goes out as it is. Raises Forbidden, NotFound, OutOfOrder."""
+    """None where a stored blob goes out as it is. Raises Forbidden, NotFound, OutOfOrder."""
     caller: Caller | None = getattr(request.state, "caller", None)
     if caller is None or caller.role is not Role.HOST:
         return None
+    own = await run_in_threadpool(fingerprinted.own, registry, caller, digest)
     is_required = registry.settings.encryption.require_delivery
     is_accepted = _accepts(request.headers.get("accept", ""))
     if not (is_accepted or is_required):
-        return None
+        return None if own is None else _as_it_is(request, registry, own, caller)
     to = await run_in_threadpool(delivery.recipient, registry, caller)
     if is_required and not (to and is_accepted):
         raise errors.Forbidden(
@@ -37,28 +43,50 @@ async def answer(request: Request, registry: Registry, digest: str) -> Response 
             fix="enrol it with its age recipient" if is_accepted else "Accept: application/vnd.age",
         )
     if to is None:
-        return None
-    parcel = await run_in_threadpool(delivery.pack, registry, digest, to)
-    return _response(request, registry, parcel, caller)
+        return None if own is None else _as_it_is(request, registry, own, caller)
+    if own is None:
+        parcel = await run_in_threadpool(delivery.pack, registry, digest, to)
+    else:
+        parcel = delivery.seal(registry, own, to)
+    head = _head(request, parcel)
+    if request.method == "HEAD":
+        return Response(None, head.status, head.headers, age.MEDIA_TYPE)
+    return Delivering(registry, parcel, caller, head)
 
 
-def _response(request: Request, registry: Registry, parcel: Parcel, by: Caller) -> Response:
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What is said of the bytes from span[0] up to span[1]."""
+
+    span: tuple[int, int]
+    status: int
+    headers: dict[str, str]
+
+
+def _head(request: Request, sent: Parcel | Clear) -> _Head:
+    """For this host alone; raises OutOfOrder."""
     headers = {
-        "ETag": parcel.tag,
+        "ETag": sent.tag,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-store",
         "Vary": "Accept, Authorization",
-        "Docker-Content-Digest": parcel.digest,
+        "Docker-Content-Digest": sent.digest,
     }
-    span, status = (0, parcel.size), 200
+    span, status = (0, sent.size), 200
     wanted = request.headers.get("range")
-    if wanted is not None and request.headers.get("if-range") in (None, parcel.tag):
-        span, status = span_of(wanted, parcel.size), 206
-        headers["Content-Range"] = f"bytes {span[0]}-{span[1] - 1}/{parcel.size}"
+    if wanted is not None and request.headers.get("if-range") in (None, sent.tag):
+        span, status = span_of(wanted, sent.size), 206
+        headers["Content-Range"] = f"bytes {span[0]}-{span[1] - 1}/{sent.size}"
     headers["Content-Length"] = str(span[1] - span[0])
+    return _Head(span, status, headers)
+
+
+def _as_it_is(request: Request, registry: Registry, own: Clear, by: Caller) -> Response:
+    head = _head(request, own)
     if request.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type=age.MEDIA_TYPE)
-    return Delivering(registry, parcel, by, span, status_code=status, headers=headers)
+        return Response(None, head.status, head.headers, BYTES)
+    blocks = _watched(registry, by, own.read(*head.span))
+    return Streaming(own.digest, blocks, status_code=head.status, headers=head.headers)
 
 
 class Delivering(Streaming):
@@ -72,20 +100,17 @@ class Delivering(Streaming):
         registry: Registry,
         parcel: Parcel,
         by: Caller,
-        span: tuple[int, int],
-        *,
-        status_code: int,
-        headers: dict[str, str],
+        head: _Head,
     ) -> None:
-        blocks = _watched(registry, by, delivery.content(parcel, *span))
+        blocks = _watched(registry, by, delivery.content(parcel, *head.span))
         super().__init__(
             parcel.digest,
             blocks,
-            status_code=status_code,
-            headers=headers,
+            status_code=head.status,
+            headers=head.headers,
             media_type=age.MEDIA_TYPE,
         )
-        self.registry, self.parcel, self.by, self.span = registry, parcel, by, span
+        self.registry, self.parcel, self.by, self.span = registry, parcel, by, head.span
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_offered = EXTENSION in (scope.get("extensions") or {})
@@ -119,8 +144,8 @@ class Delivering(Streaming):
 
 
 async def _watched(
-    registry: Registry, by: Caller, blocks: AsyncIterator[bytes]
-) -> AsyncIterator[bytes]:
+    registry: Registry, by: Caller, blocks: AsyncIterator[bytes | memoryview]
+) -> AsyncIterator[bytes | memoryview]:
     sent = 0
     async for block in blocks:
         if sent // _ASK_EVERY != (sent + len(block)) // _ASK_EVERY:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -96,6 +96,7 @@ class _State(Collector):
         self._spooled = _Kept(1.0, registry.uploads.spooled)
         self._numbers = _Kept(1.0, lambda: numbers.read(registry))
         self._blobs = _Kept(60.0, lambda: numbers.blobs(registry))
+        self._workshop = registry.workshop
 
     def collect(self) -> Iterator[Metric]:
         spooled, found, blobs = self._spooled.get(), self._numbers.get(), self._blobs.get()
@@ -108,12 +109,26 @@ class _State(Collector):
             for status, of_status in found.webhooks.items():
                 webhooks.add_metric([status], of_status)
             yield webhooks
+            yield _gauge("host_copies", "Hosts' own copies that are known.", found.copies)
+        yield from self._making()
         if spooled is not None:
             yield _gauge("open_uploads", "Uploads begun, not ended.", spooled[0])
             yield _gauge("spooled_bytes", "Bytes of open uploads.", spooled[1])
         if blobs is not None:
             yield _gauge("blobs", "Blobs stored.", blobs.count)
             yield _gauge("blob_bytes", "Bytes of blobs stored.", blobs.size)
+
+    def _making(self) -> Iterator[Metric]:
+        made = self._workshop.made
+        yield _gauge(
+            "host_copies_in_hand", "Hosts' own copies in the making.", self._workshop.in_hand
+        )
+        for name, meaning, value in (
+            ("host_copies_made", "Hosts' own copies made.", made.copies),
+            ("host_copy_bytes", "Bytes of hosts' own copies made.", made.size),
+            ("host_copy_seconds", "Seconds of making hosts' own copies.", made.seconds),
+        ):
+            yield CounterMetricFamily(f"plimsoll_registry_{name}", meaning, value)
 
     def describe(self) -> list[Metric]:
         """Empty: to be registered costs no query."""

@@ -15,7 +15,7 @@ from registry.errors import PlimsollError
 from registry.store.blobs import BLOCK, BlobStore
 
 _LOG = structlog.get_logger("registry.api")
-_BYTES = "application/octet-stream"
+BYTES = "application/octet-stream"
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
 
 
@@ -25,11 +25,11 @@ class Streaming(StreamingResponse):
     def __init__(
         self,
         digest: str,
-        blocks: AsyncIterator[bytes],
+        blocks: AsyncIterator[bytes | memoryview],
         *,
         status_code: int,
         headers: dict[str, str],
-        media_type: str = _BYTES,
+        media_type: str = BYTES,
     ) -> None:
         super().__init__((), status_code, headers, media_type)
         self.digest = digest

@@ -40,17 +40,20 @@ class Sealer:
 
     def update(self, content: bytes | bytearray | memoryview) -> bytes:
         """What can be sealed by now: nothing that might be the last chunk."""
-        self._waiting += content
-        whole = (len(self._waiting) - 1) // CHUNK if self._waiting else 0
-        if not whole:
-            return b""
-        with memoryview(self._waiting) as waiting:
+        with memoryview(content) as come:
+            lacking = min(CHUNK - len(self._waiting), len(come)) if self._waiting else 0
+            self._waiting += come[:lacking]
+            left = come[lacking:]
+            if not left:
+                return b""
+            first = [self._seal(self._waiting, is_last=False)] if self._waiting else []
+            whole = (len(left) - 1) // CHUNK * CHUNK
             sealed = [
-                self._seal(waiting[start : start + CHUNK], is_last=False)
-                for start in range(0, whole * CHUNK, CHUNK)
+                self._seal(left[start : start + CHUNK], is_last=False)
+                for start in range(0, whole, CHUNK)
             ]
-        del self._waiting[: whole * CHUNK]
-        return b"".join(sealed)
+            self._waiting = bytearray(left[whole:])
+        return b"".join(first + sealed)
 
     def finish(self) -> bytes:
         """The last chunk; it is empty only where all of the plaintext is."""

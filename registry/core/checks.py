@@ -22,6 +22,7 @@ class Check(StrEnum):
     DERIVATION = "derivation"
     PUBLISHER = "publisher_signature"
     EVIDENCE = "evidence"
+    COPY = "copy"
     PERMIT = "permit"
     FILES = "files"
     FORMAT = "format"

@@ -23,6 +23,7 @@ from registry.core import (
     merkle,
     note,
     oms,
+    own_copy,
     statement,
     weighing,
 )
@@ -55,6 +56,7 @@ class Verified:
     that came with it, and does not count, why; `shown` is where the log has what came. `licence`
     is empty where the config, which says it, did not come. `scan` is what the registry signed
     that it found. `derivation` leads from what they signed to `files`, where those are marked.
+    `recipient` is the host whose own copy they are; empty where they are the version's.
     """
 
     wanted: Wanted
@@ -70,6 +72,7 @@ class Verified:
     scan: dict[str, Json] = field(default_factory=dict)
     shown: frozenset[int] = frozenset()
     derivation: Derivation | None = None
+    recipient: str = ""
 
     @property
     def size(self) -> int:
@@ -91,7 +94,8 @@ class Parts:
     """The pieces of an envelope before any of them is believed.
 
     `config` is the manifest's config document, `evidence` what `weighing.document` made,
-    `derivation` the registry's bundle where the files are marked.
+    `derivation` the registry's bundle where the files are marked; `copy` its bundle where they are
+    marked for one host.
     """
 
     manifest: bytes
@@ -104,11 +108,13 @@ class Parts:
     config: bytes = b""
     evidence: Sequence[dict[str, Json]] = ()
     derivation: dict[str, Json] | None = None
+    copy: dict[str, Json] | None = None
 
 
 def encode(wanted: Wanted, parts: Parts) -> bytes:
     """The envelope as the registry sends it."""
-    more: dict[str, Json] = {} if parts.derivation is None else {"derivation": parts.derivation}
+    said = {"derivation": parts.derivation, "copy": parts.copy}
+    more: dict[str, Json] = {name: bundle for name, bundle in said.items() if bundle is not None}
     return canonical.encode(
         more
         | {
@@ -177,10 +183,12 @@ def _verified(parts: Parts, trust: TrustRoot, wanted: Wanted, *, now: float | No
             parts.evidence, about, trust, checkpoint=checkpoint, publisher=publisher
         )
         licence = _licence(parts.config, contents)
+    with checking(Check.COPY):
+        copy = _copy(parts, trust, derivation, contents)
     return Verified(
-        wanted, said.format, contents.files, publisher.signer, parts.index, checkpoint,
-        weighed.signers, weighed.evidence, weighed.ignored, licence, said.scan, weighed.shown,
-        derivation,
+        wanted, said.format, copy.files if copy else contents.files, publisher.signer,
+        parts.index, checkpoint, weighed.signers, weighed.evidence, weighed.ignored, licence,
+        said.scan, weighed.shown, derivation, copy.recipient if copy else "",
     )  # fmt: skip
 
 
@@ -215,6 +223,18 @@ def _require_vouched(said: statement.Version, wanted: Wanted) -> None:
         )
 
 
+def _copy(
+    parts: Parts, trust: TrustRoot, mark: Derivation | None, contents: manifest.Manifest
+) -> Derivation | None:
+    """The host's own copy, where the registry made one: perhaps long after the publication."""
+    if parts.copy is None:
+        return None
+    if mark is None:
+        raise IntegrityError("a copy for one host, of a version that bears no mark")
+    keys = trust.registry_from(parts.index)
+    return own_copy.verify(parts.copy, keys, of=mark, files=contents.files)
+
+
 def _licence(config: bytes, contents: manifest.Manifest) -> str:
     """What the manifest's config says, empty without the one that the manifest names.
 
@@ -247,7 +267,10 @@ def _parse(envelope: bytes) -> Parts:
         checkpoint=fields.text(proof, "checkpoint", what=_WHAT),
         config=fields.base64_bytes(document, "config", what=_WHAT) if "config" in document else b"",
         evidence=fields.objects(document, "evidence", what=_WHAT) if "evidence" in document else (),
-        derivation=fields.mapping(document, "derivation", what=_WHAT)
-        if "derivation" in document
-        else None,
+        derivation=_optional(document, "derivation"),
+        copy=_optional(document, "copy"),
     )
+
+
+def _optional(document: dict[str, Json], name: str) -> dict[str, Json] | None:
+    return fields.mapping(document, name, what=_WHAT) if name in document else None

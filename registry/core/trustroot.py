@@ -72,6 +72,11 @@ class TrustRoot:
         """The registry's keys that count for entry `index` of the log."""
         return dsse.valid_at((self.registry, *self.former), index)
 
+    def registry_from(self, index: int) -> tuple[dsse.Signer, ...]:
+        """The registry's keys that count for entry `index`, or for a later one."""
+        everyone = (self.registry, *self.former)
+        return tuple(one for one in everyone if one.until is None or one.until > index)
+
     def certified(self, index: int, at: str) -> Certified:
         """Whom the authorities vouch for in entry `index` of the log, of time `at`."""
         return Certified(self.authorities, index, instant(at, what="log entry"))

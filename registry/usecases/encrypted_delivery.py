@@ -28,7 +28,12 @@ class Clear:
 
     digest: str
     size: int
-    read: Callable[[int, int], AsyncIterator[bytes]]
+    read: Callable[[int, int], AsyncIterator[bytes | memoryview]]
+
+    @property
+    def tag(self) -> str:
+        """A blob has one for ever."""
+        return f'"{self.digest}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def recipient(registry: Registry, by: Caller) -> str | None:
     """The key to encrypt to; None for a host that has none. Raises Forbidden for a revoked one."""
     with registry.database.reading() as session:
         if hosts.is_revoked(session, by.name):
-            raise _revoked(by)
+            raise revoked(by.name)
         return hosts.recipient(session, by.name)
 
 
@@ -66,7 +71,7 @@ def require_welcome(registry: Registry, by: Caller) -> None:
     """Raise Forbidden where the host was revoked in the meantime."""
     with registry.database.reading() as session:
         if hosts.is_revoked(session, by.name):
-            raise _revoked(by)
+            raise revoked(by.name)
 
 
 def pack(registry: Registry, digest: str, to: str) -> Parcel:
@@ -142,8 +147,9 @@ async def _sealed(parcel: Parcel, clear: Clear, start: int, stop: int) -> AsyncI
         yield sealer.finish()[skip:][:left]
 
 
-def _revoked(by: Caller) -> errors.Forbidden:
+def revoked(host: str) -> errors.Forbidden:
+    """What is said to a host that was turned out."""
     return errors.Forbidden(
-        f"host {by.name} was revoked: nothing is sent to it any more",
+        f"host {host} was revoked: nothing is sent to it any more",
         fix="enrol it again if it is yours",
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from registry.db import log, numbers, webhooks
+from registry.db import host_copies, log, numbers, webhooks
 from registry.usecases.opening import Registry
 
 
@@ -14,6 +14,7 @@ class Numbers:
     pending_versions: int
     dead_letters: int
     webhooks: dict[str, int]
+    copies: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ def read(registry: Registry) -> Numbers:
             pending_versions=numbers.pending_versions(session),
             dead_letters=webhooks.count_letters(session),
             webhooks=webhooks.counts(session),
+            copies=host_copies.count(session),
         )
 
 

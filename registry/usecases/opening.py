@@ -38,6 +38,7 @@ from registry.usecases.keyring import DatabaseKeyring
 from registry.usecases.recent import Recent, Remembered
 from registry.usecases.together import Together
 from registry.usecases.witness_list import Witnesses
+from registry.usecases.workshop import Workshop
 
 if TYPE_CHECKING:
     from registry.trust.provider import Provider
@@ -92,6 +93,8 @@ class Registry:
     keyring: DatabaseKeyring | None
     # Groups of events from outside, on their way into the log.
     told: Together[Any, Recordings] = field(default_factory=Together)
+    # Hosts' own copies, as this process makes them.
+    workshop: Workshop = field(default_factory=Workshop)
 
     @property
     def log_name(self) -> note.LogKey:
@@ -141,6 +144,7 @@ class Registry:
         return Witnesses(trust.witnesses, trust.witness_threshold, trust.witness_max_age)
 
     def close(self) -> None:
+        self.workshop.making.close()
         self.inspector.close()
         self.trials.close()
         self.database.close()

@@ -10,8 +10,9 @@ from registry.db import evidence as rows
 from registry.db import tables, versions, watermarks
 from registry.db.engine import Session
 from registry.db.tables_evidence import Evidence
-from registry.usecases import log
+from registry.usecases import fingerprinting, log
 from registry.usecases.access import Caller, Role
+from registry.usecases.fingerprinting import Given, Own, Unmarked
 from registry.usecases.opening import Registry
 
 
@@ -30,9 +31,14 @@ class Asked:
 
 
 def bundle(registry: Registry, asked: Asked, by: Caller) -> bytes:
-    """The pull envelope (registry.core.envelope); raises NotFound."""
+    """The pull envelope (registry.core.envelope); raises NotFound.
+
+    A host gets it with a copy of its own, where the settings say so: see `fingerprinting.given`.
+    """
+    own: Given = Unmarked("")
     if by.role is Role.HOST:
-        record(registry, asked, by)
+        own = _given(registry, asked, by)
+        record(registry, asked, by, own.told)
     with registry.database.reading() as session:
         found = chosen(session, asked)
         view = _view(registry, session, found)
@@ -58,6 +64,7 @@ def bundle(registry: Registry, asked: Asked, by: Caller) -> bytes:
             config=found.config,
             evidence=[_item(*one) for one in zip(told, others, strict=True)],
             derivation=derivation,
+            copy=own.bundle if isinstance(own, Own) else None,
         ),
     )
 
@@ -66,6 +73,12 @@ def _derivation(session: Session, found: tables.Variant) -> dict[str, Json] | No
     """What leads from the publisher's files to these; None where they are the publisher's."""
     mark = None if found.watermark is None else watermarks.find(session, found.id)
     return None if mark is None else canonical.decode_object(mark.bundle, what="stored derivation")
+
+
+def _given(registry: Registry, asked: Asked, host: Caller) -> Given:
+    with registry.database.reading() as session:
+        found = chosen(session, asked)
+    return fingerprinting.given(registry, found, (asked.model, asked.version), host)
 
 
 def _view(registry: Registry, session: Session, found: tables.Variant) -> log.View:
@@ -92,8 +105,13 @@ def _item(row: Evidence, proof: log.Proof) -> dict[str, Json]:
     return weighing.document(weighing.Delivered(bundle, proof.index, proof.leaf, proof.hashes))
 
 
-def record(registry: Registry, asked: Asked, host: Caller) -> None:
-    """Logged before anything is handed out: a pull that is not on record does not happen."""
+def record(
+    registry: Registry, asked: Asked, host: Caller, told: dict[str, Json] | None = None
+) -> None:
+    """Logged before anything is handed out: a pull that is not on record does not happen.
+
+    `told` says which copy it was.
+    """
     now = datetime.now(UTC)
     with registry.database.writing() as session:
         found = chosen(session, asked)
@@ -105,6 +123,7 @@ def record(registry: Registry, asked: Asked, host: Caller) -> None:
             version=asked.version,
             digest=found.digest,
             host=host.name,
+            detail=told or {},
         )
         log.append(session, registry, entry, now=now)
         session.commit()

@@ -47,6 +47,7 @@ class Runtime:
     registry: StandIn
     models: list[dict[str, object]] = field(default_factory=list)
     limits: dict[str, int] = field(default_factory=dict)
+    host: str = "edge-1"
     port: int = field(default_factory=_free_port)
     child: subprocess.Popen[bytes] | None = None
 
@@ -72,7 +73,7 @@ class Runtime:
             "registry": self.registry.url,
             "tokenFile": str(self.folder / "token"),
             "trustFile": str(self.folder / "trust.json"),
-            "host": "edge-1",
+            "host": self.host,
             "models": self.models,
             "controlTokenFile": str(self.folder / "control"),
             "limits": self.limits,

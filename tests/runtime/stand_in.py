@@ -51,14 +51,17 @@ class StandIn:
         return Publication(contents, **(known | fields))  # type: ignore[arg-type]
 
     def publish(self, contents: dict[str, bytes], **fields: object) -> Publication:
-        found = self.publication(contents, **fields)
+        return self.file(self.publication(contents, **fields))
+
+    def file(self, found: Publication, **more: object) -> Publication:
+        """Publish what was made by this registry's keys, with `more` in its envelope."""
         self.leaves.append(found.parts().leaf)
         index, size = len(self.leaves) - 1, len(self.leaves)
         proof = merkle.inclusion_proof(index, size, stored(self.leaves))
         self.envelopes[found.model, found.version] = found.envelope(
-            index=index, proof=proof, checkpoint=self.checkpoint()
+            index=index, proof=proof, checkpoint=self.checkpoint(), **more
         )
-        self.blobs |= {digests.of(data): data for data in contents.values()}
+        self.blobs |= {digests.of(data): data for data in found.contents.values()}
         return found
 
     def checkpoint(self, size: int | None = None) -> str:
