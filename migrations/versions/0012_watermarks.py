@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("path", sa.String(length=512), nullable=False),
         sa.Column("digest", sa.String(length=71), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("is_changed", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["variant_id"], ["variants.id"], name=op.f("fk_watermark_sources_variant_id")
         ),

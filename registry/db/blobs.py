@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, select, update
 from sqlalchemy.orm import Session
 
 from registry.db.tables import Blob
+from registry.db.tables_watermark import WatermarkSource
 
 
 class State(Enum):
@@ -25,6 +26,10 @@ class State(Enum):
 _PRESENT = select(Blob.digest, Blob.created_at).where(
     Blob.digest.in_(bindparam("wanted", expanding=True)), Blob.condemned_at.is_(None)
 )
+
+
+_ORIGINAL = exists().where(WatermarkSource.digest == Blob.digest, WatermarkSource.is_changed)
+_PRESENT_OR_ORIGINAL = _PRESENT.add_columns(_ORIGINAL.label("is_original"))
 
 
 def claim(session: Session, sizes: Iterable[tuple[str, int]], *, now: datetime) -> None:
@@ -47,6 +52,15 @@ def claims(session: Session, digests: Iterable[str]) -> dict[str, datetime]:
     """Since when each is claimed; without those that nobody has claimed or that are condemned."""
     rows = session.execute(_PRESENT, {"wanted": list(set(digests))})
     return {digest: since for digest, since in rows}  # noqa: C416  rows are no tuples to mypy
+
+
+def claims_and_originals(
+    session: Session, digests: Iterable[str]
+) -> tuple[dict[str, datetime], list[str]]:
+    """As `claims`, and those among them that a marked version was made from."""
+    rows = session.execute(_PRESENT_OR_ORIGINAL, {"wanted": list(set(digests))}).all()
+    found = {digest: since for digest, since, _ in rows}
+    return found, [digest for digest, _, is_original in rows if is_original]
 
 
 def missing(session: Session, digests: Iterable[str]) -> set[str]:

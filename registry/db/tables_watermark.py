@@ -3,7 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, String
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.db.tables import Instant, Table
@@ -56,7 +66,8 @@ class WatermarkSource(Table):
     """One file of the original, as the publisher signed it.
 
     Its bytes are kept for as long as the variant refers to its own. The row stays after that, so
-    that nobody is given them in the meantime; an erasure takes it.
+    that nobody is given them in the meantime; an erasure takes it. What is not `is_changed` by the
+    mark is in the marked version as it is, and no secret.
     """
 
     __tablename__ = "watermark_sources"
@@ -65,3 +76,4 @@ class WatermarkSource(Table):
     path: Mapped[str] = mapped_column(String(512), primary_key=True)
     digest: Mapped[str] = mapped_column(String(71), index=True)
     size: Mapped[int] = mapped_column(BigInteger)
+    is_changed: Mapped[bool] = mapped_column(Boolean)

@@ -33,12 +33,18 @@ def add_key(session: Session, epoch: int, sealed: bytes, *, now: datetime) -> No
     session.flush()
 
 
-def add(session: Session, new: Watermark, sources: Collection[ModelFile]) -> None:
-    """Keep a variant's mark, and what it was made from."""
+def add(
+    session: Session, new: Watermark, sources: Collection[ModelFile], *, kept: Collection[str]
+) -> None:
+    """Keep a variant's mark, and what it was made from; `kept` are digests that it has as well."""
     session.add(new)
     session.add_all(
         WatermarkSource(
-            variant_id=new.variant_id, path=file.path, digest=file.digest, size=file.size
+            variant_id=new.variant_id,
+            path=file.path,
+            digest=file.digest,
+            size=file.size,
+            is_changed=file.digest not in kept,
         )
         for file in sources
     )
@@ -88,11 +94,13 @@ def made_from(
     return session.scalars(statement).one_or_none()
 
 
-def is_withheld(session: Session, digest: str) -> bool:
-    """Whether these bytes are of a marked version's original, and of no version as it is given."""
+def withheld(session: Session, digests: Collection[str]) -> list[str]:
+    """Those that are of a marked version's original, and of no version as it is given."""
     is_given = exists().where(File.digest == WatermarkSource.digest)
-    statement = select(WatermarkSource.digest).where(WatermarkSource.digest == digest, ~is_given)
-    return session.execute(statement.limit(1)).first() is not None
+    statement = select(WatermarkSource.digest).where(
+        WatermarkSource.digest.in_(digests), WatermarkSource.is_changed, ~is_given
+    )
+    return sorted(set(session.scalars(statement)))
 
 
 def of_version(session: Session, version_id: int) -> Sequence[Watermark]:

@@ -26,7 +26,7 @@ from registry.db import blobs, oci_models, tables, watermarks
 from registry.db.engine import Session
 from registry.db.tables_watermark import Watermark
 from registry.trust import sign
-from registry.usecases import checking, log, policing
+from registry.usecases import checking, log, policing, withholding
 from registry.usecases.access import Caller
 from registry.usecases.checking import Checked
 from registry.usecases.marks import Mark
@@ -57,7 +57,8 @@ class Proven:
         """To be called once the variant is inserted."""
         if self.watermark is not None:
             self.watermark.variant_id = self.variant.id
-            watermarks.add(session, self.watermark, self.source)
+            kept = {file.digest for file in self.variant.files}
+            watermarks.add(session, self.watermark, self.source, kept=kept)
             signed = {
                 oci_documents.DERIVATION: self.watermark.bundle,
                 oci_documents.MARKED: self.watermark.signature,
@@ -99,11 +100,13 @@ def _require_claims(session: Session, issue: Issue) -> None:
     """The bytes of all files, the original's among them, are still those that were checked."""
     checked = issue.checked
     files = checked.draft.files + (checked.mark.source if checked.mark else ())
-    claims = blobs.claims(session, [file.digest for file in files])
+    claims, originals = blobs.claims_and_originals(session, [file.digest for file in files])
     for file in files:
         since = claims.get(file.digest)
         if since is None or since != checked.claims.get(file.digest):
             raise checking.not_stored(file)
+    if originals and checked.mark is None:
+        withholding.require_publishable(session, originals, issue.by)
 
 
 def _subject(issue: Issue) -> policing.Subject:

@@ -23,6 +23,7 @@ def test_a_pushed_model_is_marked_shown_verified_and_not_pushed_twice(
     shown = plimsoll("model", "show", "digits@1")
     assert f"wm/v1 in {WEIGHTS} weights" in shown.out
     assert plimsoll("model", "verify", "digits@1").code == 0
+    # An admin's token; a publisher's is refused.
     plain = plimsoll("push", "digits", str(folder), "--no-watermark", "--output", "json")
     assert (plain.document["version"], plain.document["watermark"]) == (2, None)
 

@@ -118,11 +118,25 @@ def test_a_publisher_may_ask_for_the_mark_or_do_without(
     registry: Registry, alice: Publisher
 ) -> None:
     store(registry, FILES)
-    asked = replace(alice.draft(FILES), watermark=Marking.ON)
-    assert publish.publish(registry, asked, ALICE).version.variants[0].watermark is not None
     without = replace(alice.draft(FILES), watermark=Marking.OFF)
     version = publish.publish(marking(registry), without, ALICE).version
     assert version.variants[0].watermark is None
+    asked = replace(alice.draft(FILES), watermark=Marking.ON)
+    assert publish.publish(registry, asked, ALICE).version.variants[0].watermark is not None
+
+
+def test_an_original_cannot_be_had_by_publishing_its_digest_without_the_mark(
+    registry: Registry, alice: Publisher
+) -> None:
+    publish_marked(registry, alice)
+    with pytest.raises(errors.Forbidden, match="published with a watermark before"):
+        publish.publish(registry, alice.draft(FILES, model="mine"), ALICE)
+    with pytest.raises(errors.NotFound):
+        catalogue.model(registry, "mine")
+    kept = {"model.onnx": onnx_model(), "labels.txt": FILES["labels.txt"]}
+    store(registry, kept)
+    assert publish.publish(registry, alice.draft(kept, model="mine"), ALICE).is_new
+    assert publish.publish(registry, alice.draft(FILES, model="open"), ROOT).is_new
 
 
 def test_publishing_the_very_same_again_returns_the_marked_version_after_a_rotation_too(
@@ -174,7 +188,7 @@ def test_two_publishers_of_the_same_content_at_once_get_the_same_marked_files(
     assert len({file.digest for one in found for file in one.variants[0].files}) == 2
 
 
-def test_without_the_mark_publishing_asks_the_database_nothing_about_it(
+def test_without_the_mark_publishing_takes_no_statement_more(
     registry: Registry, alice: Publisher
 ) -> None:
     store(registry, FILES)
@@ -186,7 +200,9 @@ def test_without_the_mark_publishing_asks_the_database_nothing_about_it(
     )
     publish.publish(registry, alice.draft(FILES, version=1), ALICE)
     assert said
-    assert not [one for one in said if "watermark_" in one or "watermarks" in one]
+    about = [one for one in said if "watermark_" in one or "watermarks" in one]
+    # The question which files are here asks at once whether any is an original.
+    assert [one.split(",")[0] for one in about] == ["SELECT blobs.digest"]
 
 
 def test_originals_are_kept_while_the_version_lives_and_go_with_it(
@@ -243,7 +259,7 @@ def test_a_derivation_cannot_be_left_out_put_in_or_exchanged(
 ) -> None:
     publish_marked(registry, alice)
     publish_marked(registry, alice)
-    plain = publish.publish(registry, alice.draft(FILES), ALICE).version
+    plain = publish.publish(registry, alice.draft(FILES), ROOT).version
     first, second, third = (
         canonical.decode_object(pull.bundle(registry, pull.Asked("digits", number), HOST), what="e")
         for number in (1, 2, 3)
