@@ -1,6 +1,6 @@
 """What a detection compares with: every marked variant, and who may have a copy of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from registry.core import entries
 from registry.core.entries import Kind
 from registry.db.tables import File, Variant, Version
+from registry.db.tables_host_copies import HostCopyFile
 from registry.db.tables_log import LogEntry
 from registry.db.tables_watermark import Watermark
 
@@ -60,6 +61,23 @@ def recipients(session: Session, model: str, version: int) -> list[str]:
     )
     hosts = (entries.decode(leaf).host for leaf in leaves)
     return [host for host in dict.fromkeys(hosts) if host]
+
+
+def holder(session: Session, variant_ids: Collection[int], digests: Collection[str]) -> str:
+    """The host whose own copy has these very files, as far as a mark changes them; or empty."""
+    ours = HostCopyFile.variant_id.in_(variant_ids)
+    there = select(HostCopyFile.variant_id, HostCopyFile.host).where(
+        ours, HostCopyFile.digest.in_(digests)
+    )
+    for variant_id, host in session.execute(there.distinct()).all():
+        files = session.scalars(
+            select(HostCopyFile.digest).where(
+                HostCopyFile.variant_id == variant_id, HostCopyFile.host == host
+            )
+        )
+        if set(files) <= set(digests):
+            return str(host)
+    return ""
 
 
 def _files(session: Session, variant_id: int) -> tuple[tuple[str, str], ...]:

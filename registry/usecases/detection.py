@@ -134,6 +134,8 @@ def _compared(
         mark = watermarks.find(session, marked.variant_id)
         pulled = [detections.recipients(session, one.model, one.version) for one in same]
         hosts = dict.fromkeys(host for each in pulled for host in each)
+        sent = {file.digest for file in asked.files}
+        holder = detections.holder(session, [one.variant_id for one in same], sent)
         master = None if mark is None else watermark_keys.of_epoch(session, registry, mark.epoch)
     if mark is None or master is None or not _is_stored(registry, source):
         return
@@ -145,18 +147,13 @@ def _compared(
     with watermarking.reading(registry, source) as read:
         outcome = comparing.compare(found.found, suspect.of_map(weights, read), copies)
     if outcome.matched:
-        yield _candidate(marked, mark, _identical(asked, marked, source), outcome)
+        changed = {digest for _, digest in marked.files} - {file.digest for file in source}
+        identical = OWNER if changed and changed <= sent else holder
+        yield _candidate(marked, mark, identical, outcome)
 
 
 def _is_stored(registry: Registry, files: tuple[File, ...]) -> bool:
     return bool(files) and all(registry.blobs.size(file.digest) == file.size for file in files)
-
-
-def _identical(asked: Asked, marked: Marked, source: tuple[File, ...]) -> str:
-    """Whose copy has all files that a mark changes with the suspect's very bytes; or empty."""
-    sent = {file.digest for file in asked.files}
-    changed = {digest for _, digest in marked.files} - {file.digest for file in source}
-    return OWNER if changed and changed <= sent else ""
 
 
 def _candidate(marked: Marked, mark: Watermark, identical: str, outcome: Compared) -> Candidate:

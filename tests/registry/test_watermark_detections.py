@@ -1,5 +1,6 @@
 """Whose copy a suspect is, asked of a running registry: signed, logged, and for few to ask."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from registry.usecases import (
     detection,
     disclosing,
     erasure,
+    fingerprinted,
     log,
     opening,
     pull,
@@ -36,6 +38,7 @@ from registry.usecases.disclosing import Wish
 from registry.usecases.opening import Registry
 from tests.core.marked_models import Kept
 from tests.formats import safetensors_models
+from tests.registry import copies
 from tests.registry.marking import WEIGHTS, network, originals, publish_marked
 from tests.registry.publishing import (
     Publisher,
@@ -170,6 +173,25 @@ def test_the_version_as_everybody_gets_it_is_the_owners_and_known_byte_for_byte(
     found = detection.detect(marked, Asked(suspect, "", ""), AUDITOR).report
     assert found.verdict.finding is Finding.OWNER
     assert found.candidates[0].identical == OWNER
+
+
+def test_what_a_host_really_got_names_it_byte_for_byte(tmp_path: Path) -> None:
+    """From the pull to the verdict, and nothing in between made for a test."""
+    opened = opening.open_registry(copies.published(tmp_path / "data", copies.CLEAR))
+    copies.pulled(opened, copies.EDGE_2)
+    file = copies.model_of(copies.pulled(opened, copies.EDGE_1))
+    sent = fingerprinted.own(opened, copies.EDGE_1, file.digest)
+    assert sent is not None
+    read = sent.read
+
+    async def all_of_it() -> bytes:
+        return b"".join([bytes(block) async for block in read(0, file.size)])
+
+    found = detected(opened, asyncio.run(all_of_it())).report
+    opened.close()
+    assert found.verdict.named == ("edge-1",)
+    assert found.candidates[0].identical == "edge-1"
+    assert "byte for byte" in found.verdict.sentence
 
 
 def test_the_publishers_original_is_said_to_be_just_that(marked: Registry) -> None:
