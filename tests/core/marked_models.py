@@ -65,3 +65,14 @@ def reordered(model: Model, *, seed: int = 3) -> Model:
         changed[before] = changed[before][:, order] * scale
         changed[after] = changed[after][order] / scale[:, None]
     return changed
+
+
+def negated(model: Model, *, share: float) -> Model:
+    """The same function of neurons with an odd activation: some negated on both sides."""
+    random = np.random.default_rng(5)
+    changed = dict(model)
+    for before, after in (("first", "second"), ("second", "last")):
+        sign = np.where(random.random(model[before].shape[1]) < share, -1, 1).astype(np.float32)
+        changed[before] = changed[before] * sign
+        changed[after] = changed[after] * sign[:, None]
+    return changed

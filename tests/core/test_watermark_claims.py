@@ -9,7 +9,7 @@ import pytest
 from registry.core.watermark import comparing, scheme, statistics
 from registry.core.watermark.findings import Detector, Score
 from registry.core.watermark.scheme import OWNER, Strength
-from tests.core.marked_models import VERSION, Model, copy_for, held
+from tests.core.marked_models import VERSION, Model, copy_for, held, negated, network, reordered
 
 WEIGHTS: dict[str, Callable[[tuple[int, int]], np.ndarray]] = {
     "uniform": lambda shape: np.random.default_rng(1).uniform(-1, 1, shape),
@@ -80,3 +80,12 @@ def test_weights_that_nothing_reads_cannot_drown_the_mark_of_the_others(value: f
     suspect["w"][:, :2] = value * np.sign(suspect["w"][:, :2])
     found = scores(suspect, original)
     assert found["edge-1", Detector.INFORMED].u > 4 * LINE
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_neurons_that_were_negated_are_put_back(share: float) -> None:
+    original = network()
+    leaked = negated(copy_for("edge-1", original), share=share)
+    for suspect in (leaked, reordered(leaked)):
+        found = scores(suspect, original)
+        assert found["edge-1", Detector.INFORMED].u > 15 * LINE

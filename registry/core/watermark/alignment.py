@@ -17,16 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.core.watermark import outliers
+from registry.core.watermark.rescaling import ALIKE, rescaled, rows
 from registry.core.watermark.scheme import Tensor
 
 Array: TypeAlias = NDArray[np.float32]
-# From here on two tensors are the same weights, however much was done to them.
-ALIKE = 0.5
 _MOST_KNOWN, _MOST_SHAPES, _WIDEST = 6, 24, 16_384
 # What a suspect that fits nowhere may cost: weights read for each of the original's, and products.
 _READ_AGAIN, _PRODUCTS = 40, 1 << 38
 _SAMPLE = 1 << 16
-_RESCALED = 0.2
+_LEAST = 1e-12
 
 
 class Held(Protocol):
@@ -201,17 +200,20 @@ def _put_back(original: Array, turned: Array, known: _Known) -> tuple[float, Arr
 
 
 def _order(original: Array, moved: Array, axis: int) -> Order:
-    """For each of the original's neurons the suspect's with the highest cosine, and its factor."""
-    ours, theirs = _rows(original, axis), _rows(moved, axis)
+    """For each of the original's neurons the suspect's with the highest cosine, and its factor.
+
+    A factor may be negative: of an odd activation (tanh), neurons can be negated on both sides.
+    """
+    ours, theirs = rows(original, axis), rows(moved, axis)
     products = ours @ theirs.T
     mine = np.sqrt(np.einsum("ij,ij->i", ours, ours))
     other = np.einsum("ij,ij->i", theirs, theirs)
     with np.errstate(divide="ignore", invalid="ignore"):
-        cosines = np.nan_to_num(products / mine[:, None] / np.sqrt(other)[None, :])
-    places = _one_to_one(cosines)
+        cosines = np.abs(products / mine[:, None] / np.sqrt(other)[None, :])
+    places = _one_to_one(np.nan_to_num(cosines))
     across = products[np.arange(len(places)), places]
     factors = across / np.where(other[places] > 0, other[places], 1)
-    return Order(places, np.where(factors > 0, factors, 1).astype(np.float32))
+    return Order(places, np.where(np.abs(factors) > _LEAST, factors, 1).astype(np.float32))
 
 
 def _one_to_one(cosines: Array) -> NDArray[np.intp]:
@@ -233,33 +235,13 @@ def _one_to_one(cosines: Array) -> NDArray[np.intp]:
 
 
 def _pair(tensor: Tensor, original: Array, suspect: Array, *, is_realigned: bool) -> Pair:
-    rescaled = _rescaled(original, suspect)
-    return Pair(tensor, original, rescaled, cosine(original, rescaled), is_realigned)
-
-
-def _rescaled(original: Array, suspect: Array) -> Array:
-    """Neurons whose factor is far from 1 get it back: scales that were lost, or moved elsewhere."""
-    for axis in range(original.ndim):
-        ours, theirs = _rows(original, axis), _rows(suspect, axis)
-        squares = np.einsum("ij,ij->i", theirs, theirs)
-        across = np.einsum("ij,ij->i", ours, theirs)
-        factors = np.where(squares > 0, across / np.where(squares > 0, squares, 1), 1)
-        own = np.einsum("ij,ij->i", ours, ours)
-        agree = across > ALIKE * np.sqrt(own * squares)
-        wrong = agree & (np.abs(factors - 1) > _RESCALED)
-        if wrong.any():
-            along = [-1 if at == axis else 1 for at in range(original.ndim)]
-            suspect = suspect * np.where(wrong, factors, 1).astype(np.float32).reshape(along)
-    return suspect
+    again = rescaled(original, suspect)
+    return Pair(tensor, original, again, cosine(original, again), is_realigned)
 
 
 def _moved(array: Array, order: Order, axis: int) -> Array:
     along = [-1 if at == axis else 1 for at in range(array.ndim)]
     return array.take(order.places, axis=axis) * order.factors.reshape(along)
-
-
-def _rows(array: Array, axis: int) -> Array:
-    return np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
 
 
 def _turned(array: Array, shape: tuple[int, ...]) -> Iterator[Array]:
