@@ -27,10 +27,12 @@ from registry.usecases import (
     registration,
     settling,
     sweep,
+    watermark_keys,
 )
 from registry.usecases.access import Role
 from registry.usecases.opening import Registry
 from registry.usecases.registration import Wanted
+from tests.registry.backups import back_up, put_back
 from tests.registry.keeping import AT_ONCE
 from tests.registry.marking import WEIGHTS, files, marking, originals, publish_marked
 from tests.registry.publishing import ALICE, Publisher, digest_of, store, upload
@@ -130,3 +132,25 @@ def test_a_kill_in_the_middle_of_marking_leaves_nothing_that_anybody_sees(
     swept = sweep.sweep(registry, AT_ONCE)
     assert not swept.missing.count
     registry.close()
+
+
+def test_a_backup_brings_back_originals_and_the_keys_that_find_marks(
+    tmp_path: Path, alice: Publisher
+) -> None:
+    registry = opening.open_registry(Settings(data_dir=tmp_path / "data"))
+    alice.list_in(registry.settings.publishers_file)
+    version = publish_marked(registry, alice)
+    back_up(registry, tmp_path / "backup")
+    before = watermark_keys.current(registry)
+    registry.close()
+    restored = put_back(tmp_path / "backup", tmp_path / "new", database_url="", storage="")
+    assert restored.findings.flaws == []
+    again = opening.open_registry(Settings(data_dir=tmp_path / "new"))
+    assert watermark_keys.current(again) == before
+    for file in originals(again):
+        assert again.blobs.size(file.digest) == file.size
+    same = publish_marked(again, alice)
+    assert {one.digest for one in same.variants[0].files} == {
+        one.digest for one in version.variants[0].files
+    }
+    again.close()
