@@ -2,6 +2,7 @@
 
 import re
 
+from registry.core.watermark.scheme import OWNER
 from registry.errors import InvalidName
 
 _SLUG = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
@@ -19,6 +20,16 @@ def slug(text: str, *, what: str = "model name") -> str:
             f"{what} {text[:80]!r} is not allowed",
             fix="use lower-case letters and digits, words joined by one '.', '_' or '-', "
             f"at most {_SLUG_LIMIT} characters, for example 'digits' or 'fraud-eu.v2'",
+        )
+    return text
+
+
+def host(text: str) -> str:
+    """`text` if a host may be called so: nobody but a model's owner is called `owner`."""
+    if slug(text, what="host name") == OWNER:
+        raise InvalidName(
+            f"host name {text!r} is reserved: watermarks know the owner of a model by it",
+            fix="call the host something else",
         )
     return text
 

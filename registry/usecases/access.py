@@ -125,6 +125,7 @@ def mint_wish(registry: Registry, wish: Wish, by: Caller) -> str:
     if wish.expires_at is not None and wish.expires_at <= datetime.now(UTC):
         raise errors.InvalidInput("the token would have expired already", fix="name a later time")
     if wish.role is Role.HOST:
+        names.host(wish.name)
         with registry.database.reading() as session:
             host = hosts.find(session, wish.name)
         if host is not None and host.revoked_at is not None:

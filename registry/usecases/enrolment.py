@@ -47,7 +47,7 @@ class Certified:
 
 def invite(registry: Registry, host: str, *, lasting: timedelta, by: Caller) -> Invitation:
     """A token with which `host` may enrol once; earlier ones for it are good no more."""
-    names.slug(host, what="host name")
+    names.host(host)
     token_id = secrets.token_hex(8)
     token = f"ple_{token_id}_{secrets.token_urlsafe(32)}"
     now = datetime.now(UTC)

@@ -60,7 +60,7 @@ def listed(registry: Registry, *, after: str = "", limit: int = 1000) -> Sequenc
 def enrol(session: Session, registry: Registry, identity: Identity, *, actor: str) -> Host:
     """Take the host in, anew if it was here before; the caller commits. Raises InvalidInput."""
     log_rows.locked_head(session)
-    host = hosts.find(session, names.slug(identity.name, what="host name"))
+    host = hosts.find(session, names.host(identity.name))
     if host is None:
         host = Host(name=identity.name)
         session.add(host)

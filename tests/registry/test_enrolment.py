@@ -173,3 +173,10 @@ def test_a_revoked_host_is_given_no_token_and_its_tokens_open_nothing(
         access.recognise(registry, token)
     with pytest.raises(errors.Forbidden, match="turned out"):
         access.mint(registry, role=Role.HOST, name="edge-1", by=ROOT)
+
+
+def test_no_host_can_be_called_what_watermarks_call_the_owner(registry: Registry) -> None:
+    with pytest.raises(errors.InvalidName, match="reserved"):
+        enrolment.invite(registry, "owner", lasting=HOUR, by=ROOT)
+    with pytest.raises(errors.InvalidName, match="reserved"):
+        access.mint(registry, role=Role.HOST, name="owner", by=ROOT)

@@ -24,7 +24,8 @@ _TRIGGER = (
     "BEGIN SELECT RAISE(ABORT, 'the disk says no'); END"
 )
 # Which bytes are claimed is known before the log is asked: nobody is told of it (docs/adr/0014).
-_BEFOREHAND = {"blobs", "leases"}
+# A document that is kept ready says only what is there already (docs/adr/0034).
+_BEFOREHAND = {"blobs", "leases", "version_documents"}
 # The courier moves a webhook's place in the log meanwhile, which is no change of the webhook.
 _SEEN = {"webhooks": "id, name, url, kinds, model, status, secret"}
 
