@@ -23,6 +23,7 @@ from bench import (
     catalogue,
     control,
     converged,
+    copies,
     deciding,
     encryption,
     figures,
@@ -151,9 +152,10 @@ def _rollouts(folder: Path) -> Rows:
     yield from planning.rows()
 
 
-def _watermark(_folder: Path) -> Rows:
+def _watermark(folder: Path) -> Rows:
     from bench.watermark import area  # noqa: PLC0415  scipy and onnxruntime's quantisation
 
+    yield from copies.rows(folder / "copies")
     yield from area.rows()
 
 
