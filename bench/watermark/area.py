@@ -8,6 +8,8 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
+from threadpoolctl import threadpool_limits
+
 from bench import figures
 from bench.figures import Of, Row, Sign
 from bench.watermark import colluders, distortion, finding, null, speed, survival, trained, triggers
@@ -29,7 +31,7 @@ def rows() -> Iterator[Row]:
         list(two.map(triggers.prepare, triggers.KINDS))
     yield from _distortion()
     nobody = list[Null]()
-    with ProcessPoolExecutor(2, get_context("spawn")) as two:
+    with ProcessPoolExecutor(2, get_context("spawn"), threadpool_limits, (1,)) as two:
         for one in two.map(_network, ("transformer", "MLP", "CNN")):
             yield from map(_survived, one.survived)
             yield from _colluded(one.colluded)

@@ -14,6 +14,7 @@ from multiprocessing import get_context
 
 import numpy as np
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from bench.watermark import attacks, collusion, finding, plot, tables, trained
 from bench.watermark.finding import Version
@@ -30,6 +31,7 @@ _GUILTY = 16
 _AT_ONCE = 2_500
 _HOST = "host-0"
 _DIGEST = f"sha256:{'0' * 64}"
+_BY_LIMIT = np.stack([statistics.MEANS, statistics.CHIP_PROXIES, statistics.VARIANCES], axis=1)
 _BOTH = (Detector.BLIND, Detector.INFORMED)
 _HEAD = (
     "scores of", "scores", "mean", "sd", "KS p", "highest z", "highest u", "names from u", "named",
@@ -75,7 +77,7 @@ def _cells(one: Null) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the two detectors look at in one tensor (n, 2), which depends on no key."""
+    """What the two detectors look at in one tensor (2, n), which depends on no key."""
 
     tensor: Tensor
     y: Array
@@ -85,16 +87,16 @@ class Seen:
     @property
     def count(self) -> int:
         """Its weights."""
-        return len(self.y)
+        return int(self.y.shape[1])
 
 
 def seen(name: str, suspect: Array, original: Array) -> Seen:
     """One tensor of a suspect, as it lies in the original."""
     y = np.stack(
-        [detection.sizes(suspect).ravel(), detection.differences(suspect, original).ravel()], axis=1
+        [detection.sizes(suspect).ravel(), detection.differences(suspect, original).ravel()]
     )
     squares = np.square(y)
-    return Seen(finding.tensor(name, original), y, squares, y.sum(axis=0, dtype=np.float64))
+    return Seen(finding.tensor(name, original), y, squares, y.sum(axis=1, dtype=np.float64))
 
 
 def wrong_keys() -> Iterator[Null]:
@@ -108,7 +110,7 @@ def wrong_keys() -> Iterator[Null]:
         if values.ndim >= 2
     ]
     starts = range(1, WRONG_KEYS + 1, _AT_ONCE)
-    with ProcessPoolExecutor(2, get_context("spawn")) as two:
+    with ProcessPoolExecutor(2, get_context("spawn"), threadpool_limits, (1,)) as two:
         work = partial(_part, looked_at)
         parts = list(two.map(work, starts))
     scores = np.concatenate(parts)
@@ -117,7 +119,7 @@ def wrong_keys() -> Iterator[Null]:
     for place, (recipient, detector) in enumerate(marks):
         said = f"{'owner' if recipient == OWNER else 'host'}, {detector}"
         null = Null(f"wrong keys: {said}", scores[:, place, 0], scores[:, place, 1])
-        if place == 0:
+        if (recipient, detector) == (OWNER, Detector.INFORMED):
             z = right[recipient, detector].z
             _draw(null, z, f"{said}; network of {version.weights:,} weights, marked, half pruned")
         yield null
@@ -143,21 +145,17 @@ def scored(seen: Sequence[Seen], *, start: int, count: int) -> Array:
     return np.stack([product / np.sqrt(variance), product / np.sqrt(proxy)], axis=2)
 
 
-def _sums(key: CopyKey, seen: Seen) -> Array:
+def _sums(key: CopyKey, one: Seen) -> Array:
     """What `detection.Tally` adds up for one tensor, of both marks and both detectors at once."""
-    limits = chips.limits(key, seen.tensor, 0, seen.count)
-    signs = chips.draws(key, seen.tensor, 0, seen.count) < limits
-    owner = statistics.MEANS[limits] @ seen.y
-    host = 2 * (signs.astype(np.float32) @ seen.y) - seen.total - owner
-    proxy, variance = (lut[limits] @ seen.squares
-                       for lut in (statistics.CHIP_PROXIES, statistics.VARIANCES))  # fmt: skip
-    whole = seen.squares.sum(axis=0, dtype=np.float64)
-    return np.array(
-        [
-            [owner, statistics.BIAS_PROXY * whole, statistics.BIAS_VARIANCE * whole],
-            [host, proxy, variance],
-        ]
-    ).transpose(0, 2, 1)
+    limits = chips.limits(key, one.tensor, 0, one.count)
+    signs = chips.draws(key, one.tensor, 0, one.count) < limits
+    owner = one.y @ statistics.MEANS.take(limits)
+    host = 2 * (one.y @ signs.astype(np.float32)) - one.total - owner
+    proxy = one.squares @ statistics.CHIP_PROXIES.take(limits)
+    variance = one.squares @ statistics.VARIANCES.take(limits)
+    whole = one.squares.sum(axis=1, dtype=np.float64)
+    of_owner = [owner, statistics.BIAS_PROXY * whole, statistics.BIAS_VARIANCE * whole]
+    return np.array([of_owner, [host, proxy, variance]]).transpose(0, 2, 1)
 
 
 def _draw(null: Null, right: float, said: str) -> None:
