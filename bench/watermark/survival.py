@@ -115,7 +115,7 @@ def _with_training(model: Trained) -> Mapping[str, Callable[[Weights], Suspect]]
     found: dict[str, Callable[[Weights], Suspect]] = {
         "a second mark of the same strength": lambda copy: _asked(model, finding.overwritten(copy)),
         "a second mark of α = 0.2": lambda copy: _asked(model, finding.overwritten(copy, 0.2)),
-        f"fine-tuned, {epochs} epochs": partial(after, "fine-tune"),
+        f"fine-tuned, epochs: {epochs}": partial(after, "fine-tune"),
         "fine-tuned, pruned 50 %, int8": combined,
     }
     if kind in _REPLACED:
