@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry import errors
-from registry.cli import options, output, progress, statements, watermark, watermark_saying
+from registry.cli import options, output, progress, statements, watermark
 from registry.core import canonical, fields, names
 from registry.core.canonical import Json
 
@@ -50,6 +50,8 @@ def detect(  # noqa: PLR0913, PLR0917  the options of a command
     form: output.Output = output.Form.TABLE,
 ) -> None:
     """Find whose copy a model is. The suspect is read in a sandbox and never loaded."""
+    from registry.cli import watermark_saying  # noqa: PLC0415  heavy
+
     if key is not None:
         _require_local(against, out)
         from registry.cli import watermark_offline  # noqa: PLC0415  heavy
@@ -82,6 +84,8 @@ def verify_report(
     form: output.Output = output.Form.TABLE,
 ) -> None:
     """Check a report's signature, and that its verdict follows from its numbers."""
+    from registry.cli import watermark_saying  # noqa: PLC0415  heavy
+
     bundle = canonical.decode_object(statements.read(file), what=str(file))
     options.trust_root(trust)
     signer, report = _read(bundle, trust)
@@ -99,6 +103,8 @@ def show(
     form: output.Output = output.Form.TABLE,
 ) -> None:
     """The marks of a version: how strong, by which key, and for whom copies were made."""
+    from registry.cli import watermark_saying  # noqa: PLC0415  heavy
+
     with options.connect(server, token_file) as client:
         found = client.document("GET", _path(model, version))
     marks = fields.objects(found, "marks", what="watermark document")
@@ -144,7 +150,7 @@ def auditor_key(  # noqa: PLR0913, PLR0917  the options of a command
 
 def _asked(suspect: Path, asked: dict[str, Json], access: options.Access) -> dict[str, Json]:
     """Upload what the registry does not have, and let it look."""
-    from registry.cli import uploading  # noqa: PLC0415  heavy
+    from registry.cli import uploading, watermark_saying  # noqa: PLC0415  heavy
 
     places = uploading.collect(suspect)
     total = sum(place.stat().st_size for place in places.values())
@@ -172,11 +178,14 @@ def _read(bundle: dict[str, Json], trust: Path | None) -> tuple[str, "Report"]:
 
 
 def _written(out: Path | None, bundle: dict[str, Json]) -> None:
+    from registry.cli import watermark_saying  # noqa: PLC0415  heavy
+
     if out is not None:
         watermark_saying.write(out, canonical.encode(bundle) + b"\n")
 
 
 def _drawn(report: "Report", plot: Path | None) -> None:
+    from registry.cli import watermark_saying  # noqa: PLC0415  heavy
     from registry.core.watermark import plot as drawing  # noqa: PLC0415  heavy
 
     if plot is not None:
