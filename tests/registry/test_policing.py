@@ -297,7 +297,9 @@ def test_the_policies_that_we_ship_let_an_honest_model_in_and_be_promoted(
     assert alias(gated) == 1
     published, promoted = gated.decisions()
     assert (published.detail["by"], promoted.detail["by"]) == (["sound"], ["sound"])
-    assert published.detail["audit"] == ["policy licensed: the model says no licence"]
+    licence, mark = published.detail["audit"]
+    assert licence == "policy licensed: the model says no licence"
+    assert mark.startswith("policy watermarked: what is published must carry its owner's watermark")
     assert promoted.detail["audit"] == [
         "policy approved: two persons who did not sign the model must approve it"
     ]
