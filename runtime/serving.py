@@ -7,6 +7,7 @@ one assignment on the event loop. Whatever goes wrong before that touches nothin
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -18,10 +19,11 @@ from registry.core.entries import Kind
 from registry.core.envelope import Refused
 from runtime import identity, membership, obtain
 from runtime.backends import opening, protocol
-from runtime.backends.protocol import Array, Arrays
+from runtime.backends.protocol import Backend
 from runtime.cache import Cache, Copy
 from runtime.config import Config, Pin
 from runtime.events import Events
+from runtime.inference.asked import Asked, Outcome, Times
 from runtime.membership import Membership
 from runtime.metrics import Metrics
 from runtime.obtain import NotNow
@@ -104,24 +106,24 @@ class Serving:
         await self._loop.run_in_executor(self._loaders, _close, slot)
         _log.info("unloaded", extra=_named(slot.pin))
 
-    async def run(self, slot: Slot, call: str, inputs: Arrays) -> dict[str, Array]:
-        """One inference. Raises `InvalidInput`, `Busy`, `WaitTimedOut`."""
+    async def infer(self, slot: Slot, asked: Asked) -> Outcome:
+        """One inference. Raises `InvalidInput`, `Busy`, `Unavailable`, `WaitTimedOut`."""
         if slot.backend is None:
             raise errors.Unavailable(f"{slot.pin.model}@{slot.pin.version} is {slot.state}")
         backend = slot.backend
-        protocol.require_fit(backend.calls[call].signature, inputs)
+        protocol.require_fit(backend.calls[asked.call].signature, asked.inputs)
         if self._queued >= self.limits.queue:
             raise errors.Busy(f"{self._queued} requests wait already", fix="try again in a moment")
         self._queued += 1
         slot.enter()
-        work = self._engines.submit(backend.run, call, inputs)
+        queued = time.perf_counter_ns()
+        work = self._engines.submit(_timed, backend, asked, queued)
+        seconds = asked.timeout_seconds or self.limits.deadline_seconds
         try:
-            async with asyncio.timeout(self.limits.deadline_seconds):
+            async with asyncio.timeout(seconds):
                 return await asyncio.wrap_future(work)
         except TimeoutError as error:
-            raise errors.WaitTimedOut(
-                f"no answer within {self.limits.deadline_seconds} seconds"
-            ) from error
+            raise errors.WaitTimedOut(f"no answer within {seconds} seconds") from error
         finally:
             self._when_done(work, lambda: self._leave(slot))
 
@@ -133,7 +135,7 @@ class Serving:
         self._queued -= 1
         slot.leave()
 
-    def _when_done(self, work: "Future[dict[str, Array]]", then: Callable[[], None]) -> None:
+    def _when_done(self, work: "Future[Outcome]", then: Callable[[], None]) -> None:
         """A request that timed out inside the engine holds its place until the engine is done."""
         if work.done():
             then()
@@ -235,6 +237,15 @@ class Serving:
         failed: dict[str, Json] = {"check": refused.check, "code": refused.code}
         self._events.tell(Kind.REFUSED, slot.pin, occasion=occasion, reason=reason, detail=failed)
         _log.error("refused", extra={**_named(slot.pin), **failed, "reason": reason})
+
+
+def _timed(backend: Backend, asked: Asked, queued: int) -> Outcome:
+    started = time.perf_counter_ns()
+    outputs = backend.run(asked.call, asked.inputs)
+    ended = time.perf_counter_ns()
+    if asked.outputs:
+        outputs = {name: outputs[name] for name in asked.outputs}
+    return Outcome(outputs, Times(started - queued, 0, ended - started, 0))
 
 
 def _close(slot: Slot) -> None:

@@ -9,6 +9,7 @@ import time
 
 from registry import errors
 from runtime.backends.protocol import Backend, Call
+from runtime.inference.asked import Asked
 from runtime.protocols import http, json_tensors, predict_request
 from runtime.protocols.http import Answer, Receive, Scope
 from runtime.serving import Serving
@@ -96,9 +97,10 @@ async def _predicted(serving: Serving, slot: Slot, body: bytes) -> bytes:
     tensors = backend.calls[call].signature.inputs
     if predict_request.is_row_format(document):
         inputs = predict_request.rows(document, tensors)
-        outputs = await serving.run(slot, call, inputs)
+        outputs = (await serving.infer(slot, Asked(call, inputs))).outputs
         return json_tensors.dumps({"predictions": json_tensors.rows(outputs)}, *outputs.values())
-    outputs = await serving.run(slot, call, predict_request.columns(document, tensors))
+    inputs = predict_request.columns(document, tensors)
+    outputs = (await serving.infer(slot, Asked(call, inputs))).outputs
     found = {name: json_tensors.values(name, column) for name, column in outputs.items()}
     value = found if len(found) > 1 else next(iter(found.values()))
     return json_tensors.dumps({"outputs": value}, *outputs.values())

@@ -1,0 +1,51 @@
+"""What a dialect asks of a version, and what it gets back: the terms between the two sides."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from registry.errors import PlimsollError
+from runtime.backends.protocol import Array, Arrays
+from runtime.config import Pin
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One inference. `outputs` empty means all of them; `priority` 1 is the highest and 0 the
+    version's default; without `timeout_seconds` the runtime's own deadline holds."""
+
+    call: str
+    inputs: Arrays
+    outputs: tuple[str, ...] = ()
+    priority: int = 0
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Where the nanoseconds went: waiting, making the engine's input, the engine, taking the
+    answer apart again."""
+
+    queue: int
+    input: int
+    compute: int
+    output: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The outputs by name; `batch` is how many rows went through the engine together, and 0
+    where the answer came from the cache."""
+
+    outputs: dict[str, Array]
+    times: Times
+    batch: int = 1
+
+
+class Observer(Protocol):
+    """Told of every inference once, on the event loop; what it raises is a defect."""
+
+    def inferred(self, pin: Pin, asked: Asked, outcome: Outcome) -> None:
+        """It went well."""
+
+    def failed(self, pin: Pin, asked: Asked, error: PlimsollError) -> None:
+        """It was refused, given up or went wrong."""
