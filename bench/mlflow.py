@@ -6,13 +6,12 @@ pinned parts are not ours, and nothing here imports it.
 
 import os
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import addresses, processes, wire
+from bench import addresses, environments, processes, wire
 from registry import errors
 from registry.core import fields
 
@@ -111,25 +110,8 @@ def running(folder: Path, *, scratch: Path, database: str = "") -> Iterator[Runn
 
 def installed(scratch: Path) -> Path:
     """The `mlflow` command in its environment, which is made where it is not there yet."""
-    home = scratch / f"mlflow-{VERSION}"
-    program, ready = home / "bin" / "mlflow", home / ".ready"
-    if not ready.exists():
-        uv = str(Path(sys.executable).with_name("uv"))
-        _install([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)])
-        packages = ["--compile-bytecode", "--python", str(home / "bin" / "python")]
-        _install([uv, "pip", "install", "--quiet", *packages, f"mlflow=={VERSION}", _DRIVER])
-        ready.touch()
-    return program
-
-
-def _install(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise errors.Unavailable(
-            f"MLflow {VERSION}, which much is measured against, cannot be installed: "
-            f"{done.stderr.strip()[-500:]}",
-            fix="make the package index reachable, or measure another area",
-        )
+    home = environments.made(scratch / f"mlflow-{VERSION}", f"mlflow=={VERSION}", _DRIVER)
+    return home / "bin" / "mlflow"
 
 
 def _environment() -> dict[str, str]:
