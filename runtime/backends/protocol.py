@@ -1,7 +1,8 @@
 """What serving asks of an engine: the calls a model offers, and one of them run on arrays.
 
-Strings travel as object arrays of `bytes`, whatever the engine itself prefers. One conformance
-suite (tests/runtime/test_backends.py) is passed by every backend.
+Strings travel as object arrays of `bytes` and bfloat16 as arrays of `BFLOAT16`, whatever the
+engine itself prefers. One conformance suite (tests/runtime/test_backends.py) is passed by every
+backend.
 """
 
 import math
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from registry.core.tensors import Signature, Tensor
 from registry.errors import InvalidInput
+from runtime.backends.bfloat16 import BFLOAT16
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -30,6 +32,7 @@ NUMPY_TYPES: Mapping[str, npt.DTypeLike] = {
     "int32": np.int32,
     "int64": np.int64,
     "float16": np.float16,
+    "bfloat16": BFLOAT16,
     "float32": np.float32,
     "float64": np.float64,
     "string": np.object_,
@@ -38,12 +41,18 @@ NUMPY_TYPES: Mapping[str, npt.DTypeLike] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One way to call a model. `inputs` and `outputs` are the engine's names, in order."""
+    """One way to call a model. `inputs` and `outputs` are the engine's names, in order.
+
+    `batches` says that the first axis of every input and output is free and may be a common one,
+    so that requests can be stacked on it. Whether its rows are independent no file says: that is
+    for whoever turns batching on.
+    """
 
     signature: Signature
     method: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    batches: bool = False
 
 
 class Backend(Protocol):
@@ -81,6 +90,12 @@ def require_fit(signature: Signature, inputs: Arrays) -> None:
                 f"input {tensor.name!r} has the shape {_printed(shape)}, "
                 f"the model wants {_printed(tensor.shape)}"
             )
+
+
+def has_free_rows(signature: Signature) -> bool:
+    """Whether the first axis of every input and output is there and free."""
+    tensors = (*signature.inputs, *signature.outputs)
+    return bool(tensors) and all(tensor.shape and tensor.shape[0] is None for tensor in tensors)
 
 
 def zeros(signature: Signature) -> dict[str, Array]:

@@ -19,12 +19,14 @@ import numpy as np
 
 from registry.core.tensors import Signature, Tensor
 from registry.errors import InvalidInput, UnsafeModel
+from runtime.backends import protocol
+from runtime.backends.bfloat16 import BFLOAT16
 from runtime.backends.protocol import Array, Arrays, Call
 
 _TAG = "serve"
 _DTYPES = {
     1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string",
-    9: "int64", 10: "bool", 17: "uint16", 19: "float16", 22: "uint32", 23: "uint64",
+    9: "int64", 10: "bool", 14: "bfloat16", 17: "uint16", 19: "float16", 22: "uint32", 23: "uint64",
 }  # fmt: skip
 
 
@@ -35,6 +37,7 @@ class SavedModelBackend:
 
     def __init__(self, files: Path) -> None:
         engine = _engine()
+        self._bfloat16 = engine.dtypes.bfloat16.as_numpy_dtype
         self._invalid = (engine.errors.InvalidArgumentError, engine.errors.OutOfRangeError)
         try:
             self._session, signatures = _opened(engine, _model_folder(files))
@@ -54,18 +57,26 @@ class SavedModelBackend:
         """See `Backend.run`."""
         signature = self.calls[call].signature
         try:
-            found = self._runs[call](*(inputs[tensor.name] for tensor in signature.inputs))
+            found = self._runs[call](
+                *(self._handed_in(inputs[tensor.name]) for tensor in signature.inputs)
+            )
         except self._invalid as error:
             raise InvalidInput(error.message) from error
         names = (tensor.name for tensor in signature.outputs)
-        return {
-            name: np.asarray(value, dtype=object) if isinstance(value, bytes) else np.asarray(value)
-            for name, value in zip(names, found, strict=True)
-        }
+        return {name: self._taken_out(value) for name, value in zip(names, found, strict=True)}
 
     def close(self) -> None:
         """See `Backend.close`."""
         self._session.close()
+
+    def _handed_in(self, value: Array) -> Array:
+        return value.view(self._bfloat16) if value.dtype == BFLOAT16 else value
+
+    def _taken_out(self, value: Any) -> Array:
+        if isinstance(value, bytes):
+            return np.asarray(value, dtype=object)
+        found: Array = np.asarray(value)
+        return found.view(BFLOAT16) if found.dtype == self._bfloat16 else found
 
     def _runner(self, call: Call) -> Any:
         return self._session.make_callable(list(call.outputs), list(call.inputs))
@@ -101,6 +112,7 @@ def _engine() -> types.SimpleNamespace:
             session=load("tensorflow.python.client.session"),
             loader=load("tensorflow.python.saved_model.loader_impl"),
             ops=load("tensorflow.python.framework.ops"),
+            dtypes=load("tensorflow.python.framework.dtypes"),
             errors=load("tensorflow.python.framework.errors"),
             config=load("tensorflow.core.protobuf.config_pb2"),
         )
@@ -146,14 +158,16 @@ def _is_servable(found: Any) -> bool:
 
 def _call(found: Any) -> Call:
     inputs, outputs = sorted(found.inputs), sorted(found.outputs)
+    signature = Signature(
+        tuple(_tensor(name, found.inputs[name]) for name in inputs),
+        tuple(_tensor(name, found.outputs[name]) for name in outputs),
+    )
     return Call(
-        Signature(
-            tuple(_tensor(name, found.inputs[name]) for name in inputs),
-            tuple(_tensor(name, found.outputs[name]) for name in outputs),
-        ),
+        signature,
         found.method_name,
         tuple(found.inputs[name].name for name in inputs),
         tuple(found.outputs[name].name for name in outputs),
+        protocol.has_free_rows(signature),
     )
 
 

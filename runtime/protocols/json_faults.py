@@ -11,12 +11,13 @@ import numpy as np
 
 from registry.core.tensors import Tensor
 from registry.errors import InvalidInput
+from runtime.backends import bfloat16
 from runtime.protocols import json_strings
 
 DEEPEST = 32
 
 _NAMES = {"float16": "half", "float32": "float", "float64": "double"}
-_MANTISSA_BITS = {"float16": 11, "float32": 24, "float64": 53}
+_MANTISSA_BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
 _SHOWN_CHARACTERS = 200
 
 
@@ -106,7 +107,7 @@ def _leaf_fault(value: object, dtype: str) -> InvalidInput | None:
         return None if isinstance(value, bool) else _type_error(value, dtype)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _type_error(value, dtype)
-    if dtype in _NAMES:
+    if dtype in _MANTISSA_BITS:
         return _float_fault(value, dtype)
     low, high = _range(dtype)
     if not isinstance(value, int) or not low <= value <= high:
@@ -131,13 +132,19 @@ def _float_fault(value: float, dtype: str) -> InvalidInput | None:
         lossy = abs(value) >= 2 ** _MANTISSA_BITS[dtype]
     else:
         with np.errstate(over="ignore"):
-            lossy = math.isfinite(value) and bool(np.isinf(np.dtype(dtype).type(value)))
+            lossy = math.isfinite(value) and _overflows(value, dtype)
     if not lossy:
         return None
     return InvalidInput(
         f"Cannot convert JSON value: {shown(value)} to {dtype_name(dtype)} "
         "without loss of precision."
     )
+
+
+def _overflows(value: float, dtype: str) -> bool:
+    if dtype == "bfloat16":
+        return bool(np.isinf(bfloat16.numbers(bfloat16.narrowed(np.array(value)))))
+    return bool(np.isinf(np.dtype(dtype).type(value)))
 
 
 def _range(dtype: str) -> tuple[int, int]:

@@ -15,10 +15,11 @@ import orjson
 
 from registry.core.tensors import Tensor
 from registry.errors import InvalidInput
+from runtime.backends import bfloat16
 from runtime.backends.protocol import NUMPY_TYPES, Array, Arrays, objects
 from runtime.protocols import json_faults, json_strings
 
-_EXACT_INTEGERS = {"float16": 2**11, "float32": 2**24, "float64": 2**53}
+_EXACT_INTEGERS = {"bfloat16": 2**8, "float16": 2**11, "float32": 2**24, "float64": 2**53}
 
 
 def loads(data: bytes) -> dict[str, Any]:
@@ -46,13 +47,14 @@ def array(value: object, tensor: Tensor) -> Array:
 
 def dumps(document: dict[str, Any], *arrays: Array) -> bytes:
     """`document` with the `arrays` in it as JSON; a NaN stays a NaN."""
-    if all(item.dtype.kind != "f" or np.isfinite(item).all() for item in arrays):
+    if all(map(_is_finite, arrays)):
         return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
     return json.dumps(document, default=_plain, separators=(",", ":")).encode()
 
 
 def values(name: str, found: Array) -> Any:
     """What `dumps` can write for one output; `name` decides how its strings are written."""
+    found = bfloat16.numbers(found)
     if found.dtype.kind == "O":
         as_base64 = name.endswith("_bytes")
         strings = (json_strings.plain(item, as_base64=as_base64) for item in found.flat)
@@ -122,14 +124,20 @@ def _floats(leaves: Sequence[Any], kinds: set[type], dtype: str) -> Array:
         raise ValueError("of another type")
     wide = np.array(leaves, dtype=np.float64)
     with np.errstate(over="ignore"):
-        found = wide.astype(NUMPY_TYPES[dtype])
+        found = bfloat16.narrowed(wide) if dtype == "bfloat16" else wide.astype(NUMPY_TYPES[dtype])
+    numbers = bfloat16.numbers(found)
     # Written so that a NaN, which no comparison holds for, takes the careful way.
     if not np.abs(wide).max(initial=0.0) < _EXACT_INTEGERS[dtype]:
-        if (np.isinf(found) & np.isfinite(wide)).any():
+        if (np.isinf(numbers) & np.isfinite(wide)).any():
             raise ValueError("too large")
         if any(type(leaf) is int and abs(leaf) >= _EXACT_INTEGERS[dtype] for leaf in leaves):
             raise ValueError("not exact")
     return found
+
+
+def _is_finite(array: Array) -> bool:
+    found = bfloat16.numbers(array)
+    return found.dtype.kind != "f" or bool(np.isfinite(found).all())
 
 
 def _plain(item: Any) -> object:

@@ -38,7 +38,7 @@ _DTYPES = {
     "float16": "DT_HALF",
     "float32": "DT_FLOAT",
     "float64": "DT_DOUBLE",
-    **{name: f"DT_{name.upper()}" for name in ("bool", "string")},
+    **{name: f"DT_{name.upper()}" for name in ("bool", "string", "bfloat16")},
     **{f"{sign}int{bits}": f"DT_{sign.upper()}INT{bits}"
        for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }  # fmt: skip

@@ -58,7 +58,7 @@ def test_an_onnx_model_and_a_tensorflow_model_are_served_by_the_same_image(
 ) -> None:
     images, labels = models.digits()
     asked = json.dumps({"instances": images[:20].tolist()}).encode()
-    saved, _ = models.saved_models()
+    saved, *_ = models.saved_models()
     for published in (
         registry.publish(models.onnx_digits(), version=1),
         registry.publish(saved, version=2, format="saved_model"),

@@ -40,6 +40,11 @@ class Words(tf.Module):
     def serve(self, word):
         return {"same": word, "more_bytes": word + b"\\xff\\x00"}
 
+class Halves(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.bfloat16, name="x")])
+    def serve(self, x):
+        return {"y": x}
+
 model = Classifier()
 for _ in range(150):
     with tf.GradientTape() as tape:
@@ -54,6 +59,8 @@ for _ in range(150):
 tf.saved_model.save(model, sys.argv[1], signatures={"serving_default": model.serve})
 words = Words()
 tf.saved_model.save(words, sys.argv[2], signatures={"serving_default": words.serve})
+halves = Halves()
+tf.saved_model.save(halves, sys.argv[3], signatures={"serving_default": halves.serve})
 """
 
 
@@ -75,15 +82,14 @@ def onnx_digits(*, shuffled: bool = False) -> dict[str, bytes]:
 
 
 @functools.cache
-def saved_models() -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """The digits classifier, and a model of strings."""
+def saved_models() -> tuple[dict[str, bytes], ...]:
+    """The digits classifier, a model of strings, and one of bfloat16."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, "digits"), Path(folder, "words")]
+        paths = [Path(folder, name) for name in ("digits", "words", "halves")]
         subprocess.run(
             [sys.executable, "-c", _SAVED_MODELS, *map(str, paths)], check=True, capture_output=True
         )
-        digits_files, words_files = map(_files, paths)
-        return digits_files, words_files
+        return tuple(map(_files, paths))
 
 
 def onnx_identity(dtype: int, *, shape: tuple[int | str, ...] = ("n", "m")) -> dict[str, bytes]:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from registry.core.tensors import Tensor
 from registry.errors import InvalidInput, UnsafeModel
-from runtime.backends import opening, protocol
+from runtime.backends import bfloat16, opening, protocol
+from runtime.backends.bfloat16 import BFLOAT16
 from runtime.backends.protocol import DEFAULT_CALL, Backend
 from tests.runtime import models
 from tests.runtime.process import ROOT
@@ -81,6 +82,39 @@ def test_strings_travel_as_bytes(form: str, tmp_path: Path) -> None:
     outputs = backend.run(DEFAULT_CALL, {given.name: said})
     found = outputs["y" if form == "onnx" else "same"]
     assert found.tolist() == ["Grüße\0".encode(), b""]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_bfloat16_travels_as_its_bits(form: str, tmp_path: Path) -> None:
+    contents = (
+        models.onnx_identity(TensorProto.BFLOAT16, shape=("n", 2))
+        if form == "onnx"
+        else models.saved_models()[2]
+    )
+    backend = opening.opened(form, laid_out(contents, tmp_path))
+    [given] = backend.calls[DEFAULT_CALL].signature.inputs
+    assert given == Tensor("x", "bfloat16", (None, 2))
+    numbers = np.array([[1.5, -2.0], [np.inf, 3.140625]], np.float32)
+    found = backend.run(DEFAULT_CALL, {"x": bfloat16.narrowed(numbers)})["y"]
+    assert found.dtype == BFLOAT16
+    assert bfloat16.widened(found).tolist() == numbers.tolist()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_it_says_that_requests_can_be_stacked(form: str, tmp_path: Path) -> None:
+    assert classifier(form, tmp_path).calls[DEFAULT_CALL].batches
+
+
+def test_what_has_no_common_first_axis_is_never_stacked(tmp_path: Path) -> None:
+    number, rows, columns = ((TensorProto.FLOAT, shape) for shape in ((), ("n",), ("m",)))
+    for place, (first, second) in enumerate([(number, rows), (rows, columns)]):
+        graph = models.onnx_graph(
+            [helper.make_node("Add", ["a", "b"], ["sum"])],
+            inputs={"a": first, "b": second},
+            outputs={"sum": rows},
+        )
+        backend = opening.opened("onnx", laid_out(graph, tmp_path / str(place)))
+        assert not backend.calls[DEFAULT_CALL].batches
 
 
 @pytest.mark.parametrize("form", FORMATS)
