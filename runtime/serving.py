@@ -92,6 +92,10 @@ class Serving:
                    and slot.state is not State.AVAILABLE]  # fmt: skip
         return not self.is_draining and not waiting
 
+    def find(self, model: str, version: int | None, label: str | None, *, preview: bool) -> Slot:
+        """See `Table.find`; without a version or a label, the model's active one."""
+        return self.table.find(model, version, label, preview=preview)
+
     def begin(self, pin: Pin) -> Slot:
         """Start to bring a version up in the background."""
         slot = Slot(pin)

@@ -88,6 +88,24 @@ class Table:
         version = self._active.get(model)
         return None if version is None else self._slots.get((model, version))
 
+    def find(self, model: str, version: int | None, label: str | None, *, preview: bool) -> Slot:
+        """Who answers: raises `NotFound`, `Unavailable` on its way up, `InvalidInput` for a label.
+
+        To clients a version that is not active does not exist, as it may not be accepted yet;
+        `preview` shows those too.
+        """
+        if label is not None:
+            raise errors.InvalidInput(f"{model} has no label {label!r}")
+        slot = self.active(model) if version is None else self.get(model, version)
+        if slot is None or not (preview or self.is_active(slot)):
+            raise errors.NotFound(f"{_named(model, version)} is not served here")
+        if slot.state is State.LOADING:
+            said = f"{model}@{slot.pin.version} is loading. {slot.reason}"
+            raise errors.Unavailable(said.strip())
+        if slot.backend is None or slot.state is not State.AVAILABLE:
+            raise errors.NotFound(f"{_named(model, version)} is not served here")
+        return slot
+
     def put(self, slot: Slot) -> None:
         """Add a slot; where its pin says active and nothing else is, it is that at once."""
         self._slots[slot.pin.model, slot.pin.version] = slot
@@ -120,3 +138,7 @@ class Table:
                 fix=f"load it with PUT /plimsoll/models/{model}/versions/{version}",
             )
         return slot
+
+
+def _named(model: str, version: int | None) -> str:
+    return model if version is None else f"{model}@{version}"

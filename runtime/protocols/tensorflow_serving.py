@@ -67,8 +67,7 @@ async def _predict(
     if method.lower() != "predict":
         return http.json_answer(501, {"error": f"{method} is not implemented, use predict"})
     try:
-        slot = _servable(serving, name, version=_version(version), label=label)
-        _require_visible(serving, slot, preview=preview)
+        slot = _found(serving, name, version, label, preview=preview)
     except errors.PlimsollError as error:
         return _error(error)
     # From here to the answer the version stays loaded, whatever is swapped meanwhile.
@@ -106,27 +105,18 @@ async def _predicted(serving: Serving, slot: Slot, body: bytes) -> bytes:
     return json_tensors.dumps({"outputs": value}, *outputs.values())
 
 
-def _servable(serving: Serving, model: str, *, version: int | None, label: str | None) -> Slot:
-    """Who answers; a version that is still on its way is `Unavailable`, not unknown."""
-    if label is not None:
-        raise errors.InvalidInput(f"Unrecognized servable version label: {label}")
-    table = serving.table
-    slot = table.active(model) if version is None else table.get(model, version)
-    if slot is not None and slot.state is State.LOADING:
-        raise errors.Unavailable(f"{model}@{slot.pin.version} is loading. {slot.reason}".strip())
-    if slot is None or slot.backend is None or slot.state is not State.AVAILABLE:
+def _found(
+    serving: Serving, model: str, version_text: str | None, label: str | None, *, preview: bool
+) -> Slot:
+    """`Serving.find`, with what it raises in TensorFlow Serving's words."""
+    version = _version(version_text)
+    try:
+        return serving.find(model, version, label, preview=preview)
+    except errors.NotFound as error:
         wanted = f"Latest({model})" if version is None else f"Specific({model}, {version})"
-        raise errors.NotFound(f"Servable not found for request: {wanted}")
-    return slot
-
-
-def _require_visible(serving: Serving, slot: Slot, *, preview: bool) -> None:
-    """To clients a version that is not active does not exist: it may not be accepted yet."""
-    if not preview and not serving.table.is_active(slot):
-        pin = slot.pin
-        raise errors.NotFound(
-            f"Servable not found for request: Specific({pin.model}, {pin.version})"
-        )
+        raise errors.NotFound(f"Servable not found for request: {wanted}") from error
+    except errors.InvalidInput as error:
+        raise errors.InvalidInput(f"Unrecognized servable version label: {label}") from error
 
 
 def _backend(slot: Slot) -> Backend:
@@ -139,13 +129,12 @@ def _described(serving: Serving, match: re.Match[str], *, preview: bool) -> Answ
     model, version_text, label, metadata = match.groups()
     if model is None:
         raise errors.InvalidInput("Missing model name in request.")
-    version = _version(version_text)
     if metadata is not None:
-        slot = _servable(serving, model, version=version, label=label)
-        _require_visible(serving, slot, preview=preview)
+        slot = _found(serving, model, version_text, label, preview=preview)
         return http.json_answer(200, _metadata(slot, _backend(slot)))
     if label is not None:
         raise errors.InvalidInput(f"Unrecognized servable version label: {label}")
+    version = _version(version_text)
     slots = serving.table.versions(model)
     if not slots:
         raise errors.NotFound(f"Could not find any versions of model {model}")
