@@ -18,8 +18,9 @@ from registry import errors
 from runtime import control, metrics
 from runtime.config import Config
 from runtime.control import Control
-from runtime.protocols import http, tensorflow_serving
+from runtime.protocols import http, open_inference, tensorflow_serving
 from runtime.protocols.http import Answer, Receive, Scope, Send
+from runtime.protocols.open_inference import OpenInference
 from runtime.serving import Serving
 
 # Longer than Traefik keeps an idle connection (90 s): who closes first must be the proxy, or it
@@ -35,6 +36,7 @@ class Application:
     def __init__(self, serving: Serving, changes: Control) -> None:
         self._serving = serving
         self._control = changes
+        self._open_inference = OpenInference(serving)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,11 +54,24 @@ class Application:
         if path[:4].lower() == "/v1/":
             preview = await self._control.may_preview(scope)
             return await tensorflow_serving.answer(self._serving, scope, receive, preview=preview)
+        if path[:4] == "/v2/" or path == "/v2":
+            preview = await self._control.may_preview(scope)
+            return await self._open(scope, receive, preview=preview)
         if path.startswith("/plimsoll/models/"):
             return await self._control.answer(scope, receive)
         if scope["method"] not in {"GET", "HEAD"}:
             return http.problem(errors.NotFound(f"there is no {scope['method']} {path}"))
         return self._page(path)
+
+    async def _open(self, scope: Scope, receive: Receive, *, preview: bool) -> Answer:
+        limits = self._serving.limits
+        try:
+            request = await http.whole(
+                scope, receive, limit=limits.body_bytes, seconds=limits.deadline_seconds
+            )
+        except errors.PlimsollError as error:
+            return open_inference.refused(error)
+        return await self._open_inference.answer(request, preview=preview)
 
     def _page(self, path: str) -> Answer:
         match path:

@@ -22,7 +22,7 @@ class State(StrEnum):
     END = "END"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Slot:
     """One version. `backend` and `copy` are set while it is AVAILABLE or drains after that.
 

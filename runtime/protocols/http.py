@@ -1,7 +1,7 @@
 """ASGI in its smallest form: one whole body in, one whole answer out, within limits."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,16 @@ Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 JSON: Header = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, whole and within limits: `path` without the query, header names lower-case."""
+
+    method: str
+    path: str
+    headers: Mapping[bytes, bytes]
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,12 @@ async def body(scope: Scope, receive: Receive, *, limit: int, seconds: float) ->
             return await _received(receive, limit)
     except TimeoutError as error:
         raise errors.WaitTimedOut("the request's body did not arrive in time") from error
+
+
+async def whole(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> Request:
+    """The request with its body; raises as `body` does."""
+    content = await body(scope, receive, limit=limit, seconds=seconds)
+    return Request(scope["method"], scope["path"], dict(scope["headers"]), content)
 
 
 async def _received(receive: Receive, limit: int) -> bytes:

@@ -38,7 +38,7 @@ def loads(data: bytes) -> dict[str, Any]:
 def array(value: object, tensor: Tensor) -> Array:
     """One tensor; its shape is that of the nested lists. Raises `InvalidInput`."""
     try:
-        shape, leaves, kinds = _flat(value)
+        shape, leaves, kinds = flat(value)
         found = _typed(leaves, kinds, tensor.dtype)
     except (ValueError, OverflowError) as error:
         raise json_faults.fault(value, tensor) from error
@@ -87,7 +87,7 @@ def _parse_error(error: json.JSONDecodeError) -> str:
     return f"JSON Parse error: Invalid value. at offset: {error.pos}"
 
 
-def _flat(value: object) -> tuple[list[int], Sequence[Any], set[type]]:
+def flat(value: object) -> tuple[list[int], Sequence[Any], set[type]]:
     """Shape, leaves in row-major order and their types; `ValueError` where it is ragged."""
     if type(value) is not list:
         return [], [value], {type(value)}

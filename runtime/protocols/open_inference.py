@@ -1,0 +1,215 @@
+"""The Open Inference Protocol over REST on /v2/, with Triton's extensions, for one runtime.
+
+Paths and bodies are those of the protocol's specification; where that is silent, or Triton's and
+KServe's clients expect more, theirs (docs/runtime/open-inference.md says which). The Content-Type
+is not looked at: the best-known client sends none.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from registry import errors
+from runtime.protocols import (
+    encoding,
+    http,
+    labels,
+    open_inference_answer,
+    open_inference_models,
+    open_inference_request,
+)
+from runtime.protocols.http import Answer, Request
+from runtime.protocols.open_inference_plan import Plan, Plans
+from runtime.serving import Serving
+from runtime.table import Slot, State
+
+_HEAD = b"inference-header-content-length"
+_LARGEST_VERSION = 2**63 - 1
+# What Triton has and this runtime does not, by how its path ends or begins.
+_ABSENT = {
+    "trace": "request traces are not set by clients here",
+    "logging": "the log is not set by clients here",
+    "systemsharedmemory": "shared memory is not offered here",
+    "cudasharedmemory": "shared memory is not offered here",
+    "generate": "there are no generative models here",
+    "generate_stream": "there are no generative models here",
+}
+
+
+class OpenInference:
+    """The dialect of one runtime; it keeps a plan of each version that was asked."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._plans = Plans()
+
+    async def answer(self, request: Request, *, preview: bool) -> Answer:
+        """The answer to any request to /v2 or below it; `preview` as for `Serving.find`."""
+        parts = request.path.split("/")
+        try:
+            if parts[-1] == "infer" and parts[2] == "models" and request.method == "POST":
+                slot = self._found(*_version(parts[3:-1]), preview=preview)
+                return await self._inferred(slot, request)
+            return self._told(request, parts[2:], preview=preview)
+        except errors.PlimsollError as error:
+            return refused(error)
+
+    async def _inferred(self, slot: Slot, request: Request) -> Answer:
+        plan = self._plans.of(slot)
+        try:
+            return await self._run(slot, plan, request)
+        except errors.PlimsollError as error:
+            answer = refused(error)
+            return Answer(answer.status, answer.body, (*answer.headers, *plan.headers))
+
+    async def _run(self, slot: Slot, plan: Plan, request: Request) -> Answer:
+        headers = request.headers
+        body = request.body
+        if b"content-encoding" in headers:
+            body = await encoding.unpacked(request, limit=self._serving.limits.body_bytes)
+        start = _head_length(headers, len(body))
+        if start == 0 and _HEAD in headers:
+            layout = open_inference_request.raw(plan, len(body))
+        else:
+            layout = open_inference_request.layout(plan, body[:start])
+        asked = open_inference_request.asked(plan, layout, body, start)
+        outcome = await self._serving.infer(slot, asked)
+        names = labels.of(slot) if any(one.classes for one in layout.wanted) else ()
+        answer = open_inference_answer.written(plan, layout, outcome.outputs, names)
+        accepted = headers.get(b"accept-encoding")
+        return answer if accepted is None else await encoding.packed(answer, accepted)
+
+    def _told(self, request: Request, parts: list[str], *, preview: bool) -> Answer:
+        match parts:
+            case [] | [""]:
+                found: object = open_inference_models.server()
+            case ["health", "live"]:
+                found = {"live": True}
+            case ["health", "ready"]:
+                return self._ready(request)
+            case ["models"]:
+                found = {
+                    "models": sorted({one.pin.model for one in self._visible(preview=preview)})
+                }
+            case ["models", _, "infer"] | ["models", _, "versions", _, "infer"]:
+                raise _wrong_verb(request, "POST")
+            case ["models", _, *rest] if not absent(rest):
+                found = self._model(parts[1:], preview=preview)
+            case ["repository", *rest]:
+                return self._repository(request, rest, preview=preview)
+            case _:
+                return _absent(request, parts)
+        _require(request, "GET")
+        return http.json_answer(200, found)
+
+    def _ready(self, request: Request) -> Answer:
+        """503, which balancers and KServe know, and not Triton's 400: no client is at fault."""
+        _require(request, "GET")
+        ready = self._serving.is_ready()
+        return http.json_answer(200 if ready else 503, {"ready": ready})
+
+    def _model(self, parts: list[str], *, preview: bool) -> dict[str, Any]:
+        """What is said of one model; `parts` are its name and what follows."""
+        what = parts.pop() if parts[-1] in {"ready", "config", "stats"} and len(parts) > 1 else ""
+        slot = self._found(*_version(parts), preview=preview)
+        plan = self._plans.of(slot)
+        match what:
+            case "ready":
+                return {"name": plan.model, "ready": True}
+            case "config":
+                return open_inference_models.configuration(slot, plan)
+        versions = [one for one in self._visible(preview=preview)
+                    if one.pin.model == plan.model and one.state is State.AVAILABLE]  # fmt: skip
+        return open_inference_models.described(slot, plan, versions)
+
+    def _repository(self, request: Request, parts: list[str], *, preview: bool) -> Answer:
+        _require(request, "POST")
+        match parts:
+            case ["index"]:
+                ready = _wants_ready(request.body)
+                slots = [one for one in self._visible(preview=preview)
+                         if one.state is State.AVAILABLE or not ready]  # fmt: skip
+                return http.json_answer(200, [open_inference_models.indexed(one) for one in slots])
+            case ["models", name, ("load" | "unload") as act]:
+                raise errors.Forbidden(
+                    f"failed to {act} '{name}': what runs here is declared, explicit model load / "
+                    "unload is not allowed"
+                )
+        return _absent(request, ["repository", *parts])
+
+    def _found(self, model: str, version: int | None, *, preview: bool) -> Slot:
+        try:
+            return self._serving.find(model, version, None, preview=preview)
+        except errors.NotFound as error:
+            which = "" if version is None else f" version {version}"
+            raise errors.NotFound(
+                f"Request for unknown model: '{model}'{which} is not found"
+            ) from error
+        except errors.Unavailable as error:
+            raise errors.Unavailable(
+                f"Request for unknown model: '{model}' is not at ready state: {error.detail}"
+            ) from error
+
+    def _visible(self, *, preview: bool) -> list[Slot]:
+        table = self._serving.table
+        return [slot for slot in table.slots() if preview or table.is_active(slot)]
+
+
+def refused(error: errors.PlimsollError) -> Answer:
+    """The protocol's form of an error; a bad request is 400 here, whatever it is elsewhere."""
+    status = 400 if isinstance(error, errors.InvalidInput) else error.status
+    return http.json_answer(status, {"error": error.detail}, *http.extra_headers(error))
+
+
+def absent(rest: list[str]) -> bool:
+    """Whether what follows a model's name is something of Triton's that is not here."""
+    return any(part in _ABSENT for part in rest)
+
+
+def _absent(request: Request, parts: list[str]) -> Answer:
+    for part in parts:
+        if part in _ABSENT:
+            return http.json_answer(501, {"error": _ABSENT[part]})
+    raise errors.NotFound(f"there is no {request.path[:200]}")
+
+
+def _version(parts: list[str]) -> tuple[str, int | None]:
+    """Name and version of `M` or `M/versions/V`."""
+    match parts:
+        case [name]:
+            return name, None
+        case [name, "versions", text] if text.isascii() and text.isdigit():
+            # No version is that large: so it is one that there is not.
+            return name, int(text) if len(text) < 20 else _LARGEST_VERSION
+    raise errors.NotFound(f"there is no /v2/models/{'/'.join(parts)[:200]}")
+
+
+def _head_length(headers: Mapping[bytes, bytes], size: int) -> int:
+    """How many bytes of the body are JSON; all of them where the client does not say."""
+    text = headers.get(_HEAD)
+    if text is None:
+        return size
+    if not text.isdigit() or len(text) > 12 or int(text) > size:
+        raise errors.InvalidInput(
+            f"Inference-Header-Content-Length is {text[:40].decode('latin-1')!r}, "
+            f"the body has {size} bytes"
+        )
+    return int(text)
+
+
+def _wants_ready(body: bytes) -> bool:
+    try:
+        found = orjson.loads(body) if body.strip() else {}
+    except orjson.JSONDecodeError as error:
+        raise errors.InvalidInput(f"failed to parse the request JSON buffer: {error}") from error
+    return isinstance(found, dict) and found.get("ready") is True
+
+
+def _require(request: Request, method: str) -> None:
+    if request.method != method:
+        raise _wrong_verb(request, method)
+
+
+def _wrong_verb(request: Request, method: str) -> errors.Unsupported:
+    return errors.Unsupported(f"Method Not Allowed: {request.path[:200]} is for {method}")

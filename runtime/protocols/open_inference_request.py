@@ -1,0 +1,288 @@
+"""An inference request of the Open Inference Protocol: its JSON, and the tensors behind that.
+
+First the JSON becomes a layout, checked against the model; then the layout cuts the tensors out
+of the body, which are views into it wherever their bytes are aligned. Sizes are checked by
+arithmetic before anything is allocated, so what a request can cost is what its body has.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import orjson
+
+from registry.errors import InvalidInput
+from runtime.backends.protocol import Array
+from runtime.inference.asked import Asked
+from runtime.protocols import datatypes, json_tensors, open_inference_json
+from runtime.protocols.open_inference_plan import (
+    LARGEST_HEAD,
+    Layout,
+    Part,
+    Piece,
+    Plan,
+    Shape,
+    Wanted,
+)
+
+_LARGEST_SIZE = 2**40
+# What is empty costs a client nothing, and may be summed up to something that is not.
+_LARGEST_EMPTY = 2**20
+_MOST_DIMENSIONS = 32
+
+
+def layout(plan: Plan, head: bytes) -> Layout:
+    """The layout of the JSON in `head`; raises `InvalidInput`."""
+    # To look a large body up would be to hash all of it, for nothing.
+    found = plan.layouts.get(head) if len(head) <= LARGEST_HEAD else None
+    if found is None:
+        found = _layout(plan, _document(head))
+        plan.remember(head, found)
+    return found
+
+
+def raw(plan: Plan, size: int) -> Layout:
+    """The layout of a body that is one tensor and nothing else; raises `InvalidInput`.
+
+    One free dimension takes what there is; with several the first is a batch of one.
+    """
+    if len(plan.inputs) != 1:
+        raise InvalidInput(
+            f"a raw binary request must be for a model with one input, "
+            f"'{plan.model}' has {len(plan.inputs)}"
+        )
+    (part,) = plan.inputs.values()
+    if part.is_string:
+        raise InvalidInput("BYTES have no shape in a raw binary request: send it with its JSON")
+    shape = _raw_shape(part, size)
+    piece = Piece(part, shape, math.prod(shape), 0, size)
+    return Layout((piece,), {}, size, _all(plan, is_binary=True), ())
+
+
+def asked(plan: Plan, found: Layout, body: bytes, start: int) -> Asked:
+    """The inference that is wanted; the tensors begin in `body` at `start`."""
+    if len(body) - start != found.size:
+        raise InvalidInput(
+            f"{len(body) - start} bytes of tensors came, the inputs' 'binary_data_size' say "
+            f"{found.size}"
+        )
+    inputs = dict(found.given)
+    for piece in found.pieces:
+        inputs[piece.part.tensor.name] = _array(piece, body, start)
+    return Asked(plan.call, inputs, found.outputs, found.priority, found.timeout_seconds)
+
+
+def _array(piece: Piece, body: bytes, start: int) -> Array:
+    part = piece.part
+    if part.is_string:
+        data = memoryview(body)[start + piece.start : start + piece.end]
+        return datatypes.strings(data, piece.shape, what=f"input '{part.tensor.name}'")
+    found: Array = np.frombuffer(body, part.dtype, piece.count, start + piece.start)
+    if not found.flags.aligned:
+        found = found.copy()  # engines read whole elements at a time
+    if part.datatype == "BOOL" and (found.view(np.uint8) > 1).any():
+        raise InvalidInput(f"input '{part.tensor.name}' has a BOOL that is neither 0 nor 1")
+    return found.reshape(piece.shape)
+
+
+def _document(head: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(head)
+    except orjson.JSONDecodeError as error:
+        found = _with_nan(head, error)
+    if not isinstance(found, dict):
+        raise InvalidInput("failed to parse the request JSON buffer: it is not an object")
+    return found
+
+
+def _with_nan(head: bytes, error: orjson.JSONDecodeError) -> object:
+    try:
+        return json_tensors.loads(head)
+    except InvalidInput:
+        raise InvalidInput(f"failed to parse the request JSON buffer: {error}") from error
+
+
+def _layout(plan: Plan, document: dict[str, Any]) -> Layout:
+    parameters = _parameters(document, "the request")
+    pieces: list[Piece] = []
+    given: dict[str, Array] = {}
+    seen: set[str] = set()
+    end = 0
+    for item in _objects(document, "inputs"):
+        part, shape = _input(plan, item, seen)
+        size = _binary_size(item, part)
+        if size is None:
+            given[part.tensor.name] = open_inference_json.array(item, part, shape)
+            continue
+        pieces.append(_piece(part, shape, start=end, size=size))
+        end += size
+    if len(seen) != len(plan.inputs):
+        missing = next(name for name in plan.inputs if name not in seen)
+        raise InvalidInput(
+            f"expected {len(plan.inputs)} inputs but got {len(seen)} inputs for model "
+            f"'{plan.model}': input '{missing}' is missing"
+        )
+    wanted = _wanted(plan, document, is_binary=_flag(parameters, "binary_data_output"))
+    outputs = tuple(one.part.tensor.name for one in wanted) if document.get("outputs") else ()
+    timeout = _whole(parameters, "timeout")
+    return Layout(
+        tuple(pieces), given, end, wanted, outputs, _id(document), _whole(parameters, "priority"),
+        timeout / 1e6 if timeout else None,
+    )  # fmt: skip
+
+
+def _input(plan: Plan, item: dict[str, Any], seen: set[str]) -> tuple[Part, Shape]:
+    name = item.get("name")
+    if not isinstance(name, str):
+        raise InvalidInput("an input has no 'name'")
+    part = plan.inputs.get(name)
+    if part is None:
+        raise InvalidInput(f"unexpected inference input '{name[:200]}' for model '{plan.model}'")
+    if name in seen:
+        raise InvalidInput(f"input '{name}' already exists in request")
+    seen.add(name)
+    datatype = item.get("datatype")
+    if datatype != part.datatype:
+        raise InvalidInput(
+            f"inference input '{name}' data-type is '{_short(datatype)}', but model "
+            f"'{plan.model}' expects '{part.datatype}'"
+        )
+    return part, _shape(plan, part, item.get("shape"))
+
+
+def _shape(plan: Plan, part: Part, given: object) -> Shape:
+    name = part.tensor.name
+    if not isinstance(given, list) or not all(type(size) is int for size in given):
+        raise InvalidInput(f"input '{name}' has no 'shape' that is a list of whole numbers")
+    if len(given) > _MOST_DIMENSIONS or not _is_possible(given):
+        raise InvalidInput(f"input '{name}' has an impossible 'shape'")
+    declared = part.tensor.shape
+    if declared is not None and not (
+        len(given) == len(declared)
+        and all(want is None or want == size for want, size in zip(declared, given, strict=True))
+    ):
+        raise InvalidInput(
+            f"unexpected shape for input '{name}' for model '{plan.model}'. "
+            f"Expected {_printed(part.declared)}, got {_printed(given)}"
+        )
+    return tuple(given)
+
+
+def _is_possible(shape: list[int]) -> bool:
+    if any(size < 0 for size in shape):
+        return False
+    return math.prod(size or 1 for size in shape) <= (
+        _LARGEST_EMPTY if 0 in shape else _LARGEST_SIZE
+    )
+
+
+def _binary_size(item: dict[str, Any], part: Part) -> int | None:
+    """How many bytes the input has behind the JSON; None where its data is in there."""
+    name = part.tensor.name
+    parameters = _parameters(item, f"input '{name}'") if "parameters" in item else {}
+    if "shared_memory_region" in parameters:
+        raise InvalidInput(f"input '{name}' is in shared memory, which is not offered here")
+    size = parameters.get("binary_data_size")
+    if size is None:
+        return None
+    if type(size) is not int or size < 0:
+        raise InvalidInput(f"the 'binary_data_size' of input '{name}' is not a whole number")
+    if "data" in item:
+        raise InvalidInput(f"input '{name}' has both 'data' and 'binary_data_size'")
+    return size
+
+
+def _piece(part: Part, shape: Shape, *, start: int, size: int) -> Piece:
+    count = math.prod(shape)
+    if not part.is_string and count * part.dtype.itemsize != size:
+        raise InvalidInput(
+            f"input '{part.tensor.name}' has {size} bytes, its shape {_printed(list(shape))} of "
+            f"{part.datatype} has {count * part.dtype.itemsize}"
+        )
+    return Piece(part, shape, count, start, start + size)
+
+
+def _wanted(plan: Plan, document: dict[str, Any], *, is_binary: bool) -> tuple[Wanted, ...]:
+    if not document.get("outputs"):
+        return _all(plan, is_binary=is_binary)
+    found: dict[str, Wanted] = {}
+    for item in _objects(document, "outputs"):
+        name = item.get("name")
+        if not isinstance(name, str):
+            raise InvalidInput("an output has no 'name'")
+        if name in found:
+            raise InvalidInput(f"output '{name[:200]}' already requested")
+        what = f"output '{name[:200]}'"
+        parameters = _parameters(item, what) if "parameters" in item else {}
+        if "shared_memory_region" in parameters:
+            raise InvalidInput(f"{what} is to go to shared memory, which is not offered here")
+        chosen = _flag(parameters, "binary_data") if "binary_data" in parameters else is_binary
+        found[name] = Wanted(plan.output(name), chosen, _whole(parameters, "classification"))
+    return tuple(found.values())
+
+
+def _all(plan: Plan, *, is_binary: bool) -> tuple[Wanted, ...]:
+    return tuple(Wanted(part, is_binary) for part in plan.outputs.values())
+
+
+def _raw_shape(part: Part, size: int) -> Shape:
+    name, declared = part.tensor.name, part.tensor.shape
+    if declared is None:
+        raise InvalidInput(f"input '{name}' has no shape that a raw binary request could have")
+    sizes = list(declared)
+    if sizes.count(None) > 1 and sizes[0] is None:
+        sizes[0] = 1
+    if sizes.count(None) > 1:
+        raise InvalidInput(f"input '{name}' has several free dimensions: send it with its JSON")
+    bytes_each = part.dtype.itemsize * math.prod(one for one in sizes if one is not None)
+    free = size // bytes_each if bytes_each else 0
+    shape = tuple(free if one is None else one for one in sizes)
+    if math.prod(shape) * part.dtype.itemsize != size:
+        raise InvalidInput(
+            f"{size} bytes do not fill input '{name}' of shape {_printed(part.declared)} "
+            f"and type {part.datatype}"
+        )
+    return shape
+
+
+def _objects(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found = document.get(name)
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise InvalidInput(f"the request has no '{name}' that is a list of objects")
+    return found
+
+
+def _parameters(item: dict[str, Any], what: str) -> dict[str, Any]:
+    found = item.get("parameters", {})
+    if not isinstance(found, dict):
+        raise InvalidInput(f"the 'parameters' of {what} are not an object")
+    return found
+
+
+def _flag(parameters: dict[str, Any], name: str) -> bool:
+    found = parameters.get(name, False)
+    if not isinstance(found, bool):
+        raise InvalidInput(f"the parameter '{name}' is neither true nor false")
+    return found
+
+
+def _whole(parameters: dict[str, Any], name: str) -> int:
+    found = parameters.get(name, 0)
+    if type(found) is not int or not 0 <= found < 2**64:
+        raise InvalidInput(f"the parameter '{name}' is not a whole number from 0 to 2^64 - 1")
+    return found
+
+
+def _id(document: dict[str, Any]) -> str | None:
+    found = document.get("id")
+    if found is not None and not isinstance(found, str):
+        raise InvalidInput("the request's 'id' is not a string")
+    return found
+
+
+def _short(value: object) -> str:
+    return str(value)[:80]
+
+
+def _printed(shape: list[int]) -> str:
+    return "[" + ",".join(map(str, shape)) + "]"

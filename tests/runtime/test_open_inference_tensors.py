@@ -1,0 +1,178 @@
+"""Tensors of the Open Inference Protocol: what a client sends is what a model gets, bit for bit."""
+
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.errors import InvalidInput
+from runtime.backends import bfloat16
+from runtime.backends.protocol import DEFAULT_CALL, NUMPY_TYPES, Array, objects
+from runtime.protocols import datatypes, open_inference_answer, open_inference_request
+from tests.runtime.mirror import Shape, asked, binary, plan_of, refusal, request, tensor
+
+
+@st.composite
+def arrays(draw: st.DrawFn) -> tuple[str, Array]:
+    dtype = draw(st.sampled_from(sorted(datatypes.NAMES)))
+    rows, columns = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    count = rows * columns
+    if dtype == "string":
+        items = draw(st.lists(st.binary(max_size=9), min_size=count, max_size=count))
+        return dtype, objects(items, (rows, columns))
+    numpy_type = np.dtype(NUMPY_TYPES[dtype])
+    size = count * numpy_type.itemsize
+    data = draw(st.binary(min_size=size, max_size=size))
+    if dtype == "bool":
+        data = bytes(byte & 1 for byte in data)
+    return dtype, np.frombuffer(data, numpy_type).reshape(rows, columns)
+
+
+def finite(value: Array) -> Array:
+    """The same with 0 for what JSON has no number for."""
+    numbers = bfloat16.numbers(value)
+    if numbers.dtype.kind != "f":
+        return value
+    kept = np.where(np.isfinite(numbers), numbers, np.zeros_like(numbers))
+    return bfloat16.narrowed(kept) if value.dtype == bfloat16.BFLOAT16 else kept
+
+
+def bits(value: Array) -> bytes:
+    return datatypes.packed(value) if value.dtype == object else value.tobytes()
+
+
+@given(arrays(), st.text(st.characters(codec="ascii"), max_size=5))
+def test_binary_tensors_of_every_type_come_and_go_bit_for_bit(
+    found: tuple[str, Array], pad: str
+) -> None:
+    dtype, value = found
+    plan, slot = plan_of(tensor(dtype))
+    tail = bits(value)
+    document = binary(datatypes.NAMES[dtype], value.shape, len(tail))
+    # What a client calls its request moves where the tensors begin: they may be unaligned.
+    head = orjson.dumps({**document, "id": pad, "parameters": {"binary_data_output": True}})
+    layout = open_inference_request.layout(plan, head)
+    inputs = open_inference_request.asked(plan, layout, head + tail, len(head)).inputs
+    assert inputs["x"].dtype == value.dtype
+    assert inputs["x"].shape == value.shape
+    assert inputs["x"].flags.aligned
+    assert bits(inputs["x"]) == tail
+    assert slot.backend is not None
+    outputs = slot.backend.run(DEFAULT_CALL, inputs)
+    answer = open_inference_answer.written(plan, layout, outputs, ())
+    size = int(dict(answer.headers)[b"inference-header-content-length"])
+    said = orjson.loads(answer.body[:size])
+    assert said["id"] == pad
+    assert said["outputs"][0]["shape"] == list(value.shape)
+    assert answer.body[size:] == tail
+
+
+@given(arrays(), st.booleans())
+def test_json_tensors_of_every_type_come_and_go_as_numbers(
+    found: tuple[str, Array], flat: bool
+) -> None:
+    dtype, value = found
+    if dtype == "string":
+        value = objects((item.hex().encode() for item in value.flat), value.shape)
+    plan, slot = plan_of(tensor(dtype))
+    value = finite(value)
+    numbers = bfloat16.numbers(value)
+    data: Any = [item.decode() for item in value.flat] if dtype == "string" else (
+        numbers.reshape(-1).tolist() if flat else numbers.tolist())  # fmt: skip
+    head = orjson.dumps(request(datatypes.NAMES[dtype], value.shape, data=data))
+    layout = open_inference_request.layout(plan, head)
+    inputs = open_inference_request.asked(plan, layout, head, len(head)).inputs
+    assert inputs["x"].dtype == value.dtype
+    assert bits(inputs["x"]) == bits(value)
+    assert slot.backend is not None
+    outputs = slot.backend.run(DEFAULT_CALL, inputs)
+    answer = open_inference_answer.written(plan, layout, outputs, ())
+    said = orjson.loads(answer.body)["outputs"][0]
+    assert said["shape"] == list(value.shape)
+    assert bits(asked(plan, request(said["datatype"], said["shape"], data=said["data"]))["x"]) == (
+        bits(value)
+    )
+
+
+def test_aligned_tensors_are_views_of_the_body() -> None:
+    plan, _ = plan_of(tensor("float32"))
+    document = orjson.dumps(binary("FP32", [1, 4], 16))
+    head = document + b" " * (-len(document) % 4)
+    found = asked(plan, head, np.arange(4, dtype=np.float32).tobytes())["x"]
+    assert not found.flags.owndata
+    assert found.tolist() == [[0, 1, 2, 3]]
+
+
+def test_the_same_json_is_read_once() -> None:
+    plan, _ = plan_of(tensor("float32"))
+    head = orjson.dumps(binary("FP32", [1, 1], 4))
+    first = open_inference_request.layout(plan, head)
+    assert open_inference_request.layout(plan, head) is first
+    named = orjson.dumps({**binary("FP32", [1, 1], 4), "id": "7"})
+    open_inference_request.layout(plan, named)
+    assert list(plan.layouts) == [head]
+
+
+def test_no_client_can_fill_the_memory_with_layouts() -> None:
+    plan, _ = plan_of(tensor("float32"))
+    for number in range(1000):
+        open_inference_request.layout(plan, orjson.dumps(binary("FP32", [number, 1], 4 * number)))
+    assert len(plan.layouts) <= 64
+
+
+def test_a_dimension_of_one_may_be_left_out_of_the_nesting_and_no_other() -> None:
+    plan, _ = plan_of(tensor("int64"))
+    assert asked(plan, request("INT64", [1, 3], data=[1, 2, 3]))["x"].tolist() == [[1, 2, 3]]
+    assert asked(plan, request("INT64", [3, 1], data=[[1, 2, 3]]))["x"].tolist() == [[1], [2], [3]]
+    said = refusal(plan, request("INT64", [2, 3], data=[[1, 2], [3, 4], [5, 6]]))
+    assert said == "the 'data' of input 'x' is nested as [3, 2], its shape is [2, 3]"
+
+
+def test_nan_and_infinities_are_numbers_of_floating_point_and_of_nothing_else() -> None:
+    head = (
+        b'{"inputs":[{"name":"x","datatype":"%s","shape":[1,3],"data":[NaN,Infinity,-Infinity]}]}'
+    )
+    plan, _ = plan_of(tensor("float32"))
+    assert np.isnan(asked(plan, head % b"FP32")["x"][0, 0])
+    plan, _ = plan_of(tensor("int32"))
+    assert refusal(plan, head % b"INT32") == "value 0 of input 'x' is not INT32: NaN"
+
+
+def test_a_raw_body_takes_the_shape_that_is_free() -> None:
+    cases: list[tuple[Shape, int, tuple[int, ...]]] = [
+        ((None, 2), 16, (2, 2)), ((None, None), 12, (1, 3)), ((2, 2), 16, (2, 2)), ((), 4, ()),
+    ]  # fmt: skip
+    for declared, size, shape in cases:
+        plan, _ = plan_of(tensor("float32", declared))
+        layout = open_inference_request.raw(plan, size)
+        found = open_inference_request.asked(plan, layout, bytes(size), 0).inputs["x"]
+        assert found.shape == shape
+    for declared, size in (((None, 2), 12), ((2, 2), 12), ((2, None, None), 16), ((0, None), 4)):
+        plan, _ = plan_of(tensor("float32", declared))
+        with pytest.raises(InvalidInput):
+            open_inference_request.raw(plan, size)
+
+
+def test_the_best_classes_are_written_as_tritons_clients_read_them() -> None:
+    plan, _ = plan_of(tensor("float32"))
+    document = {
+        **request("FP32", [2, 3], data=[0.25, 0.5, 0.125, 3, 1, 2]),
+        "outputs": [{"name": "x_out", "parameters": {"classification": 2}}],
+    }
+    layout = open_inference_request.layout(plan, orjson.dumps(document))
+    value = np.array([[0.25, 0.5, 0.125], [3, 1, 2]], dtype=np.float32)
+    answer = open_inference_answer.written(plan, layout, {"x_out": value}, ("cat", "dog"))
+    assert orjson.loads(answer.body)["outputs"] == [{
+        "name": "x_out", "datatype": "BYTES", "shape": [2, 2],
+        "data": ["0.500000:1:dog", "0.250000:0:cat", "3.000000:0:cat", "2.000000:2"],
+    }]  # fmt: skip
+
+
+def test_bytes_that_are_no_text_are_not_put_into_json() -> None:
+    plan, _ = plan_of(tensor("string"))
+    layout = open_inference_request.layout(plan, orjson.dumps(request("BYTES", [1, 1], data=["a"])))
+    with pytest.raises(InvalidInput, match="ask for it with 'binary_data': true"):
+        open_inference_answer.written(plan, layout, {"x_out": objects([b"\xff"], (1, 1))}, ())
