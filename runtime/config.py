@@ -5,13 +5,15 @@ truth on what an instance was told. An unknown field or a wrong type names itsel
 """
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from registry.core import canonical, digest, envelope, fields, names
 from registry.core.canonical import Json
 from registry.errors import InvalidConfig, InvalidInput
-from runtime import durable
+from runtime import durable, policy
+from runtime.policy import Policy
 
 FORMATS = ("onnx", "saved_model")
 
@@ -50,6 +52,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Config:
     """The file as it stands; paths are as written, `control_token_file` only in process mode.
+    `policies` has those models whose clients see more than the active version.
 
     The host shows the token in `token_file`, or the certificate that it got for the one-time
     token in `enrolment_token_file`; one of them is set. The registry's own certificate must be
@@ -67,6 +70,7 @@ class Config:
     limits: Limits
     enrolment_token_file: Path | None = None
     registry_ca_file: Path | None = None
+    policies: Mapping[str, Policy] = field(default_factory=dict)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -78,6 +82,7 @@ class Config:
 _FIELDS = {
     "listen", "cache", "registry", "tokenFile", "trustFile", "host", "models",
     "controlTokenFile", "limits", "enrolmentTokenFile", "registryCaFile",
+    "policies",
 }  # fmt: skip
 _PIN_FIELDS = {"model", "version", "digest", "format", "active", "deployment", "permit"}
 _LIMIT_FIELDS = {
@@ -113,6 +118,25 @@ def write(path: Path, config: Config) -> None:
     durable.replace(path, canonical.encode(_document(config)))
 
 
+def with_policy(config: Config, model: str, found: Policy) -> Config:
+    """A policy that says nothing is left out."""
+    others = {name: other for name, other in config.policies.items() if name != model}
+    kept = others if found == Policy() else {**others, model: found}
+    return dataclasses.replace(config, policies=kept)
+
+
+def wanted(config: Config) -> list[Pin]:
+    """The versions to bring up at a start, active ones first."""
+    found = []
+    for model in sorted({pin.model for pin in config.models}):
+        pins = [pin for pin in config.models if pin.model == model]
+        active = next((pin.version for pin in pins if pin.active), None)
+        asked = config.policies.get(model, Policy())
+        up = policy.loaded(asked, frozenset(pin.version for pin in pins), active)
+        found += [pin for pin in pins if pin.version in up]
+    return sorted(found, key=lambda pin: not pin.active)
+
+
 def with_models(config: Config, models: tuple[Pin, ...]) -> Config:
     return dataclasses.replace(config, models=models)
 
@@ -142,6 +166,7 @@ def _config(document: dict[str, Json], what: str) -> Config:
         limits=_limits(document, what),
         enrolment_token_file=enrolment,
         registry_ca_file=_path(document, "registryCaFile", what),
+        policies=policy.policies(document, what=what),
     )
 
 
@@ -246,6 +271,7 @@ def _document(config: Config) -> dict[str, Json]:
         "controlTokenFile": _text(config.control_token_file),
         "enrolmentTokenFile": _text(config.enrolment_token_file),
         "registryCaFile": _text(config.registry_ca_file),
+        "policies": policy.document(config.policies),
         "limits": {name: getattr(config.limits, field) for name, field in _LIMIT_FIELDS.items()},
     }
 

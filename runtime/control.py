@@ -13,17 +13,20 @@ from pathlib import Path
 
 from registry import errors
 from registry.core import canonical, names
-from runtime import config
+from registry.core.canonical import Json
+from runtime import config, policy
 from runtime.config import Config, Pin
+from runtime.policy import Policy
 from runtime.protocols import http
 from runtime.protocols.http import Answer, Receive, Scope
 from runtime.serving import Serving
 from runtime.table import Slot, State
 
 _VERSION = re.compile(r"/plimsoll/models/([^/]+)/versions/([0-9]{1,19})(/activate)?")
-_ACTIVE = re.compile(r"/plimsoll/models/([^/]+)/active")
+_MODEL = re.compile(r"/plimsoll/models/([^/]+)/(active|policy|labels/([^/]+))")
 _BODY_LIMIT = 64 * 1024
 _BODY_SECONDS = 10
+Act = Callable[[], Awaitable[Answer]]
 
 
 class Control:
@@ -45,41 +48,59 @@ class Control:
         except errors.PlimsollError as error:
             return http.problem(error)
 
-    def _action(self, scope: Scope, receive: Receive) -> Callable[[], Awaitable[Answer]]:
+    def _action(self, scope: Scope, receive: Receive) -> Act:
         method, path = scope["method"], scope["path"]
-        active = _ACTIVE.fullmatch(path)
-        if active is not None and method == "DELETE":
-            return lambda: self._deactivate(active[1])
-        found = _VERSION.fullmatch(path)
+        found = self._about_version(scope, receive) or self._about_model(scope, receive)
         if found is None:
-            raise errors.NotFound(f"there is no {path}")
+            raise errors.NotFound(f"there is no {method} {path}")
+        return found
+
+    def _about_version(self, scope: Scope, receive: Receive) -> Act | None:
+        found = _VERSION.fullmatch(scope["path"])
+        if found is None:
+            return None
         model, version = names.slug(found[1]), names.version(int(found[2]))
-        match method, found[3]:
+        match scope["method"], found[3]:
             case "PUT", None:
                 return lambda: self._load(model, version, scope, receive)
             case "POST", "/activate":
                 return lambda: self._activate(model, version)
             case "DELETE", None:
                 return lambda: self._unload(model, version)
-        raise errors.NotFound(f"there is no {method} {path}")
+        return None
+
+    def _about_model(self, scope: Scope, receive: Receive) -> Act | None:
+        found = _MODEL.fullmatch(scope["path"])
+        if found is None:
+            return None
+        model, label = names.slug(found[1]), found[3] and names.alias(found[3])
+        match scope["method"], found[2], label:
+            case "DELETE", "active", None:
+                return lambda: self._deactivate(model)
+            case "PUT", "policy", None:
+                return lambda: self._decide(model, scope, receive)
+            case "PUT", _, str(label):
+                return lambda: self._label(model, label, scope, receive)
+            case "DELETE", _, str(label):
+                return lambda: self._unlabel(model, label)
+        return None
 
     async def _load(self, model: str, version: int, scope: Scope, receive: Receive) -> Answer:
         """Asking again for what is loaded or loading changes nothing; a refused one is retried."""
-        body = await http.body(scope, receive, limit=_BODY_LIMIT, seconds=_BODY_SECONDS)
-        document = canonical.decode_object(body, what="body")
+        document = await _document(scope, receive)
         pin = config.pin(
             {**document, "model": model, "version": version, "active": False}, what="body"
         )
         slot = self._serving.table.get(model, version)
         if slot is None:
-            await self._persist((*self._config.models, pin))
+            await self._pin((*self._config.models, pin))
             return self._described(202, self._serving.begin(pin))
         if slot.pin.digest != pin.digest:
             raise errors.Conflict(
                 f"{model}@{version} is here as {slot.pin.digest}",
                 fix="a version never changes its digest: pin the one that was published",
             )
-        await self._persist(_with_permit(self._config.models, pin))
+        await self._pin(_with_permit(self._config.models, pin))
         if slot.state is State.REFUSED:
             await self._serving.end(slot)
             slot = self._serving.begin(_permitted(slot.pin, pin))
@@ -92,18 +113,43 @@ class Control:
                 f"{model}@{version} is {slot.state}, not AVAILABLE. {slot.reason}".strip(),
                 fix="wait until GET /plimsoll/status says AVAILABLE",
             )
-        await self._persist(_with_active(self._config.models, model, version=version))
+        await self._pin(_with_active(self._config.models, model, version=version))
         self._serving.table.activate(model, version)
         return self._described(200, slot)
 
     async def _deactivate(self, model: str) -> Answer:
-        await self._persist(_with_active(self._config.models, model, version=None))
+        await self._pin(_with_active(self._config.models, model, version=None))
         self._serving.table.deactivate(model)
         return Answer(204, b"", ())
 
+    async def _decide(self, model: str, scope: Scope, receive: Receive) -> Answer:
+        """The model's whole policy, labels included."""
+        return await self._govern(model, policy.parse(await _document(scope, receive), what="body"))
+
+    async def _label(self, model: str, label: str, scope: Scope, receive: Receive) -> Answer:
+        document = await _document(scope, receive)
+        version = names.version(document.get("version"))
+        found = self._config.policies.get(model, Policy())
+        labels = {**found.labels, label: version}
+        return await self._govern(model, Policy(found.versions, labels))
+
+    async def _unlabel(self, model: str, label: str) -> Answer:
+        found = self._config.policies.get(model, Policy())
+        labels = {name: version for name, version in found.labels.items() if name != label}
+        return await self._govern(model, Policy(found.versions, labels))
+
+    async def _govern(self, model: str, found: Policy) -> Answer:
+        """What the new policy shows and is pinned, but not here, is brought up."""
+        await self._persist(config.with_policy(self._config, model, found))
+        self._serving.govern(model, found)
+        for pin in config.wanted(self._config):
+            if pin.model == model and self._serving.table.get(model, pin.version) is None:
+                self._serving.begin(pin)
+        return http.json_answer(200, policies(self._serving).get(model, Policy().document()))
+
     async def _unload(self, model: str, version: int) -> Answer:
         """Answers once the version's requests are finished and its memory is given back."""
-        await self._persist(
+        await self._pin(
             tuple(
                 pin for pin in self._config.models if (pin.model, pin.version) != (model, version)
             )
@@ -113,8 +159,10 @@ class Control:
             await self._serving.end(slot)
         return Answer(204, b"", ())
 
-    async def _persist(self, models: tuple[Pin, ...]) -> None:
-        changed = config.with_models(self._config, models)
+    async def _pin(self, models: tuple[Pin, ...]) -> None:
+        await self._persist(config.with_models(self._config, models))
+
+    async def _persist(self, changed: Config) -> None:
         if changed != self._config:
             try:
                 await asyncio.to_thread(config.write, self._path, changed)
@@ -163,6 +211,7 @@ class Control:
 
 def described(serving: Serving, slot: Slot) -> dict[str, object]:
     """One version as /plimsoll/status shows it."""
+    labels = serving.table.labels(slot.pin.model)
     return {
         "model": slot.pin.model,
         "version": slot.pin.version,
@@ -172,7 +221,22 @@ def described(serving: Serving, slot: Slot) -> dict[str, object]:
         "check": slot.check,
         "code": slot.code,
         "active": serving.table.is_active(slot),
+        "visible": serving.table.is_visible(slot),
+        "labels": sorted(label for label, version in labels.items() if version == slot.pin.version),
     }
+
+
+def policies(serving: Serving) -> dict[str, dict[str, object]]:
+    """By model, as declared; and to which version each label leads now, null where to none."""
+    return {
+        model: {**found.document(), "leads": serving.table.labels(model)}
+        for model, found in serving.table.policies().items()
+    }
+
+
+async def _document(scope: Scope, receive: Receive) -> dict[str, Json]:
+    body = await http.body(scope, receive, limit=_BODY_LIMIT, seconds=_BODY_SECONDS)
+    return canonical.decode_object(body, what="body")
 
 
 def _permitted(known: Pin, handed: Pin) -> Pin:

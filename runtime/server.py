@@ -15,7 +15,7 @@ import uvicorn
 import uvloop
 
 from registry import errors
-from runtime import control, metrics
+from runtime import config, control, metrics
 from runtime.config import Config
 from runtime.control import Control
 from runtime.protocols import http, open_inference, tensorflow_serving
@@ -92,7 +92,9 @@ class Application:
         slots = self._serving.table.slots()
         models = [control.described(self._serving, slot) for slot in slots]
         recipient = self._serving.recipient
-        return {"host": self._serving.host, "recipient": recipient, "models": models}
+        policies = control.policies(self._serving)
+        return {"host": self._serving.host, "recipient": recipient, "models": models,
+                "policies": policies}  # fmt: skip
 
 
 class _Server(uvicorn.Server):
@@ -120,7 +122,7 @@ def run(loaded: Config, *, path: Path) -> None:
 async def _serve(loaded: Config, path: Path) -> None:
     serving = Serving(loaded, cores=os.cpu_count() or 1)
     application = Application(serving, Control(serving, loaded, path=path))
-    for pin in sorted(loaded.models, key=lambda pin: not pin.active):
+    for pin in config.wanted(loaded):
         serving.begin(pin)
     host, port = loaded.address
     settings = uvicorn.Config(

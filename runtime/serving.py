@@ -27,6 +27,7 @@ from runtime.inference.asked import Asked, Outcome, Times
 from runtime.membership import Membership
 from runtime.metrics import Metrics
 from runtime.obtain import NotNow
+from runtime.policy import Policy
 from runtime.pull import Registry
 from runtime.table import Slot, State, Table
 from runtime.witness import Rounds, Witness
@@ -58,6 +59,8 @@ class Serving:
         self._queued = 0
         self.limits = config.limits
         self.table = Table()
+        for model, declared in config.policies.items():
+            self.table.set_policy(model, declared)
         self.metrics = Metrics(self.table)
         self.is_draining = False
 
@@ -88,7 +91,7 @@ class Serving:
     def is_ready(self) -> bool:
         """Whether every model that should answer does, and the process is not going down."""
         slots = self.table.slots()
-        waiting = [slot for slot in slots if self.table.is_active(slot)
+        waiting = [slot for slot in slots if slot is self.table.active(slot.pin.model)
                    and slot.state is not State.AVAILABLE]  # fmt: skip
         return not self.is_draining and not waiting
 
@@ -102,6 +105,10 @@ class Serving:
         self.table.put(slot)
         self._spawn(slot)
         return slot
+
+    def govern(self, model: str, policy: Policy) -> None:
+        """Clients see from now on what the policy says; what is of no use any more is unloaded."""
+        self._retire(self.table.set_policy(model, policy))
 
     async def end(self, slot: Slot) -> None:
         """Take a version out of service, let its requests finish, and give its memory back."""
@@ -147,7 +154,13 @@ class Serving:
             work.add_done_callback(lambda _: self._loop.call_soon_threadsafe(then))
 
     def _spawn(self, slot: Slot) -> None:
-        task = self._loop.create_task(self._bring_up_or_refuse(slot))
+        self._keep(self._loop.create_task(self._bring_up_or_refuse(slot)))
+
+    def _retire(self, unused: list[Slot]) -> None:
+        for slot in unused:
+            self._keep(self._loop.create_task(self.end(slot)))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -217,6 +230,7 @@ class Serving:
         slot.state, slot.reason, slot.check, slot.code = State.AVAILABLE, "", "", ""
         self._events.tell(Kind.LOADED, slot.pin, occasion=occasion)
         _log.info("available", extra=_named(slot.pin))
+        self._retire(self.table.settle(slot.pin.model))
 
     def _postpone(
         self, slot: Slot, reason: str, *, discarded: Refused | None, occasion: str

@@ -1,4 +1,4 @@
-"""Which versions are here, in which state, and which one answers for its model.
+"""Which versions are here, in which state, who sees them, and which one answers for its model.
 
 Touched by the event loop only, so every change is atomic for every request and nothing locks.
 """
@@ -11,6 +11,7 @@ from registry import errors
 from runtime.backends.protocol import Backend
 from runtime.cache import Copy
 from runtime.config import Pin
+from runtime.policy import Active, All, Latest, Policy, Specific
 
 
 class State(StrEnum):
@@ -63,11 +64,17 @@ class Slot:
 
 
 class Table:
-    """Slots by model and version, and for each model at most one active version."""
+    """Slots by model and version, and for each model at most one active version and a policy.
+
+    `_held` has, by model and label, the version that the label last led to while it was ready: a
+    label that is to move holds on to it until the new one is.
+    """
 
     def __init__(self) -> None:
         self._slots: dict[tuple[str, int], Slot] = {}
         self._active: dict[str, int] = {}
+        self._policies: dict[str, Policy] = {}
+        self._held: dict[tuple[str, str], int] = {}
 
     def slots(self) -> list[Slot]:
         """All of them, by model and version."""
@@ -84,26 +91,117 @@ class Table:
         return self._active.get(slot.pin.model) == slot.pin.version
 
     def active(self, model: str) -> Slot | None:
-        """What answers requests that name no version; it may still be loading, or refused."""
+        """What answers requests that name no version; it may still be loading, or refused.
+
+        Where a policy shows several and none was made active it is the highest of them, as in
+        TensorFlow Serving: of those that are ready, or else of those on their way.
+        """
         version = self._active.get(model)
-        return None if version is None else self._slots.get((model, version))
+        if version is not None:
+            return self._slots.get((model, version))
+        if isinstance(self.policy(model).versions, Active):
+            return None
+        seen = [slot for slot in self.versions(model) if self.is_visible(slot)]
+        ready = [slot for slot in seen if slot.state is State.AVAILABLE]
+        waiting = [slot for slot in self.versions(model) if slot.state is State.LOADING]
+        return next(iter((ready or seen or waiting)[::-1]), None)
 
     def find(self, model: str, version: int | None, label: str | None, *, preview: bool) -> Slot:
         """Who answers: raises `NotFound`, `Unavailable` on its way up, `InvalidInput` for a label.
 
-        To clients a version that is not active does not exist, as it may not be accepted yet;
-        `preview` shows those too.
+        To clients a version that neither is active nor has a label nor is named by the policy
+        does not exist, as it may not be accepted yet; `preview` shows those too.
         """
-        if label is not None:
-            raise errors.InvalidInput(f"{model} has no label {label!r}")
-        slot = self.active(model) if version is None else self.get(model, version)
-        if slot is None or not (preview or self.is_active(slot)):
+        slot = (
+            self._labelled(model, label) if label is not None
+            else self.active(model) if version is None
+            else self.get(model, version)
+        )  # fmt: skip
+        is_hidden = version is not None and slot is not None and not self.is_visible(slot)
+        if slot is None or (is_hidden and not preview):
             raise errors.NotFound(f"{_named(model, version)} is not served here")
         if slot.state is State.LOADING:
             said = f"{model}@{slot.pin.version} is loading. {slot.reason}"
             raise errors.Unavailable(said.strip())
         if slot.backend is None or slot.state is not State.AVAILABLE:
             raise errors.NotFound(f"{_named(model, version)} is not served here")
+        return slot
+
+    def policy(self, model: str) -> Policy:
+        return self._policies.get(model, Policy())
+
+    def policies(self) -> dict[str, Policy]:
+        """Those that were declared, by model."""
+        return dict(self._policies)
+
+    def set_policy(self, model: str, policy: Policy) -> list[Slot]:
+        """From now on. A label in use moves only to a version that is ready, so it may wait.
+
+        Returns what `settle` does.
+        """
+        if policy == Policy():
+            self._policies.pop(model, None)
+        else:
+            self._policies[model] = policy
+        for name, label in list(self._held):
+            if name == model and label not in policy.labels:
+                del self._held[name, label]
+        return self.settle(model)
+
+    def settle(self, model: str) -> list[Slot]:
+        """A version became ready, or the policy is another: labels move where they can.
+
+        Returns the slots that nobody has a use for now. A candidate above the newest that is
+        ready is left alone, and so is whatever is still on its way.
+        """
+        for label, version in self.policy(model).labels.items():
+            slot = self.get(model, version)
+            if slot is not None and slot.state is State.AVAILABLE:
+                self._held[model, label] = version
+        match self.policy(model).versions:
+            case Latest():
+                newest = max(self._newest(model), default=0)
+                return [slot for slot in self.versions(model)
+                        if slot.pin.version < newest and slot.state is not State.LOADING
+                        and not self.is_visible(slot)]  # fmt: skip
+            case Active() | All() | Specific():
+                return []
+
+    def labels(self, model: str) -> dict[str, int | None]:
+        """The version that each label leads to now; None where it leads nowhere yet."""
+        return {label: self._held.get((model, label)) for label in self.policy(model).labels}
+
+    def is_visible(self, slot: Slot) -> bool:
+        """Whether clients may reach it by its number."""
+        model, version = slot.pin.model, slot.pin.version
+        if self.is_active(slot) or version in self.labels(model).values():
+            return True
+        match self.policy(model).versions:
+            case Active():
+                return False
+            case All():
+                return True
+            case Latest(count):
+                return version in self._newest(model)[:count]
+            case Specific(versions):
+                return version in versions
+
+    def _newest(self, model: str) -> list[int]:
+        """The numbers that are ready, highest first."""
+        found = [slot.pin.version for slot in self.versions(model)
+                 if slot.state is State.AVAILABLE]  # fmt: skip
+        return found[::-1]
+
+    def _labelled(self, model: str, label: str) -> Slot | None:
+        wanted = self.policy(model).labels.get(label)
+        if wanted is None:
+            raise errors.InvalidInput(f"{model} has no label {label!r}")
+        version = self._held.get((model, label))
+        slot = None if version is None else self.get(model, version)
+        if slot is None:
+            slot = self.get(model, wanted)
+        if slot is None:
+            raise errors.Unavailable(f"label {label!r} waits for {model}@{wanted}")
         return slot
 
     def put(self, slot: Slot) -> None:
@@ -127,6 +225,8 @@ class Table:
             del self._slots[key]
             if self.is_active(slot):
                 self.deactivate(slot.pin.model)
+            self._held = {at: version for at, version in self._held.items()
+                          if (at[0], version) != key}  # fmt: skip
         slot.state = State.END
 
     def require(self, model: str, version: int) -> Slot:

@@ -48,6 +48,7 @@ class Deployment:
             memory_bytes=spec.runtime.resources.memory_bytes,
             cpus=float(spec.runtime.resources.cpus),
             commit=commit,
+            settings=spec.runtime.settings,
         )
 
 
@@ -127,5 +128,9 @@ def _revision(
 ) -> str:
     spec = manifest.model_dump(mode="json", by_alias=True)["spec"]
     asked = {name: spec[name] for name in ("model", "runtime", "progressDeadlineSeconds")}
+    # A field that a later release brought changes nothing where it is left out.
+    asked["runtime"] = {
+        name: said for name, said in spec["runtime"].items() if said not in ([], None)
+    }
     tests = [template.model_dump(mode="json", by_alias=True)["spec"] for template in templates]
     return digest.of(canonical.encode({**asked, "acceptance": tests}))

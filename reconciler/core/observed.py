@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from registry.core import canonical
+from registry.core.canonical import Json
+
 
 class Phase(StrEnum):
     """The life of an instance as its engine reports it."""
@@ -51,6 +54,14 @@ class InstanceSpec:
     memory_bytes: int
     cpus: float
     commit: str
+    settings: str = ""
+
+    @property
+    def declared(self) -> dict[str, Json]:
+        """`settings` as a document."""
+        if not self.settings:
+            return {}
+        return canonical.decode_object(self.settings.encode(), what="settings")
 
     @property
     def spec_hash(self) -> str:
@@ -66,7 +77,9 @@ class InstanceSpec:
 @functools.lru_cache(maxsize=16384)
 def _spec_hash(spec: InstanceSpec) -> str:
     """Kept, for a round of the loop asks for it some thirty times an instance."""
-    fields = [getattr(spec, name) for name in spec.__slots__ if name != "commit"]
+    # What was asked for before there were settings must not need another instance.
+    left_out = {"commit"} if spec.settings else {"commit", "settings"}
+    fields = [getattr(spec, name) for name in spec.__slots__ if name not in left_out]
     return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()
 
 

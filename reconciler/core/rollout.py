@@ -258,6 +258,8 @@ def _optional_spec(source: dict[str, Json] | None) -> InstanceSpec | None:
 def _spec(source: dict[str, Json]) -> InstanceSpec:
     whole = {"version", "memory_bytes"}
     texts = {f.name for f in fields(InstanceSpec)} - whole - {"cpus"}
+    if "settings" not in source:  # written before there were any
+        texts.remove("settings")
     return InstanceSpec(
         version=json_fields.integer(source, "version", what=_WHAT),
         memory_bytes=json_fields.integer(source, "memory_bytes", what=_WHAT),

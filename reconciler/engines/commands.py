@@ -105,12 +105,27 @@ def launch_files(spec: InstanceSpec, launch: Launch) -> dict[str, bytes]:
             }
         ],
         "controlTokenFile": None,
+        **policies(spec),
     }
     return {
         "runtime.json": json.dumps(config, indent=1).encode(),
         "token": launch.token.encode(),
         "trust.json": launch.trust.encode(),
     }
+
+
+def policies(spec: InstanceSpec) -> dict[str, Any]:
+    """The field `policies` of the runtime's file, which a runtime before labels does not know."""
+    found = policy(spec)
+    return {"policies": {spec.model: found}} if found["labels"] else {}
+
+
+def policy(spec: InstanceSpec) -> dict[str, Any]:
+    """The labels that Git declares lead to the version that it pins; to clients there is no
+    other."""
+    labels = spec.declared.get("labels", [])
+    wanted = labels if isinstance(labels, list) else []
+    return {"versions": "active", "labels": {str(label): spec.version for label in wanted}}
 
 
 def ingress_container(spec: IngressSpec) -> Body:

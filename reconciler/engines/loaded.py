@@ -47,6 +47,15 @@ def versions(status: bytes) -> Versions:
         ) from error
 
 
+def labels(status: bytes, model: str) -> dict[str, int]:
+    """Where the labels of `model` shall lead, as /plimsoll/status shows it."""
+    try:
+        found: dict[str, int] = json.loads(status).get("policies", {}).get(model, {})["labels"]
+    except (ValueError, KeyError, AttributeError):
+        return {}
+    return found
+
+
 def instance(spec: InstanceSpec, versions: Versions | None) -> Instance:
     """What was asked for, as far as it came true."""
     seen = versions.get((spec.model, spec.version)) if versions is not None else None

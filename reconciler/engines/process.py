@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
-from reconciler.engines import loaded, records, wire
+from reconciler.engines import commands, loaded, records, wire
 from reconciler.engines.protocol import Endpoint, Launch
 from reconciler.engines.records import Records
 from reconciler.engines.supervised import Supervised
@@ -111,7 +111,7 @@ class ProcessEngine:
             if spec is None:
                 return
             others = {name: other for name, other in known.specs.items() if name != instance}
-            if not any(_version(other) == _version(spec) for other in others.values()):
+            if not any(_path(other) == _path(spec) for other in others.values()):
                 self._unload(spec)
             records.write(self._records, dataclasses.replace(known, specs=others))
 
@@ -121,6 +121,7 @@ class ProcessEngine:
             if self._seen(route.instance).phase is not Phase.RUNNING:
                 raise errors.EngineRefused(f"{route.instance} is not running", fix="start it first")
             self._ask("POST", f"{_path(spec)}/activate")
+            self._label(spec)
             self._record_route(route.model, route)
 
     def unroute(self, model: str) -> None:
@@ -200,6 +201,12 @@ class ProcessEngine:
             pin["permit"] = json.loads(permit)
         self._ask("PUT", _path(spec), json.dumps(pin).encode())
 
+    def _label(self, spec: InstanceSpec) -> None:
+        """Labels move with the traffic: to a version that was accepted, never to a candidate."""
+        known, wanted = self._ask("GET", "/plimsoll/status"), commands.policy(spec)
+        if loaded.labels(known, spec.model) != wanted["labels"]:
+            self._ask("PUT", f"/plimsoll/models/{spec.model}/policy", json.dumps(wanted).encode())
+
     def _unload(self, spec: InstanceSpec) -> None:
         self._run()
         self._ask("DELETE", _path(spec), timeout=self._timeout + _STOP_SECONDS)
@@ -262,10 +269,6 @@ class ProcessEngine:
 
 def _path(spec: InstanceSpec) -> str:
     return f"/plimsoll/models/{spec.model}/versions/{spec.version}"
-
-
-def _version(spec: InstanceSpec) -> tuple[str, int]:
-    return spec.model, spec.version
 
 
 def _said(answer: wire.Answer) -> str:

@@ -19,6 +19,7 @@ _URL = r"^https?://[^\s]+$"
 _GLOB = r"^[a-z0-9*?._-]+$"
 _VARIABLE = r"^[a-zA-Z][a-zA-Z0-9]{0,62}$"
 _REASON = r"^[A-Z][A-Za-z0-9]{0,62}$"
+_VERSION_LABEL = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 
 PATTERNS = {
     _NAME: "write up to 63 lower-case letters, digits and '-', such as digits or edge-1",
@@ -30,6 +31,7 @@ PATTERNS = {
     _URL: "write a URL that starts with http:// or https://",
     _GLOB: "write a model's name, in which * stands for anything, such as fraud-*",
     _VARIABLE: "write letters and digits, such as minimumSigners",
+    _VERSION_LABEL: "write letters, digits and '_', such as stable; not latest or v7",
     _REASON: "write one word that begins with a capital letter, such as TooFewSigners",
 }
 
@@ -44,6 +46,7 @@ Url: TypeAlias = Annotated[str, StringConstraints(pattern=_URL, max_length=512)]
 ModelGlob: TypeAlias = Annotated[str, StringConstraints(pattern=_GLOB, max_length=128)]
 Variable: TypeAlias = Annotated[str, StringConstraints(pattern=_VARIABLE)]
 Reason: TypeAlias = Annotated[str, StringConstraints(pattern=_REASON)]
+VersionLabel: TypeAlias = Annotated[str, StringConstraints(pattern=_VERSION_LABEL)]
 
 
 _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}

@@ -153,7 +153,7 @@ class OpenInference:
 
     def _visible(self, *, preview: bool) -> list[Slot]:
         table = self._serving.table
-        return [slot for slot in table.slots() if preview or table.is_active(slot)]
+        return [slot for slot in table.slots() if preview or table.is_visible(slot)]
 
 
 def refused(error: errors.PlimsollError) -> Answer:

@@ -133,7 +133,8 @@ def _described(serving: Serving, match: re.Match[str], *, preview: bool) -> Answ
         slot = _found(serving, model, version_text, label, preview=preview)
         return http.json_answer(200, _metadata(slot, _backend(slot)))
     if label is not None:
-        raise errors.InvalidInput(f"Unrecognized servable version label: {label}")
+        slot = _found(serving, model, version_text, label, preview=preview)
+        return http.json_answer(200, {"model_version_status": [_status(slot)]})
     version = _version(version_text)
     slots = serving.table.versions(model)
     if not slots:

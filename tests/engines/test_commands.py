@@ -118,6 +118,15 @@ def test_no_secret_is_in_the_body_and_both_are_in_the_files() -> None:
     assert b"plm_secret" not in files["runtime.json"]
 
 
+def test_the_labels_that_git_declares_lead_to_the_version_that_it_pins() -> None:
+    spec = dataclasses.replace(SPEC, settings='{"labels":["canary","stable"]}')
+    told = json.loads(commands.launch_files(spec, LAUNCH)["runtime.json"])
+    assert told["policies"] == {
+        "digits": {"versions": "active", "labels": {"canary": 2, "stable": 2}}
+    }
+    assert spec.spec_hash != SPEC.spec_hash
+
+
 def test_the_runtime_is_told_what_to_serve_and_no_more() -> None:
     config = json.loads(commands.launch_files(SPEC, LAUNCH)["runtime.json"])
     assert config == {

@@ -1,5 +1,6 @@
 """The embedded engine: one process that outlives us, and files that survive it."""
 
+import dataclasses
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.observed import Phase
-from reconciler.engines import process, wire
+from reconciler.engines import loaded, process, wire
 from registry import errors
 from tests.engines import rigs
 from tests.engines.rigs import Process, route_to, seen, serve, served, start
@@ -40,6 +41,20 @@ def test_what_was_active_serves_again_after_a_restart_without_any_routing(rig: P
     assert served(rig) == 2
     assert rig.engine.observe().routes == (route_to(two),)
     assert [i.phase for i in rig.engine.observe().instances] == [Phase.RUNNING] * 2
+
+
+def test_a_label_stays_with_what_serves_until_traffic_moves(rig: Process) -> None:
+    one, two = (
+        dataclasses.replace(rig.spec(version), settings='{"labels":["stable"]}')
+        for version in (1, 2)
+    )
+    serve(rig, one)
+    start(rig, two)
+    rig.await_answers(two)
+    status = f"{rig.engine.front().url}/plimsoll/status"
+    assert loaded.labels(wire.ask(status).body, one.model) == {"stable": 1}
+    serve(rig, two)
+    assert loaded.labels(wire.ask(status).body, one.model) == {"stable": 2}
 
 
 def test_halting_lets_the_process_end_and_forgets_nothing(rig: Process) -> None:

@@ -1,12 +1,23 @@
 """ModelDeployment: one version of one model, on some hosts."""
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from registry.core import strict
-from registry.core.strict import Digest, Image, Labels, Memory, ModelName, Name, Strict
+from registry.core import canonical, strict
+from registry.core.canonical import Json
+from registry.core.strict import (
+    Digest,
+    Image,
+    Labels,
+    Memory,
+    ModelName,
+    Name,
+    Strict,
+    VersionLabel,
+)
 
 _STRATEGIES_TO_COME = frozenset({"rolling", "canary", "abTest", "shadow"})
 
@@ -64,11 +75,37 @@ class Resources(Strict):
 
 
 class Runtime(Strict):
-    """What runs the model. `format` must be the format the version was published in."""
+    """What runs the model. `format` must be the format the version was published in.
+
+    `labels` lead clients that ask for one, such as `/v1/models/fraud/labels/stable`, to this
+    version once it serves.
+    """
 
     image: Image
     format: Literal["onnx", "saved_model"]
     resources: Resources
+    labels: Annotated[list[VersionLabel], Field(max_length=32)] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _labels_are_not_versions(self) -> "Runtime":
+        for index, label in enumerate(self.labels):
+            if re.fullmatch(r"latest|v\d+", label, re.IGNORECASE):
+                raise PydanticCustomError(
+                    "label_reserved",
+                    "the label {label} could be mistaken for a version",
+                    {
+                        "label": label,
+                        "at": ("labels", index),
+                        "fix": "use another word: 'latest' and 'v<number>' are reserved",
+                    },
+                )
+        return self
+
+    @property
+    def settings(self) -> str:
+        """What is declared beyond image, format and resources: canonical JSON, or empty."""
+        declared: dict[str, Json] = {"labels": [*sorted(set(self.labels))]} if self.labels else {}
+        return canonical.encode(declared).decode() if declared else ""
 
 
 class BlueGreen(Strict):
