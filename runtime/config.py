@@ -16,6 +16,9 @@ from runtime import durable, policy
 from runtime.policy import Policy
 
 FORMATS = ("onnx", "saved_model")
+# In this process; in one of its own; in one of its own first, to see that it loads.
+ISOLATIONS = ("none", "process", "trial")
+_SAID_ISOLATIONS = "none, process or trial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Pin:
     """One version to serve. `active` says whether requests that name no version go to it.
 
     `permit` is the reconciler's, as canonical JSON, and empty where none was handed over.
+    `isolation` is one of ISOLATIONS.
     """
 
     model: str
@@ -32,6 +36,7 @@ class Pin:
     active: bool
     deployment: str = ""
     permit: str = ""
+    isolation: str = "none"
 
     @property
     def wanted(self) -> envelope.Wanted:
@@ -84,7 +89,16 @@ _FIELDS = {
     "controlTokenFile", "limits", "enrolmentTokenFile", "registryCaFile",
     "policies",
 }  # fmt: skip
-_PIN_FIELDS = {"model", "version", "digest", "format", "active", "deployment", "permit"}
+_PIN_FIELDS = {
+    "model",
+    "version",
+    "digest",
+    "format",
+    "active",
+    "deployment",
+    "permit",
+    "isolation",
+}
 _LIMIT_FIELDS = {
     "bodyBytes": "body_bytes",
     "deadlineSeconds": "deadline_seconds",
@@ -200,6 +214,7 @@ def pin(item: dict[str, Json], *, what: str) -> Pin:
         active,
         fields.text(item, "deployment", what=what) if "deployment" in item else "",
         _permit(item, what),
+        _isolation(item, what),
     )
 
 
@@ -208,6 +223,13 @@ def _permit(item: dict[str, Json], what: str) -> str:
     if item.get("permit") is None:
         return ""
     return canonical.encode(fields.mapping(item, "permit", what=what)).decode()
+
+
+def _isolation(item: dict[str, Json], what: str) -> str:
+    found = "none" if "isolation" not in item else fields.text(item, "isolation", what=what)
+    if found not in ISOLATIONS:
+        raise InvalidInput(f"{what}: 'isolation' is {found[:40]!r}", fix=f"use {_SAID_ISOLATIONS}")
+    return found
 
 
 def _limits(document: dict[str, Json], what: str) -> Limits:

@@ -217,7 +217,7 @@ def described(serving: Serving, slot: Slot) -> dict[str, object]:
         "version": slot.pin.version,
         "digest": slot.pin.digest,
         "state": str(slot.state),
-        "reason": slot.reason,
+        "reason": slot.reason or slot.trouble,
         "check": slot.check,
         "code": slot.code,
         "active": serving.table.is_active(slot),

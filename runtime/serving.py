@@ -19,7 +19,7 @@ from registry.core.entries import Kind
 from registry.core.envelope import Refused
 from runtime import identity, membership, obtain
 from runtime.backends import opening, protocol
-from runtime.backends.protocol import Backend
+from runtime.backends.protocol import Backend, Settings
 from runtime.cache import Cache, Copy
 from runtime.config import Config, Pin
 from runtime.events import Events
@@ -92,7 +92,7 @@ class Serving:
         """Whether every model that should answer does, and the process is not going down."""
         slots = self.table.slots()
         waiting = [slot for slot in slots if slot is self.table.active(slot.pin.model)
-                   and slot.state is not State.AVAILABLE]  # fmt: skip
+                   and (slot.state is not State.AVAILABLE or slot.trouble)]  # fmt: skip
         return not self.is_draining and not waiting
 
     def find(self, model: str, version: int | None, label: str | None, *, preview: bool) -> Slot:
@@ -179,7 +179,9 @@ class Serving:
 
     async def _bring_up(self, slot: Slot, occasion: str) -> None:
         # The engine's import goes on while the files come; what it raises, opening raises again.
-        warming = self._loop.run_in_executor(self._loaders, opening.prepare, slot.pin.format)
+        warming = self._loop.run_in_executor(
+            self._loaders, opening.prepare, slot.pin.format, slot.pin.isolation
+        )
         warming.add_done_callback(lambda done: done.cancelled() or done.exception())
         copy = await self._obtained(slot, occasion)
         if copy is None:
@@ -191,7 +193,7 @@ class Serving:
                 f"{slot.pin.format!r}"
             )
         slot.backend = await self._loop.run_in_executor(
-            self._loaders, opening.opened, slot.pin.format, copy.files
+            self._loaders, opening.opened, slot.pin.format, copy.files, self._settings(slot.pin)
         )
         self._enter_service(slot, occasion)
 
@@ -222,6 +224,9 @@ class Serving:
             cache=self._cache,
             witness=self._witness,
         )
+
+    def _settings(self, pin: Pin) -> Settings:
+        return Settings(isolation=pin.isolation, seconds=self.limits.deadline_seconds)
 
     def _enter_service(self, slot: Slot, occasion: str) -> None:
         if slot.state is State.END:

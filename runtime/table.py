@@ -47,6 +47,11 @@ class Slot:
             (b"plimsoll-digest", self.pin.digest.encode()),
         )
 
+    @property
+    def trouble(self) -> str:
+        """Why it does not answer at present although it is loaded; empty while it does."""
+        return "" if self.backend is None else self.backend.trouble
+
     def enter(self) -> None:
         """A request starts to use the backend."""
         self.in_flight += 1

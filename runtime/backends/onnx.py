@@ -14,7 +14,15 @@ from registry.core.tensors import Signature, Tensor
 from registry.errors import InvalidInput, UnsafeModel
 from runtime.backends import protocol
 from runtime.backends.bfloat16 import BFLOAT16
-from runtime.backends.protocol import DEFAULT_CALL, Array, Arrays, Call, objects
+from runtime.backends.protocol import (
+    DEFAULT_CALL,
+    DEFAULT_SETTINGS,
+    Array,
+    Arrays,
+    Call,
+    Settings,
+    objects,
+)
 
 _ONNX_BFLOAT16 = 16
 _DTYPES = {
@@ -39,9 +47,10 @@ class OnnxBackend:
     """One session. Its one call is named as TensorFlow Serving's clients expect."""
 
     calls: Mapping[str, Call]
+    trouble = ""
 
-    def __init__(self, files: Path) -> None:
-        self._session = _session(_model_file(files))
+    def __init__(self, files: Path, settings: Settings = DEFAULT_SETTINGS) -> None:
+        self._session = _session(_model_file(files), settings)
         signature = Signature(
             tuple(_tensor(node, "input") for node in self._session.get_inputs()),
             tuple(_tensor(node, "output") for node in self._session.get_outputs()),
@@ -86,9 +95,9 @@ class OnnxBackend:
         return len({node.shape[0] for node in nodes} - {None}) <= 1
 
 
-def _session(path: Path) -> Any:
+def _session(path: Path, settings: Settings) -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = os.cpu_count() or 1
+    options.intra_op_num_threads = settings.threads or os.cpu_count() or 1
     # Threads that spin while they wait would take the cores from the event loop.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3

@@ -7,12 +7,17 @@ from pathlib import Path
 
 from registry.core.tensors import Signature
 from registry.errors import InvalidInput, UnsafeModel
-from runtime.backends import protocol
-from runtime.backends.protocol import Backend
+from runtime.backends import isolated, protocol
+from runtime.backends.protocol import DEFAULT_SETTINGS, Backend, Settings
 
 
-def prepare(form: str) -> None:
-    """Import the engine for `form`, which may go on while the files are still on their way."""
+def prepare(form: str, isolation: str) -> None:
+    """Import the engine for `form`, which may go on while the files are still on their way.
+
+    Where the version runs in another process, this one is spared the engine.
+    """
+    if isolation == "process":
+        return
     if form == "onnx":
         from runtime.backends import onnx  # noqa: F401, PLC0415
     else:
@@ -21,9 +26,28 @@ def prepare(form: str) -> None:
         saved_model.prepare()
 
 
-def opened(form: str, files: Path) -> Backend:
+def opened(form: str, files: Path, settings: Settings = DEFAULT_SETTINGS) -> Backend:
     """A loaded and warmed-up version; raises `UnsafeModel` where the files cannot be served."""
-    backend = _loaded(form, files)
+    match settings.isolation:
+        case "process":
+            return _warmed_up(isolated.IsolatedBackend(form, files, settings))
+        case "trial":
+            _warmed_up(isolated.IsolatedBackend(form, files, settings)).close()
+    return _warmed_up(loaded(form, files, settings))
+
+
+def loaded(form: str, files: Path, settings: Settings) -> Backend:
+    """The version in this process; raises `UnsafeModel`."""
+    if form == "onnx":
+        from runtime.backends.onnx import OnnxBackend  # noqa: PLC0415
+
+        return OnnxBackend(files, settings)
+    from runtime.backends.saved_model import SavedModelBackend  # noqa: PLC0415
+
+    return SavedModelBackend(files, settings)
+
+
+def _warmed_up(backend: Backend) -> Backend:
     for name, call in backend.calls.items():
         try:
             backend.run(name, protocol.zeros(call.signature))
@@ -33,16 +57,6 @@ def opened(form: str, files: Path) -> Backend:
             backend.close()
             raise UnsafeModel(f"it fails on zeros of its declared shapes: {error}") from error
     return backend
-
-
-def _loaded(form: str, files: Path) -> Backend:
-    if form == "onnx":
-        from runtime.backends.onnx import OnnxBackend  # noqa: PLC0415
-
-        return OnnxBackend(files)
-    from runtime.backends.saved_model import SavedModelBackend  # noqa: PLC0415
-
-    return SavedModelBackend(files)
 
 
 def _is_certain(signature: Signature) -> bool:

@@ -55,10 +55,31 @@ class Call:
     batches: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a version is opened. `threads` for one run, None for as many as there are cores.
+
+    `isolation`: "none"; "process", in a process of its own; "trial", in one first that is ended
+    when it has loaded and warmed up, so that a file that crashes its engine does so there.
+    `seconds` is how long a process of its own may take for one answer before it is ended.
+    """
+
+    threads: int | None = None
+    isolation: str = "none"
+    seconds: float = 30.0
+
+
+DEFAULT_SETTINGS = Settings()
+
+
 class Backend(Protocol):
-    """One loaded version. `run` is safe from several threads at once."""
+    """One loaded version. `run` is safe from several threads at once.
+
+    `trouble` says why it cannot answer at present, and is empty while it can.
+    """
 
     calls: Mapping[str, Call]
+    trouble: str
 
     def run(self, call: str, inputs: Arrays) -> dict[str, Array]:
         """The outputs for `inputs`, which fit the call; raises `InvalidInput` for bad values."""
@@ -101,6 +122,16 @@ def has_free_rows(signature: Signature) -> bool:
 def zeros(signature: Signature) -> dict[str, Array]:
     """One smallest input that fits: free dimensions are 1, numbers 0, strings empty."""
     return {tensor.name: _zero(tensor) for tensor in signature.inputs}
+
+
+def as_stated(signature: Signature, outputs: Arrays) -> dict[str, Array]:
+    """`outputs` in the signature's order; raises `InvalidInput` where names or types differ."""
+    found = {tensor.name: outputs[tensor.name] for tensor in signature.outputs
+             if tensor.name in outputs
+             and outputs[tensor.name].dtype == NUMPY_TYPES[tensor.dtype]}  # fmt: skip
+    if len(found) != len(signature.outputs) or len(found) != len(outputs):
+        raise InvalidInput("the model's outputs are not those of its signature")
+    return found
 
 
 def _zero(tensor: Tensor) -> Array:

@@ -21,7 +21,7 @@ from registry.core.tensors import Signature, Tensor
 from registry.errors import InvalidInput, UnsafeModel
 from runtime.backends import protocol
 from runtime.backends.bfloat16 import BFLOAT16
-from runtime.backends.protocol import Array, Arrays, Call
+from runtime.backends.protocol import DEFAULT_SETTINGS, Array, Arrays, Call, Settings
 
 _TAG = "serve"
 _DTYPES = {
@@ -34,13 +34,14 @@ class SavedModelBackend:
     """One session over one graph. Every signature that holds only tensors becomes a call."""
 
     calls: Mapping[str, Call]
+    trouble = ""
 
-    def __init__(self, files: Path) -> None:
+    def __init__(self, files: Path, settings: Settings = DEFAULT_SETTINGS) -> None:
         engine = _engine()
         self._bfloat16 = engine.dtypes.bfloat16.as_numpy_dtype
         self._invalid = (engine.errors.InvalidArgumentError, engine.errors.OutOfRangeError)
         try:
-            self._session, signatures = _opened(engine, _model_folder(files))
+            self._session, signatures = _opened(engine, _model_folder(files), settings)
             self.calls = {
                 name: _call(found) for name, found in signatures.items() if _is_servable(found)
             }
@@ -87,9 +88,9 @@ def prepare() -> None:
     _engine()
 
 
-def _opened(engine: types.SimpleNamespace, folder: Path) -> tuple[Any, Any]:
+def _opened(engine: types.SimpleNamespace, folder: Path, settings: Settings) -> tuple[Any, Any]:
     graph = engine.ops.Graph()
-    threads = os.cpu_count() or 1
+    threads = settings.threads or os.cpu_count() or 1
     options = engine.config.ConfigProto(
         intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
     )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from registry.core.tensors import Tensor
 from registry.errors import InvalidInput, UnsafeModel
 from runtime.backends import bfloat16, opening, protocol
 from runtime.backends.bfloat16 import BFLOAT16
-from runtime.backends.protocol import DEFAULT_CALL, Backend
+from runtime.backends.protocol import DEFAULT_CALL, Backend, Settings
 from tests.runtime import models
 from tests.runtime.process import ROOT
 
-FORMATS = ["onnx", "saved_model"]
+FORMATS = ["onnx", "saved_model", "onnx in its own process"]
 
 
 def laid_out(contents: dict[str, bytes], folder: Path) -> Path:
@@ -27,18 +28,36 @@ def laid_out(contents: dict[str, bytes], folder: Path) -> Path:
     return folder
 
 
+OPENED: list[Backend] = []
+
+
+@pytest.fixture(autouse=True)
+def closing() -> Iterator[None]:
+    """What a test opened is closed behind it: processes would stay."""
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
+def opened(kind: str, folder: Path) -> Backend:
+    form, _, own_process = kind.partition(" ")
+    settings = Settings(isolation="process" if own_process else "none")
+    OPENED.append(opening.opened(form, folder, settings))
+    return OPENED[-1]
+
+
 def classifier(form: str, folder: Path) -> Backend:
-    contents = models.onnx_digits() if form == "onnx" else models.saved_models()[0]
-    return opening.opened(form, laid_out(contents, folder))
+    contents = models.saved_models()[0] if form == "saved_model" else models.onnx_digits()
+    return opened(form, laid_out(contents, folder))
 
 
 def words(form: str, folder: Path) -> Backend:
     contents = (
-        models.onnx_identity(TensorProto.STRING, shape=("n",))
-        if form == "onnx"
-        else models.saved_models()[1]
+        models.saved_models()[1]
+        if form == "saved_model"
+        else models.onnx_identity(TensorProto.STRING, shape=("n",))
     )
-    return opening.opened(form, laid_out(contents, folder))
+    return opened(form, laid_out(contents, folder))
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -50,7 +69,6 @@ def test_it_recognises_digits(form: str, tmp_path: Path) -> None:
     assert np.mean(outputs["label"] == labels[:200]) > 0.9
     assert outputs["probabilities"].dtype == np.float32
     assert outputs["probabilities"].shape == (200, 10)
-    backend.close()
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -80,18 +98,18 @@ def test_strings_travel_as_bytes(form: str, tmp_path: Path) -> None:
     [given] = backend.calls[DEFAULT_CALL].signature.inputs
     said = protocol.objects(["Grüße\0".encode(), b""], (2,))
     outputs = backend.run(DEFAULT_CALL, {given.name: said})
-    found = outputs["y" if form == "onnx" else "same"]
+    found = outputs["same" if form == "saved_model" else "y"]
     assert found.tolist() == ["Grüße\0".encode(), b""]
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_bfloat16_travels_as_its_bits(form: str, tmp_path: Path) -> None:
     contents = (
-        models.onnx_identity(TensorProto.BFLOAT16, shape=("n", 2))
-        if form == "onnx"
-        else models.saved_models()[2]
+        models.saved_models()[2]
+        if form == "saved_model"
+        else models.onnx_identity(TensorProto.BFLOAT16, shape=("n", 2))
     )
-    backend = opening.opened(form, laid_out(contents, tmp_path))
+    backend = opened(form, laid_out(contents, tmp_path))
     [given] = backend.calls[DEFAULT_CALL].signature.inputs
     assert given == Tensor("x", "bfloat16", (None, 2))
     numbers = np.array([[1.5, -2.0], [np.inf, 3.140625]], np.float32)
@@ -133,26 +151,26 @@ def test_many_threads_may_run_it(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_file_that_is_no_model_is_refused(form: str, tmp_path: Path) -> None:
-    name = "model.onnx" if form == "onnx" else "saved_model.pb"
+    name = "saved_model.pb" if form == "saved_model" else "model.onnx"
     (tmp_path / name).write_bytes(b"\x80\x04 not a model")
     with pytest.raises(UnsafeModel, match="cannot load"):
-        opening.opened(form, tmp_path)
+        opened(form, tmp_path)
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_truncated_model_is_refused(form: str, tmp_path: Path) -> None:
-    contents = models.onnx_digits() if form == "onnx" else models.saved_models()[0]
+    contents = models.saved_models()[0] if form == "saved_model" else models.onnx_digits()
     name = max(contents, key=lambda path: len(contents[path]))
     laid_out(contents | {name: contents[name][: len(contents[name]) // 2]}, tmp_path)
     with pytest.raises(UnsafeModel):
-        opening.opened(form, tmp_path)
+        opened(form, tmp_path)
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_folder_without_a_model_is_refused(form: str, tmp_path: Path) -> None:
     (tmp_path / "README").write_bytes(b"nothing here")
     with pytest.raises(UnsafeModel, match="exactly one"):
-        opening.opened(form, tmp_path)
+        opened(form, tmp_path)
 
 
 def test_inputs_of_another_shape_do_not_fit(tmp_path: Path) -> None:

@@ -1,0 +1,150 @@
+"""A model in a process of its own: whatever happens to it, the runtime says so and goes on."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry.errors import InvalidInput, Unavailable, UnsafeModel
+from runtime.backends import frames, opening
+from runtime.backends.isolated import IsolatedBackend
+from runtime.backends.protocol import DEFAULT_CALL, Backend, Settings
+from tests.runtime import models
+from tests.runtime.process import Runtime, pin, running
+from tests.runtime.stand_in import StandIn
+
+ONE = {"x": np.ones((1, 256), np.float32)}
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Backend]:
+    """Takes seconds for an answer."""
+    (tmp_path / "model.onnx").write_bytes(models.onnx_slow(40_000)["model.onnx"])
+    backend = IsolatedBackend("onnx", tmp_path, Settings(isolation="process", seconds=20))
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Backend]:
+    (tmp_path / "model.onnx").write_bytes(models.onnx_slow(1)["model.onnx"])
+    backend = opening.opened("onnx", tmp_path, Settings(isolation="process", seconds=1))
+    yield backend
+    backend.close()
+
+
+def process_of(backend: Backend) -> int:
+    assert isinstance(backend, IsolatedBackend)
+    assert backend._worker is not None
+    return backend._worker._process.pid
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
+def test_a_crash_costs_the_requests_inside_and_no_others(slow: Backend, number: int) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(slow.run, DEFAULT_CALL, ONE) for _ in range(2)]
+        time.sleep(0.1)
+        os.kill(process_of(slow), number)
+        for one in asked:
+            with pytest.raises(Unavailable, match=signal.Signals(number).name):
+                one.result()
+    assert "it is being started again" in slow.trouble
+    until(lambda: not slow.trouble)
+
+
+def test_it_answers_again_after_a_crash(quick: Backend) -> None:
+    os.kill(process_of(quick), signal.SIGSEGV)
+    with pytest.raises(Unavailable):
+        quick.run(DEFAULT_CALL, ONE)
+    with pytest.raises(Unavailable, match="being started again"):
+        quick.run(DEFAULT_CALL, ONE)
+    until(lambda: not quick.trouble)
+    assert quick.run(DEFAULT_CALL, ONE)["y"].tolist() == ONE["x"].tolist()
+
+
+def test_one_that_hangs_is_ended(quick: Backend) -> None:
+    os.kill(process_of(quick), signal.SIGSTOP)
+    with pytest.raises(Unavailable, match="did not answer within 1 seconds and was ended"):
+        quick.run(DEFAULT_CALL, ONE)
+    until(lambda: not quick.trouble)
+
+
+def test_large_tensors_come_through(quick: Backend) -> None:
+    many = np.random.default_rng(1).random((20_000, 256), np.float32)
+    assert np.array_equal(quick.run(DEFAULT_CALL, {"x": many})["y"], many)
+
+
+def test_it_has_no_network(quick: Backend) -> None:
+    own = Path("/proc/self/ns/net").readlink()
+    assert Path(f"/proc/{process_of(quick)}/ns/net").readlink() != own
+
+
+def test_it_ends_with_the_version(quick: Backend) -> None:
+    found = Path(f"/proc/{process_of(quick)}")
+    quick.close()
+    assert not found.exists()
+
+
+def test_a_trial_refuses_what_does_not_load_and_serves_what_does(tmp_path: Path) -> None:
+    trial = Settings(isolation="trial")
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(UnsafeModel, match="cannot load"):
+        opening.opened("onnx", tmp_path, trial)
+    (tmp_path / "model.onnx").write_bytes(models.onnx_slow(1)["model.onnx"])
+    backend = opening.opened("onnx", tmp_path, trial)
+    assert not isinstance(backend, IsolatedBackend)
+    assert backend.run(DEFAULT_CALL, ONE)["y"].shape == (1, 256)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60), st.sampled_from(["", '{"tensors":[]}', '{"tensors":[{"size":3}]}']))
+def test_whatever_a_foreign_process_sends_is_a_frame_or_broken(noise: bytes, head: str) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        start = len(head).to_bytes(4) + len(noise).to_bytes(8) + head.encode() if head else b""
+        theirs.sendall(start + noise)
+        theirs.shutdown(socket.SHUT_WR)
+        try:
+            _, arrays = frames.receive(ours)
+        except frames.Broken:
+            return
+    assert arrays == {}
+
+
+def test_the_runtime_says_that_a_model_is_being_started_again(
+    runtime: Runtime, registry: StandIn
+) -> None:
+    published = registry.publish(models.onnx_digits())
+    runtime.models = [pin(published) | {"isolation": "process"}]
+    with running(runtime):
+        runtime.until_state("AVAILABLE")
+        assert runtime.child is not None
+        children = Path(f"/proc/{runtime.child.pid}/task").glob("*/children")
+        own = [int(number) for one in children for number in one.read_text().split()]
+        os.kill(own[0], signal.SIGSEGV)
+        body = {"instances": [[0.5] * 64]}
+        answer = runtime.post("/v1/models/digits:predict", body)
+        assert answer.status_code == 503
+        assert "the model's own process ended by SIGSEGV" in answer.json()["error"]
+        runtime.until(lambda: runtime.get("/readyz").status_code == 200)
+        assert runtime.post("/v1/models/digits:predict", body).status_code == 200
+
+
+def test_strings_of_other_lengths_than_said_are_broken() -> None:
+    with pytest.raises(InvalidInput):
+        frames._strings(memoryview(b"\x09\0\0\0ab"), 1, (1,))
