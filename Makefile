@@ -36,7 +36,13 @@ test-setup:
 	@deploy/setup.sh postgresql nginx-light openssh-server openssh-client gnupg iproute2 iptables procps skopeo age softhsm2
 	@deploy/engine.sh
 	@$(PYTHON_RUN) deploy/images.py
-	@$(MAKE) --silent verifiers
+	@$(MAKE) --silent verifiers torch
+
+# By pip, which can be told where a build without CUDA lies: from PyPI it is gigabytes more.
+.PHONY: torch
+torch:
+	@.venv/bin/python -c 'import torch' 2>/dev/null || .venv/bin/python -m pip install --quiet \
+	  --disable-pip-version-check --constraint constraints.txt --editable '.[torchscript]'
 
 # Wants a newer Python than ours, and runs on it: so it lies beside our environment, not in it.
 .PHONY: verifiers

@@ -12,10 +12,11 @@ from pathlib import Path
 from registry.core import canonical, digest, envelope, fields, names
 from registry.core.canonical import Json
 from registry.errors import InvalidConfig, InvalidInput
-from runtime import durable, policy
+from runtime import durable, limits, policy
+from runtime.limits import Limits
 from runtime.policy import Policy
 
-FORMATS = ("onnx", "saved_model")
+FORMATS = ("onnx", "saved_model", "torchscript")
 # In this process; in one of its own; in one of its own first, to see that it loads.
 ISOLATIONS = ("none", "process", "trial")
 _SAID_ISOLATIONS = "none, process or trial"
@@ -41,17 +42,6 @@ class Pin:
     @property
     def wanted(self) -> envelope.Wanted:
         return envelope.Wanted(self.model, self.version, self.digest)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """`body_bytes` of one request; `deadline_seconds` from its first byte to its answer;
-    `queue` requests inside the engine or waiting for it; `keep_versions` in the cache."""
-
-    body_bytes: int = 64 * 1024 * 1024
-    deadline_seconds: int = 30
-    queue: int = 256
-    keep_versions: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +88,6 @@ _PIN_FIELDS = {
     "deployment",
     "permit",
     "isolation",
-}
-_LIMIT_FIELDS = {
-    "bodyBytes": "body_bytes",
-    "deadlineSeconds": "deadline_seconds",
-    "queue": "queue",
-    "keepVersions": "keep_versions",
 }
 
 
@@ -177,7 +161,7 @@ def _config(document: dict[str, Json], what: str) -> Config:
         host=names.slug(fields.text(document, "host", what=what), what=f"{what}: 'host'"),
         models=tuple(pins),
         control_token_file=_path(document, "controlTokenFile", what),
-        limits=_limits(document, what),
+        limits=limits.read(document, what=what),
         enrolment_token_file=enrolment,
         registry_ca_file=_path(document, "registryCaFile", what),
         policies=policy.policies(document, what=what),
@@ -232,19 +216,6 @@ def _isolation(item: dict[str, Json], what: str) -> str:
     return found
 
 
-def _limits(document: dict[str, Json], what: str) -> Limits:
-    if "limits" not in document:
-        return Limits()
-    given = fields.mapping(document, "limits", what=what)
-    where = f"{what}: limits"
-    _refuse_unknown(given, set(_LIMIT_FIELDS), where)
-    found = {_LIMIT_FIELDS[name]: fields.integer(given, name, what=where) for name in given}
-    for name, value in found.items():
-        if value <= 0:
-            raise InvalidInput(f"{where}: {name!r} must be above zero, found {value}")
-    return Limits(**found)
-
-
 def _refuse_unknown(found: dict[str, Json], known: set[str], what: str) -> None:
     unknown = found.keys() - known
     if unknown:
@@ -294,7 +265,7 @@ def _document(config: Config) -> dict[str, Json]:
         "enrolmentTokenFile": _text(config.enrolment_token_file),
         "registryCaFile": _text(config.registry_ca_file),
         "policies": policy.document(config.policies),
-        "limits": {name: getattr(config.limits, field) for name, field in _LIMIT_FIELDS.items()},
+        "limits": config.limits.document(),
     }
 
 

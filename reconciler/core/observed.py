@@ -64,6 +64,11 @@ class InstanceSpec:
         return canonical.decode_object(self.settings.encode(), what="settings")
 
     @property
+    def pinned(self) -> dict[str, Json]:
+        """What of `settings` the runtime reads beside the version: all but who sees it."""
+        return {name: value for name, value in self.declared.items() if name != "labels"}
+
+    @property
     def spec_hash(self) -> str:
         """Hex sha256 over every field but the commit: equal hashes need no new instance."""
         return _spec_hash(self)

@@ -99,6 +99,7 @@ def launch_files(spec: InstanceSpec, launch: Launch) -> dict[str, bytes]:
                 "version": spec.version,
                 "digest": spec.digest,
                 "format": spec.format,
+                **spec.pinned,
                 "active": True,
                 "deployment": spec.deployment,
                 "permit": json.loads(launch.permit) if launch.permit else None,

@@ -196,7 +196,8 @@ class ProcessEngine:
 
     def _load(self, spec: InstanceSpec, permit: str) -> None:
         """Without a permit the one that the runtime has on file stands."""
-        pin = {"digest": spec.digest, "format": spec.format, "deployment": spec.deployment}
+        pin: dict[str, Any] = {"digest": spec.digest, "format": spec.format, **spec.pinned}
+        pin["deployment"] = spec.deployment
         if permit:
             pin["permit"] = json.loads(permit)
         self._ask("PUT", _path(spec), json.dumps(pin).encode())

@@ -4,6 +4,7 @@ A backend's engine is heavy to import, so it is imported here and when it is fir
 """
 
 from pathlib import Path
+from types import ModuleType
 
 from registry.core.tensors import Signature
 from registry.errors import InvalidInput, UnsafeModel
@@ -18,12 +19,15 @@ def prepare(form: str, isolation: str) -> None:
     """
     if isolation == "process":
         return
-    if form == "onnx":
-        from runtime.backends import onnx  # noqa: F401, PLC0415
-    else:
-        from runtime.backends import saved_model  # noqa: PLC0415
+    match form:
+        case "onnx":
+            from runtime.backends import onnx  # noqa: F401, PLC0415
+        case "torchscript":
+            _torch_script()
+        case _:
+            from runtime.backends import saved_model  # noqa: PLC0415
 
-        saved_model.prepare()
+            saved_model.prepare()
 
 
 def opened(form: str, files: Path, settings: Settings = DEFAULT_SETTINGS) -> Backend:
@@ -38,13 +42,29 @@ def opened(form: str, files: Path, settings: Settings = DEFAULT_SETTINGS) -> Bac
 
 def loaded(form: str, files: Path, settings: Settings) -> Backend:
     """The version in this process; raises `UnsafeModel`."""
-    if form == "onnx":
-        from runtime.backends.onnx import OnnxBackend  # noqa: PLC0415
+    match form:
+        case "onnx":
+            from runtime.backends.onnx import OnnxBackend  # noqa: PLC0415
 
-        return OnnxBackend(files, settings)
-    from runtime.backends.saved_model import SavedModelBackend  # noqa: PLC0415
+            return OnnxBackend(files, settings)
+        case "torchscript":
+            made: Backend = _torch_script().TorchScriptBackend(files, settings)
+            return made
+        case _:
+            from runtime.backends.saved_model import SavedModelBackend  # noqa: PLC0415
 
-    return SavedModelBackend(files, settings)
+            return SavedModelBackend(files, settings)
+
+
+def _torch_script() -> ModuleType:
+    try:
+        from runtime.backends import torch_script  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise UnsafeModel(
+            "this runtime has no PyTorch",
+            fix="install the extra `torchscript`, or publish the model as ONNX",
+        ) from error
+    return torch_script
 
 
 def _warmed_up(backend: Backend) -> Backend:

@@ -155,3 +155,11 @@ def test_an_upstream_name_fits_into_dns_however_long_the_deployment() -> None:
     long = dataclasses.replace(SPEC, deployment="production/" + "d" * 128)
     label = commands.upstream(long.spec_hash).removeprefix("http://").partition(":")[0]
     assert len(label) <= 63
+
+
+def test_what_git_declares_of_a_model_stands_beside_its_version() -> None:
+    spec = dataclasses.replace(SPEC, settings='{"isolation":"process","labels":["stable"]}')
+    [found] = json.loads(commands.launch_files(spec, LAUNCH)["runtime.json"])["models"]
+    assert found["isolation"] == "process"
+    assert "labels" not in found
+    assert spec.spec_hash != SPEC.spec_hash

@@ -16,6 +16,9 @@ from skl2onnx import to_onnx
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
+from registry.core import canonical
+from registry.core.tensors import Signature, Tensor
+
 _SAVED_MODELS = """
 import sys
 import numpy as np
@@ -45,6 +48,23 @@ class Halves(tf.Module):
     def serve(self, x):
         return {"y": x}
 
+class Texts(tf.Module):
+    # Words of a vocabulary file, ragged; and a second signature.
+    def __init__(self):
+        self.file = tf.saved_model.Asset(sys.argv[5])
+        self.table = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(
+            self.file, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE,
+            tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER), -1)
+
+    @tf.function(input_signature=[tf.RaggedTensorSpec([None, None], tf.string, 1, tf.int64)])
+    def serve(self, words):
+        found = tf.ragged.map_flat_values(self.table.lookup, words)
+        return {"ids": found.to_tensor(-2), "counts": words.row_lengths()}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="word")])
+    def one(self, word):
+        return {"id": self.table.lookup(word)}
+
 model = Classifier()
 for _ in range(150):
     with tf.GradientTape() as tape:
@@ -61,6 +81,10 @@ words = Words()
 tf.saved_model.save(words, sys.argv[2], signatures={"serving_default": words.serve})
 halves = Halves()
 tf.saved_model.save(halves, sys.argv[3], signatures={"serving_default": halves.serve})
+texts = Texts()
+tf.saved_model.save(
+    texts, sys.argv[4], signatures={"serving_default": texts.serve, "one": texts.one}
+)
 """
 
 
@@ -83,13 +107,48 @@ def onnx_digits(*, shuffled: bool = False) -> dict[str, bytes]:
 
 @functools.cache
 def saved_models() -> tuple[dict[str, bytes], ...]:
-    """The digits classifier, a model of strings, and one of bfloat16."""
+    """The digits classifier, a model of strings, one of bfloat16, and one with a vocabulary."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, name) for name in ("digits", "words", "halves")]
+        paths = [Path(folder, name) for name in ("digits", "words", "halves", "texts")]
+        vocabulary = Path(folder, "vocabulary.txt")
+        vocabulary.write_text("ship\nline\n")
         subprocess.run(
-            [sys.executable, "-c", _SAVED_MODELS, *map(str, paths)], check=True, capture_output=True
+            [sys.executable, "-c", _SAVED_MODELS, *map(str, paths), str(vocabulary)],
+            check=True,
+            capture_output=True,
         )
         return tuple(map(_files, paths))
+
+
+@functools.cache
+def torch_script() -> dict[str, bytes]:
+    """The same logistic regression as a TorchScript program, with what its publisher says."""
+    import torch
+
+    images, labels = digits()
+    trained = LogisticRegression(max_iter=200).fit(images, labels)
+
+    class Classifier(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(64, 10)
+
+        def forward(self, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+            scores = torch.softmax(self.layer(pixels), 1)
+            return {"label": scores.argmax(1), "probabilities": scores}
+
+    made = Classifier()
+    with torch.no_grad():
+        made.layer.weight.copy_(torch.tensor(trained.coef_))
+        made.layer.bias.copy_(torch.tensor(trained.intercept_))
+    with tempfile.TemporaryDirectory() as folder:
+        torch.jit.script(made.eval()).save(f"{folder}/model.pt")
+        program = Path(folder, "model.pt").read_bytes()
+    said = Signature(
+        (Tensor("pixels", "float32", (None, 64)),),
+        (Tensor("label", "int64", (None,)), Tensor("probabilities", "float32", (None, 10))),
+    )
+    return {"model.pt": program, "tensors.json": canonical.encode(said.document())}
 
 
 def onnx_identity(dtype: int, *, shape: tuple[int | str, ...] = ("n", "m")) -> dict[str, bytes]:

@@ -18,7 +18,9 @@ from runtime.backends.protocol import DEFAULT_CALL, Backend, Settings
 from tests.runtime import models
 from tests.runtime.process import ROOT
 
-FORMATS = ["onnx", "saved_model", "onnx in its own process"]
+WITH_STRINGS = ["onnx", "saved_model", "onnx in its own process"]
+FORMATS = [*WITH_STRINGS, "torchscript"]
+HEADS = {"onnx": "model.onnx", "saved_model": "saved_model.pb", "torchscript": "model.pt"}
 
 
 def laid_out(contents: dict[str, bytes], folder: Path) -> Path:
@@ -47,8 +49,17 @@ def opened(kind: str, folder: Path) -> Backend:
 
 
 def classifier(form: str, folder: Path) -> Backend:
-    contents = models.saved_models()[0] if form == "saved_model" else models.onnx_digits()
-    return opened(form, laid_out(contents, folder))
+    return opened(form, laid_out(digits_in(form), folder))
+
+
+def digits_in(kind: str) -> dict[str, bytes]:
+    match kind.partition(" ")[0]:
+        case "onnx":
+            return models.onnx_digits()
+        case "saved_model":
+            return models.saved_models()[0]
+        case _:
+            return models.torch_script()
 
 
 def words(form: str, folder: Path) -> Backend:
@@ -92,7 +103,7 @@ def test_outputs_come_in_plain_numpy_types(form: str, tmp_path: Path) -> None:
     assert type(outputs["label"][0]) is np.int64
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", WITH_STRINGS)
 def test_strings_travel_as_bytes(form: str, tmp_path: Path) -> None:
     backend = words(form, tmp_path)
     [given] = backend.calls[DEFAULT_CALL].signature.inputs
@@ -102,7 +113,7 @@ def test_strings_travel_as_bytes(form: str, tmp_path: Path) -> None:
     assert found.tolist() == ["Grüße\0".encode(), b""]
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", WITH_STRINGS)
 def test_bfloat16_travels_as_its_bits(form: str, tmp_path: Path) -> None:
     contents = (
         models.saved_models()[2]
@@ -151,7 +162,8 @@ def test_many_threads_may_run_it(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_file_that_is_no_model_is_refused(form: str, tmp_path: Path) -> None:
-    name = "saved_model.pb" if form == "saved_model" else "model.onnx"
+    laid_out(digits_in(form), tmp_path)
+    name = HEADS[form.partition(" ")[0]]
     (tmp_path / name).write_bytes(b"\x80\x04 not a model")
     with pytest.raises(UnsafeModel, match="cannot load"):
         opened(form, tmp_path)
@@ -159,7 +171,7 @@ def test_a_file_that_is_no_model_is_refused(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_truncated_model_is_refused(form: str, tmp_path: Path) -> None:
-    contents = models.saved_models()[0] if form == "saved_model" else models.onnx_digits()
+    contents = digits_in(form)
     name = max(contents, key=lambda path: len(contents[path]))
     laid_out(contents | {name: contents[name][: len(contents[name]) // 2]}, tmp_path)
     with pytest.raises(UnsafeModel):
@@ -171,6 +183,60 @@ def test_a_folder_without_a_model_is_refused(form: str, tmp_path: Path) -> None:
     (tmp_path / "README").write_bytes(b"nothing here")
     with pytest.raises(UnsafeModel, match="exactly one"):
         opened(form, tmp_path)
+
+
+def test_a_vocabulary_file_and_ragged_words_are_served(tmp_path: Path) -> None:
+    """As in TensorFlow Serving, a ragged input is asked for by its parts: values and row splits."""
+    backend = opened("saved_model", laid_out(models.saved_models()[3], tmp_path))
+    assert sorted(backend.calls) == ["one", "serving_default"]
+    said = protocol.objects([b"line", b"sail", b"ship"], (3,))
+    assert backend.run("one", {"word": said})["id"].tolist() == [1, -1, 0]
+    values, splits = backend.calls[DEFAULT_CALL].signature.inputs
+    assert (values.dtype, splits.dtype) == ("string", "int64")
+    rows = np.array([0, 2, 3], np.int64)
+    found = backend.run(DEFAULT_CALL, {values.name: said, splits.name: rows})
+    assert found["ids"].tolist() == [[1, -1], [0, -2]]
+    assert found["counts"].tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (None, "nothing says what this TorchScript program takes"),
+        (b"{}", "inputs"),
+        (b'{"inputs":[{"name":"x","dtype":"float32"}],"outputs":[{"name":"y","dtype":"int8"}]}',
+         "names the input 'x', which forward does not take"),
+        (b'{"inputs":[{"name":"pixels","dtype":"unknown"}],"outputs":[]}', "of type unknown"),
+    ],
+)  # fmt: skip
+def test_a_program_that_nobody_declared_is_refused(
+    tmp_path: Path, said: bytes | None, reason: str
+) -> None:
+    laid_out(models.torch_script(), tmp_path)
+    (tmp_path / "tensors.json").unlink()
+    if said is not None:
+        (tmp_path / "tensors.json").write_bytes(said)
+    with pytest.raises(UnsafeModel, match=reason):
+        opened("torchscript", tmp_path)
+
+
+def test_a_program_takes_and_gives_bfloat16_and_unnamed_outputs(tmp_path: Path) -> None:
+    import torch
+
+    class Halved(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return x / 2, x.sum(1)
+
+    torch.jit.script(Halved()).save(str(tmp_path / "model.pt"))
+    (tmp_path / "tensors.json").write_text(
+        '{"inputs":[{"name":"x","dtype":"bfloat16","shape":[null,2]}],'
+        '"outputs":[{"name":"half","dtype":"bfloat16","shape":[null,2]},'
+        '{"name":"sum","dtype":"bfloat16","shape":[null]}]}'
+    )
+    given = bfloat16.narrowed(np.array([[1.0, 3.0]]))
+    found = opened("torchscript", tmp_path).run(DEFAULT_CALL, {"x": given})
+    assert bfloat16.widened(found["half"]).tolist() == [[0.5, 1.5]]
+    assert bfloat16.widened(found["sum"]).tolist() == [4.0]
 
 
 def test_inputs_of_another_shape_do_not_fit(tmp_path: Path) -> None:

@@ -78,13 +78,15 @@ class Runtime(Strict):
     """What runs the model. `format` must be the format the version was published in.
 
     `labels` lead clients that ask for one, such as `/v1/models/fraud/labels/stable`, to this
-    version once it serves.
+    version once it serves. With `isolation: process` the model runs in a process of its own,
+    which may crash without the runtime; with `trial` it is only loaded in one first.
     """
 
     image: Image
-    format: Literal["onnx", "saved_model"]
+    format: Literal["onnx", "saved_model", "torchscript"]
     resources: Resources
     labels: Annotated[list[VersionLabel], Field(max_length=32)] = Field(default_factory=list)
+    isolation: Literal["none", "process", "trial"] = "none"
 
     @model_validator(mode="after")
     def _labels_are_not_versions(self) -> "Runtime":
@@ -105,6 +107,8 @@ class Runtime(Strict):
     def settings(self) -> str:
         """What is declared beyond image, format and resources: canonical JSON, or empty."""
         declared: dict[str, Json] = {"labels": [*sorted(set(self.labels))]} if self.labels else {}
+        if self.isolation != "none":
+            declared["isolation"] = self.isolation
         return canonical.encode(declared).decode() if declared else ""
 
 

@@ -1,0 +1,47 @@
+"""How much one runtime takes on: sizes, times and counts, each above zero."""
+
+from dataclasses import dataclass
+
+from registry.core import fields
+from registry.core.canonical import Json
+from registry.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`body_bytes` of one request; `deadline_seconds` from its first byte to its answer;
+    `queue` requests inside the engine or waiting for it; `keep_versions` in the cache."""
+
+    body_bytes: int = 64 * 1024 * 1024
+    deadline_seconds: int = 30
+    queue: int = 256
+    keep_versions: int = 4
+
+    def document(self) -> dict[str, Json]:
+        """What `read` reads."""
+        return {name: getattr(self, field) for name, field in _FIELDS.items()}
+
+
+_FIELDS = {
+    "bodyBytes": "body_bytes",
+    "deadlineSeconds": "deadline_seconds",
+    "queue": "queue",
+    "keepVersions": "keep_versions",
+}
+
+
+def read(document: dict[str, Json], *, what: str) -> Limits:
+    """The field `limits`, which may be left out; raises `InvalidInput`."""
+    if "limits" not in document:
+        return Limits()
+    given, where = fields.mapping(document, "limits", what=what), f"{what}: limits"
+    if unknown := given.keys() - _FIELDS.keys():
+        raise InvalidInput(
+            f"{where}: unknown field {min(unknown)!r}",
+            fix=f"the fields are {', '.join(sorted(_FIELDS))}",
+        )
+    found = {_FIELDS[name]: fields.integer(given, name, what=where) for name in given}
+    for name, value in found.items():
+        if value <= 0:
+            raise InvalidInput(f"{where}: {name!r} must be above zero, found {value}")
+    return Limits(**found)
