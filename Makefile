@@ -36,7 +36,7 @@ test-setup:
 	@deploy/setup.sh postgresql nginx-light openssh-server openssh-client gnupg iproute2 iptables procps skopeo age softhsm2
 	@deploy/engine.sh
 	@$(PYTHON_RUN) deploy/images.py
-	@$(MAKE) --silent verifiers torch
+	@$(MAKE) --silent verifiers clients torch
 
 # By pip, which can be told where a build without CUDA lies: from PyPI it is gigabytes more.
 .PHONY: torch
@@ -49,6 +49,14 @@ torch:
 verifiers:
 	@.venv/bin/uv pip install --quiet --no-deps --python-version 3.12 --target .build/verifiers \
 	  aics-tlog==0.2.1
+
+# Clients of Triton and KServe, which pin parts of ours: in an environment of their own.
+.PHONY: clients
+clients: .build/clients/.ready
+.build/clients/.ready: tests/runtime/clients/requirements.txt
+	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .build/clients
+	@.venv/bin/uv pip install --quiet --no-deps --python .build/clients/bin/python -r $<
+	@touch $@
 
 lint: setup      ## ruff, mypy --strict, import-linter
 	@.venv/bin/ruff check .

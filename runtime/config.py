@@ -51,7 +51,8 @@ class Config:
 
     The host shows the token in `token_file`, or the certificate that it got for the one-time
     token in `enrolment_token_file`; one of them is set. The registry's own certificate must be
-    from `registry_ca_file`, or without it from an authority that the system trusts.
+    from `registry_ca_file`, or without it from an authority that the system trusts. Without
+    `kserve_v1` the paths below /v1/ are TensorFlow Serving's alone, to the letter.
     """
 
     listen: str
@@ -66,6 +67,7 @@ class Config:
     enrolment_token_file: Path | None = None
     registry_ca_file: Path | None = None
     policies: Mapping[str, Policy] = field(default_factory=dict)
+    kserve_v1: bool = True
 
     @property
     def address(self) -> tuple[str, int]:
@@ -77,7 +79,7 @@ class Config:
 _FIELDS = {
     "listen", "cache", "registry", "tokenFile", "trustFile", "host", "models",
     "controlTokenFile", "limits", "enrolmentTokenFile", "registryCaFile",
-    "policies",
+    "policies", "kserveV1",
 }  # fmt: skip
 _PIN_FIELDS = {
     "model",
@@ -165,7 +167,16 @@ def _config(document: dict[str, Json], what: str) -> Config:
         enrolment_token_file=enrolment,
         registry_ca_file=_path(document, "registryCaFile", what),
         policies=policy.policies(document, what=what),
+        kserve_v1=_flag(document, "kserveV1", what),
     )
+
+
+def _flag(document: dict[str, Json], name: str, what: str) -> bool:
+    """True where the field is left out."""
+    found = document.get(name, True)
+    if not isinstance(found, bool):
+        raise InvalidInput(f"{what}: {name!r} must be true or false")
+    return found
 
 
 def _path(document: dict[str, Json], name: str, what: str) -> Path | None:
@@ -265,6 +276,7 @@ def _document(config: Config) -> dict[str, Json]:
         "enrolmentTokenFile": _text(config.enrolment_token_file),
         "registryCaFile": _text(config.registry_ca_file),
         "policies": policy.document(config.policies),
+        "kserveV1": config.kserve_v1,
         "limits": config.limits.document(),
     }
 

@@ -18,7 +18,7 @@ from registry import errors
 from runtime import config, control, metrics
 from runtime.config import Config
 from runtime.control import Control
-from runtime.protocols import http, open_inference, tensorflow_serving
+from runtime.protocols import http, kserve_v1, open_inference, tensorflow_serving
 from runtime.protocols.http import Answer, Receive, Scope, Send
 from runtime.protocols.open_inference import OpenInference
 from runtime.serving import Serving
@@ -59,6 +59,8 @@ class Application:
             return await self._open(scope, receive, preview=preview)
         if path.startswith("/plimsoll/models/"):
             return await self._control.answer(scope, receive)
+        if path == "/" and self._serving.has_kserve_v1:
+            return kserve_v1.ALIVE
         if scope["method"] not in {"GET", "HEAD"}:
             return http.problem(errors.NotFound(f"there is no {scope['method']} {path}"))
         return self._page(path)

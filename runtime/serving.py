@@ -58,6 +58,7 @@ class Serving:
         self._tasks: set[asyncio.Task[None]] = set()
         self._queued = 0
         self.limits = config.limits
+        self.has_kserve_v1 = config.kserve_v1
         self.table = Table()
         for model, declared in config.policies.items():
             self.table.set_policy(model, declared)

@@ -29,6 +29,7 @@ _LARGEST_VERSION = 2**63 - 1
 # What Triton has and this runtime does not, by how its path ends or begins.
 _ABSENT = {
     "trace": "request traces are not set by clients here",
+    "stats": "statistics are not kept here",
     "logging": "the log is not set by clients here",
     "systemsharedmemory": "shared memory is not offered here",
     "cudasharedmemory": "shared memory is not offered here",
@@ -49,7 +50,7 @@ class OpenInference:
         parts = request.path.split("/")
         try:
             if parts[-1] == "infer" and parts[2] == "models" and request.method == "POST":
-                slot = self._found(*_version(parts[3:-1]), preview=preview)
+                slot = self._found(*_named(parts[3:-1]), preview=preview)
                 return await self._inferred(slot, request)
             return self._told(request, parts[2:], preview=preview)
         except errors.PlimsollError as error:
@@ -92,7 +93,7 @@ class OpenInference:
                 found = {
                     "models": sorted({one.pin.model for one in self._visible(preview=preview)})
                 }
-            case ["models", _, "infer"] | ["models", _, "versions", _, "infer"]:
+            case ["models", _, "infer"] | ["models", _, _, _, "infer"]:
                 raise _wrong_verb(request, "POST")
             case ["models", _, *rest] if not absent(rest):
                 found = self._model(parts[1:], preview=preview)
@@ -112,7 +113,7 @@ class OpenInference:
     def _model(self, parts: list[str], *, preview: bool) -> dict[str, Any]:
         """What is said of one model; `parts` are its name and what follows."""
         what = parts.pop() if parts[-1] in {"ready", "config", "stats"} and len(parts) > 1 else ""
-        slot = self._found(*_version(parts), preview=preview)
+        slot = self._found(*_named(parts), preview=preview)
         plan = self._plans.of(slot)
         match what:
             case "ready":
@@ -138,14 +139,16 @@ class OpenInference:
                 )
         return _absent(request, ["repository", *parts])
 
-    def _found(self, model: str, version: int | None, *, preview: bool) -> Slot:
+    def _found(self, model: str, version: int | None, label: str | None, *, preview: bool) -> Slot:
         try:
-            return self._serving.find(model, version, None, preview=preview)
-        except errors.NotFound as error:
-            which = "" if version is None else f" version {version}"
-            raise errors.NotFound(
-                f"Request for unknown model: '{model}'{which} is not found"
-            ) from error
+            return self._serving.find(model, version, label, preview=preview)
+        except (errors.NotFound, errors.InvalidInput) as error:
+            which = f"'{model}'"
+            if version is not None:
+                which += f" version {version}"
+            if label is not None:
+                which += f" label '{label[:80]}'"
+            raise errors.NotFound(f"Request for unknown model: {which} is not found") from error
         except errors.Unavailable as error:
             raise errors.Unavailable(
                 f"Request for unknown model: '{model}' is not at ready state: {error.detail}"
@@ -174,14 +177,16 @@ def _absent(request: Request, parts: list[str]) -> Answer:
     raise errors.NotFound(f"there is no {request.path[:200]}")
 
 
-def _version(parts: list[str]) -> tuple[str, int | None]:
-    """Name and version of `M` or `M/versions/V`."""
+def _named(parts: list[str]) -> tuple[str, int | None, str | None]:
+    """Name, version and label of `M`, `M/versions/V` or `M/labels/L`; the last is ours alone."""
     match parts:
         case [name]:
-            return name, None
+            return name, None, None
         case [name, "versions", text] if text.isascii() and text.isdigit():
             # No version is that large: so it is one that there is not.
-            return name, int(text) if len(text) < 20 else _LARGEST_VERSION
+            return name, int(text) if len(text) < 20 else _LARGEST_VERSION, None
+        case [name, "labels", label]:
+            return name, None, label
     raise errors.NotFound(f"there is no /v2/models/{'/'.join(parts)[:200]}")
 
 

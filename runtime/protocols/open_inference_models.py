@@ -9,7 +9,7 @@ from runtime.table import Slot, State
 
 EXTENSIONS = (
     "classification", "model_repository", "schedule_policy", "model_configuration",
-    "binary_tensor_data", "parameters", "statistics",
+    "binary_tensor_data", "parameters",
 )  # fmt: skip
 # The protocol's own list has names of file formats; Triton's configuration has its backends'.
 _PLATFORMS = {

@@ -253,7 +253,9 @@ def _objects(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _parameters(item: dict[str, Any], what: str) -> dict[str, Any]:
-    found = item.get("parameters", {})
+    found = item.get("parameters")
+    if found is None:
+        return {}
     if not isinstance(found, dict):
         raise InvalidInput(f"the 'parameters' of {what} are not an object")
     return found

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST dialect on /v1/: predict, status, metadata.
+"""TensorFlow Serving's REST dialect on /v1/: predict, status, metadata. KServe's V1 shares it.
 
 Paths, bodies, error texts and codes are those of http_rest_api_handler.cc; so is the habit of
 not looking at the Content-Type, which its best-known client (`curl -d`) sets wrong.
@@ -10,7 +10,7 @@ import time
 from registry import errors
 from runtime.backends.protocol import Backend, Call
 from runtime.inference.asked import Asked
-from runtime.protocols import http, json_tensors, predict_request
+from runtime.protocols import http, json_tensors, kserve_v1, predict_request
 from runtime.protocols.http import Answer, Receive, Scope
 from runtime.serving import Serving
 from runtime.table import Slot, State
@@ -50,6 +50,8 @@ async def answer(serving: Serving, scope: Scope, receive: Receive, *, preview: b
     predict = _PREDICT.fullmatch(path) if method == "POST" else None
     if predict is not None:
         return await _predict(serving, predict, scope, receive, preview=preview)
+    if method == "POST" and serving.has_kserve_v1 and kserve_v1.is_explanation(path):
+        return kserve_v1.explained(path)
     status = _STATUS.fullmatch(path) if method == "GET" else None
     try:
         if status is None:
@@ -128,6 +130,8 @@ def _backend(slot: Slot) -> Backend:
 def _described(serving: Serving, match: re.Match[str], *, preview: bool) -> Answer:
     model, version_text, label, metadata = match.groups()
     if model is None:
+        if serving.has_kserve_v1:
+            return kserve_v1.models(serving, preview=preview)
         raise errors.InvalidInput("Missing model name in request.")
     if metadata is not None:
         slot = _found(serving, model, version_text, label, preview=preview)
@@ -136,14 +140,23 @@ def _described(serving: Serving, match: re.Match[str], *, preview: bool) -> Answ
         slot = _found(serving, model, version_text, label, preview=preview)
         return http.json_answer(200, {"model_version_status": [_status(slot)]})
     version = _version(version_text)
+    statuses = [_status(slot) for slot in _known(serving, model, version)]
+    document: dict[str, object] = {"model_version_status": statuses}
+    if version is None and serving.has_kserve_v1:
+        document |= kserve_v1.readiness(serving, model)
+    return http.json_answer(200, document)
+
+
+def _known(serving: Serving, model: str, version: int | None) -> list[Slot]:
     slots = serving.table.versions(model)
     if not slots:
         raise errors.NotFound(f"Could not find any versions of model {model}")
-    if version is not None:
-        slots = [slot for slot in slots if slot.pin.version == version]
-        if not slots:
-            raise errors.NotFound(f"Could not find version {version} of model {model}")
-    return http.json_answer(200, {"model_version_status": [_status(slot) for slot in slots]})
+    if version is None:
+        return slots
+    slots = [slot for slot in slots if slot.pin.version == version]
+    if not slots:
+        raise errors.NotFound(f"Could not find version {version} of model {model}")
+    return slots
 
 
 def _status(slot: Slot) -> dict[str, object]:

@@ -47,6 +47,7 @@ class Runtime:
     registry: StandIn
     models: list[dict[str, object]] = field(default_factory=list)
     limits: dict[str, int] = field(default_factory=dict)
+    more: dict[str, object] = field(default_factory=dict)
     host: str = "edge-1"
     port: int = field(default_factory=_free_port)
     child: subprocess.Popen[bytes] | None = None
@@ -77,6 +78,7 @@ class Runtime:
             "models": self.models,
             "controlTokenFile": str(self.folder / "control"),
             "limits": self.limits,
+            **self.more,
         }
         self.config.write_text(json.dumps(document))
 

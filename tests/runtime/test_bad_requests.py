@@ -110,7 +110,6 @@ def test_lists_nested_without_end_are_refused(served: Runtime) -> None:
         ("GET", "/v1/models/half", 404, "Could not find any versions of model half"),
         ("GET", "/v1/models/digits/versions/99", 404, "Could not find version 99 of model digits"),
         ("GET", "/v1/models/half/metadata", 404, "Servable not found for request: Latest(half)"),
-        ("GET", "/v1/models", 400, "Missing model name in request."),
         ("GET", "/v1/models/", 400, "Malformed request: GET /v1/models/"),
         ("POST", "/v1/models/digits", 400, "Malformed request: POST /v1/models/digits"),
         ("GET", DIGITS, 400, f"Malformed request: GET {DIGITS}"),

@@ -100,7 +100,7 @@ def test_status_and_metadata_have_the_shapes_clients_parse(served: Runtime) -> N
         "state": "AVAILABLE",
         "status": {"error_code": "OK", "error_message": ""},
     }
-    assert served.get("/v1/models/digits").json() == {"model_version_status": [wanted]}
+    assert served.get("/v1/models/digits").json()["model_version_status"] == [wanted]
     assert served.get("/v1/models/digits/versions/1").json() == {"model_version_status": [wanted]}
     found = served.get("/v1/models/two/versions/1/metadata").json()
     assert found["model_spec"] == {"name": "two", "signature_name": "", "version": "1"}

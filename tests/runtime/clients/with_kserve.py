@@ -1,0 +1,80 @@
+"""Run by the environment of `make clients`: what KServe's own client, unmodified, sees of a server.
+
+Its package imports a Kubernetes client and a server on the way; those are left out by entering it
+at the module that holds the client. Prints one JSON document.
+"""
+
+import asyncio
+import importlib.util
+import json
+import sys
+import types
+from typing import Any
+
+import numpy as np
+
+found = importlib.util.find_spec("kserve")
+assert found is not None
+package = types.ModuleType("kserve")
+package.__path__ = list(found.submodule_search_locations or ())
+sys.modules["kserve"] = package
+
+from kserve.inference_client import InferenceRESTClient, RESTConfig  # noqa: E402
+from kserve.protocol.infer_type import InferInput, InferRequest  # noqa: E402
+
+DIGIT = (np.arange(64, dtype=np.float32) / 64).reshape(1, 64)
+
+
+def request(model: str, name: str, *, binary: bool) -> InferRequest:
+    given = InferInput(name, [1, 64], "FP32")
+    given.set_data_from_numpy(DIGIT, binary_data=binary)
+    return InferRequest(model, [given], request_id="mine")
+
+
+async def refused(call: Any) -> str:
+    try:
+        await call
+    except Exception as error:  # noqa: BLE001  whatever the client makes of it is what is shown
+        return str(error)
+    return "was not refused"
+
+
+async def v2(url: str) -> dict[str, Any]:
+    async with InferenceRESTClient(RESTConfig(protocol="v2", retries=0)) as client:
+        labels = {}
+        for model, name in (("digits", "X"), ("pictures", "pixels")):
+            for binary in (True, False):
+                data = request(model, name, binary=binary)
+                answer = await client.infer(url, data, model_name=model)
+                output = next(one for one in answer.outputs if one.name == "label")
+                labels[f"{model} {'binary' if binary else 'json'}"] = int(output.as_numpy()[0])
+                assert answer.id == "mine"
+        wrong = {"inputs": [{"name": "Y", "shape": [1], "datatype": "FP32", "data": [1]}]}
+        return {
+            "live": await client.is_server_live(url),
+            "ready": await client.is_server_ready(url),
+            "digits": await client.is_model_ready(url, "digits"),
+            "nobody": await client.is_model_ready(url, "nobody"),
+            "labels": labels,
+            "wrong": await refused(client.infer(url, wrong, model_name="digits")),
+        }
+
+
+async def v1(url: str) -> dict[str, Any]:
+    async with InferenceRESTClient(RESTConfig(protocol="v1", retries=0)) as client:
+        body = {"instances": DIGIT.tolist()}
+        answer = await client.infer(url, body, model_name="digits")
+        return {
+            "live": await client.is_server_live(url),
+            "digits": await client.is_model_ready(url, "digits"),
+            "label": answer["predictions"][0]["label"],
+            "nobody": await refused(client.is_model_ready(url, "nobody")),
+            "explain": await refused(client.explain(url, "digits", body)),
+        }
+
+
+async def main(url: str) -> None:
+    json.dump({"v2": await v2(url), "v1": await v1(url)}, sys.stdout)
+
+
+asyncio.run(main(sys.argv[1]))
