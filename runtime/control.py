@@ -26,7 +26,8 @@ _VERSION = re.compile(r"/plimsoll/models/([^/]+)/versions/([0-9]{1,19})(/activat
 _MODEL = re.compile(r"/plimsoll/models/([^/]+)/(active|policy|labels/([^/]+))")
 _BODY_LIMIT = 64 * 1024
 _BODY_SECONDS = 10
-Act = Callable[[], Awaitable[Answer]]
+# What a change leaves to be ended is ended while others may already change the next thing.
+Act = Callable[[], Awaitable[Answer | Slot]]
 
 
 class Control:
@@ -44,9 +45,13 @@ class Control:
             await self._authenticate(scope)
             act = self._action(scope, receive)
             async with self._changing:
-                return await act()
+                done = await act()
         except errors.PlimsollError as error:
             return http.problem(error)
+        if isinstance(done, Slot):
+            await self._serving.end(done)
+            return Answer(204, b"", ())
+        return done
 
     def _action(self, scope: Scope, receive: Receive) -> Act:
         method, path = scope["method"], scope["path"]
@@ -147,17 +152,16 @@ class Control:
                 self._serving.begin(pin)
         return http.json_answer(200, policies(self._serving).get(model, Policy().document()))
 
-    async def _unload(self, model: str, version: int) -> Answer:
+    async def _unload(self, model: str, version: int) -> Answer | Slot:
         """Answers once the version's requests are finished and its memory is given back."""
-        await self._pin(
-            tuple(
-                pin for pin in self._config.models if (pin.model, pin.version) != (model, version)
-            )
-        )
+        others = [pin for pin in self._config.models
+                  if (pin.model, pin.version) != (model, version)]  # fmt: skip
+        await self._pin(tuple(others))
         slot = self._serving.table.get(model, version)
-        if slot is not None:
-            await self._serving.end(slot)
-        return Answer(204, b"", ())
+        if slot is None:
+            return Answer(204, b"", ())
+        self._serving.table.remove(slot)
+        return slot
 
     async def _pin(self, models: tuple[Pin, ...]) -> None:
         await self._persist(config.with_models(self._config, models))
@@ -217,6 +221,7 @@ def described(serving: Serving, slot: Slot) -> dict[str, object]:
         "version": slot.pin.version,
         "digest": slot.pin.digest,
         "state": str(slot.state),
+        "pulled": {"bytes": slot.progress.pulled, "of": slot.progress.total},
         "reason": slot.reason or slot.trouble,
         "check": slot.check,
         "code": slot.code,

@@ -1,4 +1,4 @@
-"""How much one runtime takes on: sizes, times and counts, each above zero."""
+"""How much one runtime takes on: sizes, times and counts."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,14 @@ from registry.errors import InvalidInput
 @dataclass(frozen=True, slots=True)
 class Limits:
     """`body_bytes` of one request; `deadline_seconds` from its first byte to its answer;
-    `queue` requests inside the engine or waiting for it; `keep_versions` in the cache."""
+    `queue` requests inside the engine or waiting for it; `keep_versions` in the cache;
+    `memory_bytes` for this process, 0 for what the system gives it."""
 
     body_bytes: int = 64 * 1024 * 1024
     deadline_seconds: int = 30
     queue: int = 256
     keep_versions: int = 4
+    memory_bytes: int = 0
 
     def document(self) -> dict[str, Json]:
         """What `read` reads."""
@@ -27,6 +29,7 @@ _FIELDS = {
     "deadlineSeconds": "deadline_seconds",
     "queue": "queue",
     "keepVersions": "keep_versions",
+    "memoryBytes": "memory_bytes",
 }
 
 
@@ -42,6 +45,6 @@ def read(document: dict[str, Json], *, what: str) -> Limits:
         )
     found = {_FIELDS[name]: fields.integer(given, name, what=where) for name in given}
     for name, value in found.items():
-        if value <= 0:
+        if value < 0 or (value == 0 and name != "memory_bytes"):
             raise InvalidInput(f"{where}: {name!r} must be above zero, found {value}")
     return Limits(**found)

@@ -18,6 +18,7 @@ from registry.core.permit import Claim
 from registry.core.trustroot import TrustRoot
 from runtime.cache import Cache, Copy
 from runtime.config import Pin
+from runtime.progress import Progress
 from runtime.witness import Witness
 
 _SPARE_BYTES = 16 * 1024 * 1024
@@ -35,7 +36,7 @@ class NotNow:
 
 
 def obtain(
-    pin: Pin, *, host: str, trust_file: Path, cache: Cache, witness: Witness
+    pin: Pin, *, host: str, trust_file: Path, cache: Cache, witness: Witness, progress: Progress
 ) -> Copy | Refused | NotNow:
     """Verified files of `pin`, which `host` is permitted to load; or why there are none."""
     discarded: Refused | None = None
@@ -55,7 +56,7 @@ def obtain(
                     cache.discard(pin.digest)
                 case None:
                     pass
-            return _pulled(pin, _Asking(host, trust, cache), witness)
+            return _pulled(pin, _Asking(host, trust, cache), witness, progress)
     except CheckFailed as failed:
         return Refused(failed.cause.code, failed.cause.detail, failed.check)
     except errors.PlimsollError as error:
@@ -92,7 +93,7 @@ def _permitted_copy(copy: Copy, pin: Pin, asking: _Asking) -> Copy:
     return copy
 
 
-def _pulled(pin: Pin, asking: _Asking, witness: Witness) -> Copy | Refused:
+def _pulled(pin: Pin, asking: _Asking, witness: Witness, progress: Progress) -> Copy | Refused:
     with checking(Check.TRUST_ROOT):
         # A copy that is here already may go on; what is not, an expired root does not let in.
         trustchain.require_current(asking.trust, datetime.now(UTC))
@@ -109,6 +110,8 @@ def _pulled(pin: Pin, asking: _Asking, witness: Witness) -> Copy | Refused:
     asking.require_permit(pin, found)
     _require_room(found, asking.cache)
     folder = asking.cache.incoming(pin.digest, found.files)
+    total = sum(file.size for file in found.files)
+    progress.begin([folder / file.path for file in found.files], total)
     with checking(Check.FILES):
         for file in found.files:
             target = folder / file.path

@@ -17,7 +17,7 @@ from registry.core.canonical import Json
 from registry.core.checks import Check
 from registry.core.entries import Kind
 from registry.core.envelope import Refused
-from runtime import identity, membership, obtain
+from runtime import identity, membership, memory, obtain
 from runtime.backends import opening, protocol
 from runtime.backends.protocol import Backend, Settings
 from runtime.cache import Cache, Copy
@@ -35,6 +35,7 @@ from runtime.witness import Rounds, Witness
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 30.0
 _LOADERS = 4
+_MEMORY_SECONDS = 1.0
 _LONGEST_REASON = 2000  # an engine may print half a graph; the log's entries are bounded
 _log = logging.getLogger("plimsoll.runtime")
 
@@ -112,10 +113,18 @@ class Serving:
         self._retire(self.table.set_policy(model, policy))
 
     async def end(self, slot: Slot) -> None:
-        """Take a version out of service, let its requests finish, and give its memory back."""
+        """Take a version out of service, let its requests finish, and give its memory back.
+
+        A request that never ends is not waited for longer than a request may take: whatever the
+        engine still does for it is for nobody, and what it holds is freed when it is done.
+        """
         self.table.remove(slot)
-        await slot.drained()
-        await self._loop.run_in_executor(self._loaders, _close, slot)
+        try:
+            async with asyncio.timeout(self.limits.deadline_seconds):
+                await slot.drained()
+        except TimeoutError:
+            _log.warning("not drained", extra={**_named(slot.pin), "in_flight": slot.in_flight})
+        await self._loop.run_in_executor(self._loaders, slot.give_back)
         _log.info("unloaded", extra=_named(slot.pin))
 
     async def infer(self, slot: Slot, asked: Asked) -> Outcome:
@@ -193,6 +202,14 @@ class Serving:
                 f"its format is {copy.verified.format!r}, the configuration says "
                 f"{slot.pin.format!r}"
             )
+        size = sum(file.size for file in copy.verified.files)
+        slot.progress.finish(size)
+        # What serves already is never pushed out for it.
+        while slot.state is not State.END and (
+            short := memory.shortage(size, limit=self.limits.memory_bytes)
+        ):
+            self._postpone(slot, short, discarded=None, occasion=occasion)
+            await asyncio.sleep(_MEMORY_SECONDS)
         slot.backend = await self._loop.run_in_executor(
             self._loaders, opening.opened, slot.pin.format, copy.files, self._settings(slot.pin)
         )
@@ -202,7 +219,7 @@ class Serving:
         """Verified files, sooner or later; None where the version is refused, or gone meanwhile."""
         delay = _FIRST_DELAY_SECONDS
         while slot.state is not State.END:
-            match await self._loop.run_in_executor(self._loaders, self._attempt, slot.pin):
+            match await self._loop.run_in_executor(self._loaders, self._attempt, slot):
                 case Copy() as copy:
                     self.metrics.verified(slot.pin.model, "verified")
                     self._events.tell(Kind.VERIFIED, slot.pin, occasion=occasion)
@@ -217,13 +234,14 @@ class Serving:
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
         return None
 
-    def _attempt(self, pin: Pin) -> Copy | Refused | NotNow:
+    def _attempt(self, slot: Slot) -> Copy | Refused | NotNow:
         return obtain.obtain(
-            pin,
+            slot.pin,
             host=self._config.host,
             trust_file=self._config.trust_file,
             cache=self._cache,
             witness=self._witness,
+            progress=slot.progress,
         )
 
     def _settings(self, pin: Pin) -> Settings:
@@ -231,7 +249,7 @@ class Serving:
 
     def _enter_service(self, slot: Slot, occasion: str) -> None:
         if slot.state is State.END:
-            _close(slot)  # unloaded while it was loading
+            slot.give_back()  # unloaded while it was loading
             return
         slot.state, slot.reason, slot.check, slot.code = State.AVAILABLE, "", "", ""
         self._events.tell(Kind.LOADED, slot.pin, occasion=occasion)
@@ -270,15 +288,6 @@ def _timed(backend: Backend, asked: Asked, queued: int) -> Outcome:
     if asked.outputs:
         outputs = {name: outputs[name] for name in asked.outputs}
     return Outcome(outputs, Times(started - queued, 0, ended - started, 0))
-
-
-def _close(slot: Slot) -> None:
-    if slot.backend is not None:
-        slot.backend.close()
-        slot.backend = None
-    if slot.copy is not None:
-        slot.copy.lease.close()
-        slot.copy = None
 
 
 def _named(pin: Pin) -> dict[str, object]:

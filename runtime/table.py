@@ -12,6 +12,7 @@ from runtime.backends.protocol import Backend
 from runtime.cache import Copy
 from runtime.config import Pin
 from runtime.policy import Active, All, Latest, Policy, Specific
+from runtime.progress import Progress
 
 
 class State(StrEnum):
@@ -37,6 +38,7 @@ class Slot:
     code: str = ""
     backend: Backend | None = None
     copy: Copy | None = None
+    progress: Progress = field(default_factory=Progress)
     in_flight: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -61,6 +63,15 @@ class Slot:
         self.in_flight -= 1
         if self.in_flight == 0 and self.state is State.END:
             self.idle.set()
+
+    def give_back(self) -> None:
+        """Free the memory, and let the cache evict the files; may block."""
+        if self.backend is not None:
+            self.backend.close()
+            self.backend = None
+        if self.copy is not None:
+            self.copy.lease.close()
+            self.copy = None
 
     async def drained(self) -> None:
         """Returns once no request uses an ended slot any more."""
