@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
 
-from sqlalchemy import bindparam, exists, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
+from registry.db.prepared import Listed
 from registry.db.tables import Blob
 from registry.db.tables_watermark import WatermarkSource
 
@@ -23,13 +24,11 @@ class State(Enum):
     CONDEMNED = "condemned"
 
 
-_PRESENT = select(Blob.digest, Blob.created_at).where(
-    Blob.digest.in_(bindparam("wanted", expanding=True)), Blob.condemned_at.is_(None)
-)
-
-
-_ORIGINAL = exists().where(WatermarkSource.digest == Blob.digest, WatermarkSource.is_changed)
-_PRESENT_OR_ORIGINAL = _PRESENT.add_columns(_ORIGINAL.label("is_original"))
+_BLOBS = Blob.metadata.tables[Blob.__tablename__]
+_CLAIMED = select(_BLOBS.c.digest, _BLOBS.c.created_at).where(_BLOBS.c.condemned_at.is_(None))
+_ORIGINAL = exists().where(WatermarkSource.digest == _BLOBS.c.digest, WatermarkSource.is_changed)
+_PRESENT = Listed(_CLAIMED, _BLOBS.c.digest)
+_PRESENT_OR_ORIGINAL = Listed(_CLAIMED.add_columns(_ORIGINAL.label("is_original")), _BLOBS.c.digest)
 
 
 def claim(session: Session, sizes: Iterable[tuple[str, int]], *, now: datetime) -> None:
@@ -50,15 +49,14 @@ def claim(session: Session, sizes: Iterable[tuple[str, int]], *, now: datetime) 
 
 def claims(session: Session, digests: Iterable[str]) -> dict[str, datetime]:
     """Since when each is claimed; without those that nobody has claimed or that are condemned."""
-    rows = session.execute(_PRESENT, {"wanted": list(set(digests))})
-    return {digest: since for digest, since in rows}  # noqa: C416  rows are no tuples to mypy
+    return dict(_PRESENT.rows(session, list(set(digests))))
 
 
 def claims_and_originals(
     session: Session, digests: Iterable[str]
 ) -> tuple[dict[str, datetime], list[str]]:
     """As `claims`, and those among them that a marked version was made from."""
-    rows = session.execute(_PRESENT_OR_ORIGINAL, {"wanted": list(set(digests))}).all()
+    rows = _PRESENT_OR_ORIGINAL.rows(session, list(set(digests)))
     found = {digest: since for digest, since, _ in rows}
     return found, [digest for digest, _, is_original in rows if is_original]
 

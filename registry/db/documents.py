@@ -1,25 +1,19 @@
 """Rows of documents that are kept ready. One is only given while it is of the version as it is."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ColumnElement,
-    Select,
     and_,
-    any_,
     bindparam,
     delete,
-    func,
     insert,
     select,
 )
 from sqlalchemy.orm import Session
 
+from registry.db.prepared import Listed, Prepared
 from registry.db.tables import Version
 from registry.db.tables_documents import VersionDocument
 from registry.db.tables_evidence import Evidence
@@ -30,13 +24,13 @@ FORM = 2
 _VERSIONS, _DOCUMENTS, _EVIDENCE = (
     kind.metadata.tables[kind.__tablename__] for kind in (Version, VersionDocument, Evidence)
 )
-_INSERT = insert(_DOCUMENTS)
+_INSERT = Prepared(insert(_DOCUMENTS))
 _IS_OF_IT = and_(
     _DOCUMENTS.c.version_id == _VERSIONS.c.id,
     _DOCUMENTS.c.updated_at == _VERSIONS.c.updated_at,
     _DOCUMENTS.c.form == FORM,
 )
-_ONE = (
+_ONE = Prepared(
     select(
         _VERSIONS.c.id,
         _VERSIONS.c.updated_at,
@@ -45,6 +39,10 @@ _ONE = (
     )
     .select_from(_VERSIONS.outerjoin(_DOCUMENTS, _IS_OF_IT))
     .where(_VERSIONS.c.model == bindparam("model"), _VERSIONS.c.version == bindparam("version"))
+)
+_OF_MANY = Listed(
+    select(_VERSIONS.c.id, _DOCUMENTS.c.content).select_from(_VERSIONS.join(_DOCUMENTS, _IS_OF_IT)),
+    _VERSIONS.c.id,
 )
 _LACKING = (
     select(_VERSIONS.c.id)
@@ -76,16 +74,13 @@ class Document:
 
 def one(session: Session, model: str, number: int) -> Found | None:
     """In one statement; None where there is no such version."""
-    row = session.execute(_ONE, {"model": model, "version": number}).one_or_none()
+    row = _ONE.row(session, {"model": model, "version": number})
     return None if row is None else Found(*row)
 
 
 def current(session: Session, ids: Sequence[int]) -> Mapping[int, str]:
     """Those of these versions that are there and of their versions as they are now."""
-    is_sqlite = session.get_bind().dialect.name == "sqlite"
-    asked = {"ids": json.dumps(ids) if is_sqlite else list(ids)}
-    found = session.execute(_OF_MANY[is_sqlite], asked)
-    return {row.id: row.content for row in found}
+    return dict(_OF_MANY.rows(session, ids))
 
 
 def lacking(session: Session, *, since: datetime, most: int) -> Sequence[int]:
@@ -103,7 +98,7 @@ def unchanged(session: Session, documents: Sequence[Document]) -> list[Document]
 
 def add(session: Session, document: Document) -> None:
     """Write down that of a version which has none."""
-    session.execute(_INSERT, _values(document))
+    _INSERT.write(session, [_values(document)])
 
 
 def replace(session: Session, documents: Sequence[Document]) -> None:
@@ -112,27 +107,11 @@ def replace(session: Session, documents: Sequence[Document]) -> None:
         return
     ids = [made.version_id for made in documents]
     session.execute(delete(_DOCUMENTS).where(_DOCUMENTS.c.version_id.in_(ids)))
-    session.execute(_INSERT, [_values(made) for made in documents])
+    _INSERT.write(session, [_values(made) for made in documents])
 
 
 def forget(session: Session, version_id: int) -> None:
     session.execute(delete(_DOCUMENTS).where(_DOCUMENTS.c.version_id == version_id))
-
-
-def _of_many(is_wanted: ColumnElement[bool]) -> Select[tuple[int, str]]:
-    return (
-        select(_VERSIONS.c.id, _DOCUMENTS.c.content)
-        .select_from(_VERSIONS.join(_DOCUMENTS, _IS_OF_IT))
-        .where(is_wanted)
-    )
-
-
-_OF_MANY = {
-    True: _of_many(
-        _VERSIONS.c.id.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
-    ),
-    False: _of_many(_VERSIONS.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))),
-}
 
 
 def _values(document: Document) -> dict[str, object]:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import TextClause, bindparam, insert, select, text, update
+from sqlalchemy import and_, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from registry import errors
 from registry.core.merkle import Subtrees
 from registry.db.engine import APPENDED
+from registry.db.prepared import Prepared
 from registry.db.tables_log import LogEntry, LogHash, LogHead
 
 _ONLY = 1
@@ -27,18 +28,21 @@ _HEADS, _ENTRIES, _HASHES = (
 _HEAD = (
     _HEADS.c.origin, _HEADS.c.size, _HEADS.c.checkpoint, _HEADS.c.cosigned, _HEADS.c.contradiction
 )  # fmt: skip
-_READ_HEAD = select(*_HEAD).where(_HEADS.c.id == _ONLY)
-_LOCK_HEAD = _READ_HEAD.with_for_update()
-_MOVE_HEAD = (
+_HEAD_ROW = select(*_HEAD).where(_HEADS.c.id == _ONLY)
+_READ_HEAD, _LOCK_HEAD = Prepared(_HEAD_ROW), Prepared(_HEAD_ROW.with_for_update())
+_MOVE_HEAD = Prepared(
     update(_HEADS)
     .where(_HEADS.c.id == _ONLY, _HEADS.c.size == bindparam("old_size"))
     .values(size=bindparam("new_size"), checkpoint=bindparam("signed"))
     .returning(*_HEAD)
 )
-_ADD_ENTRY, _ADD_HASHES = insert(_ENTRIES), insert(_HASHES)
-_READ_HASH = select(_HASHES.c.hash).where(
-    _HASHES.c.level == bindparam("level"), _HASHES.c.index == bindparam("index")
+_ADD_ENTRY, _ADD_HASHES = Prepared(insert(_ENTRIES)), Prepared(insert(_HASHES))
+_READ_HASH = Prepared(
+    select(_HASHES.c.hash).where(
+        _HASHES.c.level == bindparam("level"), _HASHES.c.index == bindparam("index")
+    )
 )
+_ENTRY_NAMES = tuple(column.name for column in _ENTRIES.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Head:
 
 def head(session: Session) -> Head | None:
     """The head as it is now; None before the first start has made one."""
-    row = session.execute(_READ_HEAD).one_or_none()
+    row = _READ_HEAD.row(session)
     return None if row is None else Head(*row)
 
 
@@ -71,7 +75,8 @@ def locked_head(session: Session) -> Head:
     transaction, held = session.info.get(_HELD, (None, None))
     if isinstance(held, Head) and transaction is session.get_transaction():
         return held
-    locked = Head(*session.execute(_LOCK_HEAD).one())
+    (row,) = _LOCK_HEAD.rows(session)
+    locked = Head(*row)
     session.info[_HELD] = (session.get_transaction(), locked)
     return locked
 
@@ -83,9 +88,9 @@ def create_head(session: Session, *, origin: str, checkpoint: str) -> None:
 
 def move_head(session: Session, *, old_size: int, new_size: int, checkpoint: str) -> None:
     """Compare-and-swap from `old_size`; raises Conflict where another writer moved it."""
-    moved = session.execute(
-        _MOVE_HEAD, {"old_size": old_size, "new_size": new_size, "signed": checkpoint}
-    ).one_or_none()
+    moved = _MOVE_HEAD.row(
+        session, {"old_size": old_size, "new_size": new_size, "signed": checkpoint}
+    )
     if moved is None:
         raise errors.Conflict("another writer appended to the log first", fix="try again")
     session.info[_HELD] = (session.get_transaction(), Head(*moved))
@@ -95,13 +100,12 @@ def add(
     session: Session, entries: Sequence[LogEntry], hashes: Iterable[tuple[int, int, bytes]]
 ) -> None:
     """Insert leaves and the (level, index, hash) of the subtrees that they complete."""
-    names = [column.name for column in _ENTRIES.columns]
-    session.execute(
-        _ADD_ENTRY, [{name: getattr(entry, name) for name in names} for entry in entries]
+    _ADD_ENTRY.write(
+        session, [{name: getattr(entry, name) for name in _ENTRY_NAMES} for entry in entries]
     )
     session.info.setdefault(APPENDED, []).extend(entry.kind for entry in entries)
     rows = [{"level": level, "index": index, "hash": value} for level, index, value in hashes]
-    session.execute(_ADD_HASHES, rows)
+    _ADD_HASHES.write(session, rows)
 
 
 def frontier(session: Session, size: int) -> dict[tuple[int, int], bytes]:
@@ -117,7 +121,7 @@ def _hashes(session: Session, wanted: Collection[tuple[int, int]]) -> dict[tuple
         return {}
     values = {f"l{n}": level for n, (level, _) in enumerate(wanted)}
     values |= {f"i{n}": index for n, (_, index) in enumerate(wanted)}
-    rows = session.execute(_read_hashes(len(wanted)), values)
+    rows = _read_hashes(len(wanted)).rows(session, values)
     return {(level, index): value for level, index, value in rows}
 
 
@@ -134,24 +138,27 @@ def some_hashes(
 
 
 @cache
-def _read_hashes(count: int) -> TextClause:
+def _read_hashes(count: int) -> Prepared:
     """So many hashes by their places.
 
     SQLite looks each of these up in the index; for a list of pairs it would read the whole table.
     """
-    places = " OR ".join(f'(level = :l{n} AND "index" = :i{n})' for n in range(count))
-    return text(f'SELECT level, "index", hash FROM log_hashes WHERE {places}')  # noqa: S608
+    table = _HASHES.c
+    places = (
+        and_(table.level == bindparam(f"l{n}"), table.index == bindparam(f"i{n}"))
+        for n in range(count)
+    )
+    return Prepared(select(table.level, table.index, table.hash).where(or_(*places)))
 
 
 def subtrees(session: Session) -> Subtrees:
     """Look-ups for `registry.core.merkle`'s proofs."""
 
     def find(level: int, index: int) -> bytes:
-        value: bytes | None = session.execute(
-            _READ_HASH, {"level": level, "index": index}
-        ).scalar_one_or_none()
-        if value is None:
+        row = _READ_HASH.row(session, {"level": level, "index": index})
+        if row is None:
             raise errors.IntegrityError(f"the log has lost its hash ({level}, {index})")
+        value: bytes = row[0]
         return value
 
     return find

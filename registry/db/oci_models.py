@@ -11,12 +11,13 @@ from registry.core import oci_documents
 from registry.core.scope import EVERYTHING, Scope
 from registry.db import evidence as further
 from registry.db import scoped
+from registry.db.prepared import Prepared
 from registry.db.tables import READY, Alias, File, Model, Variant, Version
 from registry.db.tables_evidence import Evidence as Further
 from registry.db.tables_oci import Evidence
 from registry.db.tables_watermark import Watermark
 
-_INSERT = insert(Evidence.__table__)  # type: ignore[arg-type]
+_INSERT = Prepared(insert(Evidence.__table__))  # type: ignore[arg-type]
 _Selected = TypeVar("_Selected", bound=Select[*tuple[Any, ...]])
 
 
@@ -175,4 +176,4 @@ def name_evidence(session: Session, signed: Variant, bundles: Mapping[str, bytes
         }
         for what, content in bundles.items()
     ]
-    session.execute(_INSERT, named)
+    _INSERT.write(session, named)

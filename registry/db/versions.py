@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Insert, bindparam, func, insert, select, update
 from sqlalchemy import Table as FromTable
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session, defer, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from registry import errors
 from registry.core import oci_documents
 from registry.db import oci_models
+from registry.db.prepared import Prepared
 from registry.db.tables import (
     Dataset,
     Derivation,
@@ -37,21 +38,24 @@ _TABLES: dict[type[Table], FromTable] = {
     for kind in (Version, Variant, File, VersionTag, Metric, Parameter, Dataset, Derivation)
 }
 _MODELS = Model.metadata.tables[Model.__tablename__]
-_INSERT: dict[type[Table], Insert] = {kind: insert(table) for kind, table in _TABLES.items()}
-_RETURNING = {
-    kind: insert(_TABLES[kind]).returning(_TABLES[kind].c.id) for kind in (Version, Variant)
+_INSERT: dict[type[Table], Prepared] = {
+    kind: Prepared(insert(table)) for kind, table in _TABLES.items()
 }
-_TAKE_NUMBER = (
+_RETURNING = {
+    kind: Prepared(insert(_TABLES[kind]).returning(_TABLES[kind].c.id))
+    for kind in (Version, Variant)
+}
+_TAKE_NUMBER = Prepared(
     update(_MODELS)
     .where(_MODELS.c.name == bindparam("model"), _MODELS.c.next_version == bindparam("expected"))
     .values(next_version=bindparam("following"), updated_at=bindparam("now"))
     .returning(_MODELS.c.name)
 )
-_IDENTITY = select(
-    *(_TABLES[Version].c[name] for name in ("id", "status", "digest", "updated_at"))
-).where(
-    _TABLES[Version].c.model == bindparam("model"),
-    _TABLES[Version].c.version == bindparam("version"),
+_IDENTITY = Prepared(
+    select(*(_TABLES[Version].c[name] for name in ("id", "status", "digest", "updated_at"))).where(
+        _TABLES[Version].c.model == bindparam("model"),
+        _TABLES[Version].c.version == bindparam("version"),
+    )
 )
 # All that a version's document shows, and nothing that it does not.
 WHOLE: tuple[ORMOption, ...] = (
@@ -115,10 +119,10 @@ def ensure_model(
 def take_number(session: Session, name: str, *, expected: int, number: int, now: datetime) -> None:
     """Give out `number`; raises Conflict where `next_version` is no longer `expected`."""
     following = max(expected, number + 1)
-    taken = session.execute(
-        _TAKE_NUMBER, {"model": name, "expected": expected, "following": following, "now": now}
+    taken = _TAKE_NUMBER.row(
+        session, {"model": name, "expected": expected, "following": following, "now": now}
     )
-    if taken.first() is None:
+    if taken is None:
         raise errors.Conflict(f"another publisher took version {number} first", fix="try again")
 
 
@@ -137,7 +141,7 @@ class Identity:
 
 def identity(session: Session, model_name: str, number: int) -> Identity | None:
     """Which version that is, or None; a tenth of the cost of loading it."""
-    row = session.execute(_IDENTITY, {"model": model_name, "version": number}).one_or_none()
+    row = _IDENTITY.row(session, {"model": model_name, "version": number})
     return None if row is None else Identity(*row)
 
 
@@ -182,7 +186,7 @@ def add(session: Session, new: Version) -> None:
         for row in rows:
             row.version_id = new.id
         if rows:
-            session.execute(_INSERT[type(rows[0])], [_values(row) for row in rows])
+            _INSERT[type(rows[0])].write(session, [_values(row) for row in rows])
 
 
 def add_variant(session: Session, new: Variant) -> None:
@@ -190,7 +194,7 @@ def add_variant(session: Session, new: Variant) -> None:
     new.id = _insert(session, new)
     for file in new.files:
         file.variant_id = new.id
-    session.execute(_INSERT[File], [_values(file) for file in new.files])
+    _INSERT[File].write(session, [_values(file) for file in new.files])
     signed = {
         oci_documents.PUBLISHER: new.publisher_bundle,
         oci_documents.REGISTRY: new.registry_bundle,
@@ -226,8 +230,8 @@ def card(session: Session, version_id: int) -> str:
 
 
 def _insert(session: Session, row: Version | Variant) -> int:
-    found: int = session.execute(_RETURNING[type(row)], _values(row)).scalar_one()
-    return found
+    ((found,),) = _RETURNING[type(row)].rows(session, _values(row))
+    return int(found)
 
 
 def _values(row: Table) -> dict[str, object]:

@@ -4,17 +4,17 @@ Rows as plain values: as mapped objects, a page of a hundred took three times as
 the attributes of the tables' classes, so whatever shows a version takes either.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, any_, bindparam, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.db import tables
+from registry.db.prepared import Listed
 
 
 class File(NamedTuple):
@@ -155,22 +155,12 @@ def _rows(
     ids: Sequence[int],
 ) -> Sequence[Sequence[Any]]:
     """Those whose `key` is among the ids, in the order of the primary key."""
-    is_sqlite = session.get_bind().dialect.name == "sqlite"
-    statement = _statement(kind, key, columns, is_sqlite=is_sqlite)
-    return session.execute(statement, {"ids": json.dumps(ids) if is_sqlite else list(ids)}).all()
+    return _statement(kind, key, columns).rows(session, ids)
 
 
 @cache
-def _statement(
-    kind: type[tables.Table], key: str, columns: tuple[str, ...], *, is_sqlite: bool
-) -> Select[Any]:
+def _statement(kind: type[tables.Table], key: str, columns: tuple[str, ...]) -> Listed:
     """With one parameter for all ids: a hundred of them cost more than the rows they find."""
     table = kind.__table__
-    is_wanted: ColumnElement[bool]
-    if is_sqlite:
-        listed = func.json_each(bindparam("ids")).table_valued("value")
-        is_wanted = table.c[key].in_(select(listed.c.value))
-    else:
-        is_wanted = table.c[key] == any_(bindparam("ids", type_=ARRAY(BigInteger)))
-    wanted = select(*(table.c[name] for name in columns)).where(is_wanted)
-    return wanted.order_by(*table.primary_key)
+    wanted = select(*(table.c[name] for name in columns)).order_by(*table.primary_key)
+    return Listed(wanted, table.c[key])

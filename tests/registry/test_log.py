@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from sqlalchemy import text
 
 from registry import errors
 from registry.api.server import Server
@@ -221,10 +220,11 @@ def test_hashes_are_looked_up_in_the_index_however_many_are_asked_for(tmp_path: 
     registry = opening.open_registry(Settings(data_dir=tmp_path / "data"))
     fill(registry, 9)
     for count in (1, 2, 20, 63):
-        statement = text(f"EXPLAIN QUERY PLAN {rows._read_hashes(count)}")
-        values = {f"{name}{n}": n for n in range(count) for name in ("l", "i")}
+        statement = rows._read_hashes(count).statement.compile(registry.database.engine)
+        values = tuple(n for n in range(count) for _ in ("level", "index"))
         with registry.database.reading() as session:
-            plan = [str(row) for row in session.execute(statement, values)]
+            asked = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            plan = [str(row) for row in asked]
         assert plan
         assert not [step for step in plan if "SCAN" in step], plan
     registry.close()

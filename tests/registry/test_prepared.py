@@ -1,0 +1,98 @@
+"""Statements run straight on the driver: the same rows and failures, and only so many of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import event, insert
+
+from registry import errors
+from registry.core.facts import Dataset, Facts
+from registry.db import documents, tables, versions, whole
+from registry.db.prepared import Prepared
+from registry.usecases import catalogue, publish
+from registry.usecases.opening import Registry
+from tests.registry.publishing import ALICE, Publisher, onnx_model, store
+
+FILES = {"model.onnx": onnx_model(), "labels.txt": b"a\nb\n"}
+SAID = Facts(
+    owner="risk",
+    tags={"team": "risk", "stage": "production"},
+    metrics={"loss": 0.25},
+    parameters={"epochs": "3"},
+    datasets=(Dataset("digits"),),
+)
+_PUBLICATION, _GET = 16, 1
+
+
+@contextmanager
+def heard(registry: Registry) -> Iterator[list[str]]:
+    """The statements that are made meanwhile; to be heard they take SQLAlchemy's way."""
+    said: list[str] = []
+
+    def note(*given: object) -> None:
+        said.append(str(given[2]))
+
+    event.listen(registry.database.engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        event.remove(registry.database.engine, "before_cursor_execute", note)
+
+
+def asked(said: list[str]) -> list[str]:
+    return [one for one in said if not one.startswith("BEGIN")]
+
+
+def test_both_ways_give_the_same_rows_in_the_same_types(
+    registry: Registry, alice: Publisher
+) -> None:
+    store(registry, FILES)
+    publish.publish(registry, alice.draft(FILES, said=SAID), ALICE)
+    with registry.database.reading() as session:
+        straight = whole.load(session, [1]), documents.one(session, "digits", 1)
+    with heard(registry) as said, registry.database.reading() as session:
+        assert (whole.load(session, [1]), documents.one(session, "digits", 1)) == straight
+    assert len(asked(said)) == 9
+    [version] = straight[0]
+    assert version.created_at.tzinfo is UTC
+    assert version.metrics == [("loss", 0.25)]
+    assert version.variants[0].signature["inputs"]
+
+
+def test_a_row_that_another_wrote_first_is_a_lost_race_on_either_way(registry: Registry) -> None:
+    now = datetime.now(UTC)
+    with registry.database.writing() as session:
+        versions.ensure_model(session, "digits", now=now)
+        session.commit()
+    row = {
+        "name": "digits", "display_name": "digits", "description": "", "owner": "", "project": "",
+        "next_version": 1, "created_at": now, "updated_at": now,
+    }  # fmt: skip
+    again = Prepared(insert(tables.Model.metadata.tables["models"]))
+    for _ in range(2):
+        with pytest.raises(errors.Conflict), registry.database.writing() as session:
+            again.write(session, [row])
+        with (
+            heard(registry),
+            pytest.raises(errors.Conflict),
+            registry.database.writing() as session,
+        ):
+            again.write(session, [row, row])
+
+
+def test_a_publication_takes_only_so_many_statements(registry: Registry, alice: Publisher) -> None:
+    store(registry, FILES)
+    publish.publish(registry, alice.draft(FILES), ALICE)
+    with heard(registry) as said:
+        publish.publish(registry, alice.draft(FILES), ALICE)
+    assert len(asked(said)) <= _PUBLICATION, asked(said)
+
+
+def test_a_document_that_is_ready_is_one_statement(registry: Registry, alice: Publisher) -> None:
+    store(registry, FILES)
+    publish.publish(registry, alice.draft(FILES), ALICE)
+    with heard(registry) as said:
+        assert isinstance(catalogue.document(registry, "digits", 1), str)
+    assert len(asked(said)) == _GET, said
