@@ -2,9 +2,18 @@
 
 import re
 import sys
+from types import ModuleType
+from typing import cast
 
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+# structlog would load rich, a twentieth of a start, for tracebacks with the values of variables:
+# those are never ours to print. So for this moment there is none.
+_LOADED = cast("dict[str, ModuleType | None]", sys.modules)
+_LOADED.setdefault("rich", None)
+import structlog  # noqa: E402
+from structlog.typing import EventDict, Processor, WrappedLogger  # noqa: E402
+
+if _LOADED["rich"] is None:
+    del _LOADED["rich"]
 
 # Tokens, one-time tokens, and what an age identity looks like.
 _TOKEN = re.compile(r"(pl[me]_[0-9a-f]{16}_|AGE-SECRET-KEY-1)[A-Za-z0-9_-]{43,58}")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from registry import errors
@@ -211,3 +211,8 @@ async def caller_of(caller: Annotated[Caller | None, Depends(authorise)]) -> Cal
 
 Opened = Annotated[Registry, Depends(registry_of)]
 Known = Annotated[Caller, Depends(caller_of)]
+
+
+def guarded(*tags: str, prefix: str = "") -> APIRouter:
+    """A router whose routes are all reached through `authorise`."""
+    return APIRouter(prefix=prefix, tags=[*tags], dependencies=[Depends(authorise)])

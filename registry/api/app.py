@@ -9,40 +9,12 @@ import structlog
 from fastapi import Depends, FastAPI, Request
 
 from registry import errors
-from registry.api import (
-    audit,
-    blobs,
-    evidence,
-    health,
-    hosts,
-    log,
-    mlflow,
-    mlflow_artifacts,
-    mlflow_versions,
-    mlflow_webhooks,
-    models,
-    oci,
-    oci_blobs,
-    persons,
-    problems,
-    reports,
-    retention,
-    search,
-    stream,
-    tokens,
-    tracing,
-    uploads,
-    watermark,
-    webhooks,
-    whoami,
-    working,
-)
+from registry.api import problems, tracing, working
 from registry.api.access import authorise
 from registry.api.limits import BodyLimit
 from registry.api.metrics import Metrics
 from registry.api.observing import Observing
-from registry.pages import rendering
-from registry.pages import router as pages
+from registry.api.parts import Part, Parted
 from registry.settings import Settings
 from registry.usecases import access, opening
 
@@ -50,40 +22,41 @@ _LOG = structlog.get_logger("registry.api")
 _TIDY_EVERY = 600.0
 # The dialects come last: theirs are the widest paths.
 _PARTS = (
-    uploads,
-    blobs,
-    models,
-    evidence,
-    watermark,
-    search,
-    reports,
-    tokens,
-    hosts,
-    whoami,
-    persons,
-    log,
-    audit,
-    stream,
-    webhooks,
-    retention,
-    health,
-    pages,
-    mlflow,
-    mlflow_versions,
-    mlflow_webhooks,
-    mlflow_artifacts,
-    oci_blobs,
-    oci,
+    ("uploads", "/v1/(uploads|blobs|missing-blobs)"),
+    ("blobs", "/v1/blobs"),
+    ("models", "/v1/models"),
+    ("evidence", "/v1/models/[^/]+/versions/[^/]+/evidence"),
+    ("watermark", "/v1/(watermark|models/[^/]+/versions/[^/]+/watermark)"),
+    ("search", "/v1/(models|versions)"),
+    ("reports", "/v1/(deployments|events|trust)"),
+    ("tokens", "/v1/tokens"),
+    ("hosts", "/v1/(hosts|enrol)"),
+    ("whoami", "/v1/whoami"),
+    ("persons", "/v1/persons"),
+    ("log", "/log"),
+    ("audit", "/v1/audit"),
+    ("stream", "/v1/events/stream"),
+    ("webhooks", "/v1/webhooks"),
+    ("retention", "/v1/(retention|holds|models/[^/]+(/versions/[^/]+)?/erase)"),
+    ("health", "/(livez|readyz|healthz|metrics)"),
+    ("pages", "/(log|login|logout|models|static)?"),
+    ("mlflow", "/api/2.0/mlflow/registered-models"),
+    ("mlflow_versions", "/api/2.0/mlflow/model-versions"),
+    ("mlflow_webhooks", "/api/2.0/mlflow/webhooks"),
+    ("mlflow_artifacts", "/api/2.0/mlflow-artifacts"),
+    ("oci_blobs", "/v2/.*/blobs"),
+    ("oci", "/v2"),
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings) -> Parted:
     """Open the registry, on a first start making all it needs, and give the application."""
     exporter = tracing.exporter(settings)
     registry = tracing.instrumented(opening.open_registry(settings), exporter)
     if access.mint_first(registry):
         _LOG.info("admin token minted", file=str(settings.admin_token_file))
-    app = FastAPI(
+    app = Parted(
+        [Part(f"registry.api.{name}", paths) for name, paths in _PARTS],
         title="Plimsoll registry",
         summary="Signed model versions, their evidence, and a log of all that happened",
         version="1",
@@ -97,10 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.registry = registry
     app.state.metrics = Metrics(registry)
     working.Working(app, exporter)
-    app.state.templates = rendering.environment()
     problems.install(app)
-    for part in _PARTS:
-        app.include_router(part.router)
     app.add_api_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
     app.add_middleware(BodyLimit, max_bytes=settings.limits.max_document_bytes)
     app.add_middleware(Observing, metrics=app.state.metrics)

@@ -3,13 +3,13 @@
 import base64
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from registry.api import wire
-from registry.api.access import Opened
+from registry.api.access import Opened, guarded
 from registry.usecases import audit
 
-router = APIRouter(tags=["log"])
+router = guarded("log")
 
 Place = Annotated[int, Query(ge=0, lt=2**63)]
 

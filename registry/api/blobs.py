@@ -5,18 +5,18 @@ A blob never changes. `answer` is how every dialect of this registry sends one.
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from registry import errors
 from registry.api import delivering
-from registry.api.access import Opened
+from registry.api.access import Opened, guarded
 from registry.api.sending import Sending, span_of
 from registry.core import digest as digests
 from registry.usecases import transfers, withholding
 from registry.usecases.opening import Registry
 
-router = APIRouter(tags=["blobs"])
+router = guarded("blobs")
 
 _BYTES = "application/octet-stream"
 _DIRECT = "Fetch from the object store: the answer redirects there, if the store offers it"

@@ -7,7 +7,6 @@ import traceback
 import structlog
 
 from registry import errors
-from registry.usecases import settling
 from registry.usecases.opening import Registry
 
 _LOG = structlog.get_logger("registry.checkers")
@@ -54,6 +53,9 @@ class Checkers:
 
     def _settle(self, worker: str) -> bool:
         """Whether there may be another; a failure is told here and taken up again later."""
+        # Heavy: loaded here, the registry is ready before.
+        from registry.usecases import settling  # noqa: PLC0415
+
         try:
             return settling.settle_next(self._registry, worker)
         except errors.PlimsollError as error:

@@ -17,7 +17,7 @@ from registry.api import tls
 from registry.api.sendfile import PEER, TLS
 from registry.core import jwt
 from registry.core.identity import Identity
-from registry.pages.router import COOKIE
+from registry.pages import COOKIE
 from registry.trust import hostca
 from registry.usecases import access, oidc, pacing, peers
 from registry.usecases.opening import Registry

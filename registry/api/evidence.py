@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from registry.api import wire_evidence as wire
 from registry.api import wire_search
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.usecases import evidence
 
-router = APIRouter(tags=["evidence"])
+router = guarded("evidence")
 
 Number = Annotated[int, Path(gt=0, lt=2**63)]
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from registry.api.access import guarded
 from registry.usecases.readiness import Readiness
 
-router = APIRouter(tags=["health"])
+router = guarded("health")
 
 _NOT_READY: dict[int | str, dict[str, Any]] = {
     503: {"description": "Not ready; each check says why, or the process is stopping"}

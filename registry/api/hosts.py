@@ -3,14 +3,14 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 
 from registry.api import credentials
 from registry.api import wire_access as wire
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.usecases import enrolment, hosts
 
-router = APIRouter(tags=["hosts"])
+router = guarded("hosts")
 
 
 @router.get("/v1/hosts", summary="Enrolled hosts, by name; revoked ones too")

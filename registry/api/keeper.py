@@ -7,10 +7,8 @@ import traceback
 import structlog
 
 from registry import errors
-from registry.usecases import retention, sweep
-from registry.usecases.access import Caller, Role
+from registry.core.identity import Caller, Role
 from registry.usecases.opening import Registry
-from registry.usecases.sweep import Grace
 
 _LOG = structlog.get_logger("registry.keeper")
 _BY = Caller(Role.ADMIN, "retention")
@@ -45,7 +43,10 @@ class Keeper:
             self._keep()
 
     def _keep(self) -> None:
-        grace = Grace.of(self._registry.settings.retention.grace_hours)
+        # Heavy, and most registries sweep when somebody says so.
+        from registry.usecases import retention, sweep  # noqa: PLC0415
+
+        grace = sweep.Grace.of(self._registry.settings.retention.grace_hours)
         try:
             planned = retention.plan(self._registry)
             expired = retention.apply(self._registry, planned, _BY)

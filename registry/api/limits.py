@@ -3,7 +3,7 @@
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from registry.api import oci_wire
+from registry.api import dialects
 from registry.core import oci
 
 _UPLOADS = ("/v1/uploads", "/v1/blobs", "/api/2.0/mlflow-artifacts/artifacts/")
@@ -21,7 +21,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         # What an OCI registry must take is not for this one to choose.
-        most = oci.MANIFEST_LIMIT if oci_wire.is_manifest(scope["path"]) else self.max_bytes
+        most = oci.MANIFEST_LIMIT if dialects.is_oci_manifest(scope["path"]) else self.max_bytes
         received = 0
 
         async def limited() -> Message:
@@ -37,4 +37,4 @@ class BodyLimit:
 
 
 def _is_upload(path: str) -> bool:
-    return path.startswith(_UPLOADS) or oci_wire.is_upload(path)
+    return path.startswith(_UPLOADS) or dialects.is_oci_upload(path)

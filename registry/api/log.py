@@ -3,14 +3,14 @@
 import base64
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import Body, Path, Query, Response
 
 from registry.api import wire
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.core import tlog_proof
 from registry.usecases import log, tiles, witnessing
 
-router = APIRouter(tags=["log"])
+router = guarded("log")
 
 _TEXT = "text/plain; charset=utf-8"
 _NOTE_LIMIT = 16_384

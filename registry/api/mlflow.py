@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from registry.api import mlflow_wire as wire
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.api.mlflow_wire import REGISTRY, Said
 from registry.core import mlflow
 from registry.core.canonical import Json
@@ -14,7 +13,7 @@ from registry.usecases import aliases, annotate, deletion, registered_models, re
 from registry.usecases.aliases import Move
 from registry.usecases.annotate import Edit
 
-router = APIRouter(prefix=f"{REGISTRY}/registered-models", tags=["mlflow"])
+router = guarded("mlflow", prefix=f"{REGISTRY}/registered-models")
 
 _ALIAS_REASON = "set through MLflow"
 

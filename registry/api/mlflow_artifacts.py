@@ -3,19 +3,19 @@
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from registry.api import blobs
 from registry.api import mlflow_wire as wire
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.api.mlflow_wire import ARTIFACTS
 from registry.core.canonical import Json
 from registry.db.artifacts import Child
 from registry.usecases import artifacts, scoping, transfers
 
-router = APIRouter(prefix=ARTIFACTS, tags=["mlflow"])
+router = guarded("mlflow", prefix=ARTIFACTS)
 
 # MLflow's client uploads in one piece when it reads these words.
 _IN_ONE_PIECE = "Multipart upload is not supported for the current artifact repository"

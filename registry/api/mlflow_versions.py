@@ -3,13 +3,13 @@
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from registry import errors
 from registry.api import mlflow_wire as wire
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.api.mlflow_wire import REGISTRY, Said
 from registry.core import mlflow, mlflow_sources
 from registry.core.canonical import Json
@@ -27,7 +27,7 @@ from registry.usecases.annotate import Edit
 from registry.usecases.opening import Registry
 from registry.usecases.registration import Wanted
 
-router = APIRouter(prefix=f"{REGISTRY}/model-versions", tags=["mlflow"])
+router = guarded("mlflow", prefix=f"{REGISTRY}/model-versions")
 
 # MLflow's client looks again after three seconds; most checks take less than these two.
 _PATIENCE = 2.0

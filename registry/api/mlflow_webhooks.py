@@ -5,11 +5,11 @@ They are webhooks like all others: in the same list, with dead letters, and on r
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from registry import errors
 from registry.api import mlflow_wire as wire
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.api.mlflow_wire import REGISTRY, Said
 from registry.core import cursor, mlflow, mlflow_events
 from registry.core.canonical import Json
@@ -20,7 +20,7 @@ from registry.usecases.messages import MLFLOW
 from registry.usecases.opening import Registry
 from registry.usecases.webhooks import Wish
 
-router = APIRouter(prefix=f"{REGISTRY}/webhooks", tags=["mlflow"])
+router = guarded("mlflow", prefix=f"{REGISTRY}/webhooks")
 
 _LIST = "mlflow webhooks"
 _MOST = 1000

@@ -18,7 +18,6 @@ from registry.usecases import registered_search, scoping
 
 REGISTRY = "/api/2.0/mlflow"
 ARTIFACTS = "/api/2.0/mlflow-artifacts"
-_PREFIXES = (f"{REGISTRY}/", f"{ARTIFACTS}/", "/api/3.0/mlflow/")
 _WHAT = "the request"
 _BY_STATUS = {404: "ENDPOINT_NOT_FOUND", 413: "INVALID_PARAMETER_VALUE"}
 
@@ -100,11 +99,6 @@ def query(*required: str, **optional: dict[str, Any]) -> dict[str, Any]:
 
 
 SEARCH = query(filter=TEXT, max_results=COUNT, order_by=TEXTS, page_token=TEXT)
-
-
-def speaks(path: str) -> bool:
-    """Whether errors of this path are told in MLflow's form."""
-    return path.startswith(_PREFIXES)
 
 
 def refusal(error: PlimsollError, *, status: int | None = None) -> JSONResponse:

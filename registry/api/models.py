@@ -3,10 +3,10 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from registry.api import wire, wire_lineage, wire_models, wire_search
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.core.oms import File
 from registry.usecases import (
     aliases,
@@ -22,7 +22,7 @@ from registry.usecases import (
 from registry.usecases.checking import Draft
 from registry.usecases.opening import Registry
 
-router = APIRouter(tags=["models"])
+router = guarded("models")
 
 Number = Annotated[int, Path(gt=0, lt=2**63)]
 

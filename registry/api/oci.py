@@ -5,19 +5,19 @@ A model is a repository of its own name, with its versions as tags that nobody c
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from registry.api import oci_wire as wire
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.core import oci
 from registry.core.canonical import Json
 from registry.usecases import oci as repositories
 from registry.usecases import oci_manifests
 from registry.usecases.oci_manifests import Push
 
-router = APIRouter(prefix="/v2", tags=["oci"])
+router = guarded("oci", prefix="/v2")
 
 _MANIFEST = "/{name:path}/manifests/{reference}"
 

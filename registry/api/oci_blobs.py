@@ -3,21 +3,21 @@
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from registry import errors
 from registry.api import blobs
 from registry.api import oci_wire as wire
-from registry.api.access import Opened
+from registry.api.access import Opened, guarded
 from registry.api.uploads import declared
 from registry.core import oci
 from registry.usecases import oci as repositories
 from registry.usecases import oci_blobs, scoping, transfers
 from registry.usecases.opening import Registry
 
-router = APIRouter(prefix="/v2", tags=["oci"])
+router = guarded("oci", prefix="/v2")
 
 _BLOB = "/{name:path}/blobs/{digest}"
 _UPLOADS = "/{name:path}/blobs/uploads/"

@@ -13,7 +13,6 @@ from registry.usecases.oci import PAGE
 
 # By their headers clients know that they speak with a registry.
 VERSION = {"Docker-Distribution-API-Version": "registry/2.0"}
-CHALLENGE = 'Basic realm="plimsoll"'
 BYTES: dict[str, Any] = {
     "requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}
 }
@@ -25,21 +24,6 @@ MANIFEST: dict[str, Any] = {
 }
 Limit = Annotated[int | None, Query(ge=0, le=2**31, description="At most so many")]
 After = Annotated[str, Query(max_length=255, description="Those after this one")]
-
-
-def speaks(path: str) -> bool:
-    """Whether an address is of this dialect."""
-    return path == "/v2" or path.startswith("/v2/")
-
-
-def is_upload(path: str) -> bool:
-    """Whether what is sent there is a blob, not a document."""
-    return speaks(path) and "/blobs/uploads" in path
-
-
-def is_manifest(path: str) -> bool:
-    """Whether what is sent there is a manifest."""
-    return speaks(path) and "/manifests/" in path
 
 
 def refusal(request: Request, error: PlimsollError, *, status: int | None) -> JSONResponse:

@@ -1,12 +1,12 @@
 """Persons behind pseudonyms: auditors may look one up, admins may have one forgotten."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from registry.api import wire_access as wire
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.usecases import persons
 
-router = APIRouter(tags=["access"])
+router = guarded("access")
 
 
 @router.post("/v1/persons/find", summary="Who is behind a pseudonym, or which one a person has")

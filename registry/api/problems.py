@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from registry import errors
-from registry.api import mlflow_wire, oci_wire
+from registry.api import dialects
 from registry.core import problem as documents
 from registry.core.identity import Identity
 from registry.errors import PlimsollError
@@ -47,9 +47,13 @@ def problem(
     document["requestId"] = request.scope.get("plimsoll_request_id", "")
     if status is not None and code is not None:
         document |= {"status": status, "code": code, "title": code.replace("_", " ")}
-    if mlflow_wire.speaks(request.url.path):
+    if dialects.is_mlflow(request.url.path):
+        from registry.api import mlflow_wire  # noqa: PLC0415  heavy, and not spoken by all
+
         answer = mlflow_wire.refusal(error, status=status)
-    elif oci_wire.speaks(request.url.path):
+    elif dialects.is_oci(request.url.path):
+        from registry.api import oci_wire  # noqa: PLC0415  likewise
+
         answer = oci_wire.refusal(request, error, status=status)
     else:
         answer = JSONResponse(
@@ -84,7 +88,8 @@ def _note(request: Request, error: PlimsollError) -> None:
 
 def _challenge(request: Request) -> str:
     """Both forms are taken everywhere; OCI clients send a password only where they are asked to."""
-    return oci_wire.CHALLENGE if oci_wire.speaks(request.url.path) else 'Bearer realm="plimsoll"'
+    scheme = "Basic" if dialects.is_oci(request.url.path) else "Bearer"
+    return f'{scheme} realm="plimsoll"'
 
 
 async def _ours(request: Request, error: Exception) -> Response:

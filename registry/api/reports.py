@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import Body, Query, Response
 
 from registry.api import wire, wire_search
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.usecases import catalogue, listing, reports, scoping
 
-router = APIRouter()
+router = guarded()
 
 
 @router.post(

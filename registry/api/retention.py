@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from registry.api import wire_retention as wire
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.core import cursor
 from registry.usecases import erasure, holds, retention, scoping, sweep
 from registry.usecases.opening import Registry
 from registry.usecases.sweep import Grace
 
-router = APIRouter(tags=["retention"])
+router = guarded("retention")
 
 _LIST = "holds"
 Number = Annotated[int, Path(gt=0, lt=2**63)]

@@ -3,15 +3,15 @@
 import json
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from registry.api import wire_search
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.api.wire import ready
 from registry.usecases import search
 from registry.usecases.search import Found
 
-router = APIRouter(tags=["search"])
+router = guarded("search")
 
 Search = Annotated[wire_search.Search, Query()]
 

@@ -30,6 +30,11 @@ class _Uvicorn(uvicorn.Server):
         super().__init__(config)
         self._stopping = stopping
         self._drain_seconds = drain_seconds
+        self.is_listening = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_listening.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping.begin()
@@ -71,12 +76,25 @@ class Server:
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn raises the signal again once it has stopped; this is who gets it.
             signal.signal(number, lambda *_: None)
-        # What is here by now stays: each full pass of the collector over it, one in some twenty
-        # long answers, would hold up a request for 70 ms.
-        gc.collect()
-        gc.freeze()
-        gc.enable()
+        warming = threading.Thread(target=self._warm, name="warming", daemon=True)
+        warming.start()
         self._server.run(sockets=self.sockets)
+        self._server.is_listening.set()
+        warming.join()
+
+    def _warm(self) -> None:
+        """Once it listens: load what the first requests would wait for, one part after another."""
+        self._server.is_listening.wait()
+        try:
+            for part in self.app.parts:
+                if self._server.should_exit:
+                    return
+                part.load()
+        finally:
+            # What is here by now stays: each full pass of the collector over it, one in some
+            # twenty long answers, would hold up a request for 70 ms.
+            gc.freeze()
+            gc.enable()
 
     def start(self) -> None:
         """Serve in a thread; raises Unavailable where it does not come up."""

@@ -11,19 +11,19 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from registry import errors
-from registry.api.access import Opened
+from registry.api.access import Opened, guarded
 from registry.core import canonical, cloudevent, entries
 from registry.core.interest import Interest
 from registry.db.webhooks import Row
 from registry.usecases import following
 from registry.usecases.opening import Registry
 
-router = APIRouter(tags=["events"])
+router = guarded("events")
 
 MOST = 200
 _LIFE = 15 * 60.0

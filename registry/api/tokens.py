@@ -3,15 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from registry import errors
 from registry.api import wire
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.db.tables_log import Token
 from registry.usecases import access, scoping
 
-router = APIRouter(tags=["tokens"])
+router = guarded("tokens")
 
 
 @router.post("/v1/tokens", status_code=201, summary="Mint a token, shown once")

@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from registry import errors
 from registry.api import wire
-from registry.api.access import Opened
+from registry.api.access import Opened, guarded
 from registry.core import digest as digests
 from registry.core.canonical import Json
 from registry.store.uploads import Direct, Stored
 from registry.usecases import batches, transfers
 
-router = APIRouter(tags=["uploads"])
+router = guarded("uploads")
 
 _RANGE = re.compile(r"(?:bytes )?([0-9]{1,19})-([0-9]{1,19})(?:/(?:[0-9]+|\*))?")
 _LENGTH = re.compile(r"[0-9]{1,19}")

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from registry.api import wire_watermark as wire
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.core.oms import File
 from registry.core.watermark import plot
 from registry.usecases import detection, disclosing
 
-router = APIRouter(tags=["watermark"])
+router = guarded("watermark")
 
 Number = Annotated[int, Path(gt=0, lt=2**63)]
 

@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from registry.api import wire_webhooks as wire
-from registry.api.access import Known, Opened
+from registry.api.access import Known, Opened, guarded
 from registry.core import cursor
 from registry.usecases import webhooks
 
-router = APIRouter(tags=["webhooks"])
+router = guarded("webhooks")
 
 _LIST, _LETTERS = "webhooks", "dead letters of "
 MaxResults = Annotated[int, Query(alias="maxResults", ge=1, le=1000)]

@@ -1,12 +1,12 @@
 """Who the registry takes a caller for, and what they may do."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from registry.api import wire_access as wire
-from registry.api.access import ALLOWED, Known
+from registry.api.access import ALLOWED, Known, guarded
 from registry.core.identity import Identity
 
-router = APIRouter(tags=["access"])
+router = guarded("access")
 
 
 @router.get("/v1/whoami", summary="Who you are here, and what you may do")

@@ -7,10 +7,6 @@ where the publisher did not say so himself; the text stays as it came.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent
-
 from registry.core.facts import Dataset, Facts, Parent, Relation
 from registry.errors import InvalidInput
 
@@ -75,6 +71,11 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _parse(text: str) -> dict[str, object]:
+    # Heavy, and few versions come with a card.
+    from ruamel.yaml import YAML  # noqa: PLC0415
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+    from ruamel.yaml.events import AliasEvent  # noqa: PLC0415
+
     if len(text) > _LIMIT:
         raise InvalidInput(f"the model card's front matter is over {_LIMIT} characters")
     try:

@@ -1,5 +1,6 @@
 """Templates into answers, with headers that let a page load nothing but our own files."""
 
+from functools import cache
 from pathlib import Path
 
 from fastapi import Request, Response
@@ -17,6 +18,7 @@ _HEADERS = {
 }
 
 
+@cache
 def environment() -> Environment:
     """The templates; a name they do not get is an error, never an empty space."""
     return Environment(
@@ -30,8 +32,9 @@ def environment() -> Environment:
 
 def page(request: Request, template: str, *, status: int = 200, **values: object) -> Response:
     """Render `template`; it also learns who is looking, and where."""
-    templates: Environment = request.app.state.templates
-    text = templates.get_template(template).render(
-        caller=getattr(request.state, "caller", None), path=request.url.path, **values
+    text = (
+        environment()
+        .get_template(template)
+        .render(caller=getattr(request.state, "caller", None), path=request.url.path, **values)
     )
     return HTMLResponse(text, status_code=status, headers=_HEADERS)

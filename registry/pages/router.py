@@ -10,14 +10,13 @@ from fastapi.responses import FileResponse, RedirectResponse
 
 from registry import errors
 from registry.db.summaries import Summary
-from registry.pages import cards, drawing, evidence, models, rendering, views
+from registry.pages import COOKIE, cards, drawing, evidence, models, rendering, views
 from registry.usecases import access, catalogue, lineage, log, pacing, scoping, search
 from registry.usecases.opening import Registry
 from registry.usecases.pacing import Pace
 
 router = APIRouter(include_in_schema=False)
 
-COOKIE = "plimsoll_token"
 _LATEST = 12
 _MODELS = 50
 _PAGE = 50

@@ -3,12 +3,12 @@
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
-from registry.core import grants
-from registry.core.documents import Problem
-from registry.core.grants import Rule
+if TYPE_CHECKING:
+    from registry.core.grants import Rule
 
 _LOG = structlog.get_logger("registry.access")
 _LOOK_EVERY_S = 1.0
@@ -25,7 +25,7 @@ class AccessFile:
         self._rules: tuple[Rule, ...] = ()
         self.problems: tuple[str, ...] = ()
 
-    def rules(self) -> tuple[Rule, ...]:
+    def rules(self) -> "tuple[Rule, ...]":
         """What is granted, as of a second ago at most."""
         with self._lock:
             now = time.monotonic()
@@ -35,6 +35,10 @@ class AccessFile:
             return self._rules
 
     def _look(self, path: Path) -> None:
+        # Heavy, and most registries have no such file.
+        from registry.core import grants  # noqa: PLC0415
+        from registry.core.documents import Problem  # noqa: PLC0415
+
         try:
             status = path.stat()
             seen = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -49,7 +53,7 @@ class AccessFile:
             if seen == self._seen:
                 return
         self._seen = seen
-        self._rules = tuple(one for one in found if isinstance(one, Rule))
+        self._rules = tuple(one for one in found if isinstance(one, grants.Rule))
         self.problems = tuple(one.detail for one in found if isinstance(one, Problem))
         if self.problems:
             _LOG.error("access file grants nothing", file=str(path), problems=self.problems[:5])

@@ -5,7 +5,6 @@ from pathlib import Path
 from registry import errors
 from registry.settings import Encryption, Settings
 from registry.trust.key_file import KeyFile
-from registry.trust.key_vault import VaultTransit
 from registry.trust.wrapping import KeyProvider
 
 
@@ -18,6 +17,8 @@ def open_provider(settings: Settings) -> KeyProvider | None:
         case "pkcs11" if wanted.pkcs11_pin_file is not None:
             return _module(wanted, wanted.pkcs11_pin_file)
         case "vault" if wanted.vault_token_file is not None:
+            from registry.trust.key_vault import VaultTransit  # noqa: PLC0415  an HTTP client
+
             return VaultTransit(
                 wanted.vault_url, wanted.vault_mount, wanted.vault_key, wanted.vault_token_file
             )

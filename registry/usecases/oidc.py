@@ -8,7 +8,7 @@ import hashlib
 import time
 
 from registry import errors
-from registry.core import grants, jwt
+from registry.core import jwt
 from registry.core.canonical import Json
 from registry.core.identity import Identity
 from registry.core.jwt import Demands
@@ -49,6 +49,9 @@ def recognise(registry: Registry, token: str) -> Identity:
 
 
 def _identity(registry: Registry, issuer: str, subject: str, claims: dict[str, Json]) -> Identity:
+    # Heavy, and most registries have no provider of identities.
+    from registry.core import grants  # noqa: PLC0415
+
     rules = grants.of(registry.access_file.rules(), issuer, claims)
     if not rules:
         broken = registry.access_file.problems

@@ -14,7 +14,7 @@ import pytest
 from registry import logs
 from registry.core import age
 from registry.core.age import FileKey, Identity
-from registry.pages.router import COOKIE
+from registry.pages import COOKIE
 from registry.settings import Settings
 from registry.trust.key_file import KeyFile
 from registry.usecases import keyring

@@ -1,0 +1,83 @@
+"""The API in parts, each loaded when a request first asks for one of its paths.
+
+A registry is ready before it has loaded dialects that perhaps nobody speaks to it. Whoever asks
+first waits for the part to be loaded; nobody is answered differently for that.
+"""
+
+import asyncio
+import re
+import threading
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+_MATCHED = "plimsoll.matched"
+
+
+class Part(BaseRoute):
+    """The routes of one module. `paths` is a pattern of how the paths of all of them begin.
+
+    A pattern that takes in too much only loads the part early; it must not take in too little.
+    """
+
+    def __init__(self, module: str, paths: str) -> None:
+        self.module = module
+        self._begins = re.compile(f"(?:{paths})(?:/|$)").match
+        self._routes: Sequence[BaseRoute] | None = None
+        self._loading = threading.Lock()
+
+    def load(self) -> Sequence[BaseRoute]:
+        """Its routes, loaded by whoever is first."""
+        with self._loading:
+            if self._routes is None:
+                self._routes = import_module(self.module).router.routes
+            return self._routes
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if not self._begins(scope["path"]):
+            return Match.NONE, {}
+        if self._routes is None:
+            return Match.FULL, {}
+        partly: tuple[Match, Scope] = Match.NONE, {}
+        for route in self._routes:
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                return match, {**found, _MATCHED: route}
+            if match is Match.PARTIAL and partly[0] is Match.NONE:
+                partly = match, {**found, _MATCHED: route}
+        return partly
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _MATCHED in scope:
+            await scope[_MATCHED].handle(scope, receive, send)
+            return
+        await asyncio.to_thread(self.load)
+        # From the start: now it is known which of its routes the request is for, if any.
+        await scope["router"](scope, receive, send)
+
+
+class Parted(FastAPI):
+    """An application whose OpenAPI document tells of all its parts, loaded or not."""
+
+    def __init__(self, parts: Sequence[Part], **options: Any) -> None:
+        super().__init__(**options)
+        self.parts = parts
+        self.router.routes.extend(parts)
+
+    def load(self) -> None:
+        """Load what no request has loaded yet."""
+        for part in self.parts:
+            part.load()
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            routes = [route for part in self.parts for route in part.load()]
+            self.openapi_schema = get_openapi(
+                title=self.title, version=self.version, summary=self.summary, routes=routes
+            )
+        return self.openapi_schema

@@ -1,0 +1,58 @@
+"""The API in parts: a registry is ready before it has loaded what nobody asked for yet."""
+
+import re
+import subprocess
+import sys
+
+import httpx2
+from starlette.routing import Match
+
+from registry.api.access import ALLOWED, OPEN
+from registry.api.app import create_app
+from registry.settings import Settings
+
+# What takes a good part of a second to load, and answers neither /readyz nor most requests.
+HEAVY = {
+    "alembic", "cel_expr_python", "docker", "httpx2", "jinja2", "joserfc", "markdown_it", "numpy",
+    "onnx", "psycopg", "pygments", "rich", "ruamel",
+}  # fmt: skip
+
+
+def test_a_server_is_ready_before_it_loads_what_is_heavy():
+    script = "import sys, registry.logs, registry.api.server; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert not HEAVY & loaded
+    assert not {"registry.api.models", "registry.api.oci", "registry.usecases.publish"} & loaded
+
+
+def test_the_path_of_every_route_leads_to_the_part_that_holds_it(settings: Settings):
+    app = create_app(settings)
+    app.state.registry.close()
+    scopes = {route: scope_of(route) for route in (ALLOWED.keys() | OPEN) - {"GET /openapi.json"}}
+    leading = {
+        route: [part for part in app.parts if part.matches(scope)[0] is Match.FULL]
+        for route, scope in scopes.items()
+    }
+    app.load()
+    astray = [
+        route
+        for route, scope in scopes.items()
+        if not any(part.matches(scope)[0] is Match.FULL for part in leading[route])
+    ]
+    assert not astray
+
+
+def scope_of(route: str) -> dict[str, object]:
+    method, path = route.split(" ")
+    return {"type": "http", "method": method, "path": re.sub(r"\{\w+\}", "1", path)}
+
+
+def test_a_part_that_is_asked_first_answers_as_ever_after(client: httpx2.Client):
+    for _ in range(2):
+        assert client.get("/v1/models").status_code == 200
+        assert client.get("/v1/models/", follow_redirects=False).status_code == 307
+        assert client.put("/v1/models").headers["allow"] in {"GET", "POST"}
+        assert client.get("/v1/nothing").json()["code"] == "not_found"
