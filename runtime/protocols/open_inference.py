@@ -70,13 +70,13 @@ class OpenInference:
         if b"content-encoding" in headers:
             body = await encoding.unpacked(request, limit=self._serving.limits.body_bytes)
         start = _head_length(headers, len(body))
-        if start == 0 and _HEAD in headers:
-            layout = open_inference_request.raw(plan, len(body))
-        else:
+        if start or not body or _HEAD not in headers:
             layout = open_inference_request.layout(plan, body[:start])
+        else:
+            layout = open_inference_request.raw(plan, len(body))
         asked = open_inference_request.asked(plan, layout, body, start)
         outcome = await self._serving.infer(slot, asked)
-        names = labels.of(slot) if any(one.classes for one in layout.wanted) else ()
+        names = labels.of(slot) if layout.has_classes else ()
         answer = open_inference_answer.written(plan, layout, outcome.outputs, names)
         accepted = headers.get(b"accept-encoding")
         return answer if accepted is None else await encoding.packed(answer, accepted)

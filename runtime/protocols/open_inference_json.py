@@ -2,18 +2,67 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from registry.errors import InvalidInput
 from runtime.backends import bfloat16
-from runtime.backends.protocol import NUMPY_TYPES, Array, objects
+from runtime.backends.protocol import Array, objects
 from runtime.protocols import json_tensors
 from runtime.protocols.open_inference_plan import Part, Shape
 
+Reader = Callable[[dict[str, Any], Part, Shape], Array]
+
 _SHOWN = 80
+_SEARCHES = 16
+# Which kinds of numbers a tensor's kind may be made of.
+_SOURCES = {"f": "fiu", "i": "iu", "u": "iu"}
+
+
+def reader(head: bytes) -> Reader:
+    """How the data in this JSON is to be read: quickly, unless there may be a boolean in it.
+
+    A search for the words takes as long as reading the numbers; a search for a letter does not,
+    and these two are in few of the protocol's own names.
+    """
+    if _may_have(b"true", b"u", head) or _may_have(b"false", b"l", head):
+        return array
+    return quick
+
+
+def _may_have(word: bytes, letter: bytes, head: bytes) -> bool:
+    at = -1
+    for _ in range(_SEARCHES):
+        at = head.find(letter, at + 1)
+        if at < 0:
+            return False
+        if head.startswith(word, at - word.index(letter)):
+            return True
+    return True
+
+
+def quick(item: dict[str, Any], part: Part, shape: Shape) -> Array:
+    """`array`, several times as fast, for a request that has no boolean in it anywhere: numpy
+    takes those for numbers. Whatever is not plain numbers that fit is left to `array`."""
+    data = item.get("data")
+    sources = _SOURCES.get(part.dtype.kind)
+    if sources is None or not isinstance(data, list):
+        return array(item, part, shape)
+    try:
+        found = np.array(data)
+    except (ValueError, OverflowError):
+        return array(item, part, shape)
+    is_shaped = found.size == math.prod(shape) and (
+        found.ndim == 1 or _lengths(found.shape) == _lengths(shape)
+    )
+    if found.dtype.kind not in sources or not is_shaped:
+        return array(item, part, shape)
+    with np.errstate(over="ignore"):
+        numbers = found.astype(part.dtype, copy=False)
+    fits = np.isfinite(numbers) if part.dtype.kind == "f" else numbers == found
+    return numbers.reshape(shape) if fits.all() else array(item, part, shape)
 
 
 def array(item: dict[str, Any], part: Part, shape: Shape) -> Array:
@@ -88,12 +137,12 @@ def _typed(leaves: Sequence[Any], kinds: set[type], part: Part) -> Array:
 def _floats(leaves: Sequence[Any], part: Part) -> Array:
     """Rounded as any reader of JSON does it, but never to an infinity."""
     wide = np.array(leaves, dtype=np.float64)
+    if part.datatype == "FP64":
+        return wide
     with np.errstate(over="ignore"):
-        if part.datatype == "BF16":
-            found = bfloat16.narrowed(wide)
-        else:
-            found = wide.astype(NUMPY_TYPES[part.tensor.dtype])
-    if (np.isinf(bfloat16.numbers(found)) & np.isfinite(wide)).any():
+        found = bfloat16.narrowed(wide) if part.datatype == "BF16" else wide.astype(part.dtype)
+    numbers = bfloat16.numbers(found)
+    if not np.isfinite(numbers).all() and (np.isinf(numbers) & np.isfinite(wide)).any():
         raise ValueError("too large")
     return found
 

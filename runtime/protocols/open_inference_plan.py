@@ -73,6 +73,7 @@ class Layout:
     id: str | None = None
     priority: int = 0
     timeout_seconds: float | None = None
+    has_classes: bool = False
 
     @property
     def is_lasting(self) -> bool:
@@ -82,13 +83,18 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One version's call and its tensors by name; `headers` go with every answer."""
+    """One version's call and its tensors by name; `headers` go with every answer.
+
+    `plain` and `binary` are all outputs in either form.
+    """
 
     model: str
     version: str
     call: str
     inputs: Mapping[str, Part]
     outputs: Mapping[str, Part]
+    plain: tuple[Wanted, ...]
+    binary: tuple[Wanted, ...]
     headers: tuple[Header, ...]
     json_headers: tuple[Header, ...]
     layouts: dict[bytes, Layout] = field(default_factory=dict)
@@ -129,12 +135,15 @@ def _plan(slot: Slot) -> Plan:
     # The protocol has no word for signatures.
     call = DEFAULT_CALL if DEFAULT_CALL in calls else min(calls)
     signature = calls[call].signature
+    outputs = _parts(signature.outputs)
     return Plan(
         slot.pin.model,
         str(slot.pin.version),
         call,
         _parts(signature.inputs),
-        _parts(signature.outputs),
+        outputs,
+        tuple(Wanted(part, is_binary=False) for part in outputs.values()),
+        tuple(Wanted(part, is_binary=True) for part in outputs.values()),
         slot.headers,
         (JSON, *slot.headers),
     )

@@ -15,6 +15,7 @@ from registry.errors import InvalidInput
 from runtime.backends.protocol import Array
 from runtime.inference.asked import Asked
 from runtime.protocols import datatypes, json_tensors, open_inference_json
+from runtime.protocols.open_inference_json import Reader
 from runtime.protocols.open_inference_plan import (
     LARGEST_HEAD,
     Layout,
@@ -36,7 +37,7 @@ def layout(plan: Plan, head: bytes) -> Layout:
     # To look a large body up would be to hash all of it, for nothing.
     found = plan.layouts.get(head) if len(head) <= LARGEST_HEAD else None
     if found is None:
-        found = _layout(plan, _document(head))
+        found = _layout(plan, _document(head), open_inference_json.reader(head))
         plan.remember(head, found)
     return found
 
@@ -56,7 +57,7 @@ def raw(plan: Plan, size: int) -> Layout:
         raise InvalidInput("BYTES have no shape in a raw binary request: send it with its JSON")
     shape = _raw_shape(part, size)
     piece = Piece(part, shape, math.prod(shape), 0, size)
-    return Layout((piece,), {}, size, _all(plan, is_binary=True), ())
+    return Layout((piece,), {}, size, plan.binary, ())
 
 
 def asked(plan: Plan, found: Layout, body: bytes, start: int) -> Asked:
@@ -102,7 +103,7 @@ def _with_nan(head: bytes, error: orjson.JSONDecodeError) -> object:
         raise InvalidInput(f"failed to parse the request JSON buffer: {error}") from error
 
 
-def _layout(plan: Plan, document: dict[str, Any]) -> Layout:
+def _layout(plan: Plan, document: dict[str, Any], read: Reader) -> Layout:
     parameters = _parameters(document, "the request")
     pieces: list[Piece] = []
     given: dict[str, Array] = {}
@@ -112,7 +113,7 @@ def _layout(plan: Plan, document: dict[str, Any]) -> Layout:
         part, shape = _input(plan, item, seen)
         size = _binary_size(item, part)
         if size is None:
-            given[part.tensor.name] = open_inference_json.array(item, part, shape)
+            given[part.tensor.name] = read(item, part, shape)
             continue
         pieces.append(_piece(part, shape, start=end, size=size))
         end += size
@@ -127,7 +128,7 @@ def _layout(plan: Plan, document: dict[str, Any]) -> Layout:
     timeout = _whole(parameters, "timeout")
     return Layout(
         tuple(pieces), given, end, wanted, outputs, _id(document), _whole(parameters, "priority"),
-        timeout / 1e6 if timeout else None,
+        timeout / 1e6 if timeout else None, any(one.classes for one in wanted),
     )  # fmt: skip
 
 
@@ -152,15 +153,11 @@ def _input(plan: Plan, item: dict[str, Any], seen: set[str]) -> tuple[Part, Shap
 
 def _shape(plan: Plan, part: Part, given: object) -> Shape:
     name = part.tensor.name
-    if not isinstance(given, list) or not all(type(size) is int for size in given):
+    if not isinstance(given, list) or not set(map(type, given)) <= {int}:
         raise InvalidInput(f"input '{name}' has no 'shape' that is a list of whole numbers")
     if len(given) > _MOST_DIMENSIONS or not _is_possible(given):
         raise InvalidInput(f"input '{name}' has an impossible 'shape'")
-    declared = part.tensor.shape
-    if declared is not None and not (
-        len(given) == len(declared)
-        and all(want is None or want == size for want, size in zip(declared, given, strict=True))
-    ):
+    if not _fits(given, part.tensor.shape):
         raise InvalidInput(
             f"unexpected shape for input '{name}' for model '{plan.model}'. "
             f"Expected {_printed(part.declared)}, got {_printed(given)}"
@@ -168,9 +165,19 @@ def _shape(plan: Plan, part: Part, given: object) -> Shape:
     return tuple(given)
 
 
-def _is_possible(shape: list[int]) -> bool:
-    if any(size < 0 for size in shape):
+def _fits(shape: list[int], declared: tuple[int | None, ...] | None) -> bool:
+    if declared is None:
+        return True
+    if len(shape) != len(declared):
         return False
+    return all(wanted in (None, size) for wanted, size in zip(declared, shape, strict=True))
+
+
+def _is_possible(shape: list[int]) -> bool:
+    if min(shape, default=0) < 0:
+        return False
+    if 0 < math.prod(shape) <= _LARGEST_EMPTY:
+        return True
     return math.prod(size or 1 for size in shape) <= (
         _LARGEST_EMPTY if 0 in shape else _LARGEST_SIZE
     )
@@ -204,7 +211,7 @@ def _piece(part: Part, shape: Shape, *, start: int, size: int) -> Piece:
 
 def _wanted(plan: Plan, document: dict[str, Any], *, is_binary: bool) -> tuple[Wanted, ...]:
     if not document.get("outputs"):
-        return _all(plan, is_binary=is_binary)
+        return plan.binary if is_binary else plan.plain
     found: dict[str, Wanted] = {}
     for item in _objects(document, "outputs"):
         name = item.get("name")
@@ -219,10 +226,6 @@ def _wanted(plan: Plan, document: dict[str, Any], *, is_binary: bool) -> tuple[W
         chosen = _flag(parameters, "binary_data") if "binary_data" in parameters else is_binary
         found[name] = Wanted(plan.output(name), chosen, _whole(parameters, "classification"))
     return tuple(found.values())
-
-
-def _all(plan: Plan, *, is_binary: bool) -> tuple[Wanted, ...]:
-    return tuple(Wanted(part, is_binary) for part in plan.outputs.values())
 
 
 def _raw_shape(part: Part, size: int) -> Shape:

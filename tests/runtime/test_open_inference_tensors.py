@@ -1,5 +1,6 @@
 """Tensors of the Open Inference Protocol: what a client sends is what a model gets, bit for bit."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,12 @@ from hypothesis import strategies as st
 from registry.errors import InvalidInput
 from runtime.backends import bfloat16
 from runtime.backends.protocol import DEFAULT_CALL, NUMPY_TYPES, Array, objects
-from runtime.protocols import datatypes, open_inference_answer, open_inference_request
+from runtime.protocols import (
+    datatypes,
+    open_inference_answer,
+    open_inference_json,
+    open_inference_request,
+)
 from tests.runtime.mirror import Shape, asked, binary, plan_of, refusal, request, tensor
 
 
@@ -95,6 +101,43 @@ def test_json_tensors_of_every_type_come_and_go_as_numbers(
     assert bits(asked(plan, request(said["datatype"], said["shape"], data=said["data"]))["x"]) == (
         bits(value)
     )
+
+
+numbers = st.one_of(
+    st.integers(-(2**70), 2**70), st.integers(-200, 300), st.floats(), st.sampled_from(
+        [0, 1, 2**63, 2**64, 1e39, 65520.0]
+    )
+)  # fmt: skip
+anything = st.one_of(numbers, st.none(), st.text(max_size=2), st.booleans())
+
+
+@given(
+    st.sampled_from(sorted(datatypes.NAMES)),
+    st.one_of(st.lists(numbers, max_size=4), st.lists(anything, max_size=4)),
+    st.booleans(),
+)
+def test_the_quick_way_to_read_numbers_sees_what_the_careful_one_sees(
+    dtype: str, data: list[object], nest: bool
+) -> None:
+    plan, _ = plan_of(tensor(dtype))
+    part, shape = plan.inputs["x"], (1, len(data))
+    item = {"data": [data] if nest else data}
+    read = open_inference_json.reader(json.dumps(item).encode())
+    seen = []
+    for one in (read, open_inference_json.array):
+        try:
+            value = one(item, part, shape)
+            seen.append((value.dtype.str, value.shape, bits(value)))
+        except InvalidInput as refused:
+            seen.append(("refused", (), refused.detail.encode()))
+    assert seen[0] == seen[1]
+
+
+def test_a_boolean_is_never_taken_for_a_number() -> None:
+    plan, _ = plan_of(tensor("float32"))
+    for padding in ("", "u" * 100, "l" * 100):
+        document = {"id": padding, **request("FP32", [1, 2], data=[0.5, True])}
+        assert refusal(plan, document) == "value 1 of input 'x' is not FP32: true"
 
 
 def test_aligned_tensors_are_views_of_the_body() -> None:

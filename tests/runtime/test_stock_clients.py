@@ -1,27 +1,32 @@
-"""tritonclient and KServe's client, as published, against ONNX and SavedModel versions."""
+"""tritonclient and KServe's client, as published, against every format."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.runtime import models
-from tests.runtime.clients.environment import seen
-from tests.runtime.process import Runtime, pin, running
+from tests.runtime.clients.environment import python, seen
+from tests.runtime.process import ROOT, Runtime, pin, running
 from tests.runtime.stand_in import StandIn
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     registry = StandIn()
-    pictures, words, halves = models.saved_models()
+    pictures, words, halves, *_ = models.saved_models()
     with registry.answering():
         form = {"format": "saved_model"}
         published = [
             registry.publish(models.onnx_digits()),
+            registry.publish(models.onnx_two_inputs(), model="two"),
             registry.publish(pictures, model="pictures", **form),
             registry.publish(words, model="words", **form),
             registry.publish(halves, model="halves", **form),
+            registry.publish(models.torch_script(), model="torch", format="torchscript"),
         ]
         runtime = Runtime(tmp_path_factory.mktemp("stock"), registry)
         runtime.models = [pin(one) for one in published]
@@ -55,7 +60,7 @@ def test_tritonclient_is_told_of_server_and_models(triton: Any) -> None:
 
 
 def test_tritonclient_gets_one_answer_in_every_way_it_can_ask(triton: Any) -> None:
-    for form in ("onnx", "saved_model"):
+    for form in ("onnx", "saved_model", "torchscript"):
         assert len(triton[form]) == 6
         assert len(set(triton[form].values())) == 1
 
@@ -106,6 +111,8 @@ def test_kserves_client_asks_by_the_open_inference_protocol(kserve: Any, triton:
         "digits json": triton["onnx"]["binary"],
         "pictures binary": triton["saved_model"]["binary"],
         "pictures json": triton["saved_model"]["binary"],
+        "torch binary": triton["torchscript"]["binary"],
+        "torch json": triton["torchscript"]["binary"],
     }
     assert "unexpected inference input 'Y' for model 'digits'" in found["wrong"]
 
@@ -116,3 +123,23 @@ def test_kserves_client_asks_by_its_own_protocol(kserve: Any, triton: Any) -> No
     assert found["label"] == triton["onnx"]["binary"]
     assert "Could not find any versions of model nobody, '404" in found["nobody"]
     assert "model 'digits' has no explainer, '501" in found["explain"]
+
+
+def test_what_the_page_shows_works_as_it_stands(url: str) -> None:
+    page = (ROOT / "docs" / "runtime" / "open-inference.md").read_text()
+    page = page.replace("localhost:8501", url)
+    curl, suite = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    shown = subprocess.run(
+        ["bash", "-euc", curl], capture_output=True, text=True, check=True
+    ).stdout
+    assert '"platform":"onnx_onnxv1"' in shown
+    assert '"data":[1.5,5.0]' in shown
+    printed = subprocess.run(
+        [python(), "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert re.search(r"b'0\.\d+:\d'", printed)
+    ran = subprocess.run(
+        [sys.executable, *suite.split()[1:]], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    assert ran.splitlines()[-1].endswith(" passed, 0 failed")

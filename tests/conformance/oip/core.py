@@ -15,15 +15,14 @@ def check_the_server_is_ready(target: Target) -> None:
 
 
 def check_the_server_names_itself_its_version_and_its_extensions(target: Target) -> None:
-    for path in ("/v2", "/v2/"):
-        found = target.get(path).document
-        for name in ("name", "version"):
-            require(isinstance(found.get(name), str), f"GET {path} has no text in {name!r}")
-        extensions = found.get("extensions")
-        require(
-            isinstance(extensions, list) and all(isinstance(one, str) for one in extensions),
-            f"GET {path} has no list of texts in 'extensions'",
-        )
+    found = target.get("/v2").document
+    for name in ("name", "version"):
+        require(isinstance(found.get(name), str), f"{name!r} is no text")
+    extensions = found.get("extensions")
+    require(
+        isinstance(extensions, list) and all(isinstance(one, str) for one in extensions),
+        "'extensions' is no list of texts",
+    )
 
 
 def check_the_model_is_ready(target: Target) -> None:

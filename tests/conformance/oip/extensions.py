@@ -26,12 +26,12 @@ def check_all_outputs_are_binary_at_once(target: Target) -> None:
 
 
 def check_one_output_may_be_json_beside_binary_ones(target: Target) -> None:
-    """ "binary_data" of an output goes before "binary_data_output" of the request."""
     names = [one["name"] for one in target.metadata["outputs"]]
-    outputs: list[dict[str, Any]] = [{"name": name} for name in names]
-    outputs[0]["parameters"] = {"binary_data": False}
-    document = target.request(outputs=outputs, parameters={"binary_data_output": True})
-    answer = target.infer(document)
+    outputs: list[dict[str, Any]] = [
+        {"name": name, "parameters": {"binary_data": number > 0}}
+        for number, name in enumerate(names)
+    ]
+    answer = target.infer(target.request(outputs=outputs))
     found = answer.split[0] if len(names) > 1 else answer.document
     require("data" in found["outputs"][0], "the first output is not in the JSON")
     for output in found["outputs"][1:]:

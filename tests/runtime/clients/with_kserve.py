@@ -42,7 +42,7 @@ async def refused(call: Any) -> str:
 async def v2(url: str) -> dict[str, Any]:
     async with InferenceRESTClient(RESTConfig(protocol="v2", retries=0)) as client:
         labels = {}
-        for model, name in (("digits", "X"), ("pictures", "pixels")):
+        for model, name in (("digits", "X"), ("pictures", "pixels"), ("torch", "pixels")):
             for binary in (True, False):
                 data = request(model, name, binary=binary)
                 answer = await client.infer(url, data, model_name=model)

@@ -122,6 +122,7 @@ def main(address: str) -> None:
             "told": told(client),
             "onnx": digits(client, "digits", "X"),
             "saved_model": digits(client, "pictures", "pixels"),
+            "torchscript": digits(client, "torch", "pixels"),
             "words": words(client),
             "halves": halves(client),
             "faults": faults(client),
