@@ -7,6 +7,7 @@ second. An image whose label says that it holds just this content is left alone.
 
 import argparse
 import hashlib
+import re
 import shutil
 import sys
 import time
@@ -26,27 +27,42 @@ BUILD = ROOT / ".build" / "images"
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One of our programs: the extra with its packages, and which of our files it needs."""
+    """One of our programs: the extra with its packages, and which of our files it needs.
+
+    `without` are packages that it can do without, `unused` what else of them nobody imports.
+    """
 
     extra: str
     code: tuple[str, ...]
+    without: frozenset[str] = frozenset()
+    unused: tuple[str, ...] = ()
 
 
+_RUNTIME_CODE = (
+    "runtime",
+    "registry/__init__.py",
+    "registry/errors.py",
+    "registry/core",
+    "registry/trust/__init__.py",
+    "registry/trust/keys.py",
+)
 PROGRAMS = {
-    "runtime": Program(
+    "runtime": Program("runtime", _RUNTIME_CODE),
+    # For small hosts: ONNX alone.
+    "runtime-edge": Program(
         "runtime",
+        _RUNTIME_CODE,
+        frozenset({"tensorflow-cpu", "rich", "structlog", "typer"}),
         (
-            "runtime",
-            "registry/__init__.py",
-            "registry/errors.py",
-            "registry/core",
-            "registry/trust/__init__.py",
-            "registry/trust/keys.py",
+            *("onnxruntime/transformers", "onnxruntime/quantization", "onnxruntime/tools"),
+            *("onnxruntime/backend", "onnxruntime/datasets", "google", "numpy/f2py"),
+            *("numpy/_core/include", "numpy/_core/lib", "**/tests", "**/*.pyi", "**/*.a"),
         ),
     ),
     "registry": Program("registry", ("registry", "migrations")),
 }
 NAMES = (*PROGRAMS, "ingress")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def build(names: tuple[str, ...] = NAMES, *, address: str, base: str, tag: str) -> list[str]:
@@ -79,8 +95,8 @@ def bare(builder: Builder) -> str:
 def _program(builder: Builder, name: str, *, image: str, base: str) -> None:
     program = PROGRAMS[name]
     code = _files(program.code)
-    dockerfile = ROOT / "deploy" / f"Dockerfile.{name}"
-    dependencies = _dependencies(builder, program.extra, base=base)
+    dockerfile = ROOT / "deploy" / f"Dockerfile.{program.extra}"
+    dependencies = _dependencies(builder, name, base=base)
     content = digest(dependencies, dockerfile.read_bytes(), *(p.read_bytes() for p in code))
     if builder.holds(image, content):
         _say(f"{image} is up to date")
@@ -91,22 +107,25 @@ def _program(builder: Builder, name: str, *, image: str, base: str) -> None:
         builder.build(context, image=image, content=content, arguments=arguments)
 
 
-def _dependencies(builder: Builder, extra: str, *, base: str) -> str:
-    """An image of Python and the packages of `extra`, by the digest of what went into it."""
-    wanted = _requirements(extra)
+def _dependencies(builder: Builder, name: str, *, base: str) -> str:
+    """An image of Python and a program's packages, by the digest of what went into it."""
+    program = PROGRAMS[name]
+    wanted = _requirements(program)
     constraints = ROOT / "constraints.txt"
     origin = base_image.identity() if base == LOCAL else base
     recipe = Path(site_packages.__file__).read_bytes()
-    content = digest(origin, "\n".join(wanted), constraints.read_bytes(), recipe)
-    image = f"plimsoll-dependencies:{extra}-{content[:12]}"
+    what = "\n".join((*wanted, *program.unused))
+    content = digest(origin, what, constraints.read_bytes(), recipe)
+    image = f"plimsoll-dependencies:{name}.{content[:12]}"
     if builder.holds(image, content):
         return image
     with _timed(f"{image} ({len(wanted)} requirements and what they need)"):
         site = site_packages.install(
             wanted,
             constraints=constraints,
-            into=BUILD / extra,
+            into=BUILD / name,
             base=None if base == LOCAL else base,
+            unused=program.unused,
         )
         if base == LOCAL:
             builder.import_tar(
@@ -116,16 +135,15 @@ def _dependencies(builder: Builder, extra: str, *, base: str) -> str:
                 changes=base_image.CHANGES,
             )
         else:
-            context = site_packages.stage_site(site, ROOT / "deploy" / f"Dockerfile.{extra}")
+            context = site_packages.stage_site(
+                site, ROOT / "deploy" / f"Dockerfile.{program.extra}"
+            )
+            arguments = {"BASE": base}
             builder.build(
-                context,
-                image=image,
-                content=content,
-                arguments={"BASE": base},
-                target="dependencies",
+                context, image=image, content=content, arguments=arguments, target="dependencies"
             )
         shutil.rmtree(site)
-        builder.drop_others(image, begin=f"{extra}-")
+        builder.drop_others(image, begin=f"{name}.")
     return image
 
 
@@ -142,9 +160,10 @@ def _ingress(builder: Builder, image: str) -> None:
         builder.build(context, image=image, content=content, arguments={})
 
 
-def _requirements(extra: str) -> list[str]:
+def _requirements(program: Program) -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return sorted({*project["dependencies"], *project["optional-dependencies"][extra]})
+    wanted = {*project["dependencies"], *project["optional-dependencies"][program.extra]}
+    return sorted(one for one in wanted if _NAME.findall(one)[0] not in program.without)
 
 
 def _files(tops: tuple[str, ...]) -> list[Path]:

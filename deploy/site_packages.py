@@ -17,8 +17,18 @@ _UNUSED = ("tensorflow/include", "clang", "bin")
 _CODE = "/opt/plimsoll/code"
 
 
-def install(wanted: list[str], *, constraints: Path, into: Path, base: str | None) -> Path:
-    """A folder `site` with the packages, compiled; for `base`'s Python where one is named."""
+def install(
+    wanted: list[str],
+    *,
+    constraints: Path,
+    into: Path,
+    base: str | None,
+    unused: tuple[str, ...] = (),
+) -> Path:
+    """A folder `site` with the packages, compiled; for `base`'s Python where one is named.
+
+    What matches one of the patterns in `unused` is left out.
+    """
     site = into / "site"
     fresh = into / f"site.{os.getpid()}"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -26,11 +36,19 @@ def install(wanted: list[str], *, constraints: Path, into: Path, base: str | Non
     command += ["--target", str(fresh), "--constraint", str(constraints)]
     command += _platform_of(base) if base else ["--python", sys.executable]
     subprocess.run([*command, *wanted], check=True)
-    for unused in _UNUSED:
-        shutil.rmtree(fresh / unused, ignore_errors=True)
+    for pattern in (*_UNUSED, *unused):
+        for path in list(fresh.glob(pattern)):
+            _remove(path)
     shutil.rmtree(site, ignore_errors=True)
     fresh.rename(site)
     return site
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)  # gone with a folder around it
 
 
 @contextlib.contextmanager

@@ -1,9 +1,11 @@
 """The real runtime in its real image, as hardened as it is deployed: it pulls, verifies, serves."""
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator
 
+import docker
 import pytest
 
 from deploy import images as deployed
@@ -37,12 +39,12 @@ def rig(docker_rig: Docker, registry: stand_in.StandIn, runtime_image: None) -> 
     return dataclasses.replace(docker_rig, launch=launch)
 
 
-def _spec(rig: Docker, published: Publication) -> InstanceSpec:
+def _spec(rig: Docker, published: Publication, *, image: str = IMAGE) -> InstanceSpec:
     return dataclasses.replace(
         rig.spec(published.version),
         digest=published.wanted.digest,
         format=published.format,
-        image=IMAGE,
+        image=image,
         memory_bytes=1 << 30,
     )
 
@@ -69,6 +71,24 @@ def test_an_onnx_model_and_a_tensorflow_model_are_served_by_the_same_image(
         assert answer.headers["plimsoll-digest"] == published.wanted.digest
         said = [row["label"] for row in json.loads(answer.body)["predictions"]]
         assert sum(one == label for one, label in zip(said, labels, strict=False)) >= 18
+
+
+def test_the_small_image_serves_onnx_and_is_small(rig: Docker, registry: stand_in.StandIn) -> None:
+    [small] = deployed.build(
+        ("runtime-edge",), address=rigs.SOCKET, base=deployed.LOCAL, tag="test"
+    )
+    published = registry.publish(models.onnx_digits())
+    serve(rig, _spec(rig, published, image=small))
+    asked = json.dumps({"instances": models.digits()[0][:1].tolist()}).encode()
+    url = rig.engine.front().url + "/v1/models/digits:predict"
+    assert wire.ask(url, method="POST", body=asked, timeout=20).status == 200
+    assert images_bytes(small) < 300 << 20
+
+
+def images_bytes(image: str) -> int:
+    api = docker.APIClient(base_url=rigs.SOCKET, version="auto")
+    with contextlib.closing(api):
+        return int(api.inspect_image(image)["Size"])  # type: ignore[no-untyped-call]
 
 
 def test_a_version_that_does_not_verify_is_refused_and_the_container_stays(
