@@ -14,7 +14,7 @@ from pathlib import Path
 from registry import errors
 from registry.core import canonical, names
 from registry.core.canonical import Json
-from runtime import config, policy
+from runtime import config, manual, policy
 from runtime.config import Config, Pin
 from runtime.policy import Policy
 from runtime.protocols import http
@@ -176,6 +176,23 @@ class Control:
                     fix="make the configuration file's folder writable and leave room on its disk",
                 ) from error
             self._config = changed
+
+    async def load(self, scope: Scope, model: str) -> None:
+        """See `runtime.manual`; whatever was active stays so."""
+        await self._authenticate(scope)
+        async with self._changing:
+            await manual.begin(self._serving, self._config.models, model)
+        newest = await manual.ready(self._serving, model)
+        async with self._changing:
+            if self._serving.table.active(model) is None:
+                await self._activate(model, newest.pin.version)
+
+    async def unload(self, scope: Scope, model: str) -> None:
+        """See `runtime.manual`."""
+        await self._authenticate(scope)
+        async with self._changing:
+            await self._deactivate(model)
+        await manual.end(self._serving, model)
 
     async def may_preview(self, scope: Scope) -> bool:
         """Whether the caller may reach versions that are not active: candidates under test.

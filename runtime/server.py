@@ -18,14 +18,21 @@ from registry import errors
 from runtime import config, control, metrics
 from runtime.config import Config
 from runtime.control import Control
-from runtime.protocols import http, kserve_v1, open_inference, tensorflow_serving
-from runtime.protocols.http import Answer, Receive, Scope, Send
+from runtime.protocols import (
+    http,
+    kserve_v1,
+    open_inference,
+    open_inference_repository,
+    tensorflow_serving,
+)
+from runtime.protocols.http import Answer, Receive, Request, Scope, Send
 from runtime.protocols.open_inference import OpenInference
 from runtime.serving import Serving
 
 # Longer than Traefik keeps an idle connection (90 s): who closes first must be the proxy, or it
 # sends a request into a connection that is closing.
 _KEEP_ALIVE_SECONDS = 120
+_CHANGES = "/v2/repository/models/"
 _EVENTS_SECONDS = 2.0
 _log = logging.getLogger("plimsoll.runtime")
 
@@ -71,9 +78,20 @@ class Application:
             request = await http.whole(
                 scope, receive, limit=limits.body_bytes, seconds=limits.deadline_seconds
             )
+            if b"authorization" in request.headers and request.path.startswith(_CHANGES):
+                return await self._change(request, scope)
         except errors.PlimsollError as error:
             return open_inference.refused(error)
         return await self._open_inference.answer(request, preview=preview)
+
+    async def _change(self, request: Request, scope: Scope) -> Answer:
+        """Triton's load and unload, for those who show process mode's token."""
+        match open_inference_repository.change(request):
+            case "load", model:
+                await self._control.load(scope, model)
+            case _, model:
+                await self._control.unload(scope, model)
+        return http.json_answer(200, {})
 
     def _page(self, path: str) -> Answer:
         match path:
