@@ -35,7 +35,7 @@ class Metrics:
         )
         self._requests = Counter(
             "plimsoll_requests",
-            "Predict requests answered.",
+            "Inference requests answered, in any protocol.",
             ("model", "version", "status"),
             registry=self._own,
         )
@@ -59,16 +59,29 @@ class Metrics:
             registry=self._own,
         )
         self._own.register(_Versions(table))
-        self._predictions: dict[tuple[str, int, int, str], _Prediction] = {}
+        self._predictions: dict[tuple[str, str], _Prediction] = {}
+        self._answers: dict[tuple[str, int, int], _Answers] = {}
 
     def predicted(self, pin: Pin, *, status: int, code: str, seconds: float) -> None:
         """One predict request was answered; `code` is TensorFlow's name for the outcome."""
-        key = (pin.model, pin.version, status, code)
+        key = (pin.model, code)
         found = self._predictions.get(key)
         if found is None:
-            found = self._predictions[key] = self._prediction(pin, status, code)
+            found = self._predictions[key] = self._prediction(pin, code)
         found.tfs_count.inc()
         found.tfs_latency.observe(seconds * 1e6)
+        self.answered(pin, status=status, seconds=seconds)
+
+    def answered(self, pin: Pin, *, status: int, seconds: float) -> None:
+        """One request for an inference was answered, in whatever protocol."""
+        key = (pin.model, pin.version, status)
+        found = self._answers.get(key)
+        if found is None:
+            version = str(pin.version)
+            found = self._answers[key] = _Answers(
+                self._requests.labels(pin.model, version, status),
+                self._seconds.labels(pin.model, version),
+            )
         found.requests.inc()
         found.seconds.observe(seconds)
 
@@ -78,13 +91,10 @@ class Metrics:
     def refused(self, model: str, check: str, code: str) -> None:
         self._refused.labels(model, check, code).inc()
 
-    def _prediction(self, pin: Pin, status: int, code: str) -> "_Prediction":
-        version = str(pin.version)
+    def _prediction(self, pin: Pin, code: str) -> "_Prediction":
         return _Prediction(
             self._tfs_count.labels(pin.model, code),
             self._tfs_latency.labels(pin.model, "Predict", "REST"),
-            self._requests.labels(pin.model, version, status),
-            self._seconds.labels(pin.model, version),
         )
 
     def tensorflow_serving(self) -> bytes:
@@ -103,6 +113,12 @@ class _Prediction:
 
     tfs_count: Counter
     tfs_latency: Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The same, for the series that all protocols share."""
+
     requests: Counter
     seconds: Histogram
 

@@ -5,6 +5,7 @@ KServe's clients expect more, theirs (docs/runtime/open-inference.md says which)
 is not looked at: the best-known client sends none.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,12 +58,16 @@ class OpenInference:
             return refused(error)
 
     async def _inferred(self, slot: Slot, request: Request) -> Answer:
+        started = time.perf_counter()
         plan = self._plans.of(slot)
         try:
-            return await self._run(slot, plan, request)
+            answer = await self._run(slot, plan, request)
         except errors.PlimsollError as error:
-            answer = refused(error)
-            return Answer(answer.status, answer.body, (*answer.headers, *plan.headers))
+            said = refused(error)
+            answer = Answer(said.status, said.body, (*said.headers, *plan.headers))
+        seconds = time.perf_counter() - started
+        self._serving.metrics.answered(slot.pin, status=answer.status, seconds=seconds)
+        return answer
 
     async def _run(self, slot: Slot, plan: Plan, request: Request) -> Answer:
         headers = request.headers

@@ -141,6 +141,18 @@ def test_a_version_may_be_named(served: Runtime) -> None:
     assert served.get("/v2/models/two/versions/1/ready").json() == {"name": "two", "ready": True}
 
 
+def test_every_inference_is_counted_with_its_status(served: Runtime) -> None:
+    def counted(status: int) -> float:
+        wanted = f'plimsoll_requests_total{{model="two",status="{status}",version="1"}} '
+        lines = served.get("/metrics").text.splitlines()
+        return sum(float(line.removeprefix(wanted)) for line in lines if line.startswith(wanted))
+
+    before = counted(200), counted(400)
+    served.post(TWO, two())
+    served.post(TWO, {"inputs": []})
+    assert (counted(200), counted(400)) == (before[0] + 1, before[1] + 1)
+
+
 def test_metadata_describes_the_tensors(served: Runtime) -> None:
     assert served.get("/v2/models/digits").json() == {
         "name": "digits", "versions": ["1"], "platform": "onnx_onnxv1",
