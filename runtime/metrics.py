@@ -20,6 +20,9 @@ _BUCKETS = [0.0005 * 2**power for power in range(16)]
 class Metrics:
     """All that is counted. Label values are models and versions of the table, never raw paths."""
 
+    _predictions: dict[tuple[str, str], "_Prediction"]
+    _answers: dict[tuple[str, int, int], "_Answers"]
+
     def __init__(self, table: Table) -> None:
         self._tfs = CollectorRegistry()
         self._own = CollectorRegistry()
@@ -59,8 +62,7 @@ class Metrics:
             registry=self._own,
         )
         self._own.register(_Versions(table))
-        self._predictions: dict[tuple[str, str], _Prediction] = {}
-        self._answers: dict[tuple[str, int, int], _Answers] = {}
+        self._predictions, self._answers = {}, {}
 
     def predicted(self, pin: Pin, *, status: int, code: str, seconds: float) -> None:
         """One predict request was answered; `code` is TensorFlow's name for the outcome."""
