@@ -3,6 +3,7 @@
     versions/<hex>/envelope.json and files/...   whole and once verified, but never trusted again
     permits/<hex>.<deployment>.json              under which it was first loaded here
     incoming/<hex>/...                           a pull under way, or one that was cut off
+    shared/<hex>                                 files of versions, by digest: hard links
     trust.json                                   the signed trust root that this host accepted last
     locks/<hex>.pull, locks/<hex>.use            flock: several runtimes of a host share one cache
 
@@ -10,6 +11,7 @@ A version enters by one rename of a synced folder, so a crash leaves it absent o
 proves nothing: every start checks the stored envelope and hashes every file again.
 """
 
+import dataclasses
 import fcntl
 import hashlib
 import os
@@ -30,6 +32,7 @@ from registry.core.oms import File
 from registry.core.trustroot import TrustRoot
 from runtime import durable
 from runtime.permits import Permits
+from runtime.shared_files import SharedFiles
 
 _ABANDONED_SECONDS = 24 * 3600
 # Files are hashed several at once: it is most of what a start from the cache takes.
@@ -54,6 +57,7 @@ class Cache:
         for name in ("versions", "incoming", "locks"):
             (root / name).mkdir(parents=True, exist_ok=True)
         self.permits = Permits(root / "permits")
+        self._shared = SharedFiles(root / "shared")
 
     def accept_trust(self, offered: bytes) -> TrustRoot:
         """The trust root in `offered`, if it follows the one that this host accepted last.
@@ -90,6 +94,17 @@ class Cache:
                 path.unlink()
         return folder
 
+    def take(self, file: File, target: Path) -> bool:
+        """Make `target` that file if some version here has it and its bytes are right."""
+        found = None if target.exists() else self._shared.find(file)
+        if found is None or not self._shared.link(found, target):
+            return False
+        if _wrong(target.parent, dataclasses.replace(file, path=target.name)):
+            target.unlink()
+            self._shared.drop(file)
+            return False
+        return True
+
     def check(self, wanted: Wanted, trust: TrustRoot) -> Copy | Refused | None:
         """The stored copy if every check holds today; None where there is none."""
         folder = self._root / "versions" / _hex(wanted.digest)
@@ -118,6 +133,8 @@ class Cache:
         lease = self._lease(digest)
         target = self._root / "versions" / _hex(digest)
         durable.move(staged, target)
+        for file in verified.files:
+            self._shared.keep(file, target / "files" / file.path)
         self._make_room()
         return Copy(verified, target / "files", lease)
 
@@ -144,6 +161,7 @@ class Cache:
         for folder in (self._root / "incoming").iterdir():
             if folder.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
                 self._remove_unless_locked(folder, "pull")
+        self._shared.forget_unused()
         self.permits.forget_all_but({folder.name for folder in (self._root / "versions").iterdir()})
 
     def _remove_unless_locked(self, folder: Path, kind: str) -> None:

@@ -6,6 +6,7 @@ and nobody opens a file that is not in it.
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,14 +15,17 @@ from registry import errors
 from registry.core import envelope, trustchain
 from registry.core.checks import Check, CheckFailed, checking
 from registry.core.envelope import Refused, Verified
+from registry.core.oms import File
 from registry.core.permit import Claim
 from registry.core.trustroot import TrustRoot
 from runtime.cache import Cache, Copy
 from runtime.config import Pin
 from runtime.progress import Progress
+from runtime.pull import Registry
 from runtime.witness import Witness
 
 _SPARE_BYTES = 16 * 1024 * 1024
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +117,26 @@ def _pulled(pin: Pin, asking: _Asking, witness: Witness, progress: Progress) -> 
     total = sum(file.size for file in found.files)
     progress.begin([folder / file.path for file in found.files], total)
     with checking(Check.FILES):
-        for file in found.files:
-            target = folder / file.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            registry.download(file, target)
+        _bring(found, folder, registry, asking.cache)
     return asking.cache.admit(found, document)
+
+
+def _bring(found: Verified, folder: Path, registry: Registry, cache: Cache) -> None:
+    """Every file into `folder`, several at once; the first that cannot be had is raised."""
+
+    def bring(file: File) -> None:
+        target = folder / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not cache.take(file, target):
+            registry.download(file, target)
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pull") as pool:
+        try:
+            for done in [pool.submit(bring, file) for file in found.files]:
+                done.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _is_own(found: Verified, host: str) -> bool:

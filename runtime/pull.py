@@ -8,6 +8,7 @@ a bounded number of times in a row.
 import hashlib
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import BufferedRandom
@@ -142,8 +143,7 @@ class Registry:
             if incoming.is_sealed(response):
                 pieces = incoming.opened(response, start)
             else:
-                _require(response, HTTPStatus.PARTIAL_CONTENT if start else HTTPStatus.OK)
-                pieces = response.iter_raw()
+                pieces = _rest(response, start)
             for piece in pieces:
                 if sink.tell() + len(piece) > file.size:
                     raise errors.DigestMismatch(
@@ -222,6 +222,17 @@ def _require(response: httpx2.Response, wanted: HTTPStatus) -> None:
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise errors.Unavailable(said)
     raise errors.InvalidInput(said)
+
+
+def _rest(response: httpx2.Response, start: int) -> Iterator[bytes]:
+    """The bytes from `start` on; who ignores `Range`, as some proxies do, sends them all again."""
+    if response.status_code != HTTPStatus.OK:
+        _require(response, HTTPStatus.PARTIAL_CONTENT)
+        start = 0
+    for piece in response.iter_raw():
+        if start < len(piece):
+            yield piece[start:]
+        start = max(start - len(piece), 0)
 
 
 def _problem(response: httpx2.Response) -> tuple[str, str]:

@@ -40,6 +40,9 @@ class StandIn:
         self.cut_after: int | None = None
         self.hold_after: int | None = None
         self.released = threading.Event()
+        self.ignores_ranges = False
+        # Blobs are answered once so many are asked for at the same time.
+        self.together: threading.Barrier | None = None
         self.refused_events = 0
         self.url = ""
         # In place of a plain trust root.
@@ -128,7 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         blob = self.server.state.blobs.get(self.path.removeprefix("/v1/blobs/"))
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if blob is not None and asked:
+        if self.server.state.together is not None:
+            self.server.state.together.wait(20)
+        if blob is not None and asked and not self.server.state.ignores_ranges:
             start = int(asked[1])
             self.server.state.requests[-1] += f" from {start}"
             self._send(206 if start < len(blob) else 416, blob[start:])
