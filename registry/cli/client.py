@@ -54,7 +54,11 @@ class Client:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         try:
-            context = ssl.create_default_context(cafile=authority or None)
+            # Whom this machine trusts is read for TLS alone: it takes a tenth of a short command.
+            if authority or not self.url.startswith("http://"):
+                context = ssl.create_default_context(cafile=authority or None)
+            else:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self.http = httpx2.Client(
                 base_url=self.url, headers=headers, timeout=_TIMEOUT, verify=context
             )
