@@ -12,8 +12,9 @@ from pathlib import Path
 from registry.core import canonical, digest, envelope, fields, names
 from registry.core.canonical import Json
 from registry.errors import InvalidConfig, InvalidInput
-from runtime import durable, limits, policy
+from runtime import durable, limits, observation, policy
 from runtime.limits import Limits
+from runtime.observation import Declared
 from runtime.policy import Policy
 
 FORMATS = ("onnx", "saved_model", "torchscript")
@@ -67,6 +68,7 @@ class Config:
     enrolment_token_file: Path | None = None
     registry_ca_file: Path | None = None
     policies: Mapping[str, Policy] = field(default_factory=dict)
+    observing: Declared = field(default_factory=Declared)
     kserve_v1: bool = True
 
     @property
@@ -79,7 +81,7 @@ class Config:
 _FIELDS = {
     "listen", "cache", "registry", "tokenFile", "trustFile", "host", "models",
     "controlTokenFile", "limits", "enrolmentTokenFile", "registryCaFile",
-    "policies", "kserveV1",
+    "policies", "observing", "kserveV1",
 }  # fmt: skip
 _PIN_FIELDS = {
     "model",
@@ -167,6 +169,7 @@ def _config(document: dict[str, Json], what: str) -> Config:
         enrolment_token_file=enrolment,
         registry_ca_file=_path(document, "registryCaFile", what),
         policies=policy.policies(document, what=what),
+        observing=observation.read(document, what=what),
         kserve_v1=_flag(document, "kserveV1", what),
     )
 
@@ -276,6 +279,7 @@ def _document(config: Config) -> dict[str, Json]:
         "enrolmentTokenFile": _text(config.enrolment_token_file),
         "registryCaFile": _text(config.registry_ca_file),
         "policies": policy.document(config.policies),
+        "observing": config.observing.document(),
         "kserveV1": config.kserve_v1,
         "limits": config.limits.document(),
     }

@@ -13,13 +13,16 @@ from pathlib import Path
 
 from registry import errors
 from registry.core import envelope, trustchain
+from registry.core.age import Identity
 from registry.core.checks import Check, CheckFailed, checking
 from registry.core.envelope import Refused, Verified
 from registry.core.oms import File
 from registry.core.permit import Claim
 from registry.core.trustroot import TrustRoot
+from runtime import membership
 from runtime.cache import Cache, Copy
-from runtime.config import Pin
+from runtime.config import Config, Pin
+from runtime.membership import Membership
 from runtime.progress import Progress
 from runtime.pull import Registry
 from runtime.witness import Witness
@@ -37,6 +40,22 @@ class NotNow:
 
     reason: str
     discarded: Refused | None
+
+
+def registry_of(config: Config, identity: Identity) -> Registry:
+    """Where versions come from, with whatever this host shows of itself there."""
+    found = None
+    if config.enrolment_token_file is not None:
+        found = Membership(
+            config.registry,
+            config.host,
+            config.cache / "host",
+            config.enrolment_token_file,
+            identity.recipient,
+            config.registry_ca_file,
+        )
+        membership.keep(found)
+    return Registry(config.registry, config.token_file, identity, found, config.registry_ca_file)
 
 
 def obtain(

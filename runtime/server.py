@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import signal
+import urllib.parse
 from pathlib import Path
 from types import FrameType
 
@@ -18,6 +19,7 @@ from registry import errors
 from runtime import config, control, metrics
 from runtime.config import Config
 from runtime.control import Control
+from runtime.observing import current
 from runtime.protocols import (
     http,
     kserve_v1,
@@ -34,6 +36,10 @@ from runtime.serving import Serving
 _KEEP_ALIVE_SECONDS = 120
 _CHANGES = "/v2/repository/models/"
 _EVENTS_SECONDS = 2.0
+_PRIVATE = frozenset({"/plimsoll/sketches", "/plimsoll/recent"})
+_NO_TOKEN = errors.Unauthenticated(
+    "this page tells of inputs and answers", fix="send the runtime's control token: Bearer ..."
+)
 _log = logging.getLogger("plimsoll.runtime")
 
 
@@ -58,6 +64,7 @@ class Application:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         path: str = scope["path"]
+        current.begin(dict(scope["headers"]))
         if path[:4].lower() == "/v1/":
             preview = await self._control.may_preview(scope)
             return await tensorflow_serving.answer(self._serving, scope, receive, preview=preview)
@@ -68,9 +75,18 @@ class Application:
             return await self._control.answer(scope, receive)
         if path == "/" and self._serving.has_kserve_v1:
             return kserve_v1.ALIVE
-        if scope["method"] not in {"GET", "HEAD"}:
-            return http.problem(errors.NotFound(f"there is no {scope['method']} {path}"))
-        return self._page(path)
+        is_private = path in _PRIVATE
+        return await self._private(scope) if is_private else self._page(scope["method"], path)
+
+    async def _private(self, scope: Scope) -> Answer:
+        """What tells of inputs and answers, for whoever may see versions that clients cannot."""
+        if not await self._control.may_preview(scope):
+            return http.problem(_NO_TOKEN)
+        observatory = self._serving.observatory
+        if scope["path"] == "/plimsoll/sketches":
+            return http.json_answer(200, observatory.sketches())
+        query = urllib.parse.parse_qs(scope["query_string"].decode("latin-1"))
+        return http.json_answer(200, observatory.recent(query.get("id", [""])[0]))
 
     async def _open(self, scope: Scope, receive: Receive, *, preview: bool) -> Answer:
         limits = self._serving.limits
@@ -93,8 +109,8 @@ class Application:
                 await self._control.unload(scope, model)
         return http.json_answer(200, {})
 
-    def _page(self, path: str) -> Answer:
-        match path:
+    def _page(self, method: str, path: str) -> Answer:
+        match path if method in {"GET", "HEAD"} else "":
             case "/livez":
                 return http.json_answer(200, {"live": True})
             case "/readyz":
@@ -106,7 +122,7 @@ class Application:
                 return _text(self._serving.metrics.own())
             case "/monitoring/prometheus/metrics":
                 return _text(self._serving.metrics.tensorflow_serving())
-        return http.problem(errors.NotFound(f"there is no {path}"))
+        return http.problem(errors.NotFound(f"there is no {method} {path}"))
 
     def _status(self) -> dict[str, object]:
         slots = self._serving.table.slots()
@@ -162,6 +178,7 @@ async def _serve(loaded: Config, path: Path) -> None:
     )
     await _Server(settings, serving).serve()
     await asyncio.to_thread(serving.flush_events, seconds=_EVENTS_SECONDS)
+    await asyncio.to_thread(serving.observatory.close)
 
 
 def _text(page: bytes) -> Answer:

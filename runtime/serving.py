@@ -17,18 +17,17 @@ from registry.core.canonical import Json
 from registry.core.checks import Check
 from registry.core.entries import Kind
 from registry.core.envelope import Refused
-from runtime import identity, membership, memory, obtain
+from runtime import identity, memory, obtain
 from runtime.backends import opening, protocol
 from runtime.backends.protocol import Backend, Settings
 from runtime.cache import Cache, Copy
 from runtime.config import Config, Pin
 from runtime.events import Events
 from runtime.inference.asked import Asked, Outcome, Times
-from runtime.membership import Membership
 from runtime.metrics import Metrics
+from runtime.observing.observatory import Observatory
 from runtime.obtain import NotNow
 from runtime.policy import Policy
-from runtime.pull import Registry
 from runtime.table import Slot, State, Table
 from runtime.witness import Rounds, Witness
 
@@ -47,7 +46,7 @@ class Serving:
         self._config = config
         self._cache = Cache(config.cache, keep=config.limits.keep_versions)
         self._identity = identity.load_or_create(config.cache / "identity.age")
-        self._registry = self._registry_of(config)
+        self._registry = obtain.registry_of(config, self._identity)
         self._witness = Witness(self._registry, config.cache)
         self._rounds = Rounds(
             self._witness, lambda: obtain.trust_of(config.trust_file, self._cache)
@@ -64,26 +63,12 @@ class Serving:
         for model, declared in config.policies.items():
             self.table.set_policy(model, declared)
         self.metrics = Metrics(self.table)
+        self.observatory = Observatory(config.observing, host=config.host)
         self.is_draining = False
 
     @property
     def host(self) -> str:
         return self._config.host
-
-    def _registry_of(self, config: Config) -> Registry:
-        found = None
-        if config.enrolment_token_file is not None:
-            found = Membership(
-                config.registry,
-                config.host,
-                config.cache / "host",
-                config.enrolment_token_file,
-                self._identity.recipient,
-                config.registry_ca_file,
-            )
-            membership.keep(found)
-        authority = config.registry_ca_file
-        return Registry(config.registry, config.token_file, self._identity, found, authority)
 
     @property
     def recipient(self) -> str:
@@ -124,11 +109,22 @@ class Serving:
                 await slot.drained()
         except TimeoutError:
             _log.warning("not drained", extra={**_named(slot.pin), "in_flight": slot.in_flight})
+        self.observatory.forget(slot.pin)
         await self._loop.run_in_executor(self._loaders, slot.give_back)
         _log.info("unloaded", extra=_named(slot.pin))
 
     async def infer(self, slot: Slot, asked: Asked) -> Outcome:
         """One inference. Raises `InvalidInput`, `Busy`, `Unavailable`, `WaitTimedOut`."""
+        seen = self.observatory.of(slot.pin)
+        try:
+            outcome = await self._inferred(slot, asked)
+        except errors.PlimsollError as error:
+            seen.failed(asked, error)
+            raise
+        seen.inferred(asked, outcome)
+        return outcome
+
+    async def _inferred(self, slot: Slot, asked: Asked) -> Outcome:
         if slot.backend is None:
             raise errors.Unavailable(f"{slot.pin.model}@{slot.pin.version} is {slot.state}")
         backend = slot.backend

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from registry import errors
+from runtime.observing import current
 from runtime.protocols import (
     encoding,
     http,
@@ -80,6 +81,7 @@ class OpenInference:
         else:
             layout = open_inference_request.raw(plan, len(body))
         asked = open_inference_request.asked(plan, layout, body, start)
+        current.named(layout.id or "")
         outcome = await self._serving.infer(slot, asked)
         names = labels.of(slot) if layout.has_classes else ()
         answer = open_inference_answer.written(plan, layout, outcome.outputs, names)

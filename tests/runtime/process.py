@@ -97,8 +97,8 @@ class Runtime:
         self.child.send_signal(number)
         return self.child.wait(30)
 
-    def get(self, path: str) -> httpx2.Response:
-        return httpx2.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)
+    def get(self, path: str, **options: Any) -> httpx2.Response:
+        return httpx2.get(f"http://127.0.0.1:{self.port}{path}", timeout=30, **options)
 
     def post(self, path: str, body: object = None, **options: Any) -> httpx2.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

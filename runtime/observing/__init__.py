@@ -1,0 +1,1 @@
+"""What is kept of the inferences that went through here: for drift, for comparison, for audits."""

@@ -1,0 +1,140 @@
+"""All that watches inferences, behind one observer for each version.
+
+Whatever it costs is bounded: so many sketches a second, so many answers in the ring, such a share
+of the requests in log and traces. A defect in here costs the observation, never an answer.
+"""
+
+import logging
+from typing import TYPE_CHECKING
+
+from registry.core.canonical import Json
+from registry.errors import InvalidConfig, PlimsollError
+from runtime.config import Pin
+from runtime.inference.asked import Asked, Outcome
+from runtime.observation import Declared, Traces
+from runtime.observing.recent import Ring
+from runtime.observing.requestlog import Requests, Writer
+from runtime.observing.sketches import Sketches
+
+if TYPE_CHECKING:
+    from runtime.observing.spans import Exporter, Spans
+
+_log = logging.getLogger("plimsoll.runtime")
+
+
+class Seen:
+    """One version's observer, see `runtime.inference.asked.Observer`."""
+
+    def __init__(
+        self, declared: Declared, pin: Pin, writer: Writer | None, spans: "Spans | None"
+    ) -> None:
+        self.pin = pin
+        per_second, entries = declared.sketches_per_second, declared.recent
+        self.sketches = Sketches(per_second) if per_second else None
+        self.ring = Ring(entries) if entries else None
+        self._requests = None if writer is None else Requests(writer, pin)
+        self._spans = spans
+        self._is_broken = False
+
+    def inferred(self, asked: Asked, outcome: Outcome) -> None:
+        """It was answered."""
+        if self._is_broken:
+            return
+        try:
+            if self.sketches is not None:
+                self.sketches.look(asked, outcome)
+            if self.ring is not None:
+                self.ring.keep(outcome)
+            if self._requests is not None:
+                self._requests.answered(asked, outcome)
+            if self._spans is not None:
+                self._spans.answered(asked, outcome)
+        except Exception as error:  # noqa: BLE001  between an answer and looking at it
+            self._give_up(error)
+
+    def failed(self, asked: Asked, error: PlimsollError) -> None:
+        """It was refused, given up or went wrong."""
+        if self._is_broken:
+            return
+        try:
+            if self._requests is not None:
+                self._requests.failed(asked, error)
+            if self._spans is not None:
+                self._spans.failed(asked, error)
+        except Exception as defect:  # noqa: BLE001  between a refusal and looking at it
+            self._give_up(defect)
+
+    def _give_up(self, defect: Exception) -> None:
+        self._is_broken = True
+        _log.error("not observed any more", exc_info=defect, extra={"model": self.pin.model})
+
+    def abandoned(self, asked: Asked) -> None:
+        """Whoever asked left before there was an answer: nothing is known of it."""
+
+
+class Observatory:
+    """One for the process; versions come and go."""
+
+    def __init__(self, declared: Declared, *, host: str) -> None:
+        self._declared = declared
+        log, traces = declared.request_log, declared.traces
+        self._writer = None if log is None else Writer(log, host=host)
+        self._exporter = None if traces is None else _exporter(traces, host)
+        self._seen: dict[tuple[str, int], Seen] = {}
+
+    def of(self, pin: Pin) -> Seen:
+        """The version's observer, made at the first call."""
+        key = pin.model, pin.version
+        found = self._seen.get(key)
+        if found is None:
+            found = self._seen[key] = Seen(self._declared, pin, self._writer, self._spans(pin))
+        return found
+
+    def forget(self, pin: Pin) -> None:
+        """The version was unloaded."""
+        self._seen.pop((pin.model, pin.version), None)
+
+    def sketches(self) -> dict[str, Json]:
+        """The page /plimsoll/sketches."""
+        found: list[Json] = [
+            {**_named(seen.pin), **seen.sketches.document()}
+            for seen in self._seen.values()
+            if seen.sketches is not None
+        ]
+        return {"versions": found}
+
+    def recent(self, request_id: str) -> dict[str, Json]:
+        """The page /plimsoll/recent; with an id only the answers to that request."""
+        found: list[Json] = [
+            {**_named(seen.pin), "answers": seen.ring.document(request_id)}
+            for seen in self._seen.values()
+            if seen.ring is not None
+        ]
+        return {"versions": found}
+
+    def close(self) -> None:
+        """Send what waits to be sent, for a moment."""
+        if self._exporter is not None:
+            self._exporter.close()
+
+    def _spans(self, pin: Pin) -> "Spans | None":
+        if self._exporter is None:
+            return None
+        from runtime.observing.spans import Spans  # noqa: PLC0415  heavy, and seldom declared
+
+        return Spans(self._exporter, pin)
+
+
+def _exporter(traces: Traces, host: str) -> "Exporter":
+    try:
+        from runtime.observing.spans import Exporter  # noqa: PLC0415  heavy, and seldom declared
+    except ImportError as error:
+        raise InvalidConfig(
+            f"observing.traces is declared, and {error.name} is not installed",
+            fix="pip install 'plimsoll[traces]', or leave traces out",
+        ) from error
+    return Exporter(traces, host=host)
+
+
+def _named(pin: Pin) -> dict[str, Json]:
+    return {"model": pin.model, "version": pin.version, "digest": pin.digest}
