@@ -9,7 +9,8 @@ never by both.
 import base64
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -41,11 +42,11 @@ class Signer:
     key: ec.EllipticCurvePublicKey
     since: int = 0
     until: int | None = None
+    # OMS v1.0 §5: hex SHA-256 of the PEM form of the public key.
+    hint: str = field(init=False)
 
-    @property
-    def hint(self) -> str:
-        """OMS v1.0 §5: hex SHA-256 of the PEM form of the public key."""
-        return hashlib.sha256(pem(self.key)).hexdigest()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hint", hashlib.sha256(pem(self.key)).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def pem(key: ec.EllipticCurvePublicKey) -> bytes:
     )
 
 
+@lru_cache(maxsize=256)
 def signer(name: str, public_key: str) -> Signer:
     """Read an ECDSA public key; raises `InvalidInput` for any other kind, or another curve."""
     try:

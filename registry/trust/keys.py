@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -28,25 +28,18 @@ class SigningKey:
     """An ECDSA key: a publisher's, or the registry's own. We make P-256; others may be brought."""
 
     private: ec.EllipticCurvePrivateKey
+    # SubjectPublicKeyInfo PEM, as it stands in the trust root.
+    public_pem: str = field(init=False)
+    # How a Sigstore bundle names this key: sha256 hex of the public PEM.
+    hint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        pem = dsse.pem(self.private.public_key())
+        object.__setattr__(self, "public_pem", pem.decode("ascii"))
+        object.__setattr__(self, "hint", hashlib.sha256(pem).hexdigest())
 
     def __repr__(self) -> str:
         return f"SigningKey({self.hint})"
-
-    @property
-    def public_pem(self) -> str:
-        """SubjectPublicKeyInfo PEM, as it stands in the trust root."""
-        return (
-            self.private.public_key()
-            .public_bytes(
-                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-            .decode("ascii")
-        )
-
-    @property
-    def hint(self) -> str:
-        """How a Sigstore bundle names this key: sha256 hex of the public PEM."""
-        return hashlib.sha256(self.public_pem.encode("ascii")).hexdigest()
 
     def sign(self, message: bytes) -> bytes:
         return self.private.sign(message, dsse.algorithm(self.private.curve))
@@ -57,15 +50,16 @@ class LogKey:
     """The Ed25519 key of one log; never used for anything else."""
 
     private: ed25519.Ed25519PrivateKey
+    public_raw: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        raw = self.private.public_key().public_bytes(
+            serialization.Encoding.Raw, serialization.PublicFormat.Raw
+        )
+        object.__setattr__(self, "public_raw", raw)
 
     def __repr__(self) -> str:
         return f"LogKey({self.public_key})"
-
-    @property
-    def public_raw(self) -> bytes:
-        return self.private.public_key().public_bytes(
-            serialization.Encoding.Raw, serialization.PublicFormat.Raw
-        )
 
     @property
     def public_key(self) -> str:
