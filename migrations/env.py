@@ -36,5 +36,5 @@ if connection is not None:
     run(connection)
 else:
     database = engine.connect(os.environ["PLIMSOLL_DATABASE_URL"])
-    with database.engine.execution_options(plimsoll_writes=True).begin() as opened:
+    with database.migrating() as opened:
         run(opened)

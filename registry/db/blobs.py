@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import Connection, exists, select, update
 from sqlalchemy.orm import Session
 
 from registry.db.prepared import Listed
@@ -47,7 +47,7 @@ def claim(session: Session, sizes: Iterable[tuple[str, int]], *, now: datetime) 
     session.flush()
 
 
-def claims(session: Session, digests: Iterable[str]) -> dict[str, datetime]:
+def claims(session: Session | Connection, digests: Iterable[str]) -> dict[str, datetime]:
     """Since when each is claimed; without those that nobody has claimed or that are condemned."""
     return dict(_PRESENT.rows(session, list(set(digests))))
 

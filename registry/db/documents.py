@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
+    Connection,
     and_,
     bindparam,
     delete,
@@ -72,7 +73,7 @@ class Document:
     content: str
 
 
-def one(session: Session, model: str, number: int) -> Found | None:
+def one(session: Session | Connection, model: str, number: int) -> Found | None:
     """In one statement; None where there is no such version."""
     row = _ONE.row(session, {"model": model, "version": number})
     return None if row is None else Found(*row)

@@ -5,13 +5,20 @@ what it has read is still true when it writes. It commits only where the use cas
 `session.commit()`; leaving the block without that rolls everything back.
 """
 
+import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -30,6 +37,7 @@ _POSTGRES_OPTIONS = (
 )
 # As many as the server has threads: no request waits for a connection, only for the database.
 _POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "pool_timeout": 10}
+_WRITE = "BEGIN IMMEDIATE"
 _FULL = ("disk is full", "disk full", "No space left")
 
 
@@ -58,7 +66,7 @@ class _Telling(Session):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One pool of connections, used in two ways.
+    """One pool of connections, used in three ways.
 
     `listeners` are called, quickly, with the kinds of the log's entries that were just committed.
     """
@@ -66,6 +74,7 @@ class Database:
     engine: Engine
     reader: Engine
     writer: Engine
+    asker: Engine
     listeners: list[Callable[[Sequence[str]], None]] = field(default_factory=list)
 
     @contextmanager
@@ -73,6 +82,12 @@ class Database:
         """One consistent view; nothing it does is kept."""
         with _named_failures(), Session(self.reader, expire_on_commit=False) as session:
             yield session
+
+    @contextmanager
+    def asking(self) -> Iterator[Connection]:
+        """For statements each of which is a view by itself: no transaction around them."""
+        with _named_failures(), self.asker.connect() as connection:
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -114,22 +129,35 @@ def _sqlite(url: str) -> Database:
     engine = create_engine(url, **_POOL)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    return Database(engine, engine, engine.execution_options(plimsoll_writes=True))
+    writer, asker = (engine.execution_options(plimsoll_begin=one) for one in (_WRITE, ""))
+    return Database(engine, engine, writer, asker)
 
 
 def _postgresql(url: str) -> Database:
     address = url.replace("postgresql://", "postgresql+psycopg://", 1)
     engine = create_engine(
         address,
-        pool_pre_ping=True,
         connect_args={"options": _POSTGRES_OPTIONS, "connect_timeout": 5},
         # Writers take the log's row lock first, and must see what the last holder wrote.
         isolation_level="READ COMMITTED",
         **_POOL,
     )
+    event.listen(engine, "checkout", _require_open)
     # A reader sees one snapshot, as on SQLite.
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return Database(engine, reader, engine)
+    return Database(engine, reader, engine, engine.execution_options(isolation_level="AUTOCOMMIT"))
+
+
+def _require_open(connection: Any, *_rest: object) -> None:
+    """Replaces one that the server has ended: it has something to say while nobody asked.
+
+    The kernel knows; to ask the server would cost as much as most statements do.
+    """
+    waiting = select.poll()
+    if not connection.closed:
+        waiting.register(connection.fileno(), select.POLLIN)
+    if connection.closed or waiting.poll(0):
+        raise DisconnectionError("the server has ended this connection")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -140,8 +168,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("plimsoll_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    begin = connection.get_execution_options().get("plimsoll_begin", "BEGIN")
+    if begin:
+        connection.exec_driver_sql(begin)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from registry import errors
@@ -56,13 +56,13 @@ class Head:
     contradiction: str = ""
 
 
-def head(session: Session) -> Head | None:
+def head(session: Session | Connection) -> Head | None:
     """The head as it is now; None before the first start has made one."""
     row = _READ_HEAD.row(session)
     return None if row is None else Head(*row)
 
 
-def require_head(session: Session) -> Head:
+def require_head(session: Session | Connection) -> Head:
     """The head as it is now; raises Unavailable before the first start has made one."""
     found = head(session)
     if found is None:
@@ -101,7 +101,7 @@ def add(
 ) -> None:
     """Insert leaves and the (level, index, hash) of the subtrees that they complete."""
     _ADD_ENTRY.write(
-        session, [{name: getattr(entry, name) for name in _ENTRY_NAMES} for entry in entries]
+        session, [{name: vars(entry).get(name) for name in _ENTRY_NAMES} for entry in entries]
     )
     session.info.setdefault(APPENDED, []).extend(entry.kind for entry in entries)
     rows = [{"level": level, "index": index, "hash": value} for level, index, value in hashes]

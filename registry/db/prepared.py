@@ -33,6 +33,7 @@ Statement: TypeAlias = "Select[Any] | Insert | Update | Delete"
 Values: TypeAlias = Mapping[str, Any]
 Rows: TypeAlias = list[tuple[Any, ...]]
 _NOTHING: Values = {}
+_KEPT = "connection"
 
 
 class Prepared:
@@ -44,7 +45,7 @@ class Prepared:
 
     def rows(self, on: Session | Connection, values: Values = _NOTHING) -> Rows:
         """What it finds, or returns of what it writes."""
-        connection = on.connection() if isinstance(on, Session) else on
+        connection = _connection(on)
         if connection.dispatch.before_cursor_execute:
             return [tuple(row) for row in connection.execute(self.statement, dict(values))]
         written = self._for(connection.dialect, values)
@@ -57,7 +58,7 @@ class Prepared:
 
     def write(self, session: Session, rows: Sequence[Values]) -> None:
         """Once with each of these, which have the same names."""
-        connection = session.connection()
+        connection = _connection(session)
         if connection.dispatch.before_cursor_execute:
             connection.execute(self.statement, [dict(values) for values in rows])
             return
@@ -89,7 +90,7 @@ class Listed:
 
     def rows(self, on: Session | Connection, listed: Sequence[str] | Sequence[int]) -> Rows:
         """Those that are there."""
-        connection = on.connection() if isinstance(on, Session) else on
+        connection = _connection(on)
         if connection.dialect.name == "sqlite":
             return self._in_json.rows(connection, {"listed": json.dumps(listed)})
         return self._in_array.rows(connection, {"listed": list(listed)})
@@ -164,6 +165,18 @@ class _Written:
             )
             for row in rows
         ]
+
+
+def _connection(on: Session | Connection) -> Connection:
+    """A session looks for its own anew each time: it is kept for as long as the transaction."""
+    if isinstance(on, Connection):
+        return on
+    transaction, kept = on.info.get(_KEPT, (None, None))
+    if isinstance(kept, Connection) and transaction is on.get_transaction():
+        return kept
+    found = on.connection()
+    on.info[_KEPT] = (on.get_transaction(), found)
+    return found
 
 
 def _impl(of: ColumnElement[Any], dialect: Dialect) -> TypeEngine[Any]:

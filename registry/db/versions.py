@@ -37,6 +37,7 @@ _TABLES: dict[type[Table], FromTable] = {
     kind: kind.metadata.tables[kind.__tablename__]
     for kind in (Version, Variant, File, VersionTag, Metric, Parameter, Dataset, Derivation)
 }
+_COLUMNS = {kind: tuple(column.name for column in table.columns) for kind, table in _TABLES.items()}
 _MODELS = Model.metadata.tables[Model.__tablename__]
 _INSERT: dict[type[Table], Prepared] = {
     kind: Prepared(insert(table)) for kind, table in _TABLES.items()
@@ -45,6 +46,11 @@ _RETURNING = {
     kind: Prepared(insert(_TABLES[kind]).returning(_TABLES[kind].c.id))
     for kind in (Version, Variant)
 }
+_FOLLOWING = Prepared(
+    select(_MODELS.c.next_version).where(
+        _MODELS.c.name == bindparam("model"), _MODELS.c.deleted_at.is_(None)
+    )
+)
 _TAKE_NUMBER = Prepared(
     update(_MODELS)
     .where(_MODELS.c.name == bindparam("model"), _MODELS.c.next_version == bindparam("expected"))
@@ -114,6 +120,15 @@ def ensure_model(
         found.created_at = found.updated_at = now
     session.flush()
     return found, True
+
+
+def next_number(session: Session, name: str, *, now: datetime) -> int:
+    """What the model's next version is called; the model is made where it is not there."""
+    row = _FOLLOWING.row(session, {"model": name})
+    if row is None:
+        return ensure_model(session, name, now=now)[0].next_version
+    found: int = row[0]
+    return found
 
 
 def take_number(session: Session, name: str, *, expected: int, number: int, now: datetime) -> None:
@@ -236,9 +251,12 @@ def _insert(session: Session, row: Version | Variant) -> int:
 
 def _values(row: Table) -> dict[str, object]:
     """The columns of a row that are set."""
-    columns = _TABLES[type(row)].columns
-    found = {column.name: getattr(row, column.name) for column in columns}
-    return {name: value for name, value in found.items() if name != "id" or value is not None}
+    # Past the attributes of mapped objects, each of which costs as much as a column's value.
+    said = vars(row)
+    found = {name: said.get(name) for name in _COLUMNS[type(row)]}
+    if "id" in found and found["id"] is None:
+        del found["id"]
+    return found
 
 
 def missing(session: Session, model_name: str, number: int) -> errors.NotFound:

@@ -80,15 +80,17 @@ def shown(registry: Registry, name: str, number: int) -> Shown:
 
 def document(registry: Registry, name: str, number: int) -> str | Shown:
     """Its document, ready, or with evidence on it, all that it shows; raises NotFound."""
+    with registry.database.asking() as connection:
+        found = rows.one(connection, name, number)
+    if found is not None and found.content is not None and not found.is_proven:
+        return found.content + documents.NONE
+    if found is not None and found.is_proven:
+        return shown(registry, name, number)
     with registry.database.reading() as session:
-        found = rows.one(session, name, number)
-        if found is None:
+        now = versions.identity(session, name, number)
+        if now is None:
             raise versions.missing(session, name, number)
-        if found.is_proven:
-            return shown(registry, name, number)
-        if found.content is not None:
-            return found.content + documents.NONE
-        (row,) = whole.load(session, [found.id])
+        (row,) = whole.load(session, [now.id])
     return documents.text(row) + documents.NONE
 
 

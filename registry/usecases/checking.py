@@ -14,6 +14,7 @@ from registry.core.facts import Facts
 from registry.core.oms import File
 from registry.core.tensors import Signature
 from registry.db import blobs
+from registry.db import log as log_rows
 from registry.formats import declared
 from registry.formats.inspection import Inspection
 from registry.usecases import inspection, log, transfers
@@ -62,16 +63,25 @@ class Checked:
 
 def check(registry: Registry, draft: Draft) -> Checked:
     """Raises InvalidInput, UnsafeModel or SignatureInvalid; a card's facts are taken over."""
-    sound = require_form(registry, draft)
-    claimed = claims(registry, sound.files)
+    return check_sound(registry, require_form(registry, draft))
+
+
+def check_sound(registry: Registry, sound: Draft) -> Checked:
+    """The same for a draft whose form was looked at."""
+    wanted = {file.digest for file in sound.files}
+    with registry.database.asking() as connection:
+        claimed: Mapping[str, datetime] = blobs.claims(connection, wanted)
+        index = log_rows.require_head(connection).size
+    if wanted != claimed.keys():
+        claimed = claims(registry, sound.files)
     require_stored(registry, sound)
-    publisher = _publisher(registry, sound)
+    publisher = _publisher(registry, sound, index)
     return Checked(sound, publisher, _completed(inspected(registry, sound), sound), claimed)
 
 
-def _publisher(registry: Registry, draft: Draft) -> str:
-    """Whose signature it is, by those keys and certificates that count for the next entry."""
-    trust, index, now = registry.trust_root(), log.size(registry), datetime.now(UTC)
+def _publisher(registry: Registry, draft: Draft, index: int) -> str:
+    """Whose signature it is, by those keys and certificates that count for entry `index`."""
+    trust, now = registry.trust_root(), datetime.now(UTC)
     trustchain.require_current(trust, now)
     return oms.verify(
         draft.publisher_bundle,
@@ -101,7 +111,7 @@ def require_form(registry: Registry, draft: Draft) -> Draft:
     for file in draft.files:
         digest.parse(file.digest)
     said = facts.require_sound(card.completed(draft.facts))
-    return replace(draft, facts=facts.require_sound(said))
+    return replace(draft, facts=said)
 
 
 def require_stored(registry: Registry, draft: Draft) -> None:

@@ -41,17 +41,16 @@ def publish(registry: Registry, draft: Draft, by: Caller) -> Published:
         with registry.database.reading() as session:
             if _is_there(session, sound, sound.version):
                 return _unchanged(session, sound.model, sound.version)
-    checked = watermarking.marked(registry, checking.check(registry, sound))
+    checked = watermarking.marked(registry, checking.check_sound(registry, sound))
     now = datetime.now(UTC)
     with policing.desk(registry, by) as desk, registry.database.writing() as session:
         log_rows.locked_head(session)  # from here on no other writer can be first
-        model, _ = versions.ensure_model(session, sound.model, now=now)
-        number = sound.version or model.next_version
-        if _is_there(session, sound, number):
+        following = versions.next_number(session, sound.model, now=now)
+        number = sound.version or following
+        # From `following` on no number was ever given out.
+        if number < following and _is_there(session, sound, number):
             return _unchanged(session, sound.model, number)
-        versions.take_number(
-            session, sound.model, expected=model.next_version, number=number, now=now
-        )
+        versions.take_number(session, sound.model, expected=following, number=number, now=now)
         built = checking.build(checked.draft, number)
         issue = Issue(checked, number, built, by, now, desk)
         proven = issuing.prove(session, registry, issue)

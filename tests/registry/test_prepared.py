@@ -23,7 +23,7 @@ SAID = Facts(
     parameters={"epochs": "3"},
     datasets=(Dataset("digits"),),
 )
-_PUBLICATION, _GET = 16, 1
+_PUBLICATION, _GET = 15, 1
 
 
 @contextmanager
