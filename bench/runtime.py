@@ -3,13 +3,14 @@
 import json
 import statistics
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 
-from bench import addresses, load, models, processes, publishing, registries, runtimes
+from bench import addresses, load, memory, models, processes, publishing, registries, runtimes
 from bench.figures import Row
 from bench.load import Asked, Load
 
@@ -18,6 +19,7 @@ _CLIENTS = (1, 8)
 _REPETITIONS = 5
 _SECONDS = 2.0
 _STARTS = 3
+_SETTLED_SECONDS = 1.0
 _BODY = json.dumps({"instances": [models.INPUT]}).encode()
 
 
@@ -56,13 +58,17 @@ def _started(
     """
     cold: list[float] = []
     warm: list[float] = []
+    idle: list[int] = []
     for number in range(_STARTS):
         place = folder / f"start-{form}-{number}"
         for times in (cold, warm):
             with runtimes.running(registry, version, folder=place) as runtime:
                 times.append(runtime.seconds)
+                time.sleep(_SETTLED_SECONDS)
+                idle.append(memory.resident([runtime.process.pid]))
     for name, times in (("pulled", cold), ("from the cache", warm)):
         yield Row(_AREA, f"{form}: start to AVAILABLE, {name}", statistics.median(times), "s")
+    yield Row(_AREA, f"{form}: resident when idle", statistics.median(idle) / memory.MIB, "MiB")
 
 
 def _predicted(runtime: runtimes.Running, folder: Path) -> Iterator[Row]:
