@@ -1,5 +1,6 @@
 """Bars for long work: on stderr, for people; nothing where nobody watches."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,17 +10,18 @@ Advance = Callable[[int], None]
 @contextmanager
 def of_bytes(title: str, total: int) -> Iterator[Advance]:
     """A bar with speed and rest; call what it gives with the bytes just done."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
     from rich.console import Console  # noqa: PLC0415  heavy
     from rich.progress import DownloadColumn, Progress, TransferSpeedColumn  # noqa: PLC0415
 
-    console = Console(stderr=True)
     bar = Progress(
         *Progress.get_default_columns(),
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
-        console=console,
+        console=Console(stderr=True),
         transient=True,
-        disable=not console.is_terminal,
     )
     with bar:
         task = bar.add_task(title, total=total)
@@ -29,15 +31,16 @@ def of_bytes(title: str, total: int) -> Iterator[Advance]:
 @contextmanager
 def of_phases() -> Iterator[Callable[[str, int, int], None]]:
     """A bar for work in several phases; call what it gives with (phase, done, total)."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
     from rich.console import Console  # noqa: PLC0415  heavy
     from rich.progress import Progress  # noqa: PLC0415
 
-    console = Console(stderr=True)
     bar = Progress(
         *Progress.get_default_columns(),
-        console=console,
+        console=Console(stderr=True),
         transient=True,
-        disable=not console.is_terminal,
     )
     with bar:
         task = bar.add_task("", total=None)

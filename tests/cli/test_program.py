@@ -156,3 +156,16 @@ def test_one_command_loads_no_other():
     assert set(done.stderr.split()) <= {
         "registry.cli.program", "registry.cli.version", "registry.cli.output"
     }  # fmt: skip
+
+
+def test_where_nobody_watches_no_bar_is_loaded():
+    script = (
+        "import sys\nfrom registry.cli import progress\n"
+        "with progress.of_bytes('hashing', 1) as advance: advance(1)\n"
+        "with progress.of_phases() as tell: tell('moving', 1, 2)\n"
+        "print('rich' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("False\n", "")
