@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 import time
 import tracemalloc
@@ -21,14 +22,16 @@ from runtime.backends import bfloat16
 from runtime.backends.protocol import Array, objects
 from runtime.config import Pin
 from runtime.inference.asked import Asked, Outcome, Times
+from runtime.metrics import Metrics
 from runtime.observation import Declared, RequestLog, Traces
 from runtime.observing import current, sketch
 from runtime.observing.observatory import Observatory
 from runtime.observing.sketch import Sketch
 from runtime.observing.summary import summarised
+from runtime.table import Table
 from tests.registry.test_observing import collecting
 from tests.runtime import models
-from tests.runtime.process import CONTROL_TOKEN, Runtime, pin, running
+from tests.runtime.process import CONTROL_TOKEN, ROOT, Runtime, pin, running
 from tests.runtime.stand_in import StandIn
 from tests.runtime.test_control import BODY, DIGITS
 
@@ -356,3 +359,24 @@ def test_only_the_control_token_shows_what_was_asked_and_answered(
         (answer,) = version["answers"]
         assert answer["id"] == "r1"
         assert math.isclose(sum(math.prod(o["shape"]) for o in answer["outputs"].values()), 11)
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
+    dashboard = (ROOT / "deploy" / "grafana" / "runtime.json").read_text()
+    asked_for = set(re.findall(r"plimsoll_[a-z_]+", dashboard))
+    page = Metrics(Table()).own().decode()
+    known = set(re.findall(r"^# TYPE (plimsoll_[a-z_]+)", page, re.MULTILINE))
+    assert {name.removesuffix("_bucket") for name in asked_for} <= known
+
+
+def test_every_setting_of_observing_is_documented() -> None:
+    page = (ROOT / "docs" / "runtime" / "observing.md").read_text()
+    documented = set(re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE))
+    log, traces = RequestLog(Path("f"), 1.0), Traces("http://collector:4318")
+    document: dict[str, Any] = Declared(1, 1, log, traces).document()
+    known = {
+        name if not isinstance(value, dict) else f"{name}.{inner}"
+        for name, value in document.items()
+        for inner in (value if isinstance(value, dict) else [""])
+    }
+    assert documented == known
