@@ -70,9 +70,13 @@ class Server:
         drain = settings.running.drain_seconds
         self._server = _Uvicorn(config, self.app.state.stopping, drain)
         self._thread: threading.Thread | None = None
+        self._broken: Exception | None = None
 
     def run(self) -> None:
-        """Serve in the main thread until SIGINT or SIGTERM, then return: a stop is no error."""
+        """Serve in the main thread until SIGINT or SIGTERM, then return: a stop is no error.
+
+        Raises Unavailable where a part of the API cannot be loaded: then none is served for long.
+        """
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn raises the signal again once it has stopped; this is who gets it.
             signal.signal(number, lambda *_: None)
@@ -81,6 +85,11 @@ class Server:
         self._server.run(sockets=self.sockets)
         self._server.is_listening.set()
         warming.join()
+        if self._broken is not None:
+            raise errors.Unavailable(
+                f"a part of the registry cannot be loaded: {self._broken}",
+                fix="install it again, with all that it needs",
+            ) from self._broken
 
     def _warm(self) -> None:
         """Once it listens: load what the first requests would wait for, one part after another."""
@@ -90,6 +99,9 @@ class Server:
                 if self._server.should_exit:
                     return
                 part.load()
+        except Exception as error:  # noqa: BLE001  whatever it is, `run` tells it
+            self._broken = error
+            self._server.should_exit = True
         finally:
             # What is here by now stays: each full pass of the collector over it, one in some
             # twenty long answers, would hold up a request for 70 ms.

@@ -1,14 +1,19 @@
 """The API in parts: a registry is ready before it has loaded what nobody asked for yet."""
 
 import re
+import signal
 import subprocess
 import sys
 
 import httpx2
+import pytest
 from starlette.routing import Match
 
+from registry import errors
 from registry.api.access import ALLOWED, OPEN
 from registry.api.app import create_app
+from registry.api.parts import Part
+from registry.api.server import Server
 from registry.settings import Settings
 
 # What takes a good part of a second to load, and answers neither /readyz nor most requests.
@@ -56,3 +61,15 @@ def test_a_part_that_is_asked_first_answers_as_ever_after(client: httpx2.Client)
         assert client.get("/v1/models/", follow_redirects=False).status_code == 307
         assert client.put("/v1/models").headers["allow"] in {"GET", "POST"}
         assert client.get("/v1/nothing").json()["code"] == "not_found"
+
+
+def test_a_server_whose_part_cannot_be_loaded_ends_and_says_so(settings: Settings):
+    server = Server(settings)
+    server.app.parts = [Part("registry.api.absent", "/absent")]
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(errors.Unavailable, match="absent"):
+            server.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
