@@ -12,10 +12,11 @@ from pathlib import Path
 from registry.core import canonical, digest, envelope, fields, names
 from registry.core.canonical import Json
 from registry.errors import InvalidConfig, InvalidInput
-from runtime import durable, limits, observation, policy
+from runtime import durable, limits, observation, policy, tuning
 from runtime.limits import Limits
 from runtime.observation import Declared
 from runtime.policy import Policy
+from runtime.tuning import DEFAULT_TUNING, Tuning
 
 FORMATS = ("onnx", "saved_model", "torchscript")
 # In this process; in one of its own; in one of its own first, to see that it loads.
@@ -39,6 +40,7 @@ class Pin:
     deployment: str = ""
     permit: str = ""
     isolation: str = "none"
+    tuning: Tuning = DEFAULT_TUNING
 
     @property
     def wanted(self) -> envelope.Wanted:
@@ -92,6 +94,7 @@ _PIN_FIELDS = {
     "deployment",
     "permit",
     "isolation",
+    *tuning.TUNING_FIELDS,
 }
 
 
@@ -213,6 +216,7 @@ def pin(item: dict[str, Json], *, what: str) -> Pin:
         fields.text(item, "deployment", what=what) if "deployment" in item else "",
         _permit(item, what),
         _isolation(item, what),
+        tuning.parse(item, what=what),
     )
 
 
@@ -291,5 +295,6 @@ def _text(path: Path | None) -> str | None:
 
 def _pin_document(pin: Pin) -> dict[str, Json]:
     document: dict[str, Json] = dataclasses.asdict(pin)
+    del document["tuning"]
     permit = canonical.decode_object(pin.permit, what="permit") if pin.permit else None
-    return {**document, "permit": permit}
+    return {**document, "permit": permit, **pin.tuning.document()}

@@ -7,9 +7,7 @@ one assignment on the event loop. Whatever goes wrong before that touches nothin
 import asyncio
 import logging
 import secrets
-import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from registry import errors
@@ -18,12 +16,16 @@ from registry.core.checks import Check
 from registry.core.entries import Kind
 from registry.core.envelope import Refused
 from runtime import identity, memory, obtain
-from runtime.backends import opening, protocol
+from runtime.backends import opening
 from runtime.backends.protocol import Backend, Settings
 from runtime.cache import Cache, Copy
 from runtime.config import Config, Pin
 from runtime.events import Events
-from runtime.inference.asked import Asked, Outcome, Times
+from runtime.inference import warming
+from runtime.inference.asked import Asked, Outcome
+from runtime.inference.means import Means, Places
+from runtime.inference.pace import NeverQuick, Pace
+from runtime.inference.scheduler import Scheduler
 from runtime.metrics import Metrics
 from runtime.observing.observatory import Observatory
 from runtime.obtain import NotNow
@@ -54,9 +56,9 @@ class Serving:
         self._events = Events(self._registry, host=config.host)
         self._loop = asyncio.get_running_loop()
         self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="load")
-        self._engines = ThreadPoolExecutor(cores, thread_name_prefix="engine")
+        self._cores = cores
+        self._places = Places(config.limits.queue)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._queued = 0
         self.limits = config.limits
         self.has_kserve_v1 = config.kserve_v1
         self.table = Table()
@@ -110,54 +112,26 @@ class Serving:
         except TimeoutError:
             _log.warning("not drained", extra={**_named(slot.pin), "in_flight": slot.in_flight})
         self.observatory.forget(slot.pin)
+        if slot.scheduler is not None:
+            slot.scheduler.close()
+            slot.scheduler = None
         await self._loop.run_in_executor(self._loaders, slot.give_back)
         _log.info("unloaded", extra=_named(slot.pin))
 
     async def infer(self, slot: Slot, asked: Asked) -> Outcome:
-        """One inference. Raises `InvalidInput`, `Busy`, `Unavailable`, `WaitTimedOut`."""
+        """One inference, see `Scheduler.infer`. The version stays loaded until it is done."""
         seen = self.observatory.of(slot.pin)
         try:
-            outcome = await self._inferred(slot, asked)
+            outcome = await _inferred(slot, asked)
         except errors.PlimsollError as error:
             seen.failed(asked, error)
             raise
         seen.inferred(asked, outcome)
         return outcome
 
-    async def _inferred(self, slot: Slot, asked: Asked) -> Outcome:
-        if slot.backend is None:
-            raise errors.Unavailable(f"{slot.pin.model}@{slot.pin.version} is {slot.state}")
-        backend = slot.backend
-        protocol.require_fit(backend.calls[asked.call].signature, asked.inputs)
-        if self._queued >= self.limits.queue:
-            raise errors.Busy(f"{self._queued} requests wait already", fix="try again in a moment")
-        self._queued += 1
-        slot.enter()
-        queued = time.perf_counter_ns()
-        work = self._engines.submit(_timed, backend, asked, queued)
-        seconds = asked.timeout_seconds or self.limits.deadline_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                return await asyncio.wrap_future(work)
-        except TimeoutError as error:
-            raise errors.WaitTimedOut(f"no answer within {seconds} seconds") from error
-        finally:
-            self._when_done(work, lambda: self._leave(slot))
-
     def flush_events(self, *, seconds: float) -> None:
         """Blocks until what happened has been told, or for `seconds`."""
         self._events.flush(seconds=seconds)
-
-    def _leave(self, slot: Slot) -> None:
-        self._queued -= 1
-        slot.leave()
-
-    def _when_done(self, work: "Future[Outcome]", then: Callable[[], None]) -> None:
-        """A request that timed out inside the engine holds its place until the engine is done."""
-        if work.done():
-            then()
-        else:
-            work.add_done_callback(lambda _: self._loop.call_soon_threadsafe(then))
 
     def _spawn(self, slot: Slot) -> None:
         self._keep(self._loop.create_task(self._bring_up_or_refuse(slot)))
@@ -185,10 +159,10 @@ class Serving:
 
     async def _bring_up(self, slot: Slot, occasion: str) -> None:
         # The engine's import goes on while the files come; what it raises, opening raises again.
-        warming = self._loop.run_in_executor(
+        preparing = self._loop.run_in_executor(
             self._loaders, opening.prepare, slot.pin.format, slot.pin.isolation
         )
-        warming.add_done_callback(lambda done: done.cancelled() or done.exception())
+        preparing.add_done_callback(lambda done: done.cancelled() or done.exception())
         copy = await self._obtained(slot, occasion)
         if copy is None:
             return
@@ -206,10 +180,26 @@ class Serving:
         ):
             self._postpone(slot, short, discarded=None, occasion=occasion)
             await asyncio.sleep(_MEMORY_SECONDS)
-        slot.backend = await self._loop.run_in_executor(
+        backend = await self._loop.run_in_executor(
             self._loaders, opening.opened, slot.pin.format, copy.files, self._settings(slot.pin)
         )
+        # Set after the warm-up: an unload must not close an engine that is at work.
+        scheduler = await self._warmed_up(slot.pin, backend)
+        slot.backend, slot.scheduler = backend, scheduler
         self._enter_service(slot, occasion)
+
+    async def _warmed_up(self, pin: Pin, backend: Backend) -> Scheduler:
+        try:
+            runs = await self._loop.run_in_executor(
+                self._loaders, warming.measured, backend, pin.tuning
+            )
+        except errors.PlimsollError:
+            backend.close()
+            raise
+        scheduler = Scheduler(backend, pin.tuning, self._means(pin))
+        for call, size, nanoseconds in runs:
+            scheduler.prime(call, size, nanoseconds)
+        return scheduler
 
     async def _obtained(self, slot: Slot, occasion: str) -> Copy | None:
         """Verified files, sooner or later; None where the version is refused, or gone meanwhile."""
@@ -241,11 +231,25 @@ class Serving:
         )
 
     def _settings(self, pin: Pin) -> Settings:
-        return Settings(isolation=pin.isolation, seconds=self.limits.deadline_seconds)
+        return Settings(
+            pin.tuning.threads, isolation=pin.isolation, seconds=self.limits.deadline_seconds
+        )
+
+    def _means(self, pin: Pin) -> Means:
+        """Batches gather while one instance runs; single requests run on every core."""
+        instances = pin.tuning.instances or (self._cores if pin.tuning.batching is None else 1)
+        return Means(
+            ThreadPoolExecutor(instances, thread_name_prefix=f"engine-{pin.model}"),
+            instances,
+            self._places,
+            self.limits.deadline_seconds,
+            pace=NeverQuick if pin.isolation == "process" else Pace,
+        )
 
     def _enter_service(self, slot: Slot, occasion: str) -> None:
         if slot.state is State.END:
             slot.give_back()  # unloaded while it was loading
+            slot.scheduler = None
             return
         slot.state, slot.reason, slot.check, slot.code = State.AVAILABLE, "", "", ""
         self._events.tell(Kind.LOADED, slot.pin, occasion=occasion)
@@ -277,13 +281,14 @@ class Serving:
         _log.error("refused", extra={**_named(slot.pin), **failed, "reason": reason})
 
 
-def _timed(backend: Backend, asked: Asked, queued: int) -> Outcome:
-    started = time.perf_counter_ns()
-    outputs = backend.run(asked.call, asked.inputs)
-    ended = time.perf_counter_ns()
-    if asked.outputs:
-        outputs = {name: outputs[name] for name in asked.outputs}
-    return Outcome(outputs, Times(started - queued, 0, ended - started, 0))
+async def _inferred(slot: Slot, asked: Asked) -> Outcome:
+    if slot.scheduler is None:
+        raise errors.Unavailable(f"{slot.pin.model}@{slot.pin.version} is {slot.state}")
+    slot.enter()
+    try:
+        return await slot.scheduler.infer(asked)
+    finally:
+        slot.leave()
 
 
 def _named(pin: Pin) -> dict[str, object]:

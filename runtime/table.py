@@ -11,6 +11,7 @@ from registry import errors
 from runtime.backends.protocol import Backend
 from runtime.cache import Copy
 from runtime.config import Pin
+from runtime.inference.scheduler import Scheduler
 from runtime.policy import Active, All, Latest, Policy, Specific
 from runtime.progress import Progress
 
@@ -26,7 +27,7 @@ class State(StrEnum):
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Slot:
-    """One version. `backend` and `copy` are set while it is AVAILABLE or drains after that.
+    """One version. `backend`, `scheduler` and `copy` are set while it is AVAILABLE or drains.
 
     `check` and `code` say which check refused it, and with which error.
     """
@@ -37,6 +38,7 @@ class Slot:
     check: str = ""
     code: str = ""
     backend: Backend | None = None
+    scheduler: Scheduler | None = None
     copy: Copy | None = None
     progress: Progress = field(default_factory=Progress)
     in_flight: int = 0
@@ -77,6 +79,8 @@ class Slot:
         """Returns once no request uses an ended slot any more."""
         if self.in_flight:
             await self.idle.wait()
+        if self.scheduler is not None:
+            await self.scheduler.drained()
 
 
 class Table:

@@ -5,7 +5,6 @@ from typing import Protocol
 
 from registry.errors import PlimsollError
 from runtime.backends.protocol import Array, Arrays
-from runtime.config import Pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +41,13 @@ class Outcome:
 
 
 class Observer(Protocol):
-    """Told of every inference once, on the event loop; what it raises is a defect."""
+    """Told how each inference of one version ended, exactly once, on the event loop."""
 
-    def inferred(self, pin: Pin, asked: Asked, outcome: Outcome) -> None:
-        """It went well."""
+    def inferred(self, asked: Asked, outcome: Outcome) -> None:
+        """It was answered."""
 
-    def failed(self, pin: Pin, asked: Asked, error: PlimsollError) -> None:
+    def failed(self, asked: Asked, error: PlimsollError) -> None:
         """It was refused, given up or went wrong."""
+
+    def abandoned(self, asked: Asked) -> None:
+        """Whoever asked left before there was an answer."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from registry.errors import InvalidConfig
-from runtime import config
+from registry.core.canonical import Json
+from registry.errors import InvalidConfig, InvalidInput
+from runtime import config, tuning
 from tests.runtime.process import ROOT
 
 PIN = {
@@ -116,3 +117,36 @@ def test_importing_the_server_stays_light() -> None:
     )
     for heavy in ("tensorflow", "onnxruntime", "pydantic", "structlog", "rich"):
         assert f"'{heavy}'" not in ended.stdout
+
+
+def test_how_a_version_runs_is_read_and_written_back() -> None:
+    declared = {
+        "instances": 2,
+        "threads": 1,
+        "batching": {
+            "maxBatchSize": 32,
+            "delayMicroseconds": 500,
+            "preferredSizes": [8, 16],
+            "priorities": [{"size": 10}, {"timeoutMilliseconds": 50}],
+            "defaultPriority": 2,
+        },
+    }
+    assert tuning.parse(declared, what="x").document() == declared
+    assert tuning.parse({}, what="x") == tuning.Tuning()
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"threads": 0}, "'threads' must be above zero"),
+        ({"batching": {}}, "'maxBatchSize'"),
+        ({"batching": {"maxBatchSize": 8, "delay": 1}}, "unknown field 'delay'"),
+        ({"batching": {"maxBatchSize": 8, "preferredSizes": [16]}}, "'preferredSizes' has 16"),
+        ({"batching": {"maxBatchSize": 8, "queue": {}, "priorities": []}}, "are both there"),
+        ({"batching": {"maxBatchSize": 8, "defaultPriority": 1}}, "there are 0 priorities"),
+        ({"batching": {"maxBatchSize": 8, "queue": {"size": "all"}}}, "'size'"),
+    ],
+)
+def test_what_cannot_be_run_so_names_itself(declared: dict[str, Json], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        tuning.parse(declared, what="models[0]")

@@ -1,0 +1,71 @@
+"""Whether an engine is quick enough to run on the event loop itself.
+
+A hop to a thread and back costs 100 to 200 µs under load on the machines measured, which is more
+than many a model takes; while the engine runs on the loop, every other request waits. At about
+1 ms the two meet: the hop is then a tenth of the answer, and the wait is what a client on the
+same network does not notice. The threshold has two edges so that a model at it does not flutter.
+"""
+
+QUICK_NS = 800_000
+SLOW_NS = 1_200_000
+# A run this long on the loop was no accident: whoever can send it once can send it again.
+_BARRED_AT_NS = 20_000_000
+_BARRED_RUNS = 1000
+_WEIGHT = 8  # of the mean so far, against one new run
+_CLIP = 4  # a run that was preempted counts as no more than so many usual ones
+_TRUSTED = 4  # until so many runs the shortest counts: the first ones of a shape allocate
+
+
+class Pace:
+    """The usual time of one call, for inputs of about the same size: within a power of two."""
+
+    __slots__ = ("_barred", "_ns", "_quick", "_seen")
+
+    def __init__(self) -> None:
+        self._ns = [0.0] * 64
+        self._seen = [0] * 64
+        self._quick = [False] * 64
+        self._barred = 0
+
+    def took(self, size: int, nanoseconds: int) -> None:
+        """An input of `size` bytes ran for so long."""
+        at = size.bit_length()
+        mean, seen = self._ns[at], self._seen[at]
+        if seen < _TRUSTED:
+            mean = float(nanoseconds) if seen == 0 else min(mean, nanoseconds)
+            self._seen[at] = seen + 1
+        else:
+            mean += (min(nanoseconds, _CLIP * mean) - mean) / _WEIGHT
+        self._ns[at] = mean
+        self._quick[at] = mean < (SLOW_NS if self._quick[at] else QUICK_NS)
+        if nanoseconds > _BARRED_AT_NS and seen:
+            self._barred = _BARRED_RUNS
+        elif self._barred:
+            self._barred -= 1
+
+    def is_quick(self, size: int) -> bool:
+        """Whether an input of `size` bytes may run on the loop; unknown sizes are estimated."""
+        at = size.bit_length()
+        if self._barred:
+            return False
+        return self._quick[at] if self._seen[at] else self._estimated(at)
+
+    def _estimated(self, at: int) -> bool:
+        """From the next smaller size that was seen, as if time grew with size."""
+        if any(self._quick[at:]):
+            return True
+        for smaller in range(at - 1, -1, -1):
+            if self._seen[smaller]:
+                return self._ns[smaller] * (1 << (at - smaller)) < QUICK_NS
+        return False
+
+
+class NeverQuick(Pace):
+    """For an engine that the loop must not wait for, however quick it is: another process may
+    hang or die."""
+
+    __slots__ = ()
+
+    def is_quick(self, size: int) -> bool:
+        del size
+        return False

@@ -1,0 +1,268 @@
+"""Runs the requests of one version: at once on the event loop, in batches, or on threads.
+
+Every request that comes in gets exactly one outcome, its own rows, and gives back what it took.
+Used on the event loop only; on other threads nothing runs but `batches.execute`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from registry import errors
+from registry.errors import PlimsollError
+from runtime.backends.protocol import Backend
+from runtime.inference import batches, form
+from runtime.inference.asked import Asked, Observer, Outcome, Times
+from runtime.inference.batches import Done
+from runtime.inference.form import Form
+from runtime.inference.means import Means
+from runtime.inference.statistics import Statistics
+from runtime.inference.waiting import Line, Waiting
+from runtime.tuning import Tuning
+
+_SHORTEST_TIMER_NS = 1_000_000  # uvloop's timers count whole milliseconds
+
+
+class Scheduler:
+    """One version's. Made and used on the event loop."""
+
+    def __init__(
+        self, backend: Backend, tuning: Tuning, means: Means, observers: Sequence[Observer] = ()
+    ) -> None:
+        self.statistics = Statistics()
+        self._backend = backend
+        self._means = means
+        self._clock = means.clock
+        self._observers: tuple[Observer, ...] = (self.statistics, *observers)
+        self._forms = {
+            name: Form(call, means.pace(), is_batched=tuning.batching is not None)
+            for name, call in backend.calls.items()
+        }
+        self._line = Line(tuning.batching)
+        self._flying: list[list[Waiting]] = []  # in an engine's thread
+        self._loop = asyncio.get_running_loop()
+        self._is_woken = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0
+        self._idle: asyncio.Future[None] | None = None
+        self._is_closed = False
+
+    @property
+    def pending(self) -> int:
+        """Requests that wait for an engine."""
+        return self._line.count
+
+    async def infer(self, asked: Asked) -> Outcome:
+        """One inference. Raises `InvalidInput`, `Busy`, `Unavailable`, `WaitTimedOut`,
+        and `PlimsollError` itself where the engine failed; cancelled, it leaves the queue."""
+        arrived = self._clock()
+        try:
+            found = self._fitting(asked)
+            size = form.size(asked.inputs)
+            if self._is_free_for(found, size):
+                outcome = self._at_once(asked, found, arrived, size)
+            else:
+                outcome = await self._in_turn(asked, found, arrived, size)
+        except PlimsollError as error:
+            for observer in self._observers:
+                observer.failed(asked, error)
+            raise
+        except BaseException:
+            for observer in self._observers:
+                observer.abandoned(asked)
+            raise
+        for observer in self._observers:
+            observer.inferred(asked, outcome)
+        return outcome
+
+    def prime(self, call: str, size: int, nanoseconds: int) -> None:
+        """What a run took before anybody asked."""
+        self._forms[call].pace.took(size, nanoseconds)
+
+    async def drained(self) -> None:
+        """Returns once nothing waits and no engine runs."""
+        while self._line.count or self._flying:
+            if self._idle is None:
+                self._idle = self._loop.create_future()
+            await asyncio.shield(self._idle)
+
+    def close(self) -> None:
+        """Refuse whatever comes, or waits still, from now on."""
+        self._is_closed = True
+        for one in list(self._line):
+            self._line.remove(one)
+            self._means.places.taken -= 1
+            self._fail(one, errors.Unavailable("the version was unloaded"))
+        for handle in (self._timer, self._alarm):
+            if handle is not None:
+                handle.cancel()
+        self._means.engine.shutdown(wait=False)
+
+    def _fitting(self, asked: Asked) -> Form:
+        if self._is_closed:
+            raise errors.Unavailable("the version was unloaded")
+        found = self._forms.get(asked.call)
+        if found is None:
+            raise errors.InvalidInput(f"the model has no call {asked.call!r}")
+        found.require_fit(asked.inputs)
+        return found
+
+    def _is_free_for(self, found: Form, size: int) -> bool:
+        """Whether it may run here and now: with no batch to join, and nobody to overtake."""
+        return (
+            not found.batches
+            and not self._line.count
+            and len(self._flying) < self._means.instances
+            and found.pace.is_quick(size)
+        )
+
+    def _at_once(self, asked: Asked, found: Form, arrived: int, size: int) -> Outcome:
+        outputs = batches.run(self._backend, asked)
+        spent = self._clock() - arrived
+        found.pace.took(size, spent)
+        outcome = Outcome(outputs, Times(0, 0, spent, 0), found.rows(asked.inputs) or 1)
+        self.statistics.executed(outcome.batch, outcome.times)
+        return outcome
+
+    async def _in_turn(self, asked: Asked, found: Form, arrived: int, size: int) -> Outcome:
+        rows = found.rows(asked.inputs)
+        one = Waiting(asked, found.key(asked) if rows else None, rows=rows, size=size)
+        seconds = min(asked.timeout_seconds or 1e9, self._means.deadline_seconds)
+        one.arrived, one.deadline = arrived, arrived + int(seconds * 1e9)
+        one.leaves = one.deadline
+        one.future = self._loop.create_future()
+        self._means.places.take()
+        try:
+            self._line.put(one)
+        except PlimsollError:
+            self._means.places.taken -= 1
+            raise
+        self._watch(one.leaves)
+        self._wake()
+        try:
+            return await one.future
+        finally:
+            if not one.is_settled:
+                self._withdraw(one)
+
+    def _withdraw(self, one: Waiting) -> None:
+        """Nobody waits for it. In an engine it keeps its place until the engine is done."""
+        one.is_settled = True
+        if not one.is_running:
+            self._line.remove(one)
+            self._means.places.taken -= 1
+            self._rest()
+
+    def _wake(self) -> None:
+        if not self._is_woken:
+            self._is_woken = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Start what is due. What arrived in one turn of the loop is here by now."""
+        self._is_woken = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._line.count and len(self._flying) < self._means.instances:
+            now = self._clock()
+            members = self._line.next(now)
+            if isinstance(members, int):
+                self._wake_in(members - now)
+                return
+            for one in members:
+                one.is_running = True
+            if self._forms[members[0].asked.call].pace.is_quick(sum(one.size for one in members)):
+                self._finish(members, batches.execute(self._backend, members, self._clock))
+                if self._line.count:
+                    self._wake()  # and let whatever else the loop has to do go first
+                return
+            self._flying.append(members)
+            self._means.engine.submit(self._work, members)
+
+    def _wake_in(self, nanoseconds: int) -> None:
+        if nanoseconds < _SHORTEST_TIMER_NS:
+            self._wake()  # the loop turns until it is time
+        else:
+            self._timer = self._loop.call_later(nanoseconds // 1_000_000 / 1000, self._turn)
+
+    def _work(self, members: list[Waiting]) -> None:
+        """On an engine's thread."""
+        done = batches.execute(self._backend, members, self._clock)
+        self._loop.call_soon_threadsafe(self._landed, members, done)
+
+    def _landed(self, members: list[Waiting], done: Done) -> None:
+        self._flying.remove(members)
+        self._finish(members, done)
+        self._turn()
+
+    def _finish(self, members: list[Waiting], done: Done) -> None:
+        found = self._forms[members[0].asked.call]
+        self._means.places.taken -= len(members)
+        self._count(found, members, done)
+        for one, result in zip(members, done.results, strict=True):
+            if one.is_settled:
+                continue
+            if isinstance(result, Outcome):
+                one.is_settled = True
+                if not one.future.done():
+                    one.future.set_result(result)
+            else:
+                self._fail(one, result)
+        self._rest()
+
+    def _count(self, found: Form, members: list[Waiting], done: Done) -> None:
+        outcomes = [result for result in done.results if isinstance(result, Outcome)]
+        if done.is_whole:
+            if outcomes:
+                found.pace.took(sum(one.size for one in members), outcomes[0].times.compute)
+                self.statistics.executed(outcomes[0].batch, outcomes[0].times)
+            return
+        for outcome in outcomes:
+            self.statistics.executed(outcome.batch, outcome.times)
+        if len(outcomes) == len(members):
+            found.stack_refused()
+
+    def _fail(self, one: Waiting, error: PlimsollError) -> None:
+        one.is_settled = True
+        if not one.future.done():
+            one.future.set_exception(error)
+
+    def _rest(self) -> None:
+        if self._idle is not None and not self._line.count and not self._flying:
+            self._idle.set_result(None)
+            self._idle = None
+
+    def _watch(self, when: int) -> None:
+        """One timer for the earliest of all deadlines: most requests are long gone by theirs."""
+        if self._alarm is not None:
+            if self._alarm_at <= when:
+                return
+            self._alarm.cancel()
+        self._alarm_at = when
+        seconds = max(when - self._clock(), _SHORTEST_TIMER_NS) / 1e9
+        self._alarm = self._loop.call_later(seconds, self._alarmed)
+
+    def _alarmed(self) -> None:
+        self._alarm = None
+        now = self._clock()
+        for one in [one for one in self._line if one.leaves <= now]:
+            self._line.remove(one)
+            self._means.places.taken -= 1
+            self._fail(one, _late(one, one.leaves))
+        flying = [one for members in self._flying for one in members if not one.is_settled]
+        for one in flying:
+            if one.deadline <= now:
+                self._fail(one, _late(one, one.deadline))
+        whens = [one.leaves for one in self._line]
+        whens += [one.deadline for one in flying if not one.is_settled]
+        if whens:
+            self._watch(min(whens))
+        self._rest()
+
+
+def _late(one: Waiting, when: int) -> errors.WaitTimedOut:
+    milliseconds = (when - one.arrived) // 1_000_000
+    if when < one.deadline:
+        return errors.WaitTimedOut(f"waited {milliseconds} ms in the queue, which is its limit")
+    return errors.WaitTimedOut(f"no answer within {milliseconds / 1000:g} seconds")
