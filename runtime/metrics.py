@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from runtime.config import Pin
+from runtime.execution_metrics import Executions
 from runtime.table import Table
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -62,6 +63,7 @@ class Metrics:
             registry=self._own,
         )
         self._own.register(_Versions(table))
+        self._own.register(Executions(table))
         self._predictions, self._answers = {}, {}
 
     def predicted(self, pin: Pin, *, status: int, code: str, seconds: float) -> None:
