@@ -26,7 +26,7 @@ class Metrics:
 
     def __init__(self, table: Table) -> None:
         self._tfs = CollectorRegistry()
-        self._own = CollectorRegistry()
+        self._own = _read_when_asked_for(table)
         self._tfs_count = Counter(
             _TFS_COUNT, "The number of requests.", ("model_name", "status"), registry=self._tfs
         )
@@ -62,8 +62,6 @@ class Metrics:
             ("model", "check", "code"),
             registry=self._own,
         )
-        self._own.register(_Versions(table))
-        self._own.register(Executions(table))
         self._predictions, self._answers = {}, {}
 
     def predicted(self, pin: Pin, *, status: int, code: str, seconds: float) -> None:
@@ -125,6 +123,13 @@ class _Answers:
 
     requests: Counter
     seconds: Histogram
+
+
+def _read_when_asked_for(table: Table) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(_Versions(table))
+    registry.register(Executions(table))
+    return registry
 
 
 class _Versions(Collector):
