@@ -111,7 +111,8 @@ class Serving:
                 await slot.drained()
         except TimeoutError:
             _log.warning("not drained", extra={**_named(slot.pin), "in_flight": slot.in_flight})
-        self.observatory.forget(slot.pin)
+        if self.table.get(slot.pin.model, slot.pin.version) is None:  # not loaded again meanwhile
+            self.observatory.forget(slot.pin)
         if slot.scheduler is not None:
             slot.scheduler.close()
             slot.scheduler = None
@@ -120,14 +121,13 @@ class Serving:
 
     async def infer(self, slot: Slot, asked: Asked) -> Outcome:
         """One inference, see `Scheduler.infer`. The version stays loaded until it is done."""
-        seen = self.observatory.of(slot.pin)
+        if slot.scheduler is None:
+            raise errors.Unavailable(f"{slot.pin.model}@{slot.pin.version} is {slot.state}")
+        slot.enter()
         try:
-            outcome = await _inferred(slot, asked)
-        except errors.PlimsollError as error:
-            seen.failed(asked, error)
-            raise
-        seen.inferred(asked, outcome)
-        return outcome
+            return await slot.scheduler.infer(asked)
+        finally:
+            slot.leave()
 
     def flush_events(self, *, seconds: float) -> None:
         """Blocks until what happened has been told, or for `seconds`."""
@@ -196,7 +196,7 @@ class Serving:
         except errors.PlimsollError:
             backend.close()
             raise
-        scheduler = Scheduler(backend, pin.tuning, self._means(pin))
+        scheduler = Scheduler(backend, pin.tuning, self._means(pin), [self.observatory.of(pin)])
         for call, size, nanoseconds in runs:
             scheduler.prime(call, size, nanoseconds)
         return scheduler
@@ -279,16 +279,6 @@ class Serving:
         failed: dict[str, Json] = {"check": refused.check, "code": refused.code}
         self._events.tell(Kind.REFUSED, slot.pin, occasion=occasion, reason=reason, detail=failed)
         _log.error("refused", extra={**_named(slot.pin), **failed, "reason": reason})
-
-
-async def _inferred(slot: Slot, asked: Asked) -> Outcome:
-    if slot.scheduler is None:
-        raise errors.Unavailable(f"{slot.pin.model}@{slot.pin.version} is {slot.state}")
-    slot.enter()
-    try:
-        return await slot.scheduler.infer(asked)
-    finally:
-        slot.leave()
 
 
 def _named(pin: Pin) -> dict[str, object]:
