@@ -1,9 +1,12 @@
 """Wrong requests of the Open Inference Protocol, named for their flaw, and what each is told."""
 
+import json
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from registry.errors import InvalidInput
 from runtime.protocols import datatypes
 from tests.runtime.mirror import asked, binary, plan_of, refusal, request, tensor
 
@@ -181,3 +184,48 @@ def test_arbitrary_bytes_are_refused_and_nothing_breaks(data: bytes, start: int)
     for dtype in ("float32", "string", "bool"):
         plan, _ = plan_of(tensor(dtype))
         assert refusal(plan, data[:start], data[start:])
+
+
+_JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+_SHAPES = st.lists(st.integers(-1, 4), max_size=3) | _JUNK
+_TENSOR = st.fixed_dictionaries(
+    {"name": st.just("x") | _JUNK},
+    optional={
+        "datatype": st.sampled_from(sorted(datatypes.NAMES.values())) | _JUNK,
+        "shape": _SHAPES,
+        "data": st.lists(st.integers(-3, 3) | st.booleans() | st.text(max_size=2)) | _JUNK,
+        "parameters": st.fixed_dictionaries({"binary_data_size": st.integers(-1, 40) | _JUNK})
+        | _JUNK,
+    },
+)
+_OUTPUT = st.fixed_dictionaries(
+    {"name": st.just("x_out") | _JUNK},
+    optional={"parameters": st.fixed_dictionaries({"classification": st.integers() | _JUNK})},
+)
+_DOCUMENT = st.fixed_dictionaries(
+    {"inputs": st.lists(_TENSOR, max_size=2) | _JUNK},
+    optional={
+        "id": _JUNK,
+        "parameters": st.dictionaries(st.sampled_from(["priority", "timeout"]), _JUNK) | _JUNK,
+        "outputs": st.lists(_OUTPUT, max_size=2) | _JUNK,
+    },
+)
+
+
+@settings(max_examples=300)
+@given(_DOCUMENT, st.binary(max_size=40), st.sampled_from(["float32", "int8", "string", "bool"]))
+def test_whatever_stands_in_a_field_is_read_or_refused(
+    document: dict[str, object], tail: bytes, dtype: str
+) -> None:
+    plan, _ = plan_of(tensor(dtype))
+    try:
+        found = asked(plan, json.dumps(document).encode(), tail)
+    except InvalidInput:
+        return
+    part = plan.inputs["x"]
+    assert found["x"].dtype == part.dtype
+    assert found["x"].ndim == 2
