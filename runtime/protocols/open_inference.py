@@ -20,6 +20,7 @@ from runtime.protocols import (
     open_inference_answer,
     open_inference_models,
     open_inference_request,
+    open_inference_statistics,
 )
 from runtime.protocols.http import Answer, Request
 from runtime.protocols.open_inference_plan import Plan, Plans
@@ -31,7 +32,6 @@ _LARGEST_VERSION = 2**63 - 1
 # What Triton has and this runtime does not, by how its path ends or begins.
 _ABSENT = {
     "trace": "request traces are not set by clients here",
-    "stats": "statistics are not kept here",
     "logging": "the log is not set by clients here",
     "systemsharedmemory": "shared memory is not offered here",
     "cudasharedmemory": "shared memory is not offered here",
@@ -96,10 +96,8 @@ class OpenInference:
                 found = {"live": True}
             case ["health", "ready"]:
                 return self._ready(request)
-            case ["models"]:
-                found = {
-                    "models": sorted({one.pin.model for one in self._visible(preview=preview)})
-                }
+            case ["models"] | ["models", "stats"]:
+                found = self._listed(parts[-1], preview=preview)
             case ["models", _, "infer"] | ["models", _, _, _, "infer"]:
                 raise _wrong_verb(request, "POST")
             case ["models", _, *rest] if not absent(rest):
@@ -110,6 +108,12 @@ class OpenInference:
                 return _absent(request, parts)
         _require(request, "GET")
         return http.json_answer(200, found)
+
+    def _listed(self, what: str, *, preview: bool) -> dict[str, Any]:
+        slots = self._visible(preview=preview)
+        if what == "stats":
+            return open_inference_statistics.of(slots)
+        return {"models": sorted({slot.pin.model for slot in slots})}
 
     def _ready(self, request: Request) -> Answer:
         """503, which balancers and KServe know, and not Triton's 400: no client is at fault."""
@@ -123,13 +127,22 @@ class OpenInference:
         slot = self._found(*_named(parts), preview=preview)
         plan = self._plans.of(slot)
         match what:
+            case "stats":
+                is_of_model = len(parts) == 1
+                return open_inference_statistics.of(
+                    self._of_model(plan, preview=preview) if is_of_model else [slot]
+                )
             case "ready":
                 return {"name": plan.model, "ready": True}
             case "config":
                 return open_inference_models.configuration(slot, plan)
-        versions = [one for one in self._visible(preview=preview)
-                    if one.pin.model == plan.model and one.state is State.AVAILABLE]  # fmt: skip
+        versions = self._of_model(plan, preview=preview)
         return open_inference_models.described(slot, plan, versions)
+
+    def _of_model(self, plan: Plan, *, preview: bool) -> list[Slot]:
+        """The versions of the same model that a client could name."""
+        return [one for one in self._visible(preview=preview)
+                if one.pin.model == plan.model and one.state is State.AVAILABLE]  # fmt: skip
 
     def _repository(self, request: Request, parts: list[str], *, preview: bool) -> Answer:
         _require(request, "POST")

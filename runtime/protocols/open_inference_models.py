@@ -9,7 +9,7 @@ from runtime.table import Slot, State
 
 EXTENSIONS = (
     "classification", "model_repository", "schedule_policy", "model_configuration",
-    "binary_tensor_data", "parameters",
+    "binary_tensor_data", "parameters", "statistics",
 )  # fmt: skip
 # The protocol's own list has names of file formats; Triton's configuration has its backends'.
 _PLATFORMS = {
@@ -46,20 +46,38 @@ def described(slot: Slot, plan: Plan, versions: Sequence[Slot]) -> dict[str, Any
 
 
 def configuration(slot: Slot, plan: Plan) -> dict[str, Any]:
-    """Triton's ModelConfig. The declared shapes stand whole in `dims`, so `max_batch_size` is 0."""
+    """Triton's ModelConfig. Where requests are not batched `max_batch_size` is 0, and `dims` are
+    the whole declared shapes; where they are, `dims` are without the batch."""
     platform, backend, file = _TRITON_PLATFORMS[slot.pin.format]
-    return {
+    tuning = slot.pin.tuning
+    batching = tuning.batching
+    is_batched = batching is not None
+    found: dict[str, Any] = {
         "name": plan.model,
         "platform": platform,
         "backend": backend,
         "version_policy": {"specific": {"versions": [slot.pin.version]}},
-        "max_batch_size": 0,
-        "input": [{**_configured(part), "format": "FORMAT_NONE"} for part in plan.inputs.values()],
-        "output": [{**_configured(part), "label_filename": ""} for part in plan.outputs.values()],
-        "instance_group": [{"name": plan.model, "kind": "KIND_CPU", "count": 1}],
+        "max_batch_size": batching.max_batch_size if batching else 0,
+        "input": [
+            {**_configured(part, is_batched=is_batched), "format": "FORMAT_NONE"}
+            for part in plan.inputs.values()
+        ],
+        "output": [
+            {**_configured(part, is_batched=is_batched), "label_filename": ""}
+            for part in plan.outputs.values()
+        ],
+        "instance_group": [
+            {"name": plan.model, "kind": "KIND_CPU", "count": tuning.instances or 1}
+        ],
         "default_model_filename": file,
         "parameters": {},
     }
+    if batching is not None:
+        found["dynamic_batching"] = {
+            "preferred_batch_size": list(batching.preferred_sizes),
+            "max_queue_delay_microseconds": batching.delay_microseconds,
+        }
+    return found
 
 
 def indexed(slot: Slot) -> dict[str, str]:
@@ -83,6 +101,7 @@ def _tensor(part: Part) -> dict[str, Any]:
     return {"name": part.tensor.name, "datatype": part.datatype, "shape": part.declared}
 
 
-def _configured(part: Part) -> dict[str, Any]:
+def _configured(part: Part, *, is_batched: bool) -> dict[str, Any]:
     kind = "STRING" if part.is_string else part.datatype
-    return {"name": part.tensor.name, "data_type": f"TYPE_{kind}", "dims": part.declared}
+    dims = part.declared[1:] if is_batched else part.declared
+    return {"name": part.tensor.name, "data_type": f"TYPE_{kind}", "dims": dims}

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, settings
 
 from registry.core.tensors import Signature, Tensor
 from registry.errors import InvalidInput
@@ -14,6 +15,8 @@ from runtime.protocols import open_inference_request
 from runtime.protocols.open_inference_plan import Plan, Plans
 from runtime.table import Slot
 
+# A busy machine is slow, and that is no fault of what is tested.
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Shape = tuple[int | None, ...]
 
 

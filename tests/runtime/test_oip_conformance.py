@@ -13,8 +13,7 @@ from tests.conformance.oip.suite import Check
 from tests.conformance.oip.target import Target
 from tests.runtime.process import ROOT, Runtime
 
-OFFERED = {name: group for name, group in extensions.BY_EXTENSION.items() if name != "statistics"}
-ALL = [*suite.CORE, *(one for group in OFFERED.values() for one in group)]
+ALL = [*suite.CORE, *(one for group in extensions.BY_EXTENSION.values() for one in group)]
 
 
 @pytest.mark.parametrize("check", ALL, ids=suite.sentence)

@@ -174,6 +174,16 @@ def test_the_configuration_is_tritons(served: Runtime) -> None:
     assert served.get("/v2/models/words/config").json()["input"][0]["data_type"] == "TYPE_STRING"
 
 
+def test_statistics_are_by_version(served: Runtime) -> None:
+    served.post(TWO, two())
+    (found,) = served.get("/v2/models/two/stats").json()["model_stats"]
+    assert served.get("/v2/models/two/versions/1/stats").json()["model_stats"] == [found]
+    assert found["inference_count"] >= found["execution_count"] > 0
+    assert found["inference_stats"]["success"]["count"] > 0
+    assert found["inference_stats"]["compute_infer"]["ns"] > 0
+    assert "two" in {one["name"] for one in served.get("/v2/models/stats").json()["model_stats"]}
+
+
 def test_the_repository_is_listed_and_not_changed_by_clients(served: Runtime) -> None:
     listed = served.post("/v2/repository/index", b"").json()
     assert {"name": "two", "version": "1", "state": "READY", "reason": ""} in listed

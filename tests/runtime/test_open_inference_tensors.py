@@ -1,6 +1,7 @@
 """Tensors of the Open Inference Protocol: what a client sends is what a model gets, bit for bit."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from runtime.protocols import (
     datatypes,
     open_inference_answer,
     open_inference_json,
+    open_inference_models,
     open_inference_request,
 )
-from tests.runtime.mirror import Shape, asked, binary, plan_of, refusal, request, tensor
+from runtime.tuning import Batching, Tuning
+from tests.runtime.mirror import RELAXED, Shape, asked, binary, plan_of, refusal, request, tensor
 
 
 @st.composite
@@ -50,6 +53,7 @@ def bits(value: Array) -> bytes:
     return datatypes.packed(value) if value.dtype == object else value.tobytes()
 
 
+@RELAXED
 @given(arrays(), st.text(st.characters(codec="ascii"), max_size=5))
 def test_binary_tensors_of_every_type_come_and_go_bit_for_bit(
     found: tuple[str, Array], pad: str
@@ -76,6 +80,7 @@ def test_binary_tensors_of_every_type_come_and_go_bit_for_bit(
     assert answer.body[size:] == tail
 
 
+@RELAXED
 @given(arrays(), st.booleans())
 def test_json_tensors_of_every_type_come_and_go_as_numbers(
     found: tuple[str, Array], flat: bool
@@ -111,6 +116,7 @@ numbers = st.one_of(
 anything = st.one_of(numbers, st.none(), st.text(max_size=2), st.booleans())
 
 
+@RELAXED
 @given(
     st.sampled_from(sorted(datatypes.NAMES)),
     st.one_of(st.lists(numbers, max_size=4), st.lists(anything, max_size=4)),
@@ -219,3 +225,16 @@ def test_bytes_that_are_no_text_are_not_put_into_json() -> None:
     layout = open_inference_request.layout(plan, orjson.dumps(request("BYTES", [1, 1], data=["a"])))
     with pytest.raises(InvalidInput, match="ask for it with 'binary_data': true"):
         open_inference_answer.written(plan, layout, {"x_out": objects([b"\xff"], (1, 1))}, ())
+
+
+def test_the_configuration_of_a_batched_version_leaves_the_batch_out_of_its_dims() -> None:
+    plan, slot = plan_of(tensor("float32", (None, 4)))
+    batching = Batching(8, delay_microseconds=100, preferred_sizes=(4, 8))
+    slot.pin = replace(slot.pin, tuning=Tuning(instances=2, batching=batching))
+    found = open_inference_models.configuration(slot, plan)
+    assert (found["max_batch_size"], found["input"][0]["dims"]) == (8, [4])
+    assert found["instance_group"][0]["count"] == 2
+    assert found["dynamic_batching"] == {
+        "preferred_batch_size": [4, 8],
+        "max_queue_delay_microseconds": 100,
+    }

@@ -55,6 +55,9 @@ def test_tritonclient_is_told_of_server_and_models(triton: Any) -> None:
     assert told["digits"]["inputs"] == [{"name": "X", "datatype": "FP32", "shape": [-1, 64]}]
     assert told["config"]["backend"] == "onnxruntime"
     assert {"name": "digits", "version": "1", "state": "READY", "reason": ""} in told["index"]
+    (counted,) = told["statistics"]["model_stats"]
+    assert (counted["name"], counted["version"]) == ("digits", "1")
+    assert len(told["all statistics"]["model_stats"]) == 6
     assert told["unknown"] == ["404", "Request for unknown model: 'nobody' is not found"]
     assert told["load"][0] == "403"
 

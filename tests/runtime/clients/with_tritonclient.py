@@ -43,6 +43,8 @@ def told(client: sync.InferenceServerClient) -> dict[str, Any]:
         "digits": client.get_model_metadata("digits"),
         "config": client.get_model_config("digits"),
         "index": client.get_model_repository_index(),
+        "statistics": client.get_inference_statistics("digits", "1"),
+        "all statistics": client.get_inference_statistics(),
         "unknown": refused(lambda: client.get_model_metadata("nobody")),
         "load": refused(lambda: client.load_model("digits")),
     }
