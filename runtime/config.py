@@ -55,7 +55,8 @@ class Config:
     The host shows the token in `token_file`, or the certificate that it got for the one-time
     token in `enrolment_token_file`; one of them is set. The registry's own certificate must be
     from `registry_ca_file`, or without it from an authority that the system trusts. Without
-    `kserve_v1` the paths below /v1/ are TensorFlow Serving's alone, to the letter.
+    `kserve_v1` the paths below /v1/ are TensorFlow Serving's alone, to the letter. gRPC is
+    spoken where `grpc_listen` is not empty.
     """
 
     listen: str
@@ -72,6 +73,7 @@ class Config:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     observing: Declared = field(default_factory=Declared)
     kserve_v1: bool = True
+    grpc_listen: str = ""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -83,19 +85,12 @@ class Config:
 _FIELDS = {
     "listen", "cache", "registry", "tokenFile", "trustFile", "host", "models",
     "controlTokenFile", "limits", "enrolmentTokenFile", "registryCaFile",
-    "policies", "observing", "kserveV1",
+    "policies", "observing", "kserveV1", "grpcListen",
 }  # fmt: skip
 _PIN_FIELDS = {
-    "model",
-    "version",
-    "digest",
-    "format",
-    "active",
-    "deployment",
-    "permit",
-    "isolation",
+    "model", "version", "digest", "format", "active", "deployment", "permit", "isolation",
     *tuning.TUNING_FIELDS,
-}
+}  # fmt: skip
 
 
 def read(path: Path) -> Config:
@@ -160,7 +155,7 @@ def _config(document: dict[str, Json], what: str) -> Config:
             fix="name the file with the host's token, or the one with its enrolment token",
         )
     return Config(
-        listen=_listen(fields.text(document, "listen", what=what), what),
+        listen=_listen(document, "listen", what),
         cache=Path(fields.text(document, "cache", what=what)),
         registry=_url(fields.text(document, "registry", what=what), what),
         token_file=token,
@@ -174,6 +169,7 @@ def _config(document: dict[str, Json], what: str) -> Config:
         policies=policy.policies(document, what=what),
         observing=observation.read(document, what=what),
         kserve_v1=_flag(document, "kserveV1", what),
+        grpc_listen=_listen(document, "grpcListen", what) if document.get("grpcListen") else "",
     )
 
 
@@ -253,11 +249,12 @@ def _refuse_doubles(pins: list[Pin], what: str) -> None:
             raise InvalidInput(f"{what}: models has two active versions of {model!r}")
 
 
-def _listen(text: str, what: str) -> str:
+def _listen(document: dict[str, Json], name: str, what: str) -> str:
+    text = fields.text(document, name, what=what)
     host, _, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise InvalidInput(
-            f"{what}: 'listen' is {text[:80]!r}", fix="write address:port, such as 0.0.0.0:8501"
+            f"{what}: {name!r} is {text[:80]!r}", fix="write address:port, such as 0.0.0.0:8501"
         )
     return text
 
@@ -285,6 +282,7 @@ def _document(config: Config) -> dict[str, Json]:
         "policies": policy.document(config.policies),
         "observing": config.observing.document(),
         "kserveV1": config.kserve_v1,
+        "grpcListen": config.grpc_listen or None,
         "limits": config.limits.document(),
     }
 

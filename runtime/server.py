@@ -9,6 +9,8 @@ import logging
 import os
 import signal
 import urllib.parse
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -61,6 +63,11 @@ class Application:
             _log.exception("request failed", extra={"path": scope["path"]})
             answer = http.json_answer(500, {"error": "internal error"})
         await http.send(answer, send)
+
+    async def may_preview(self, authorization: bytes) -> bool:
+        """As for HTTP, of a caller that shows this; empty for one that shows nothing."""
+        shown = [(b"authorization", authorization)] if authorization else []
+        return await self._control.may_preview({"path": "gRPC", "headers": shown})
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         path: str = scope["path"]
@@ -176,9 +183,29 @@ async def _serve(loaded: Config, path: Path) -> None:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=loaded.limits.deadline_seconds,
     )
-    await _Server(settings, serving).serve()
+    async with _grpc(loaded, serving, application.may_preview):
+        await _Server(settings, serving).serve()
     await asyncio.to_thread(serving.flush_events, seconds=_EVENTS_SECONDS)
     await asyncio.to_thread(serving.observatory.close)
+
+
+@asynccontextmanager
+async def _grpc(
+    loaded: Config, serving: Serving, may_preview: Callable[[bytes], Awaitable[bool]]
+) -> AsyncIterator[None]:
+    """Listens beside HTTP, and finishes what it has before the process ends."""
+    if not loaded.grpc_listen:
+        yield
+        return
+    # Heavy, and of no use to who speaks HTTP alone.
+    from runtime.protocols.grpc.server import Server  # noqa: PLC0415
+
+    found = Server(loaded.grpc_listen, serving, may_preview)
+    await found.start()
+    try:
+        yield
+    finally:
+        await found.stop(seconds=loaded.limits.deadline_seconds)
 
 
 def _text(page: bytes) -> Answer:

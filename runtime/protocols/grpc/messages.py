@@ -1,0 +1,45 @@
+"""The messages' classes, from the descriptors that are compiled beside this file.
+
+They live in a pool of their own: TensorFlow registers messages of the same names in protobuf's
+common one, in this very process, and must neither meet these nor be needed for them.
+`tests/runtime/test_grpc.py` says how messages.pb is made, and that it is up to date.
+"""
+
+import functools
+from importlib import resources
+from typing import Any
+
+from google.protobuf import (
+    any_pb2,
+    descriptor_pb2,
+    descriptor_pool,
+    message,
+    message_factory,
+    wrappers_pb2,
+)
+
+from registry.errors import InvalidInput
+
+
+def of(name: str) -> Any:
+    """The class of a message by its full name."""
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(name))
+
+
+def read(kind: Any, data: bytes) -> Any:
+    """A message of a client; raises `InvalidInput`."""
+    try:
+        return kind.FromString(data)
+    except message.DecodeError as error:
+        raise InvalidInput(f"the request is not a {kind.DESCRIPTOR.full_name}") from error
+
+
+@functools.cache
+def _pool() -> descriptor_pool.DescriptorPool:
+    pool = descriptor_pool.DescriptorPool()
+    for known in (any_pb2, wrappers_pb2):
+        pool.AddSerializedFile(known.DESCRIPTOR.serialized_pb)
+    data = (resources.files(__package__) / "messages.pb").read_bytes()
+    for file in descriptor_pb2.FileDescriptorSet.FromString(data).file:
+        pool.AddSerializedFile(file.SerializeToString())
+    return pool

@@ -1,0 +1,145 @@
+"""Triton's GRPCInferenceService: what it says of the server and of models without running one."""
+
+from registry import errors
+from runtime.protocols import open_inference_models
+from runtime.protocols.grpc import messages
+from runtime.protocols.grpc.terms import Context
+from runtime.protocols.open_inference_plan import Plan, Plans
+from runtime.table import Slot, State
+
+_MODEL = messages.of("inference.ModelRequest")
+_LIVE = messages.of("inference.ServerLiveResponse")
+_READY = messages.of("inference.ServerReadyResponse")
+_SERVER = messages.of("inference.ServerMetadataResponse")
+_MODEL_READY = messages.of("inference.ModelReadyResponse")
+_DESCRIBED = messages.of("inference.ModelMetadataResponse")
+_CONFIGURED = messages.of("inference.ModelConfigResponse")
+_INDEX = messages.of("inference.RepositoryIndexRequest")
+_INDEXED = messages.of("inference.RepositoryIndexResponse")
+_CHANGE = messages.of("inference.RepositoryModelRequest")
+_HEALTH = messages.of("grpc.health.v1.HealthCheckRequest")
+_HEALTHY = messages.of("grpc.health.v1.HealthCheckResponse")
+_LARGEST_VERSION = 2**63 - 1
+_HTTP_ALONE = {"binary_tensor_data", "statistics"}
+_SERVICES = {
+    "",
+    "inference.GRPCInferenceService",
+    "tensorflow.serving.ModelService",
+    "tensorflow.serving.PredictionService",
+}
+
+
+async def live(context: Context, data: bytes) -> bytes:
+    return bytes(_LIVE(live=True).SerializeToString())
+
+
+async def ready(context: Context, data: bytes) -> bytes:
+    return bytes(_READY(ready=context.serving.is_ready()).SerializeToString())
+
+
+async def server(context: Context, data: bytes) -> bytes:
+    said = open_inference_models.server()
+    extensions = [name for name in said["extensions"] if name not in _HTTP_ALONE]
+    return bytes(_SERVER(**(said | {"extensions": extensions})).SerializeToString())
+
+
+async def model_ready(context: Context, data: bytes) -> bytes:
+    """False, and not an error, for what is not here: as Triton answers."""
+    request = messages.read(_MODEL, data)
+    try:
+        found(context, request.name, request.version)
+        is_ready = True
+    except (errors.NotFound, errors.Unavailable):
+        is_ready = False
+    return bytes(_MODEL_READY(ready=is_ready).SerializeToString())
+
+
+async def metadata(context: Context, data: bytes) -> bytes:
+    slot, plan = _planned(context, data)
+    versions = [one for one in _visible(context)
+                if one.pin.model == plan.model and one.state is State.AVAILABLE]  # fmt: skip
+    said = open_inference_models.described(slot, plan, versions)
+    return bytes(_DESCRIBED(**said).SerializeToString())
+
+
+async def configuration(context: Context, data: bytes) -> bytes:
+    said = open_inference_models.configuration(*_planned(context, data))
+    said.pop("parameters", None)
+    return bytes(_CONFIGURED(config=said).SerializeToString())
+
+
+async def index(context: Context, data: bytes) -> bytes:
+    request = messages.read(_INDEX, data)
+    said = [open_inference_models.indexed(slot) for slot in _visible(context)
+            if slot.state is State.AVAILABLE or not request.ready]  # fmt: skip
+    return bytes(_INDEXED(models=said).SerializeToString())
+
+
+async def load(context: Context, data: bytes) -> bytes:
+    raise _refused("load", data)
+
+
+async def unload(context: Context, data: bytes) -> bytes:
+    raise _refused("unload", data)
+
+
+async def statistics(context: Context, data: bytes) -> bytes:
+    raise errors.Unsupported("statistics are not kept here")
+
+
+async def shared_memory(context: Context, data: bytes) -> bytes:
+    raise errors.Unsupported("shared memory is not offered here")
+
+
+async def trace(context: Context, data: bytes) -> bytes:
+    raise errors.Unsupported("request traces are not set by clients here")
+
+
+async def log(context: Context, data: bytes) -> bytes:
+    raise errors.Unsupported("the log is not set by clients here")
+
+
+async def health(context: Context, data: bytes) -> bytes:
+    request = messages.read(_HEALTH, data)
+    if request.service not in _SERVICES:
+        raise errors.NotFound(f"there is no service '{request.service[:200]}' here")
+    status = "SERVING" if context.serving.is_ready() else "NOT_SERVING"
+    return bytes(_HEALTHY(status=status).SerializeToString())
+
+
+def found(context: Context, model: str, version: str) -> Slot:
+    """The version that a request names, in Triton's words where there is none."""
+    if version and not (version.isascii() and version.isdigit()):
+        raise errors.InvalidInput(
+            f"failed to get model version from specified version string '{version[:80]}'"
+        )
+    # No version is that large: so it is one that there is not.
+    number = (int(version) if len(version) < 20 else _LARGEST_VERSION) if version else None
+    try:
+        return context.serving.find(model, number, None, preview=context.preview)
+    except errors.NotFound as error:
+        which = f"'{model[:200]}'" + (f" version {number}" if number is not None else "")
+        raise errors.NotFound(f"Request for unknown model: {which} is not found") from error
+    except errors.Unavailable as error:
+        raise errors.Unavailable(
+            f"Request for unknown model: '{model}' is not at ready state: {error.detail}"
+        ) from error
+
+
+def _planned(context: Context, data: bytes) -> tuple[Slot, Plan]:
+    request = messages.read(_MODEL, data)
+    slot = found(context, request.name, request.version)
+    return slot, Plans().of(slot)
+
+
+def _visible(context: Context) -> list[Slot]:
+    table = context.serving.table
+    return [slot for slot in table.slots() if context.preview or table.is_visible(slot)]
+
+
+def _refused(act: str, data: bytes) -> errors.Forbidden:
+    name = messages.read(_CHANGE, data).model_name[:200]
+    return errors.Forbidden(
+        f"failed to {act} '{name}': what runs here is declared, explicit model load / "
+        "unload is not allowed"
+    )

@@ -1,0 +1,38 @@
+"""What every method gets beside its request, and which status each error is."""
+
+from dataclasses import dataclass
+
+from registry import errors
+from runtime.serving import Serving
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """`seconds` the client waits, None for as long as it takes; `preview` as for `Serving.find`."""
+
+    serving: Serving
+    preview: bool
+    seconds: float | None
+
+
+class PreconditionFailed(errors.InvalidInput):
+    """What TensorFlow Serving calls FAILED_PRECONDITION; the REST dialect has one code for both."""
+
+
+_CODES: tuple[tuple[type[errors.PlimsollError], str], ...] = (
+    (PreconditionFailed, "FAILED_PRECONDITION"),
+    (errors.InvalidInput, "INVALID_ARGUMENT"),
+    (errors.NotFound, "NOT_FOUND"),
+    (errors.Forbidden, "PERMISSION_DENIED"),
+    (errors.Unsupported, "UNIMPLEMENTED"),
+    (errors.TooLarge, "OUT_OF_RANGE"),
+    (errors.Busy, "RESOURCE_EXHAUSTED"),
+    (errors.Unavailable, "UNAVAILABLE"),
+    (errors.WaitTimedOut, "DEADLINE_EXCEEDED"),
+    (errors.PlimsollError, "INTERNAL"),
+)
+
+
+def code(error: errors.PlimsollError) -> str:
+    """gRPC's name for it."""
+    return next(name for kind, name in _CODES if isinstance(error, kind))
