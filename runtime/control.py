@@ -18,14 +18,13 @@ from runtime import config, manual, policy
 from runtime.config import Config, Pin
 from runtime.policy import Policy
 from runtime.protocols import http
-from runtime.protocols.http import Answer, Receive, Scope
+from runtime.protocols.http import Answer, Request
 from runtime.serving import Serving
 from runtime.table import Slot, State
 
 _VERSION = re.compile(r"/plimsoll/models/([^/]+)/versions/([0-9]{1,19})(/activate)?")
 _MODEL = re.compile(r"/plimsoll/models/([^/]+)/(active|policy|labels/([^/]+))")
 _BODY_LIMIT = 64 * 1024
-_BODY_SECONDS = 10
 # What a change leaves to be ended is ended while others may already change the next thing.
 Act = Callable[[], Awaitable[Answer | Slot]]
 
@@ -39,11 +38,11 @@ class Control:
         self._path = path
         self._changing = asyncio.Lock()
 
-    async def answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def answer(self, request: Request) -> Answer:
         """The answer to any request below /plimsoll/models/."""
         try:
-            await self._authenticate(scope)
-            act = self._action(scope, receive)
+            await self._authenticate(request)
+            act = self._action(request)
             async with self._changing:
                 done = await act()
         except errors.PlimsollError as error:
@@ -53,46 +52,46 @@ class Control:
             return Answer(204, b"", ())
         return done
 
-    def _action(self, scope: Scope, receive: Receive) -> Act:
-        method, path = scope["method"], scope["path"]
-        found = self._about_version(scope, receive) or self._about_model(scope, receive)
+    def _action(self, request: Request) -> Act:
+        method, path = request.method, request.path
+        found = self._about_version(request) or self._about_model(request)
         if found is None:
             raise errors.NotFound(f"there is no {method} {path}")
         return found
 
-    def _about_version(self, scope: Scope, receive: Receive) -> Act | None:
-        found = _VERSION.fullmatch(scope["path"])
+    def _about_version(self, request: Request) -> Act | None:
+        found = _VERSION.fullmatch(request.path)
         if found is None:
             return None
         model, version = names.slug(found[1]), names.version(int(found[2]))
-        match scope["method"], found[3]:
+        match request.method, found[3]:
             case "PUT", None:
-                return lambda: self._load(model, version, scope, receive)
+                return lambda: self._load(model, version, request)
             case "POST", "/activate":
                 return lambda: self._activate(model, version)
             case "DELETE", None:
                 return lambda: self._unload(model, version)
         return None
 
-    def _about_model(self, scope: Scope, receive: Receive) -> Act | None:
-        found = _MODEL.fullmatch(scope["path"])
+    def _about_model(self, request: Request) -> Act | None:
+        found = _MODEL.fullmatch(request.path)
         if found is None:
             return None
         model, label = names.slug(found[1]), found[3] and names.alias(found[3])
-        match scope["method"], found[2], label:
+        match request.method, found[2], label:
             case "DELETE", "active", None:
                 return lambda: self._deactivate(model)
             case "PUT", "policy", None:
-                return lambda: self._decide(model, scope, receive)
+                return lambda: self._decide(model, request)
             case "PUT", _, str(label):
-                return lambda: self._label(model, label, scope, receive)
+                return lambda: self._label(model, label, request)
             case "DELETE", _, str(label):
                 return lambda: self._unlabel(model, label)
         return None
 
-    async def _load(self, model: str, version: int, scope: Scope, receive: Receive) -> Answer:
+    async def _load(self, model: str, version: int, request: Request) -> Answer:
         """Asking again for what is loaded or loading changes nothing; a refused one is retried."""
-        document = await _document(scope, receive)
+        document = _document(request)
         pin = config.pin(
             {**document, "model": model, "version": version, "active": False}, what="body"
         )
@@ -127,12 +126,12 @@ class Control:
         self._serving.table.deactivate(model)
         return Answer(204, b"", ())
 
-    async def _decide(self, model: str, scope: Scope, receive: Receive) -> Answer:
+    async def _decide(self, model: str, request: Request) -> Answer:
         """The model's whole policy, labels included."""
-        return await self._govern(model, policy.parse(await _document(scope, receive), what="body"))
+        return await self._govern(model, policy.parse(_document(request), what="body"))
 
-    async def _label(self, model: str, label: str, scope: Scope, receive: Receive) -> Answer:
-        document = await _document(scope, receive)
+    async def _label(self, model: str, label: str, request: Request) -> Answer:
+        document = _document(request)
         version = names.version(document.get("version"))
         found = self._config.policies.get(model, Policy())
         labels = {**found.labels, label: version}
@@ -177,9 +176,9 @@ class Control:
                 ) from error
             self._config = changed
 
-    async def load(self, scope: Scope, model: str) -> None:
+    async def load(self, request: Request, model: str) -> None:
         """See `runtime.manual`; whatever was active stays so."""
-        await self._authenticate(scope)
+        await self._authenticate(request)
         async with self._changing:
             await manual.begin(self._serving, self._config.models, model)
         newest = await manual.ready(self._serving, model)
@@ -187,37 +186,37 @@ class Control:
             if self._serving.table.active(model) is None:
                 await self._activate(model, newest.pin.version)
 
-    async def unload(self, scope: Scope, model: str) -> None:
+    async def unload(self, request: Request, model: str) -> None:
         """See `runtime.manual`."""
-        await self._authenticate(scope)
+        await self._authenticate(request)
         async with self._changing:
             await self._deactivate(model)
         await manual.end(self._serving, model)
 
-    async def may_preview(self, scope: Scope) -> bool:
+    async def may_preview(self, request: Request) -> bool:
         """Whether the caller may reach versions that are not active: candidates under test.
 
         In a container nothing but the ingress's second door leads here, so everybody may.
         """
         if self._config.control_token_file is None:
             return True
-        if not any(name == b"authorization" for name, _ in scope["headers"]):
+        if b"authorization" not in request.headers:
             return False
         try:
-            await self._authenticate(scope)
+            await self._authenticate(request)
         except errors.PlimsollError:
             return False
         return True
 
-    async def _authenticate(self, scope: Scope) -> None:
+    async def _authenticate(self, request: Request) -> None:
         token_file = self._config.control_token_file
         if token_file is None:
-            raise errors.NotFound(f"there is no {scope['path']}")
+            raise errors.NotFound(f"there is no {request.path}")
         try:
             token = await asyncio.to_thread(token_file.read_bytes)
         except OSError as error:
             raise errors.Unavailable(f"{token_file}: cannot be read: {error.strerror}") from error
-        given = next((v for name, v in scope["headers"] if name == b"authorization"), b"")
+        given = request.headers.get(b"authorization", b"")
         wanted = b"Bearer " + token.strip()
         # An empty token file opens nothing: it must not be matched by an empty token.
         if not token.strip() or not hmac.compare_digest(given, wanted):
@@ -256,9 +255,10 @@ def policies(serving: Serving) -> dict[str, dict[str, object]]:
     }
 
 
-async def _document(scope: Scope, receive: Receive) -> dict[str, Json]:
-    body = await http.body(scope, receive, limit=_BODY_LIMIT, seconds=_BODY_SECONDS)
-    return canonical.decode_object(body, what="body")
+def _document(request: Request) -> dict[str, Json]:
+    if len(request.body) > _BODY_LIMIT:
+        raise http.too_large(_BODY_LIMIT)
+    return canonical.decode_object(request.body, what="body")
 
 
 def _permitted(known: Pin, handed: Pin) -> Pin:

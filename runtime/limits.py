@@ -11,13 +11,17 @@ from registry.errors import InvalidInput
 class Limits:
     """`body_bytes` of one request; `deadline_seconds` from its first byte to its answer;
     `queue` requests inside the engine or waiting for it; `keep_versions` in the cache;
-    `memory_bytes` for this process, 0 for what the system gives it."""
+    `memory_bytes` for this process, 0 for what the system gives it; `connections` open at once,
+    of which an idle one is kept for `keep_alive_seconds`: longer than the proxy before it keeps
+    one, or that sends a request into a connection that is closing (Traefik: 90)."""
 
     body_bytes: int = 64 * 1024 * 1024
     deadline_seconds: int = 30
     queue: int = 256
     keep_versions: int = 4
     memory_bytes: int = 0
+    connections: int = 4096
+    keep_alive_seconds: int = 120
 
     def document(self) -> dict[str, Json]:
         """What `read` reads."""
@@ -30,6 +34,8 @@ _FIELDS = {
     "queue": "queue",
     "keepVersions": "keep_versions",
     "memoryBytes": "memory_bytes",
+    "connections": "connections",
+    "keepAliveSeconds": "keep_alive_seconds",
 }
 
 

@@ -12,9 +12,7 @@ import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import FrameType
 
-import uvicorn
 import uvloop
 
 from registry import errors
@@ -29,13 +27,11 @@ from runtime.protocols import (
     open_inference_repository,
     tensorflow_serving,
 )
-from runtime.protocols.http import Answer, Receive, Request, Scope, Send
+from runtime.protocols.http import Answer, Request
 from runtime.protocols.open_inference import OpenInference
 from runtime.serving import Serving
+from runtime.wire import server as wire
 
-# Longer than Traefik keeps an idle connection (90 s): who closes first must be the proxy, or it
-# sends a request into a connection that is closing.
-_KEEP_ALIVE_SECONDS = 120
 _CHANGES = "/v2/repository/models/"
 _EVENTS_SECONDS = 2.0
 _PRIVATE = frozenset({"/plimsoll/sketches", "/plimsoll/recent"})
@@ -46,74 +42,75 @@ _log = logging.getLogger("plimsoll.runtime")
 
 
 class Application:
-    """The ASGI callable."""
+    """Answers by dialect."""
 
     def __init__(self, serving: Serving, changes: Control) -> None:
         self._serving = serving
         self._control = changes
         self._open_inference = OpenInference(serving)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
+    async def answer(self, request: Request) -> Answer:
+        """See `wire.connection.Application`."""
         try:
-            answer = await self._answer(scope, receive)
+            return await self._answer(request)
         except Exception:  # noqa: BLE001  the outermost boundary
             # A defect costs one request its answer, never the process.
-            _log.exception("request failed", extra={"path": scope["path"]})
-            answer = http.json_answer(500, {"error": "internal error"})
-        await http.send(answer, send)
+            _log.exception("request failed", extra={"path": request.path})
+            return http.json_answer(500, {"error": "internal error"})
 
     async def may_preview(self, authorization: bytes) -> bool:
         """As for HTTP, of a caller that shows this; empty for one that shows nothing."""
-        shown = [(b"authorization", authorization)] if authorization else []
-        return await self._control.may_preview({"path": "gRPC", "headers": shown})
+        shown = {b"authorization": authorization} if authorization else {}
+        return await self._control.may_preview(Request("POST", "gRPC", shown, b""))
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        path: str = scope["path"]
-        current.begin(dict(scope["headers"]))
+    def refusal(self, path: str, error: errors.PlimsollError) -> Answer:
+        """See `wire.connection.Application`; all dialects that clients speak say it like this."""
+        if path.startswith("/plimsoll/"):
+            return http.problem(error)
+        document = {"error": error.detail}
+        return http.json_answer(error.status, document, *http.extra_headers(error))
+
+    async def _answer(self, request: Request) -> Answer:
+        path = request.path
+        current.begin(request.headers)
         if path[:4].lower() == "/v1/":
-            preview = await self._control.may_preview(scope)
-            return await tensorflow_serving.answer(self._serving, scope, receive, preview=preview)
+            preview = await self._control.may_preview(request)
+            return await tensorflow_serving.answer(self._serving, request, preview=preview)
         if path[:4] == "/v2/" or path == "/v2":
-            preview = await self._control.may_preview(scope)
-            return await self._open(scope, receive, preview=preview)
+            return await self._open(request)
         if path.startswith("/plimsoll/models/"):
-            return await self._control.answer(scope, receive)
+            return await self._control.answer(request)
         if path == "/" and self._serving.has_kserve_v1:
             return kserve_v1.ALIVE
         is_private = path in _PRIVATE
-        return await self._private(scope) if is_private else self._page(scope["method"], path)
+        return await self._private(request) if is_private else self._page(request.method, path)
 
-    async def _private(self, scope: Scope) -> Answer:
+    async def _private(self, request: Request) -> Answer:
         """What tells of inputs and answers, for whoever may see versions that clients cannot."""
-        if not await self._control.may_preview(scope):
+        if not await self._control.may_preview(request):
             return http.problem(_NO_TOKEN)
         observatory = self._serving.observatory
-        if scope["path"] == "/plimsoll/sketches":
+        if request.path == "/plimsoll/sketches":
             return http.json_answer(200, observatory.sketches())
-        query = urllib.parse.parse_qs(scope["query_string"].decode("latin-1"))
+        query = urllib.parse.parse_qs(request.query)
         return http.json_answer(200, observatory.recent(query.get("id", [""])[0]))
 
-    async def _open(self, scope: Scope, receive: Receive, *, preview: bool) -> Answer:
-        limits = self._serving.limits
+    async def _open(self, request: Request) -> Answer:
         try:
-            request = await http.whole(
-                scope, receive, limit=limits.body_bytes, seconds=limits.deadline_seconds
-            )
             if b"authorization" in request.headers and request.path.startswith(_CHANGES):
-                return await self._change(request, scope)
+                return await self._change(request)
         except errors.PlimsollError as error:
             return open_inference.refused(error)
+        preview = await self._control.may_preview(request)
         return await self._open_inference.answer(request, preview=preview)
 
-    async def _change(self, request: Request, scope: Scope) -> Answer:
+    async def _change(self, request: Request) -> Answer:
         """Triton's load and unload, for those who show process mode's token."""
         match open_inference_repository.change(request):
             case "load", model:
-                await self._control.load(scope, model)
+                await self._control.load(request, model)
             case _, model:
-                await self._control.unload(scope, model)
+                await self._control.unload(request, model)
         return http.json_answer(200, {})
 
     def _page(self, method: str, path: str) -> Answer:
@@ -140,24 +137,8 @@ class Application:
                 "policies": policies}  # fmt: skip
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn, whose first reaction to a signal is to stop being ready."""
-
-    def __init__(self, settings: uvicorn.Config, serving: Serving) -> None:
-        super().__init__(settings)
-        self._serving = serving
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        _log.info("stopping", extra={"signal": signal.Signals(sig).name})
-        self._serving.is_draining = True
-        super().handle_exit(sig, frame)
-
-
 def run(loaded: Config, *, path: Path) -> None:
     """Serve until a signal comes; returns once every request has its answer."""
-    # Uvicorn raises the signal again when it is done. Here that means: done, and all is well.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(loaded, path))
 
@@ -167,24 +148,13 @@ async def _serve(loaded: Config, path: Path) -> None:
     application = Application(serving, Control(serving, loaded, path=path))
     for pin in config.wanted(loaded):
         serving.begin(pin)
-    host, port = loaded.address
-    settings = uvicorn.Config(
-        application,
-        host=host,
-        port=port,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=2048,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=loaded.limits.deadline_seconds,
-    )
+
+    def stopping(number: signal.Signals) -> None:
+        _log.info("stopping", extra={"signal": number.name})
+        serving.is_draining = True
+
     async with _grpc(loaded, serving, application.may_preview):
-        await _Server(settings, serving).serve()
+        await wire.serve(application, loaded.address, loaded.limits, stopping=stopping)
     await asyncio.to_thread(serving.flush_events, seconds=_EVENTS_SECONDS)
     await asyncio.to_thread(serving.observatory.close)
 

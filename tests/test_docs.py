@@ -11,6 +11,7 @@ from typer.main import get_command
 from reconciler.core import kinds
 from registry import errors
 from registry.cli.program import build
+from runtime import refusals
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -54,6 +55,7 @@ def all_errors(kind: type[errors.PlimsollError]) -> Iterator[type[errors.Plimsol
 
 
 def test_every_error_is_documented_with_its_status_and_exit_code() -> None:
+    assert issubclass(refusals.SlowRequest, errors.PlimsollError)  # its tree is a part of ours
     page = (ROOT / "docs" / "errors.md").read_text()
     documented = {tuple(row[:3]) for row in table_after(page, "# Errors")}
     known = {

@@ -11,7 +11,7 @@ from registry import errors
 from runtime.backends.protocol import Backend, Call
 from runtime.inference.asked import Asked
 from runtime.protocols import http, json_tensors, kserve_v1, predict_request
-from runtime.protocols.http import Answer, Receive, Scope
+from runtime.protocols.http import Answer, Request
 from runtime.serving import Serving
 from runtime.table import Slot, State
 
@@ -44,12 +44,12 @@ _DTYPES = {
 }  # fmt: skip
 
 
-async def answer(serving: Serving, scope: Scope, receive: Receive, *, preview: bool) -> Answer:
+async def answer(serving: Serving, request: Request, *, preview: bool) -> Answer:
     """The answer to any request below /v1/; only with `preview` are inactive versions there."""
-    method, path = scope["method"], scope["path"]
+    method, path = request.method, request.path
     predict = _PREDICT.fullmatch(path) if method == "POST" else None
     if predict is not None:
-        return await _predict(serving, predict, scope, receive, preview=preview)
+        return await _predict(serving, predict, request, preview=preview)
     if method == "POST" and serving.has_kserve_v1 and kserve_v1.is_explanation(path):
         return kserve_v1.explained(path)
     status = _STATUS.fullmatch(path) if method == "GET" else None
@@ -62,7 +62,7 @@ async def answer(serving: Serving, scope: Scope, receive: Receive, *, preview: b
 
 
 async def _predict(
-    serving: Serving, match: re.Match[str], scope: Scope, receive: Receive, *, preview: bool
+    serving: Serving, match: re.Match[str], request: Request, *, preview: bool
 ) -> Answer:
     started = time.perf_counter()
     name, version, label, method = match.groups()
@@ -75,13 +75,7 @@ async def _predict(
     # From here to the answer the version stays loaded, whatever is swapped meanwhile.
     slot.enter()
     try:
-        body = await http.body(
-            scope,
-            receive,
-            limit=serving.limits.body_bytes,
-            seconds=serving.limits.deadline_seconds,
-        )
-        found, code = Answer(200, await _predicted(serving, slot, body)), "OK"
+        found, code = Answer(200, await _predicted(serving, slot, request.body)), "OK"
     except errors.PlimsollError as error:
         found, code = _error(error), _code(error)[1]
     finally:

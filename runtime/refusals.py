@@ -1,0 +1,24 @@
+"""How the runtime says no where nobody else does, in the terms of `registry.errors`."""
+
+from registry.errors import InvalidInput, PlimsollError, TooLarge
+
+
+class MalformedRequest(InvalidInput):
+    """The bytes of a request are no HTTP, or could be read in two ways."""
+
+    code = "malformed_request"
+    status = 400
+
+
+class HeadTooLarge(TooLarge):
+    """A request's path and headers are over their limit."""
+
+    code = "head_too_large"
+    status = 431
+
+
+class SlowRequest(PlimsollError):
+    """A request did not arrive in time."""
+
+    code = "slow_request"
+    status = 408

@@ -1,0 +1,209 @@
+"""One connection: requests are answered in their order, one at a time, by the application.
+
+A client that goes away ends what is done for it. Time is not watched by a timer for each request:
+the server asks every connection once a second whether it is overdue.
+"""
+
+import asyncio
+from collections import deque
+from typing import Protocol, cast
+
+from registry import errors
+from runtime import refusals
+from runtime.limits import Limits
+from runtime.protocols.http import Answer, Request
+from runtime.wire import written
+from runtime.wire.reading import Fault, Reader
+
+_LINGERING_SECONDS = 1.0
+
+
+class Application(Protocol):
+    """What answers."""
+
+    async def answer(self, request: Request) -> Answer:
+        """The answer to `request`; never raises."""
+
+    def refusal(self, path: str, error: errors.PlimsollError) -> Answer:
+        """The answer to what is no whole request, in the words of the dialect at `path`."""
+
+
+class Connections:
+    """All that are open; `is_draining` once each is to end after the answer it owes."""
+
+    def __init__(self, application: Application, limits: Limits) -> None:
+        self.application = application
+        self.limits = limits
+        self.open: set[Connection] = set()
+        self.is_draining = False
+        self.drained = asyncio.Event()
+
+    def made(self) -> "Connection":
+        """A protocol for the event loop's server."""
+        return Connection(self)
+
+    def sweep(self, now: float) -> None:
+        """End what is overdue at `now`, by the event loop's clock."""
+        for connection in tuple(self.open):
+            connection.require_progress(now)
+
+    def drain(self) -> None:
+        """Let every connection end as soon as it owes no answer; then `drained` is set."""
+        self.is_draining = True
+        for connection in tuple(self.open):
+            connection.end_if_idle()
+        self._look()
+
+    def lost(self, connection: "Connection") -> None:
+        """One is closed."""
+        self.open.discard(connection)
+        self._look()
+
+    def _look(self) -> None:
+        if self.is_draining and not self.open:
+            self.drained.set()
+
+
+class Connection(asyncio.Protocol):
+    """One of them."""
+
+    __slots__ = (
+        "_all", "_is_deaf", "_is_ending", "_is_paused", "_loop", "_reader", "_since", "_task",
+        "_transport", "_waiting",
+    )  # fmt: skip
+
+    def __init__(self, connections: Connections) -> None:
+        self._all = connections
+        self._loop = asyncio.get_running_loop()
+        self._reader = Reader(body_limit=connections.limits.body_bytes)
+        self._waiting: deque[Request | Fault] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._is_deaf = False
+        self._is_ending = False
+        self._is_paused = False
+        self._since = self._loop.time()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Too many are turned away with an answer: a reset would tell a client nothing."""
+        # uvloop's transports are written to like asyncio's, but are none of its classes.
+        self._transport = cast(asyncio.Transport, transport)
+        self._all.open.add(self)
+        if len(self._all.open) > self._all.limits.connections:
+            self._refuse("", errors.Busy("too many connections are open", fix="try again soon"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody waits for an answer any more."""
+        del exc
+        self._all.lost(self)
+        self._waiting.clear()
+        self._is_ending = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; what is complete is answered in turn."""
+        reader = self._reader
+        if self._is_ending or self._is_deaf:
+            return  # what comes after the last request is nobody's
+        if not reader.is_amid:
+            self._since = self._loop.time()
+        fault = reader.feed(data)
+        if reader.requests:
+            self._waiting.extend(reader.requests)
+            reader.requests.clear()
+        self._is_deaf = fault is not None or reader.is_last
+        if fault is not None and not reader.is_last:
+            self._waiting.append(fault)
+        elif reader.continues and self._task is None:
+            reader.continues = False
+            self._transport.write(written.CONTINUE)
+        self._next()
+        if self._waiting:
+            # One answer is owed: until then no more than what has come already is kept.
+            self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """The client reads slower than it is answered."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._is_paused = False
+        self._since = self._loop.time()
+        self._next()
+
+    def require_progress(self, now: float) -> None:
+        """End the connection where its client has been too slow; `now` is the loop's time."""
+        waited = now - self._since
+        limits = self._all.limits
+        if self._is_ending or self._is_paused:
+            # Whoever does not read their answer keeps it in our memory.
+            if waited > limits.deadline_seconds:
+                self._transport.abort()
+        elif self._task is not None or self._waiting:
+            return
+        elif self._reader.is_amid:
+            if waited > limits.deadline_seconds:
+                late = f"the request was not complete after {limits.deadline_seconds} seconds"
+                self._refuse("", refusals.SlowRequest(late))
+        elif waited > limits.keep_alive_seconds:
+            self._close()
+
+    def abort(self) -> None:
+        """Close it at once, whatever is owed."""
+        self._transport.abort()
+
+    def end_if_idle(self) -> None:
+        """Close, unless an answer is owed or a request is on its way."""
+        if self._task is None and not self._waiting and not self._reader.is_amid:
+            self._close()
+        elif self._is_ending:
+            self._transport.abort()
+
+    def _next(self) -> None:
+        if self._task is not None or self._is_paused or self._is_ending or not self._waiting:
+            return
+        found = self._waiting.popleft()
+        if not self._waiting and not self._transport.is_reading():
+            self._transport.resume_reading()
+        match found:
+            case Request() as request:
+                self._task = self._loop.create_task(self._answered(request))
+            case Fault(path, error):
+                self._refuse(path, error)
+
+    async def _answered(self, request: Request) -> None:
+        answer = await self._all.application.answer(request)
+        self._task = None
+        if self._is_ending:
+            return
+        last = not self._waiting and (
+            self._reader.is_last or self._all.is_draining or _closes(answer)
+        )
+        self._write(answer, last=last, without_body=request.method == "HEAD")
+        if last:
+            self._close()
+        else:
+            self._next()
+
+    def _write(self, answer: Answer, *, last: bool, without_body: bool = False) -> None:
+        self._since = self._loop.time()
+        for part in written.parts(answer, without_body=without_body, last=last):
+            self._transport.write(part)
+
+    def _refuse(self, path: str, error: errors.PlimsollError) -> None:
+        """The last answer. For a while, what the client still sends is thrown away: to close on
+        unread bytes would reset the connection under the answer."""
+        self._write(self._all.application.refusal(path, error), last=True)
+        self._is_ending = True
+        self._loop.call_later(_LINGERING_SECONDS, self._transport.close)
+
+    def _close(self) -> None:
+        """What is written is still sent."""
+        self._is_ending = True
+        self._since = self._loop.time()
+        self._transport.close()
+
+
+def _closes(answer: Answer) -> bool:
+    return (b"connection", b"close") in answer.headers
