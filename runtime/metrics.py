@@ -21,7 +21,7 @@ _BUCKETS = [0.0005 * 2**power for power in range(16)]
 class Metrics:
     """All that is counted. Label values are models and versions of the table, never raw paths."""
 
-    _predictions: dict[tuple[str, str], "_Prediction"]
+    _predictions: dict[tuple[str, str, str], "_Prediction"]
     _answers: dict[tuple[str, int, int], "_Answers"]
 
     def __init__(self, table: Table) -> None:
@@ -64,12 +64,14 @@ class Metrics:
         )
         self._predictions, self._answers = {}, {}
 
-    def predicted(self, pin: Pin, *, status: int, code: str, seconds: float) -> None:
+    def predicted(
+        self, pin: Pin, *, status: int, code: str, seconds: float, entrypoint: str = "REST"
+    ) -> None:
         """One predict request was answered; `code` is TensorFlow's name for the outcome."""
-        key = (pin.model, code)
+        key = (pin.model, code, entrypoint)
         found = self._predictions.get(key)
         if found is None:
-            found = self._predictions[key] = self._prediction(pin, code)
+            found = self._predictions[key] = self._prediction(pin, code, entrypoint)
         found.tfs_count.inc()
         found.tfs_latency.observe(seconds * 1e6)
         self.answered(pin, status=status, seconds=seconds)
@@ -93,10 +95,10 @@ class Metrics:
     def refused(self, model: str, check: str, code: str) -> None:
         self._refused.labels(model, check, code).inc()
 
-    def _prediction(self, pin: Pin, code: str) -> "_Prediction":
+    def _prediction(self, pin: Pin, code: str, entrypoint: str) -> "_Prediction":
         return _Prediction(
             self._tfs_count.labels(pin.model, code),
-            self._tfs_latency.labels(pin.model, "Predict", "REST"),
+            self._tfs_latency.labels(pin.model, "Predict", entrypoint),
         )
 
     def tensorflow_serving(self) -> bytes:

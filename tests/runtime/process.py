@@ -50,11 +50,17 @@ class Runtime:
     more: dict[str, object] = field(default_factory=dict)
     host: str = "edge-1"
     port: int = field(default_factory=_free_port)
+    grpc_port: int = field(default_factory=_free_port)
     child: subprocess.Popen[bytes] | None = None
 
     @property
     def cache(self) -> Path:
         return self.folder / "cache"
+
+    @property
+    def grpc(self) -> str:
+        """For `grpcListen`."""
+        return f"127.0.0.1:{self.grpc_port}"
 
     @property
     def config(self) -> Path:

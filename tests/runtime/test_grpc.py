@@ -1,6 +1,5 @@
 """gRPC as clients speak it: a runtime as it is run, and calls to it byte by byte."""
 
-import socket
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -26,16 +25,13 @@ SPEC = {"name": "digits"}
 @pytest.fixture(scope="module")
 def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[grpc.Channel]:
     registry = StandIn()
-    with registry.answering(), socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-        probe.close()
+    with registry.answering():
         runtime = Runtime(tmp_path_factory.mktemp("grpc"), registry)
         published = registry.publish(models.onnx_digits())
         runtime.models = [pin(published)]
         runtime.limits = {"bodyBytes": 200_000}
-        runtime.more = {"grpcListen": address}
-        with running(runtime), grpc.insecure_channel(address) as found:
+        runtime.more = {"grpcListen": runtime.grpc}
+        with running(runtime), grpc.insecure_channel(runtime.grpc) as found:
             runtime.until(lambda: runtime.get("/readyz").status_code == 200)
             yield found
 

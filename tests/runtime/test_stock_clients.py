@@ -1,4 +1,4 @@
-"""tritonclient and KServe's client, as published, against every format."""
+"""tritonclient and KServe's client, as published, against every format; over HTTP and gRPC."""
 
 import re
 import subprocess
@@ -7,15 +7,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from google.protobuf import descriptor_pb2
 
 from tests.runtime import models
 from tests.runtime.clients.environment import python, seen
 from tests.runtime.process import ROOT, Runtime, pin, running
 from tests.runtime.stand_in import StandIn
 
+# One message of ours stands for several of Triton's that are alike.
+SEVERAL = {
+    "ModelRequest": [f"Model{one}Request" for one in ("Ready", "Metadata", "Config", "Statistics")],
+    "RepositoryModelRequest": [f"RepositoryModel{one}Request" for one in ("Load", "Unload")],
+}
+
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     registry = StandIn()
     pictures, words, halves, *_ = models.saved_models()
     with registry.answering():
@@ -30,14 +37,25 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ]
         runtime = Runtime(tmp_path_factory.mktemp("stock"), registry)
         runtime.models = [pin(one) for one in published]
+        runtime.more = {"grpcListen": runtime.grpc}
         with running(runtime):
             runtime.until(lambda: runtime.get("/v2/health/ready").status_code == 200, seconds=90)
-            yield f"127.0.0.1:{runtime.port}"
+            yield runtime
+
+
+@pytest.fixture(scope="module")
+def url(served: Runtime) -> str:
+    return f"127.0.0.1:{served.port}"
 
 
 @pytest.fixture(scope="module")
 def triton(url: str) -> Any:
     return seen("with_tritonclient.py", url)
+
+
+@pytest.fixture(scope="module")
+def triton_grpc(served: Runtime) -> Any:
+    return seen("with_tritonclient_grpc.py", served.grpc)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +122,63 @@ def test_tritonclient_asks_several_at_once(triton: Any) -> None:
     assert triton["asyncio"]["ready"] is True
     assert triton["asyncio"]["digits"]["name"] == "digits"
     assert triton["asyncio"]["unknown"] == "Request for unknown model: 'nobody' is not found"
+
+
+def test_tritonclient_is_told_the_same_over_grpc(triton: Any, triton_grpc: Any) -> None:
+    told, over_http = triton_grpc["told"], triton["told"]
+    for name in ("live", "ready", "digits ready", "digits 1 ready", "nobody ready"):
+        assert told[name] == over_http[name], name
+    assert told["digits"]["inputs"] == [{"name": "X", "datatype": "FP32", "shape": ["-1", "64"]}]
+    assert told["config"]["config"]["backend"] == over_http["config"]["backend"]
+    ready = sorted(one["name"] for one in told["index"]["models"] if one["state"] == "READY")
+    assert ready == sorted(one["name"] for one in over_http["index"])
+    (counted,) = told["statistics"]["model_stats"]
+    (already,) = over_http["statistics"]["model_stats"]
+    assert int(counted["inference_count"]) > already["inference_count"]
+    assert int(counted["inference_stats"]["success"]["ns"]) > 0
+    assert len(told["all statistics"]["model_stats"]) == 6
+    assert told["unknown"] == ["StatusCode.NOT_FOUND", over_http["unknown"][1]]
+    assert told["load"][0] == "StatusCode.PERMISSION_DENIED"
+    assert told["memory"][0] == "StatusCode.UNIMPLEMENTED"
+
+
+def test_tritonclient_gets_the_same_answers_over_grpc(triton: Any, triton_grpc: Any) -> None:
+    for form in ("onnx", "saved_model", "torchscript"):
+        assert set(triton_grpc[form].values()) == {triton[form]["binary"]}
+        assert len(triton_grpc[form]) == 4
+    for name in ("words", "halves"):
+        assert triton_grpc[name] == triton[name]
+    assert triton_grpc["async_infer"] == triton["async_infer"]
+    assert triton_grpc["asyncio"] == triton["asyncio"]["labels"]
+    assert triton_grpc["stream"] == ["0", "1", "Request for unknown model: 'nobody' is not found"]
+
+
+def test_tritonclient_raises_what_is_wrong_over_grpc(triton: Any, triton_grpc: Any) -> None:
+    codes = {"404": "StatusCode.NOT_FOUND", "400": "StatusCode.INVALID_ARGUMENT"}
+    for name, (status, said) in triton["faults"].items():
+        assert triton_grpc["faults"][name] == [codes[status], said], name
+
+
+def test_messages_have_the_names_and_numbers_of_tritons(triton_grpc: Any) -> None:
+    theirs = triton_grpc["messages"]
+    data = (ROOT / "runtime/protocols/grpc/messages.pb").read_bytes()
+    files = descriptor_pb2.FileDescriptorSet.FromString(data).file
+    (ours,) = (described(one.message_type) for one in files if one.package == "inference")
+    for name, fields in ours.items():
+        for called in SEVERAL.get(name, [name]):
+            known = [tuple(one) for one in theirs[called]]
+            assert set(fields) <= set(known), called
+
+
+def described(kinds: Any, prefix: str = "") -> dict[str, list[tuple[object, ...]]]:
+    """As with_tritonclient_grpc.py has it of Triton's."""
+    found: dict[str, list[tuple[object, ...]]] = {}
+    for kind in kinds:
+        name = prefix + kind.name
+        found[name] = [(one.name, one.number, one.type, one.label == one.LABEL_REPEATED)
+                       for one in kind.field]  # fmt: skip
+        found |= described(kind.nested_type, f"{name}.")
+    return found
 
 
 def test_kserves_client_asks_by_the_open_inference_protocol(kserve: Any, triton: Any) -> None:

@@ -1,7 +1,7 @@
 """Triton's GRPCInferenceService: inference, with tensors as bytes or as typed contents."""
 
 import math
-from collections.abc import AsyncIterator
+import time
 from typing import Any
 
 import numpy as np
@@ -9,11 +9,13 @@ import numpy as np
 from registry import errors
 from runtime.backends.protocol import Array, objects
 from runtime.inference.asked import Asked
+from runtime.observing import current
 from runtime.protocols import datatypes, labels, open_inference_answer
 from runtime.protocols.grpc import messages
 from runtime.protocols.grpc.models import found
-from runtime.protocols.grpc.terms import Context
+from runtime.protocols.grpc.terms import Context, http_status
 from runtime.protocols.open_inference_plan import Part, Plan, Plans, Wanted
+from runtime.table import Slot
 
 _REQUEST = messages.of("inference.ModelInferRequest")
 _RESPONSE = messages.of("inference.ModelInferResponse")
@@ -37,22 +39,31 @@ class Inference:
         made = await self._inferred(context, messages.read(_REQUEST, data))
         return bytes(made.SerializeToString())
 
-    async def stream(
-        self, context: Context, requests: AsyncIterator[bytes]
-    ) -> AsyncIterator[bytes]:
-        """One answer to each request, in order; an error is an answer too, and ends nothing."""
-        async for data in requests:
-            made = _STREAMED()
-            try:
-                request = messages.read(_REQUEST, data)
-                made.infer_response.id = request.id
-                made.infer_response.CopyFrom(await self._inferred(context, request))
-            except errors.PlimsollError as error:
-                made.error_message = error.detail
-            yield bytes(made.SerializeToString())
+    async def streamed(self, context: Context, data: bytes) -> bytes:
+        """The answer to one request of a stream: an error is one too, and ends nothing."""
+        made = _STREAMED()
+        try:
+            request = messages.read(_REQUEST, data)
+            made.infer_response.id = request.id
+            made.infer_response.CopyFrom(await self._inferred(context, request))
+        except errors.PlimsollError as error:
+            made.error_message = error.detail
+        return bytes(made.SerializeToString())
 
     async def _inferred(self, context: Context, request: Any) -> Any:
         slot = found(context, request.model_name, request.model_version)
+        started, answered = time.perf_counter(), context.serving.metrics.answered
+        current.named(request.id)
+        try:
+            made = await self._run(context, slot, request)
+        except errors.PlimsollError as error:
+            seconds = time.perf_counter() - started
+            answered(slot.pin, status=http_status(error), seconds=seconds)
+            raise
+        answered(slot.pin, status=200, seconds=time.perf_counter() - started)
+        return made
+
+    async def _run(self, context: Context, slot: Slot, request: Any) -> Any:
         plan = self._plans.of(slot)
         wanted = _wanted(plan, request.outputs)
         outputs = tuple(one.part.tensor.name for one in wanted) if request.outputs else ()

@@ -1,7 +1,7 @@
 """Triton's GRPCInferenceService: what it says of the server and of models without running one."""
 
 from registry import errors
-from runtime.protocols import open_inference_models
+from runtime.protocols import open_inference_models, open_inference_statistics
 from runtime.protocols.grpc import messages
 from runtime.protocols.grpc.terms import Context
 from runtime.protocols.open_inference_plan import Plan, Plans
@@ -14,13 +14,14 @@ _SERVER = messages.of("inference.ServerMetadataResponse")
 _MODEL_READY = messages.of("inference.ModelReadyResponse")
 _DESCRIBED = messages.of("inference.ModelMetadataResponse")
 _CONFIGURED = messages.of("inference.ModelConfigResponse")
+_COUNTED = messages.of("inference.ModelStatisticsResponse")
 _INDEX = messages.of("inference.RepositoryIndexRequest")
 _INDEXED = messages.of("inference.RepositoryIndexResponse")
 _CHANGE = messages.of("inference.RepositoryModelRequest")
 _HEALTH = messages.of("grpc.health.v1.HealthCheckRequest")
 _HEALTHY = messages.of("grpc.health.v1.HealthCheckResponse")
 _LARGEST_VERSION = 2**63 - 1
-_HTTP_ALONE = {"binary_tensor_data", "statistics"}
+_HTTP_ALONE = {"binary_tensor_data"}
 _SERVICES = {
     "",
     "inference.GRPCInferenceService",
@@ -56,9 +57,7 @@ async def model_ready(context: Context, data: bytes) -> bytes:
 
 async def metadata(context: Context, data: bytes) -> bytes:
     slot, plan = _planned(context, data)
-    versions = [one for one in _visible(context)
-                if one.pin.model == plan.model and one.state is State.AVAILABLE]  # fmt: skip
-    said = open_inference_models.described(slot, plan, versions)
+    said = open_inference_models.described(slot, plan, _of_model(context, plan.model))
     return bytes(_DESCRIBED(**said).SerializeToString())
 
 
@@ -84,7 +83,14 @@ async def unload(context: Context, data: bytes) -> bytes:
 
 
 async def statistics(context: Context, data: bytes) -> bytes:
-    raise errors.Unsupported("statistics are not kept here")
+    """Of one version, of all of a model, or of all models: the less is named, the more is told."""
+    request = messages.read(_MODEL, data)
+    if not request.name:
+        slots = _visible(context)
+    else:
+        slot = found(context, request.name, request.version)
+        slots = [slot] if request.version else _of_model(context, request.name)
+    return bytes(_COUNTED(**open_inference_statistics.of(slots)).SerializeToString())
 
 
 async def shared_memory(context: Context, data: bytes) -> bytes:
@@ -135,6 +141,11 @@ def _planned(context: Context, data: bytes) -> tuple[Slot, Plan]:
 def _visible(context: Context) -> list[Slot]:
     table = context.serving.table
     return [slot for slot in table.slots() if context.preview or table.is_visible(slot)]
+
+
+def _of_model(context: Context, model: str) -> list[Slot]:
+    return [one for one in _visible(context)
+            if one.pin.model == model and one.state is State.AVAILABLE]  # fmt: skip
 
 
 def _refused(act: str, data: bytes) -> errors.Forbidden:

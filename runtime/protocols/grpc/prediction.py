@@ -3,13 +3,14 @@
 Which version runs is declared in Git, so a request to reload another configuration is refused.
 """
 
+import time
 from typing import Any
 
 from registry import errors
 from runtime.backends.protocol import DEFAULT_CALL, Array, Call
 from runtime.inference.asked import Asked
 from runtime.protocols.grpc import messages, tensor_proto
-from runtime.protocols.grpc.terms import Context, PreconditionFailed
+from runtime.protocols.grpc.terms import Context, PreconditionFailed, code, http_status
 from runtime.table import Slot, State
 
 _PREDICT = messages.of("tensorflow.serving.PredictRequest")
@@ -26,6 +27,17 @@ _FAILED_PRECONDITION = 9
 async def predict(context: Context, data: bytes) -> bytes:
     request = messages.read(_PREDICT, data)
     slot = found(context, request)
+    started = time.perf_counter()
+    try:
+        made = await _predicted(context, slot, request)
+    except errors.PlimsollError as error:
+        _count(context, slot, started, http_status(error), code(error))
+        raise
+    _count(context, slot, started, 200, "OK")
+    return made
+
+
+async def _predicted(context: Context, slot: Slot, request: Any) -> bytes:
     signature = request.model_spec.signature_name or DEFAULT_CALL
     call = called(slot, signature)
     inputs = _inputs(context, request.inputs, call)
@@ -40,6 +52,13 @@ async def predict(context: Context, data: bytes) -> bytes:
             value = tensor_proto.proto(outcome.outputs[tensor.name], tensor.dtype)
             made.outputs[tensor.name].CopyFrom(value)
     return bytes(made.SerializeToString())
+
+
+def _count(context: Context, slot: Slot, started: float, status: int, said: str) -> None:
+    seconds = time.perf_counter() - started
+    context.serving.metrics.predicted(
+        slot.pin, status=status, code=said, seconds=seconds, entrypoint="GRPC"
+    )
 
 
 async def metadata(context: Context, data: bytes) -> bytes:

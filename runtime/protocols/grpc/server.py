@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 
 from registry import errors
+from runtime.observing import current
 from runtime.protocols.grpc import models, prediction
 from runtime.protocols.grpc.inference import Inference
 from runtime.protocols.grpc.terms import Context, code
@@ -22,6 +23,7 @@ MayPreview = Callable[[bytes], Awaitable[bool]]
 
 _MOST_STREAMS = 1024  # of one connection, at one time
 _HEADER_ROOM = 64 * 1024  # a message is its tensors and a little more
+_LONGEST_TEXT = 2000  # of an error: it goes in a header, of which clients take 8 KiB
 _log = logging.getLogger("plimsoll.runtime")
 
 
@@ -78,33 +80,42 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
                 return await method(await self._context(call), data)
             except errors.PlimsollError as error:
                 await _abort(call, error)
-            except grpc.aio.AbortError:
-                raise
             except Exception:  # noqa: BLE001  the outermost boundary
-                # A defect costs one request its answer, never the process, and tells nothing.
-                _log.exception("gRPC request failed")
-                await call.abort(grpc.StatusCode.INTERNAL, "internal error")
-            raise AssertionError("abort returned")
+                await _give_up(call)
 
         return answer
 
     def _streaming(self, inference: Inference) -> Callable[..., AsyncIterator[bytes]]:
         async def answer(requests: Any, call: Any) -> AsyncIterator[bytes]:
-            context = await self._context(call)
-            async for data in inference.stream(context, requests):
-                yield data
+            async for data in requests:
+                try:
+                    found = await inference.streamed(await self._context(call), data)
+                except Exception:  # noqa: BLE001  the outermost boundary
+                    await _give_up(call)
+                yield found
 
         return answer
 
     async def _context(self, call: Any) -> Context:
-        given = next((v for k, v in call.invocation_metadata() or () if k == "authorization"), "")
-        shown = given.encode() if isinstance(given, str) else given
-        preview = await self._may_preview(shown)
+        headers = {
+            name.encode(): value.encode() if isinstance(value, str) else value
+            for name, value in call.invocation_metadata() or ()
+        }
+        current.begin(headers)
+        preview = await self._may_preview(headers.get(b"authorization", b""))
         return Context(self._serving, preview, call.time_remaining())
 
 
 async def _abort(call: Any, error: errors.PlimsollError) -> NoReturn:
-    await call.abort(getattr(grpc.StatusCode, code(error)), error.detail)
+    said = error.detail.encode()[:_LONGEST_TEXT].decode(errors="ignore")
+    await call.abort(getattr(grpc.StatusCode, code(error)), said)
+    raise AssertionError("abort returned")
+
+
+async def _give_up(call: Any) -> NoReturn:
+    """A defect costs one request its answer, never the process, and tells nothing."""
+    _log.exception("gRPC request failed")
+    await call.abort(grpc.StatusCode.INTERNAL, "internal error")
     raise AssertionError("abort returned")
 
 

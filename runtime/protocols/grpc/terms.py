@@ -25,7 +25,7 @@ _CODES: tuple[tuple[type[errors.PlimsollError], str], ...] = (
     (errors.NotFound, "NOT_FOUND"),
     (errors.Forbidden, "PERMISSION_DENIED"),
     (errors.Unsupported, "UNIMPLEMENTED"),
-    (errors.TooLarge, "OUT_OF_RANGE"),
+    (errors.TooLarge, "RESOURCE_EXHAUSTED"),
     (errors.Busy, "RESOURCE_EXHAUSTED"),
     (errors.Unavailable, "UNAVAILABLE"),
     (errors.WaitTimedOut, "DEADLINE_EXCEEDED"),
@@ -36,3 +36,8 @@ _CODES: tuple[tuple[type[errors.PlimsollError], str], ...] = (
 def code(error: errors.PlimsollError) -> str:
     """gRPC's name for it."""
     return next(name for kind, name in _CODES if isinstance(error, kind))
+
+
+def http_status(error: errors.PlimsollError) -> int:
+    """What the same error is over HTTP, for what counts both together."""
+    return 400 if isinstance(error, errors.InvalidInput) else error.status

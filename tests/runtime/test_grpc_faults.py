@@ -1,0 +1,185 @@
+"""gRPC when all does not go well: the server itself, in this process, before an engine made up."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from registry import errors
+from runtime.inference.asked import Asked, Outcome
+from runtime.observing import current
+from runtime.protocols.grpc.server import Server
+from tests.runtime.grpc_echo import PREDICT_REQUEST, REQUEST, RESPONSE, STREAMED, echoed, serving
+
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+
+
+def infer(**changes: Any) -> bytes:
+    x = {"name": "x", "datatype": "FP32", "shape": [1, 2]}
+    whole = {"model_name": "m", "inputs": [x], "raw_input_contents": [bytes(8)], **changes}
+    return bytes(REQUEST(**whole).SerializeToString())
+
+
+def predict(**inputs: Any) -> bytes:
+    shape = {"dim": [{"size": 1}, {"size": 2}]}
+    whole = inputs or {"x": {"dtype": 1, "tensor_shape": shape, "tensor_content": bytes(8)}}
+    return bytes(PREDICT_REQUEST(model_spec={"name": "m"}, inputs=whole).SerializeToString())
+
+
+def talk(
+    folder: Path, stub: Any, conversation: Callable[[grpc.aio.Channel, Server], Awaitable[Any]]
+) -> Any:
+    """What `conversation` returns, with a server that it can reach."""
+
+    async def nobody(shown: bytes) -> bool:
+        return False
+
+    async def main() -> Any:
+        address = f"unix:{folder}/s"
+        server = Server(address, stub, nobody)
+        await server.start()
+        async with grpc.aio.insecure_channel(address) as channel:
+            found = await asyncio.wait_for(conversation(channel, server), 20)
+        await server.stop(seconds=0)
+        return found
+
+    return asyncio.run(main())
+
+
+async def refused(channel: grpc.aio.Channel, method: str, data: bytes) -> tuple[str, str]:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await channel.unary_unary(method)(data)
+    return caught.value.code().name, caught.value.details() or ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "status"),
+    [
+        (errors.InvalidInput("no"), "INVALID_ARGUMENT", 400),
+        (errors.Busy("no"), "RESOURCE_EXHAUSTED", 429),
+        (errors.TooLarge("no"), "RESOURCE_EXHAUSTED", 413),
+        (errors.Unavailable("no"), "UNAVAILABLE", 503),
+        (errors.WaitTimedOut("no"), "DEADLINE_EXCEEDED", 504),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_an_inference_is_refused_with_has_its_code_and_is_counted(
+    tmp_path: Path, error: errors.PlimsollError, code: str, status: int
+) -> None:
+    async def act(asked: Asked) -> Outcome:
+        raise error
+
+    async def conversation(channel: grpc.aio.Channel, server: Server) -> None:
+        assert await refused(channel, INFER, infer()) == (code, "no")
+        assert await refused(channel, PREDICT, predict()) == (code, "no")
+
+    stub = serving(act)
+    talk(tmp_path, stub, conversation)
+    counted = f'plimsoll_requests_total{{model="m",status="{status}",version="1"}} 2.0'
+    assert counted in stub.metrics.own().decode()
+    assert f'{{model_name="m",status="{code}"}} 1.0' in stub.metrics.tensorflow_serving().decode()
+    assert 'entrypoint="GRPC"' in stub.metrics.tensorflow_serving().decode()
+
+
+def test_a_client_that_leaves_ends_its_inference(tmp_path: Path) -> None:
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def act(asked: Asked) -> Outcome:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError("it waits for ever")
+
+    async def conversation(channel: grpc.aio.Channel, server: Server) -> None:
+        for method, data in ((INFER, infer()), (PREDICT, predict())):
+            call = channel.unary_unary(method)(data)
+            await started.wait()
+            call.cancel()
+            await ended.wait()
+            started.clear()
+            ended.clear()
+
+    stub = serving(act)
+    talk(tmp_path, stub, conversation)
+    assert "plimsoll_requests_total{" not in stub.metrics.own().decode()
+
+
+def test_an_inference_knows_how_long_its_client_waits_and_who_it_is(tmp_path: Path) -> None:
+    seen: list[tuple[float, str]] = []
+
+    async def act(asked: Asked) -> Outcome:
+        seen.append((asked.timeout_seconds or 0, current.current().id))
+        return await echoed(asked)
+
+    async def conversation(channel: grpc.aio.Channel, server: Server) -> None:
+        named = (("x-request-id", "by-header"),)
+        ask = channel.unary_unary(INFER)
+        await ask(infer(id="by-body"), timeout=8, metadata=named)
+        await ask(infer(id="by-body", parameters={"timeout": {"int64_param": 2_000_000}}))
+        await channel.unary_unary(PREDICT)(predict(), timeout=8, metadata=named)
+        stream = channel.stream_stream(STREAM)(iter([infer(id="1"), infer(id="2")]), timeout=8)
+        assert [STREAMED.FromString(data).infer_response.id async for data in stream] == ["1", "2"]
+
+    talk(tmp_path, serving(act), conversation)
+    assert [name for _, name in seen] == ["by-header", "by-body", "by-header", "1", "2"]
+    times = [seconds for seconds, _ in seen]
+    assert times.pop(1) == 2
+    assert all(0 < seconds < 9 for seconds in times)
+
+
+def test_a_defect_costs_one_answer_is_logged_and_tells_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act(asked: Asked) -> Outcome:
+        raise RuntimeError("a secret")
+
+    async def conversation(channel: grpc.aio.Channel, server: Server) -> None:
+        assert await refused(channel, INFER, infer()) == ("INTERNAL", "internal error")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            _ = [data async for data in channel.stream_stream(STREAM)(iter([infer()]))]
+        assert caught.value.code() is grpc.StatusCode.INTERNAL
+        assert caught.value.details() == "internal error"
+
+    with caplog.at_level(logging.ERROR, "plimsoll.runtime"):
+        talk(tmp_path, serving(act), conversation)
+    assert [record.message for record in caplog.records] == ["gRPC request failed"] * 2
+
+
+def test_a_stop_lets_an_inference_finish(tmp_path: Path) -> None:
+    started, going_on = asyncio.Event(), asyncio.Event()
+
+    async def act(asked: Asked) -> Outcome:
+        started.set()
+        await going_on.wait()
+        return await echoed(asked)
+
+    async def conversation(channel: grpc.aio.Channel, server: Server) -> bytes:
+        call = channel.unary_unary(INFER)(infer())
+        await started.wait()
+        stopping = asyncio.create_task(server.stop(seconds=15))
+        await asyncio.sleep(0)
+        going_on.set()
+        answer: bytes = await call
+        await stopping
+        return answer
+
+    found = RESPONSE.FromString(talk(tmp_path, serving(act), conversation))
+    assert list(found.raw_output_contents) == [bytes(8)]
+
+
+def test_a_long_complaint_reaches_the_client(tmp_path: Path) -> None:
+    async def conversation(channel: grpc.aio.Channel, server: Server) -> None:
+        code, said = await refused(channel, PREDICT, predict(**{"ü" * 20_000: {"dtype": 1}}))
+        assert code == "INVALID_ARGUMENT"
+        assert said.startswith("input size does not match signature")
+
+    talk(tmp_path, serving(), conversation)
