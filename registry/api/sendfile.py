@@ -22,7 +22,8 @@ from registry.store.folder import is_cached
 EXTENSION = "http.response.zerocopysend"
 TLS, PEER = "tls", "plimsoll.peer"
 _AT_ONCE = 256 * 1024
-_TURN = 4 * 1024 * 1024
+_TURN = 2 * 1024 * 1024
+_WINDOW = 8 * 1024 * 1024
 
 
 class SendfileProtocol(HttpToolsProtocol):
@@ -84,9 +85,12 @@ async def _send_file(cycle: RequestResponseCycle, file: int, offset: int, count:
         os.posix_fadvise(file, offset, count, os.POSIX_FADV_SEQUENTIAL)
         stop = offset + count
         while offset < stop and not cycle.disconnected:
-            offset = await _send_some(out, file, offset, min(offset + _TURN, stop))
-            # The others' turn: a fast receiver would never make us wait.
-            await asyncio.sleep(0)
+            end = min(offset + _WINDOW, stop)
+            if not is_cached(file, offset, end - offset):
+                # Waits for the disk in a thread: others are served meanwhile.
+                await asyncio.to_thread(os.pread, file, end - offset, offset)
+            await _Window(out, file, offset, end).sent()
+            offset = end
     except (ConnectionError, TimeoutError):
         cycle.transport.abort()
     finally:
@@ -105,32 +109,42 @@ async def _flush(cycle: RequestResponseCycle) -> None:
             cycle.transport.set_write_buffer_limits(high=limits[1], low=limits[0])
 
 
-async def _send_some(out: int, file: int, offset: int, stop: int) -> int:
-    """How far it came. Waits for the disk in a thread: others are served meanwhile."""
-    if not is_cached(file, offset, stop - offset):
-        await asyncio.to_thread(os.pread, file, stop - offset, offset)
-    while offset < stop:
+class _Window:
+    """Some bytes of a file on their way; sends whenever the socket takes some.
+
+    The loop calls `_send` once a turn for as long as it is watched, so others have their turns
+    too, and a fast receiver costs neither a future nor a change of what is watched each time.
+    """
+
+    def __init__(self, out: int, file: int, offset: int, stop: int) -> None:
+        self._out, self._file, self._offset, self._stop = out, file, offset, stop
+
+    async def sent(self) -> None:
+        """Returns once all of it is in the socket's hands."""
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        loop.add_writer(self._out, self._send, done)
         try:
-            sent = os.sendfile(out, file, offset, min(_AT_ONCE, stop - offset))
+            await done
+        finally:
+            loop.remove_writer(self._out)
+
+    def _send(self, done: "asyncio.Future[None]") -> None:
+        if done.done():
+            return
+        turn = min(self._offset + _TURN, self._stop)
+        try:
+            while self._offset < turn:
+                count = min(_AT_ONCE, turn - self._offset)
+                sent = os.sendfile(self._out, self._file, self._offset, count)
+                if sent == 0:
+                    done.set_exception(errors.IntegrityError(f"a blob ends at byte {self._offset}"))
+                    return
+                self._offset += sent
         except BlockingIOError:
-            await _writable(out)
-            return offset
-        if sent == 0:
-            raise errors.IntegrityError(f"a blob ends at byte {offset}")
-        offset += sent
-    return offset
-
-
-async def _writable(out: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    loop.add_writer(out, _resolve, ready)
-    try:
-        await ready
-    finally:
-        loop.remove_writer(out)
-
-
-def _resolve(ready: "asyncio.Future[None]") -> None:
-    if not ready.done():
-        ready.set_result(None)
+            return
+        except OSError as error:
+            done.set_exception(error)
+            return
+        if self._offset == self._stop:
+            done.set_result(None)
