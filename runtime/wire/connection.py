@@ -114,10 +114,8 @@ class Connection(asyncio.Protocol):
         self._is_deaf = fault is not None or reader.is_last
         if fault is not None and not reader.is_last:
             self._waiting.append(fault)
-        elif reader.continues and self._task is None:
-            reader.continues = False
-            self._transport.write(written.CONTINUE)
         self._next()
+        self._go_on()
         if self._waiting:
             # One answer is owed: until then no more than what has come already is kept.
             self._transport.pause_reading()
@@ -185,6 +183,13 @@ class Connection(asyncio.Protocol):
             self._close()
         else:
             self._next()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Tell a client that waits for it to send its body, once it is owed no answer before."""
+        if self._reader.continues and self._task is None and not self._is_deaf:
+            self._reader.continues = False
+            self._transport.write(written.CONTINUE)
 
     def _write(self, answer: Answer, *, last: bool, without_body: bool = False) -> None:
         self._since = self._loop.time()

@@ -16,6 +16,8 @@ from runtime.protocols.http import Request
 
 _HEAD_BYTES = 64 * 1024
 _HEADERS = 128
+# So many bytes of sizes and line ends may come with each byte of a body in the smallest chunks.
+_FRAMING = 8
 # A second one of these must not be taken for more of the first.
 _SINGLE = {b"host", b"authorization", b"content-length", b"inference-header-content-length"}
 
@@ -35,8 +37,8 @@ class Reader:
     that it may send its body."""
 
     __slots__ = (
-        "_body", "_body_limit", "_error", "_headers", "_parser", "_size", "_target",
-        "continues", "is_amid", "is_last", "requests",
+        "_body", "_body_limit", "_error", "_fed", "_fields", "_head_bytes", "_headers",
+        "_is_past_head", "_parser", "_target", "continues", "is_amid", "is_last", "requests",
     )  # fmt: skip
 
     def __init__(self, *, body_limit: int) -> None:
@@ -49,8 +51,17 @@ class Reader:
         self.continues = False
         self._begin()
 
+    def _begin(self) -> None:
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: bytes | bytearray = b""
+        self._fed = self._fields = self._head_bytes = 0
+        self._is_past_head = False
+        self.continues = False
+
     def feed(self, data: bytes) -> Fault | None:
         """Read `data`; after a fault, or once `is_last`, nothing more is to be fed."""
+        headers = self._headers if self.is_amid else None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -59,6 +70,11 @@ class Reader:
         except httptools.HttpParserError as error:
             found = self._error or refusals.MalformedRequest(f"this is not HTTP/1.1: {error}")
             return Fault(_path_and_query(self._target)[0], found)
+        # The parser keeps a line to itself until it ends; what came with its begin is let pass.
+        if self.is_amid and self._headers is headers:
+            self._fed += len(data)
+        if self._fed > _HEAD_BYTES + _FRAMING * len(self._body):
+            return Fault(_path_and_query(self._target)[0], _head_too_large())
         return None
 
     def on_message_begin(self) -> None:
@@ -71,7 +87,10 @@ class Reader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
+        self._fields += 1
         self._count(len(name) + len(value))
+        if self._is_past_head:
+            return  # a trailer; merged into the head it would say what no proxy has seen
         known = self._headers.get(name)
         if known is None:
             self._headers[name] = value
@@ -81,11 +100,15 @@ class Reader:
             )
         else:
             self._headers[name] = known + b", " + value
-        if len(self._headers) > _HEADERS:
+        if self._fields > _HEADERS:
             self._refuse(refusals.HeadTooLarge(f"the request has over {_HEADERS} headers"))
 
     def on_headers_complete(self) -> None:
-        if b"host" not in self._headers and self._parser.get_http_version() == "1.1":
+        self._is_past_head = True
+        version = self._parser.get_http_version()
+        if version not in {"1.1", "1.0"}:
+            self._refuse(refusals.MalformedRequest("HTTP is spoken here in version 1.1 or 1.0"))
+        if b"host" not in self._headers and version == "1.1":
             self._refuse(refusals.MalformedRequest("the request has no Host header"))
         if self._headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             self._refuse(refusals.MalformedRequest("the only transfer coding here is chunked"))
@@ -96,35 +119,37 @@ class Reader:
 
     def on_body(self, body: bytes) -> None:
         self.continues = False
-        self._size += len(body)
-        if self._size > self._body_limit:
+        if len(self._body) + len(body) > self._body_limit:
             self._refuse(http.too_large(self._body_limit))
-        self._body.append(body)
+        if not self._body:
+            self._body = body
+            return
+        # One buffer that grows: a list of small chunks is many times as large as they are.
+        if not isinstance(self._body, bytearray):
+            self._body = bytearray(self._body)
+        self._body += body
 
     def on_message_complete(self) -> None:
         path, query = _path_and_query(self._target)
         method = self._parser.get_method().decode()
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        body = bytes(self._body)
         self.is_last = not self._parser.should_keep_alive()
         self.requests.append(Request(method, path, self._headers, body, query))
         self.is_amid = False
 
-    def _begin(self) -> None:
-        self._target = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._body: list[bytes] = []
-        self._size = 0
-        self.continues = False
-
     def _count(self, size: int) -> None:
-        """Trailers count too, and are then thrown away with the headers."""
-        self._size += size
-        if not self._body and self._size > _HEAD_BYTES:
-            self._refuse(refusals.HeadTooLarge(f"the request's head is over {_HEAD_BYTES} bytes"))
+        """What the head says, and the trailers, which are then thrown away."""
+        self._head_bytes += size
+        if self._head_bytes > _HEAD_BYTES:
+            self._refuse(_head_too_large())
 
     def _refuse(self, error: errors.PlimsollError) -> None:
         self._error = error
         raise error
+
+
+def _head_too_large() -> errors.PlimsollError:
+    return refusals.HeadTooLarge(f"the request's head is over {_HEAD_BYTES} bytes")
 
 
 def _path_and_query(target: bytes) -> tuple[str, str]:

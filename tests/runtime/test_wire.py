@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import tracemalloc
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -166,6 +167,87 @@ def test_what_could_be_read_in_two_ways_or_is_too_large_is_refused(
         assert fault is not None
         assert fault.error.status == status
         assert said in fault.error.detail
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        GET[:-2] + b"A: ",
+        GET[:-2],
+        CHUNKED[: CHUNKED.index(b"X-Trailer")] + b"A: ",
+        CHUNKED[: CHUNKED.index(b"e=1")],
+    ],
+)
+def test_a_line_that_never_ends_is_not_kept(begun: bytes) -> None:
+    reader = Reader(body_limit=1000)
+    assert reader.feed(begun) is None
+    faults = [reader.feed(b"a" * 40_000) for _ in range(2)]
+    assert faults[0] is None
+    assert isinstance(faults[1], Fault)
+    assert faults[1].error.status == 431
+
+
+def test_trailers_that_never_end_are_not_kept() -> None:
+    reader = Reader(body_limit=1000)
+    assert reader.feed(CHUNKED[: CHUNKED.index(b"X-Trailer")]) is None
+    fault = None
+    for _ in range(3):
+        fault = fault or reader.feed(b"A: " + b"a" * 40_000 + b"\r\n")
+    assert isinstance(fault, Fault)
+    assert fault.error.status == 431
+
+
+def test_a_trailer_does_not_say_what_the_head_did_not() -> None:
+    found, fault = read(CHUNKED.replace(b"X-Trailer: t", b"Authorization: Bearer t"))
+    assert fault is None
+    assert found[0].headers == {b"host": b"x", b"transfer-encoding": b"chunked"}
+
+
+def test_a_body_in_the_smallest_chunks_takes_no_more_than_its_size() -> None:
+    reader = Reader(body_limit=1_000_000)
+    reader.feed(b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    tracemalloc.start()
+    try:
+        assert not any(reader.feed(b"2\r\nab\r\n" * 1000) for _ in range(400))
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
+    reader.feed(b"0\r\n\r\n")
+    assert reader.requests[0].body == b"ab" * 400_000
+
+
+def test_a_body_may_be_as_large_as_the_limit_and_the_next_request_begin_with_its_end() -> None:
+    reader = Reader(body_limit=200_000)
+    sent = POST.replace(b"3\r\n\r\nabc", b"200000\r\n\r\n") + b"x" * 200_000 + GET
+    assert reader.feed(sent[:100]) is None
+    assert reader.feed(sent[100:-10]) is None
+    assert reader.feed(sent[-10:]) is None
+    assert [len(one.body) for one in reader.requests] == [200_000, 0]
+
+
+@pytest.mark.parametrize("version", [b"0.9", b"2.0"])
+def test_other_versions_of_http_are_not_spoken(version: bytes) -> None:
+    found, fault = read(GET.replace(b"1.1", version))
+    assert not found
+    assert isinstance(fault, Fault)
+    assert fault.error.status == 400
+
+
+def test_a_client_that_waits_behind_an_answer_is_told_after_it() -> None:
+    async def test(served: Served) -> None:
+        reader, writer = await served.open()
+        writer.write(GET.replace(b"/a?b=c", b"/slow"))
+        writer.write(POST[:-3].replace(b"Host: x", b"Host: x\r\nExpect: 100-continue"))
+        await asyncio.sleep(0.05)
+        served.application.release.set()
+        await reader.readuntil(b"GET /slow ")
+        async with asyncio.timeout(2):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b"abc")
+            assert await reader.readuntil(b"POST /p abc")
+        writer.close()
+
+    served(test)
 
 
 def test_a_header_that_comes_twice_is_one_with_both_values() -> None:
