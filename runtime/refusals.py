@@ -22,3 +22,10 @@ class SlowRequest(PlimsollError):
 
     code = "slow_request"
     status = 408
+
+
+class NoSuchSignature(InvalidInput):
+    """The model has no signature of the name that a request asks for."""
+
+    code = "no_such_signature"
+    status = 400

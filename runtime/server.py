@@ -167,9 +167,14 @@ async def _grpc(
     if not loaded.grpc_listen:
         yield
         return
-    # Heavy, and of no use to who speaks HTTP alone.
-    from runtime.protocols.grpc.server import Server  # noqa: PLC0415
-
+    try:
+        # Heavy, and of no use to who speaks HTTP alone.
+        from runtime.protocols.grpc.server import Server  # noqa: PLC0415
+    except ImportError as error:
+        raise errors.InvalidConfig(
+            f"grpcListen is set, and {error.name} is not installed",
+            fix="pip install 'plimsoll[grpc]', or leave grpcListen out",
+        ) from error
     found = Server(loaded.grpc_listen, serving, may_preview)
     await found.start()
     try:

@@ -12,6 +12,7 @@ from runtime.limits import Limits
 from runtime.metrics import Metrics
 from runtime.protocols.grpc import messages
 from runtime.table import Slot, State, Table
+from runtime.tuning import DEFAULT_TUNING, Tuning
 
 REQUEST = messages.of("inference.ModelInferRequest")
 RESPONSE = messages.of("inference.ModelInferResponse")
@@ -36,8 +37,8 @@ async def echoed(asked: Asked) -> Outcome:
     return Outcome({"y": asked.inputs["x"]}, Times(0, 0, 0, 0))
 
 
-def serving(act: Act = echoed, dtype: str = "float32") -> Any:
-    slot = Slot(Pin("m", 1, "sha256:0", "onnx", active=True), State.AVAILABLE)
+def serving(act: Act = echoed, dtype: str = "float32", tuning: Tuning = DEFAULT_TUNING) -> Any:
+    slot = Slot(Pin("m", 1, "sha256:0", "onnx", active=True, tuning=tuning), State.AVAILABLE)
     slot.backend = Echo(dtype)  # type: ignore[assignment]
     table = Table()
     table.put(slot)

@@ -1,5 +1,7 @@
 """gRPC as clients speak it: a runtime as it is run, and calls to it byte by byte."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -202,3 +204,24 @@ def test_status_and_metadata_are_told_and_changes_are_refused(channel: grpc.Chan
     health = asked(channel, "grpc.health.v1.Health/Check", b"",
                    "grpc.health.v1.HealthCheckResponse")  # fmt: skip
     assert health.status == 1
+
+
+def test_where_grpc_is_not_installed_it_is_said_how_to_have_it(tmp_path: Path) -> None:
+    registry = StandIn()
+    with registry.answering():
+        runtime = Runtime(tmp_path, registry)
+        runtime.more = {"grpcListen": runtime.grpc}
+        runtime.write_config()
+        program = (
+            "import runpy, sys; sys.modules['grpc'] = None; "
+            f"sys.argv[1:] = ['--config', {str(runtime.config)!r}]; "
+            "runpy.run_module('runtime', run_name='__main__', alter_sys=True)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=ROOT,
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "grpcListen is set, and grpc is not installed" in done.stderr
+    assert "plimsoll[grpc]" in done.stderr
+    assert "Traceback" not in done.stderr

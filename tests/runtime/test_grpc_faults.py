@@ -9,11 +9,17 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf.json_format import MessageToDict
 
 from registry import errors
 from runtime.inference.asked import Asked, Outcome
 from runtime.observing import current
+from runtime.protocols import open_inference_models
+from runtime.protocols.grpc import messages, models
 from runtime.protocols.grpc.server import Server
+from runtime.protocols.grpc.terms import Context
+from runtime.protocols.open_inference_plan import Plans
+from runtime.tuning import Batching, Tuning
 from tests.runtime.grpc_echo import PREDICT_REQUEST, REQUEST, RESPONSE, STREAMED, echoed, serving
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
@@ -183,3 +189,30 @@ def test_a_long_complaint_reaches_the_client(tmp_path: Path) -> None:
         assert said.startswith("input size does not match signature")
 
     talk(tmp_path, serving(), conversation)
+
+
+def test_a_configuration_is_the_one_that_http_tells_of() -> None:
+    batching = Batching(max_batch_size=8, preferred_sizes=(4, 8), delay_microseconds=100)
+    stub = serving(tuning=Tuning(batching=batching))
+    context = Context(stub, preview=False, seconds=None)
+    asked = messages.of("inference.ModelRequest")(name="m").SerializeToString()
+    found = messages.of("inference.ModelConfigResponse").FromString(
+        asyncio.run(models.configuration(context, asked))
+    )
+    told = MessageToDict(
+        found.config, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    slot = stub.table.active("m")
+    over_http = open_inference_models.configuration(slot, Plans().of(slot))
+    assert over_http.pop("parameters") == {}
+    assert numbered(over_http) == numbered(told)
+
+
+def numbered(value: Any) -> Any:
+    """With whole numbers as JSON's mapping of messages has large ones: as strings."""
+    match value:
+        case dict():
+            return {name: numbered(one) for name, one in value.items()}
+        case list():
+            return [numbered(one) for one in value]
+    return str(value) if isinstance(value, int) else value

@@ -1,9 +1,10 @@
-"""tritonclient and KServe's client, as published, against every format; over HTTP and gRPC."""
+"""tritonclient, KServe's client and TensorFlow Serving's stubs, as published, on every format."""
 
+import importlib.util
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -16,9 +17,12 @@ from tests.runtime.stand_in import StandIn
 
 # One message of ours stands for several of Triton's that are alike.
 SEVERAL = {
-    "ModelRequest": [f"Model{one}Request" for one in ("Ready", "Metadata", "Config", "Statistics")],
-    "RepositoryModelRequest": [f"RepositoryModel{one}Request" for one in ("Load", "Unload")],
-}
+    "inference.ModelRequest": [f"inference.Model{one}Request"
+                               for one in ("Ready", "Metadata", "Config", "Statistics")],
+    "inference.RepositoryModelRequest": [f"inference.RepositoryModel{one}Request"
+                                         for one in ("Load", "Unload")],
+}  # fmt: skip
+(TENSORFLOW,) = importlib.util.find_spec("tensorflow").submodule_search_locations  # type: ignore[union-attr,misc]
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +63,8 @@ def triton_grpc(served: Runtime) -> Any:
 
 
 @pytest.fixture(scope="module")
-def kserve(url: str) -> Any:
-    return seen("with_kserve.py", f"http://{url}")
+def kserve(url: str, served: Runtime) -> Any:
+    return seen("with_kserve.py", f"http://{url}", served.grpc)
 
 
 def test_tritonclient_is_told_of_server_and_models(triton: Any) -> None:
@@ -159,19 +163,32 @@ def test_tritonclient_raises_what_is_wrong_over_grpc(triton: Any, triton_grpc: A
         assert triton_grpc["faults"][name] == [codes[status], said], name
 
 
-def test_messages_have_the_names_and_numbers_of_tritons(triton_grpc: Any) -> None:
-    theirs = triton_grpc["messages"]
+def test_messages_have_the_names_and_numbers_of_their_clients() -> None:
+    theirs = seen("descriptors.py", TENSORFLOW)
     data = (ROOT / "runtime/protocols/grpc/messages.pb").read_bytes()
-    files = descriptor_pb2.FileDescriptorSet.FromString(data).file
-    (ours,) = (described(one.message_type) for one in files if one.package == "inference")
-    for name, fields in ours.items():
-        for called in SEVERAL.get(name, [name]):
-            known = [tuple(one) for one in theirs[called]]
-            assert set(fields) <= set(known), called
+    ours: dict[str, list[tuple[object, ...]]] = {}
+    for file in descriptor_pb2.FileDescriptorSet.FromString(data).file:
+        if file.package != "grpc.health.v1":
+            ours |= described(file.message_type, f"{file.package}.")
+    assert len(ours) > 60
+    strange = {
+        called: alike(fields) - alike(theirs[called])
+        for name, fields in ours.items()
+        for called in SEVERAL.get(name, [name])
+        if not alike(fields) <= alike(theirs[called])
+    }
+    assert strange == {}
+
+
+def alike(fields: Iterable[Sequence[object]]) -> set[tuple[object, ...]]:
+    """What is bytes here may be a message there that nothing here reads: on the wire it is one."""
+    message, data = 11, 12
+    return {(name, number, data if kind == message else kind, is_repeated)
+            for name, number, kind, is_repeated in fields}  # fmt: skip
 
 
 def described(kinds: Any, prefix: str = "") -> dict[str, list[tuple[object, ...]]]:
-    """As with_tritonclient_grpc.py has it of Triton's."""
+    """As descriptors.py has it of theirs."""
     found: dict[str, list[tuple[object, ...]]] = {}
     for kind in kinds:
         name = prefix + kind.name
@@ -179,6 +196,26 @@ def described(kinds: Any, prefix: str = "") -> dict[str, list[tuple[object, ...]
                        for one in kind.field]  # fmt: skip
         found |= described(kind.nested_type, f"{name}.")
     return found
+
+
+def test_tensorflow_servings_stubs_get_the_same_answers(served: Runtime, triton: Any) -> None:
+    found = seen("with_tensorflow_serving.py", served.grpc, TENSORFLOW)
+    assert found["labels"] == {
+        "digits": triton["onnx"]["binary"],
+        "pictures": triton["saved_model"]["binary"],
+        "torch": triton["torchscript"]["binary"],
+    }
+    sent = [b"plain", b"\xff\x00"]
+    more = [(item + b"\xff\x00").hex() for item in sent]
+    assert found["words"] == [[item.hex() for item in sent], more]
+    assert found["signatures"]["serving_default"] == ["pixels"]
+    assert found["status"] == [[1, "AVAILABLE"]]
+    assert found["reload"][0] == "PERMISSION_DENIED"
+    assert found["model"] == ["NOT_FOUND", "Servable not found for request: Latest(nobody)"]
+    assert found["version"] == ["NOT_FOUND", "Servable not found for request: Specific(digits, 9)"]
+    said = "Unrecognized servable version label: none"
+    assert found["label"] == ["INVALID_ARGUMENT", said]
+    assert found["signature"][0] == "FAILED_PRECONDITION"
 
 
 def test_kserves_client_asks_by_the_open_inference_protocol(kserve: Any, triton: Any) -> None:
@@ -193,6 +230,12 @@ def test_kserves_client_asks_by_the_open_inference_protocol(kserve: Any, triton:
         "torch json": triton["torchscript"]["binary"],
     }
     assert "unexpected inference input 'Y' for model 'digits'" in found["wrong"]
+
+
+def test_kserves_client_gets_the_same_answers_over_grpc(kserve: Any) -> None:
+    found = kserve["grpc"]
+    assert found["labels"] == kserve["v2"]["labels"]
+    assert [found[name] for name in ("live", "ready", "digits", "nobody")] == [True] * 3 + [False]
 
 
 def test_kserves_client_asks_by_its_own_protocol(kserve: Any, triton: Any) -> None:

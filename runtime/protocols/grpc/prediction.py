@@ -10,7 +10,8 @@ from registry import errors
 from runtime.backends.protocol import DEFAULT_CALL, Array, Call
 from runtime.inference.asked import Asked
 from runtime.protocols.grpc import messages, tensor_proto
-from runtime.protocols.grpc.terms import Context, PreconditionFailed, code, http_status
+from runtime.protocols.grpc.terms import Context, code, http_status
+from runtime.refusals import NoSuchSignature
 from runtime.table import Slot, State
 
 _PREDICT = messages.of("tensorflow.serving.PredictRequest")
@@ -136,7 +137,7 @@ def calls(slot: Slot) -> dict[str, Call]:
 def called(slot: Slot, signature: str) -> Call:
     call = calls(slot).get(signature)
     if call is None:
-        raise PreconditionFailed(f'Serving signature key "{signature[:200]}" not found.')
+        raise NoSuchSignature(f'Serving signature key "{signature[:200]}" not found.')
     return call
 
 

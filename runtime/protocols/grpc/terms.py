@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from registry import errors
+from runtime.refusals import NoSuchSignature
 from runtime.serving import Serving
 
 
@@ -15,12 +16,8 @@ class Context:
     seconds: float | None
 
 
-class PreconditionFailed(errors.InvalidInput):
-    """What TensorFlow Serving calls FAILED_PRECONDITION; the REST dialect has one code for both."""
-
-
 _CODES: tuple[tuple[type[errors.PlimsollError], str], ...] = (
-    (PreconditionFailed, "FAILED_PRECONDITION"),
+    (NoSuchSignature, "FAILED_PRECONDITION"),  # the REST dialect has one code for both
     (errors.InvalidInput, "INVALID_ARGUMENT"),
     (errors.NotFound, "NOT_FOUND"),
     (errors.Forbidden, "PERMISSION_DENIED"),

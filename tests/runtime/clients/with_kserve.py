@@ -19,7 +19,11 @@ package = types.ModuleType("kserve")
 package.__path__ = list(found.submodule_search_locations or ())
 sys.modules["kserve"] = package
 
-from kserve.inference_client import InferenceRESTClient, RESTConfig  # noqa: E402
+from kserve.inference_client import (  # noqa: E402
+    InferenceGRPCClient,
+    InferenceRESTClient,
+    RESTConfig,
+)
 from kserve.protocol.infer_type import InferInput, InferRequest  # noqa: E402
 
 DIGIT = (np.arange(64, dtype=np.float32) / 64).reshape(1, 64)
@@ -39,16 +43,20 @@ async def refused(call: Any) -> str:
     return "was not refused"
 
 
+async def labelled(infer: Any) -> dict[str, int]:
+    labels = {}
+    for model, name in (("digits", "X"), ("pictures", "pixels"), ("torch", "pixels")):
+        for binary in (True, False):
+            answer = await infer(request(model, name, binary=binary), model)
+            output = next(one for one in answer.outputs if one.name == "label")
+            labels[f"{model} {'binary' if binary else 'json'}"] = int(output.as_numpy()[0])
+            assert answer.id == "mine"
+    return labels
+
+
 async def v2(url: str) -> dict[str, Any]:
     async with InferenceRESTClient(RESTConfig(protocol="v2", retries=0)) as client:
-        labels = {}
-        for model, name in (("digits", "X"), ("pictures", "pixels"), ("torch", "pixels")):
-            for binary in (True, False):
-                data = request(model, name, binary=binary)
-                answer = await client.infer(url, data, model_name=model)
-                output = next(one for one in answer.outputs if one.name == "label")
-                labels[f"{model} {'binary' if binary else 'json'}"] = int(output.as_numpy()[0])
-                assert answer.id == "mine"
+        labels = await labelled(lambda data, model: client.infer(url, data, model_name=model))
         wrong = {"inputs": [{"name": "Y", "shape": [1], "datatype": "FP32", "data": [1]}]}
         return {
             "live": await client.is_server_live(url),
@@ -73,8 +81,21 @@ async def v1(url: str) -> dict[str, Any]:
         }
 
 
-async def main(url: str) -> None:
-    json.dump({"v2": await v2(url), "v1": await v1(url)}, sys.stdout)
+async def over_grpc(address: str) -> dict[str, Any]:
+    """Tensors that are not binary are typed contents here."""
+    async with InferenceGRPCClient(address, retries=0) as client:
+        return {
+            "labels": await labelled(lambda data, _: client.infer(data)),
+            "live": await client.is_server_live(),
+            "ready": await client.is_server_ready(),
+            "digits": await client.is_model_ready("digits"),
+            "nobody": await client.is_model_ready("nobody"),
+        }
 
 
-asyncio.run(main(sys.argv[1]))
+async def main(url: str, address: str) -> None:
+    seen = {"v2": await v2(url), "v1": await v1(url), "grpc": await over_grpc(address)}
+    json.dump(seen, sys.stdout)
+
+
+asyncio.run(main(sys.argv[1], sys.argv[2]))

@@ -12,7 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import tritonclient.grpc as sync
-from tritonclient.grpc import aio, model_config_pb2, service_pb2
+from tritonclient.grpc import aio
 from tritonclient.utils import InferenceServerException
 
 DIGIT = (np.arange(64, dtype=np.float32) / 64).reshape(1, 64)
@@ -131,16 +131,6 @@ async def asynchronous(address: str) -> list[int]:
         return sorted({int(one.as_numpy("label")[0]) for one in results})
 
 
-def fields(kinds: Any, prefix: str = "") -> dict[str, list[list[object]]]:
-    """Of every message: name, number, type and whether it is repeated, of each field."""
-    found: dict[str, list[list[object]]] = {}
-    for name, kind in kinds.items():
-        full = prefix + name
-        found[full] = [[f.name, f.number, f.type, f.label == f.LABEL_REPEATED] for f in kind.fields]
-        found |= fields(kind.nested_types_by_name, f"{full}.")
-    return found
-
-
 def main(address: str) -> None:
     with sync.InferenceServerClient(address) as client:
         seen = {
@@ -155,11 +145,6 @@ def main(address: str) -> None:
             "stream": stream(client),
         }
     seen["asyncio"] = asyncio.run(asynchronous(address))
-    seen["messages"] = {
-        name: described
-        for module in (service_pb2, model_config_pb2)
-        for name, described in fields(module.DESCRIPTOR.message_types_by_name).items()
-    }
     json.dump(seen, sys.stdout)
 
 
