@@ -25,11 +25,7 @@ from runtime.protocols.open_inference_plan import (
     Shape,
     Wanted,
 )
-
-_LARGEST_SIZE = 2**40
-# What is empty costs a client nothing, and may be summed up to something that is not.
-_LARGEST_EMPTY = 2**20
-_MOST_DIMENSIONS = 32
+from runtime.protocols.open_inference_shape import checked, printed
 
 
 def layout(plan: Plan, head: bytes) -> Layout:
@@ -155,32 +151,7 @@ def _shape(plan: Plan, part: Part, given: object) -> Shape:
     name = part.tensor.name
     if not isinstance(given, list) or not set(map(type, given)) <= {int}:
         raise InvalidInput(f"input '{name}' has no 'shape' that is a list of whole numbers")
-    if len(given) > _MOST_DIMENSIONS or not _is_possible(given):
-        raise InvalidInput(f"input '{name}' has an impossible 'shape'")
-    if not _fits(given, part.tensor.shape):
-        raise InvalidInput(
-            f"unexpected shape for input '{name}' for model '{plan.model}'. "
-            f"Expected {_printed(part.declared)}, got {_printed(given)}"
-        )
-    return tuple(given)
-
-
-def _fits(shape: list[int], declared: tuple[int | None, ...] | None) -> bool:
-    if declared is None:
-        return True
-    if len(shape) != len(declared):
-        return False
-    return all(wanted in (None, size) for wanted, size in zip(declared, shape, strict=True))
-
-
-def _is_possible(shape: list[int]) -> bool:
-    if min(shape, default=0) < 0:
-        return False
-    if 0 < math.prod(shape) <= _LARGEST_EMPTY:
-        return True
-    return math.prod(size or 1 for size in shape) <= (
-        _LARGEST_EMPTY if 0 in shape else _LARGEST_SIZE
-    )
+    return checked(plan, part, given)
 
 
 def _binary_size(item: dict[str, Any], part: Part) -> int | None:
@@ -203,7 +174,7 @@ def _piece(part: Part, shape: Shape, *, start: int, size: int) -> Piece:
     count = math.prod(shape)
     if not part.is_string and count * part.dtype.itemsize != size:
         raise InvalidInput(
-            f"input '{part.tensor.name}' has {size} bytes, its shape {_printed(list(shape))} of "
+            f"input '{part.tensor.name}' has {size} bytes, its shape {printed(list(shape))} of "
             f"{part.datatype} has {count * part.dtype.itemsize}"
         )
     return Piece(part, shape, count, start, start + size)
@@ -242,7 +213,7 @@ def _raw_shape(part: Part, size: int) -> Shape:
     shape = tuple(free if one is None else one for one in sizes)
     if math.prod(shape) * part.dtype.itemsize != size:
         raise InvalidInput(
-            f"{size} bytes do not fill input '{name}' of shape {_printed(part.declared)} "
+            f"{size} bytes do not fill input '{name}' of shape {printed(part.declared)} "
             f"and type {part.datatype}"
         )
     return shape
@@ -287,7 +258,3 @@ def _id(document: dict[str, Any]) -> str | None:
 
 def _short(value: object) -> str:
     return str(value)[:80]
-
-
-def _printed(shape: list[int]) -> str:
-    return "[" + ",".join(map(str, shape)) + "]"

@@ -143,7 +143,12 @@ def test_predict_refuses_in_tensorflow_servings_words(
         ({"model_name": "x"}, "NOT_FOUND", "Request for unknown model: 'x' is not found"),
         ({"model_version": "one"}, "INVALID_ARGUMENT", "failed to get model version"),
         ({"input": {"shape": [-1, 64]}}, "INVALID_ARGUMENT", "impossible 'shape'"),
-        ({"input": {"shape": [2**62] * 4}}, "INVALID_ARGUMENT", "above the limit"),
+        ({"input": {"shape": [2**62] * 4}}, "INVALID_ARGUMENT", "impossible 'shape'"),
+        (
+            {"raw_input_contents": [], "input": {"shape": [1000, 64]}},
+            "INVALID_ARGUMENT",
+            "more than 200000 bytes",
+        ),
         ({"input": {"shape": [1, 63]}}, "INVALID_ARGUMENT", "Expected [-1,64], got [1,63]"),
         ({"input": {"datatype": "INT8"}}, "INVALID_ARGUMENT", "data-type is 'INT8'"),
         ({"input": {"name": "Y"}}, "INVALID_ARGUMENT", "unexpected inference input 'Y'"),

@@ -10,7 +10,7 @@ from registry import errors
 from runtime.backends.protocol import Array, objects
 from runtime.inference.asked import Asked
 from runtime.observing import current
-from runtime.protocols import datatypes, labels, open_inference_answer
+from runtime.protocols import datatypes, labels, open_inference_answer, open_inference_shape
 from runtime.protocols.grpc import messages
 from runtime.protocols.grpc.models import found
 from runtime.protocols.grpc.terms import Context, http_status
@@ -26,7 +26,6 @@ _CONTENTS = {
     "UINT16": "uint_contents", "UINT32": "uint_contents", "UINT64": "uint64_contents",
     "FP32": "fp32_contents", "FP64": "fp64_contents", "BYTES": "bytes_contents",
 }  # fmt: skip
-_MOST_DIMENSIONS = 32
 
 
 class Inference:
@@ -101,13 +100,15 @@ def _inputs(plan: Plan, request: Any, *, limit: int) -> dict[str, Array]:
             )
         if item.name in inputs:
             raise errors.InvalidInput(f"input '{item.name}' already exists in request")
-        shape = _shape(plan, part, item, limit=limit)
+        shape = _shape(plan, part, item)
         if raw and item.HasField("contents"):
             raise errors.InvalidInput(
                 f"contents field must not be specified when using raw_input_contents for "
                 f"'{item.name}' for model '{plan.model}'"
             )
-        inputs[item.name] = _raw(part, shape, raw[position]) if raw else _typed(part, shape, item)
+        inputs[item.name] = (
+            _raw(part, shape, raw[position]) if raw else _typed(part, shape, item, limit=limit)
+        )
     if len(inputs) != len(plan.inputs):
         missing = next(name for name in plan.inputs if name not in inputs)
         raise errors.InvalidInput(
@@ -117,7 +118,7 @@ def _inputs(plan: Plan, request: Any, *, limit: int) -> dict[str, Array]:
     return inputs
 
 
-def _shape(plan: Plan, part: Part, item: Any, *, limit: int) -> tuple[int, ...]:
+def _shape(plan: Plan, part: Part, item: Any) -> tuple[int, ...]:
     if item.datatype != part.datatype:
         raise errors.InvalidInput(
             f"inference input '{item.name}' data-type is '{item.datatype[:80]}', but model "
@@ -125,22 +126,7 @@ def _shape(plan: Plan, part: Part, item: Any, *, limit: int) -> tuple[int, ...]:
         )
     if "shared_memory_region" in item.parameters:
         raise errors.InvalidInput(f"input '{item.name}' is in shared memory, not offered here")
-    shape, declared = tuple(item.shape), part.tensor.shape
-    if len(shape) > _MOST_DIMENSIONS or min(shape, default=0) < 0:
-        raise errors.InvalidInput(f"input '{item.name}' has an impossible 'shape'")
-    if math.prod(size or 1 for size in shape) > limit:
-        raise errors.InvalidInput(f"input '{item.name}' has a 'shape' above the limit of {limit}")
-    if declared is not None and (
-        len(shape) != len(declared)
-        or any(one not in (None, size) for one, size in zip(declared, shape, strict=True))
-    ):
-        raise errors.InvalidInput(
-            f"unexpected shape for input '{item.name}' for model '{plan.model}'. "
-            f"Expected {part.declared}, got {list(shape)}".replace(", ", ",").replace(
-                ",got", ", got"
-            )
-        )
-    return shape
+    return open_inference_shape.checked(plan, part, tuple(item.shape))
 
 
 def _raw(part: Part, shape: tuple[int, ...], data: bytes) -> Array:
@@ -158,7 +144,7 @@ def _raw(part: Part, shape: tuple[int, ...], data: bytes) -> Array:
     return (found if found.flags.aligned else found.copy()).reshape(shape)
 
 
-def _typed(part: Part, shape: tuple[int, ...], item: Any) -> Array:
+def _typed(part: Part, shape: tuple[int, ...], item: Any, *, limit: int) -> Array:
     field = _CONTENTS.get(part.datatype)
     if field is None:
         raise errors.InvalidInput(
@@ -167,6 +153,9 @@ def _typed(part: Part, shape: tuple[int, ...], item: Any) -> Array:
         )
     strays = [kind.name for kind, _ in item.contents.ListFields() if kind.name != field]
     values, count = getattr(item.contents, field), math.prod(shape)
+    # A number may be smaller on the wire than in memory.
+    if not part.is_string and count * part.dtype.itemsize > limit:
+        raise errors.InvalidInput(f"input '{item.name}' has more than {limit} bytes")
     if strays or len(values) != count:
         raise errors.InvalidInput(
             f"unexpected number of elements {len(values)} in '{field}' for input '{item.name}', "
