@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from reconciler.core.kinds.tuning import Tuned
 from registry.core import canonical, strict
 from registry.core.canonical import Json
 from registry.core.strict import (
@@ -74,12 +75,13 @@ class Resources(Strict):
         return strict.memory_bytes(self.memory)
 
 
-class Runtime(Strict):
+class Runtime(Tuned):
     """What runs the model. `format` must be the format the version was published in.
 
     `labels` lead clients that ask for one, such as `/v1/models/fraud/labels/stable`, to this
     version once it serves. With `isolation: process` the model runs in a process of its own,
     which may crash without the runtime; with `trial` it is only loaded in one first.
+    `instances`, `threads` and `batching` say how requests run.
     """
 
     image: Image
@@ -109,6 +111,7 @@ class Runtime(Strict):
         declared: dict[str, Json] = {"labels": [*sorted(set(self.labels))]} if self.labels else {}
         if self.isolation != "none":
             declared["isolation"] = self.isolation
+        declared |= self.tuning
         return canonical.encode(declared).decode() if declared else ""
 
 
