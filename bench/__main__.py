@@ -140,9 +140,9 @@ def _trust(folder: Path) -> Rows:
 
 
 def _runtime(folder: Path) -> Rows:
-    onnx, saved_model = models.onnx(folder, seed=1), models.saved_model(folder)
+    saved_model = models.saved_model(folder)
     with registries.running(folder) as registry:
-        yield from runtime.rows(registry, folder, onnx=onnx, saved_model=saved_model)
+        yield from runtime.rows(registry, folder, saved_model=saved_model, scratch=SCRATCH)
 
 
 def _rollouts(folder: Path) -> Rows:

@@ -73,6 +73,16 @@ def at_least(limit: float) -> Bar:
     return Bar(Of.RATIO, Sign.AT_LEAST, limit)
 
 
+def ratio_at_most(limit: float) -> Bar:
+    """A ratio that may reach `limit` and no more."""
+    return Bar(Of.RATIO, Sign.AT_MOST, limit)
+
+
+def ratio_under(limit: float) -> Bar:
+    """A ratio that must stay under `limit`."""
+    return Bar(Of.RATIO, Sign.UNDER, limit)
+
+
 def under(limit: float) -> Bar:
     """A value that must stay under `limit`, in the row's unit."""
     return Bar(Of.VALUE, Sign.UNDER, limit)

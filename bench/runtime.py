@@ -1,130 +1,109 @@
-"""What one runtime answers, against the floor under any server in this language."""
+"""One runtime against the floor under any server in this language, and against its peers."""
 
-import json
 import statistics
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-import httpx2
-
-from bench import addresses, load, memory, models, processes, publishing, registries, runtimes
-from bench.figures import Row
-from bench.load import Asked, Load
+from bench import (
+    heavy,
+    inferring,
+    memory,
+    networks,
+    peers,
+    publishing,
+    registries,
+    runtimes,
+    swapping,
+)
+from bench.figures import Bar, Row, under
+from bench.runtimes import Version
 
 _AREA = "runtime"
-_CLIENTS = (1, 8)
-_REPETITIONS = 5
-_SECONDS = 2.0
 _STARTS = 3
 _SETTLED_SECONDS = 1.0
-_BODY = json.dumps({"instances": [models.INPUT]}).encode()
 
 
 def rows(
-    registry: registries.Running,
-    folder: Path,
-    *,
-    onnx: Path,
-    saved_model: Path,
+    registry: registries.Running, folder: Path, *, saved_model: Path, scratch: Path
 ) -> Iterator[Row]:
-    """Starts of both formats, then the ONNX model under load."""
-    versions = {
-        form: _published(registry, model, version=number, form=form)
-        for number, (form, model) in enumerate(
-            (("onnx", onnx), ("saved_model", saved_model)), start=1
-        )
+    """Starts and idle memory, then the networks under load, then swaps."""
+    made = {
+        "net": networks.perceptron(folder / "perceptron"),
+        "transformer": networks.transformer(folder / "transformer"),
+        "convolutional": networks.convolutional(folder / "convolutional"),
     }
-    for form, version in versions.items():
-        yield from _started(registry, version, folder=folder, form=form)
-    with runtimes.running(registry, versions["onnx"], folder=folder / "load") as runtime:
-        yield from _predicted(runtime, folder)
+    net, transformer, convolutional = (
+        _published(registry, made[name], model=name) for name in made
+    )
+    saved = _published(registry, saved_model, model="saved", form="saved_model")
+    with inferring.others(made["net"] / "model.onnx", folder, scratch=scratch) as others:
+        yield from _started(registry, net, folder=folder, beside=others.triton)
+        yield from _started(registry, saved, folder=folder)
+        batched = replace(
+            _published(registry, made["net"], model=inferring.BATCHED), batching=inferring.ROWS
+        )
+        with runtimes.running(registry, net, batched, folder=folder / "small") as runtime:
+            yield from inferring.rows(runtime.port, others)
+    with runtimes.running(
+        registry, net, transformer, convolutional, folder=folder / "heavy"
+    ) as runtime:
+        yield from heavy.rows(
+            runtime.port,
+            transformer=made["transformer"],
+            convolutional=made["convolutional"],
+        )
+    other = networks.perceptron(folder / "other", seed=2)
+    second = _published(registry, other, model="net", version=2)
+    with runtimes.running(registry, net, folder=folder / "swapped") as runtime:
+        yield from swapping.rows(runtime, net, second)
 
 
 def _published(
-    registry: registries.Running, model: Path, *, version: int, form: str
-) -> runtimes.Version:
-    digest = publishing.publish(registry, model, model="predict", version=version, form=form)
-    return runtimes.Version("predict", version, digest, form)
+    registry: registries.Running, folder: Path, *, model: str, version: int = 1, form: str = "onnx"
+) -> Version:
+    digest = publishing.publish(registry, folder, model=model, version=version, form=form)
+    return Version(model, version, digest, form)
 
 
 def _started(
-    registry: registries.Running, version: runtimes.Version, *, folder: Path, form: str
+    registry: registries.Running,
+    version: Version,
+    *,
+    folder: Path,
+    beside: peers.Running | None = None,
 ) -> Iterator[Row]:
     """From the process's start to the version's being AVAILABLE: imports, pull, verification,
     load, warm-up. Grows with the size of the files; of a small model it is the imports.
     """
     cold: list[float] = []
     warm: list[float] = []
-    idle: list[int] = []
+    idle: list[float] = []
     for number in range(_STARTS):
-        place = folder / f"start-{form}-{number}"
+        place = folder / f"start-{version.form}-{number}"
         for times in (cold, warm):
             with runtimes.running(registry, version, folder=place) as runtime:
                 times.append(runtime.seconds)
                 time.sleep(_SETTLED_SECONDS)
-                idle.append(memory.resident([runtime.process.pid]))
+                idle.append(_resident(runtime.process.pid))
+    ready = None if beside is None else beside.seconds
+    other = None if beside is None else _resident(beside.process.pid)
     for name, times in (("pulled", cold), ("from the cache", warm)):
-        yield Row(_AREA, f"{form}: start to AVAILABLE, {name}", statistics.median(times), "s")
-    yield Row(_AREA, f"{form}: resident when idle", statistics.median(idle) / memory.MIB, "MiB")
+        what = f"{version.form}: start to AVAILABLE, {name}"
+        yield _beside(what, statistics.median(times), "s", ready, under(1))
+    resident = statistics.median(idle)
+    yield _beside(f"{version.form}: resident when idle", resident, "MB", other, under(120))
 
 
-def _predicted(runtime: runtimes.Running, folder: Path) -> Iterator[Row]:
-    """`:predict` of one row. Grows with the model and the number of rows, and, above a few
-    clients, with the number of clients: one process has one event loop.
-    """
-    asked = Asked(runtime.port, "/v1/models/predict:predict", _BODY)
-    answer = httpx2.post(
-        f"http://127.0.0.1:{runtime.port}{asked.path}", content=_BODY, trust_env=False
-    )
-    with _floor(len(answer.raise_for_status().content), folder) as port:
-        floor = Asked(port, asked.path, asked.body)
-        for clients in _CLIENTS:
-            ours, theirs = _in_turns(asked, floor, clients=clients)
-            yield from _rows(ours, theirs, clients=clients)
+def _resident(process: int) -> float:
+    """Of all its processes, in MB."""
+    return memory.resident(memory.tree(process)) / 1e6
 
 
-def _in_turns(asked: Asked, floor: Asked, *, clients: int) -> tuple[list[Load], list[Load]]:
-    for one in (asked, floor):
-        load.ask(one, clients=clients, seconds=_SECONDS / 4)
-    pairs = [
-        tuple(load.ask(one, clients=clients, seconds=_SECONDS) for one in (asked, floor))
-        for _ in range(_REPETITIONS)
-    ]
-    return [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
-
-
-def _rows(ours: list[Load], theirs: list[Load], *, clients: int) -> Iterator[Row]:
-    who = f"ONNX :predict, {clients} client{'s' if clients > 1 else ''}"
-    pairs = list(zip(ours, theirs, strict=True))
-    floor = statistics.median(one.per_second for one in theirs)
-    yield Row(
-        _AREA,
-        f"{who}: answers",
-        statistics.median(one.per_second for one in ours),
-        "1/s",
-        f"bare asyncio, same client: {floor:,.0f} /s",
-        ratio=statistics.median(our.per_second / their.per_second for our, their in pairs),
-    )
-    p50 = statistics.median(one.median for one in theirs)
-    yield Row(
-        _AREA,
-        f"{who}: p50",
-        statistics.median(one.median for one in ours) * 1e3,
-        "ms",
-        f"bare asyncio, same client: {p50 * 1e3:.3f} ms",
-        ratio=statistics.median(our.median / their.median for our, their in pairs),
-    )
-
-
-@contextmanager
-def _floor(size: int, folder: Path) -> Iterator[int]:
-    port = addresses.free_port()
-    command = [sys.executable, "-m", "bench.floor", str(port), str(size)]
-    with processes.running(command, log=folder / "floor.log") as process:
-        processes.await_true(
-            lambda: addresses.listens(port), "the floor listening", timeout=30, process=process
-        )
-        yield port
+def _beside(what: str, ours: float, unit: str, theirs: float | None, bar: Bar) -> Row:
+    """The bars are the ONNX models', which Triton stands beside; the ratio is theirs to ours."""
+    if theirs is None:
+        return Row(_AREA, what, ours, unit)
+    said = f"Triton: {theirs:.3g} {unit}"
+    return Row(_AREA, what, ours, unit, said, ratio=theirs / ours, bar=bar)

@@ -1,4 +1,4 @@
-"""A runtime in a process of its own, serving one version that it pulls from a registry."""
+"""A runtime in a process of its own, serving versions that it pulls from a registry."""
 
 import json
 import subprocess
@@ -14,22 +14,42 @@ import httpx2
 from bench import addresses, processes, registries
 
 HOST = "bench"
+CONTROL = "may-swap-versions"  # what process mode's token file holds
 _STARTING_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One published version."""
+    """One published version; `batching` is the most rows that go through its engine at once, and
+    at 0 each request is run by itself."""
 
     model: str
     version: int
     digest: str
     form: str
+    batching: int = 0
+
+    @property
+    def order(self) -> bytes:
+        """What process mode is told in order to load it."""
+        return json.dumps({"digest": self.digest, "format": self.form}).encode()
+
+    @property
+    def pin(self) -> dict[str, object]:
+        """Its entry in the configuration."""
+        found: dict[str, object] = {
+            "model": self.model,
+            "version": self.version,
+            "digest": self.digest,
+            "format": self.form,
+            "active": True,
+        }
+        return found | ({"batching": {"maxBatchSize": self.batching}} if self.batching else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """One runtime whose version is available; `seconds` is what that took from its start."""
+    """One runtime whose versions are available; `seconds` is what that took from its start."""
 
     port: int
     process: subprocess.Popen[bytes]
@@ -37,19 +57,20 @@ class Running:
 
 
 @contextmanager
-def running(registry: registries.Running, version: Version, *, folder: Path) -> Iterator[Running]:
+def running(registry: registries.Running, *versions: Version, folder: Path) -> Iterator[Running]:
     """A runtime that answers; in the same `folder` again, it finds its cache there."""
     folder.mkdir(exist_ok=True)
     port = addresses.free_port()
     config = folder / "runtime.json"
-    config.write_text(json.dumps(_config(registry, version, folder=folder, port=port)))
+    config.write_text(json.dumps(_config(registry, versions, folder=folder, port=port)))
     (folder / "token").write_text(registry.client().create_token("host", HOST))
+    (folder / "control").write_text(CONTROL)
     command = [sys.executable, "-m", "runtime", "--config", str(config)]
     start = time.perf_counter()
     with processes.running(command, log=folder / "runtime.log") as process:
         processes.await_true(
             lambda: _is_available(port),
-            f"{version.model}@{version.version} available",
+            f"{', '.join(f'{one.model}@{one.version}' for one in versions)} available",
             timeout=_STARTING_S,
             process=process,
         )
@@ -57,15 +78,8 @@ def running(registry: registries.Running, version: Version, *, folder: Path) -> 
 
 
 def _config(
-    registry: registries.Running, version: Version, *, folder: Path, port: int
+    registry: registries.Running, versions: tuple[Version, ...], *, folder: Path, port: int
 ) -> dict[str, object]:
-    pin = {
-        "model": version.model,
-        "version": version.version,
-        "digest": version.digest,
-        "format": version.form,
-        "active": True,
-    }
     return {
         "listen": f"127.0.0.1:{port}",
         "cache": str(folder / "cache"),
@@ -73,8 +87,8 @@ def _config(
         "tokenFile": str(folder / "token"),
         "trustFile": str(registry.trust_file),
         "host": HOST,
-        "models": [pin],
-        "controlTokenFile": None,
+        "models": [version.pin for version in versions],
+        "controlTokenFile": str(folder / "control"),
     }
 
 

@@ -1,0 +1,117 @@
+"""Three networks as ONNX files: a perceptron, a convolutional one, a transformer encoder.
+
+Their weights are drawn, not trained: an engine takes as long for either.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+INPUT, OUTPUT = "x", "y"
+PIXELS = 784
+IMAGE = (3, 64, 64)
+TOKENS, WORDS = 64, 1000
+_CLASSES = 10
+_WIDTH, _HEADS, _LAYERS = 256, 4, 4
+
+
+class _Graph:
+    """Nodes one after the other; each takes what the one before it gave."""
+
+    def __init__(self, seed: int) -> None:
+        self._numbers = np.random.default_rng(seed)
+        self._nodes: list[onnx.NodeProto] = []
+        self._weights: list[onnx.TensorProto] = []
+
+    def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """A node; returns the name of what it gives."""
+        name = f"n{len(self._nodes)}"
+        self._nodes.append(helper.make_node(kind, inputs, [name], **attributes))
+        return name
+
+    def weights(self, *shape: int) -> str:
+        """Drawn so that what comes out is about as large as what goes in."""
+        scale = np.prod(shape[1:]) if len(shape) > 2 else shape[0]
+        drawn = self._numbers.standard_normal(shape) / np.sqrt(scale)
+        return self.constant(drawn.astype(np.float32))
+
+    def constant(self, value: NDArray[np.generic]) -> str:
+        name = f"w{len(self._weights)}"
+        self._weights.append(numpy_helper.from_array(value, name))
+        return name
+
+    def dense(self, value: str, size: int, to: int) -> str:
+        product = self.add("MatMul", value, self.weights(size, to))
+        return self.add("Add", product, self.weights(to))
+
+    def written(self, target: Path, last: str, kind: int, shape: Sequence[int]) -> Path:
+        """The folder `target` with the file; `shape` is of one row of the input."""
+        self._nodes.append(helper.make_node("Softmax", [last], [OUTPUT], axis=-1))
+        graph = helper.make_graph(
+            self._nodes,
+            target.name,
+            [helper.make_tensor_value_info(INPUT, kind, ["rows", *shape])],
+            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["rows", _CLASSES])],
+            self._weights,
+        )
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+        onnx.checker.check_model(made, full_check=True)
+        target.mkdir()
+        onnx.save(made, target / "model.onnx")
+        return target
+
+
+def perceptron(target: Path, *, seed: int = 1) -> Path:
+    """784-256-10: what a server costs shows here, since the engine takes some 30 µs."""
+    graph = _Graph(seed)
+    hidden = graph.add("Relu", graph.dense(INPUT, PIXELS, 256))
+    return graph.written(target, graph.dense(hidden, 256, _CLASSES), TensorProto.FLOAT, [PIXELS])
+
+
+def convolutional(target: Path) -> Path:
+    """Three convolutions: some 6 ms a row on one core."""
+    graph, value = _Graph(1), INPUT
+    for before, after in ((IMAGE[0], 32), (32, 64), (64, 64)):
+        weights = graph.weights(after, before, 3, 3)
+        value = graph.add("Relu", graph.add("Conv", value, weights, pads=[1, 1, 1, 1]))
+        if after == 64:
+            value = graph.add("MaxPool", value, kernel_shape=[2, 2], strides=[2, 2])
+    pooled = graph.add("Flatten", graph.add("GlobalAveragePool", value))
+    return graph.written(target, graph.dense(pooled, 64, _CLASSES), TensorProto.FLOAT, IMAGE)
+
+
+def transformer(target: Path) -> Path:
+    """Four layers of encoder, 256 wide, over 64 tokens."""
+    graph = _Graph(1)
+    value = graph.add("Gather", graph.weights(WORDS, _WIDTH), INPUT)
+    for _ in range(_LAYERS):
+        value = _normalised(graph, graph.add("Add", value, _attention(graph, value)))
+        inner = graph.add("Relu", graph.dense(value, _WIDTH, 4 * _WIDTH))
+        outer = graph.dense(inner, 4 * _WIDTH, _WIDTH)
+        value = _normalised(graph, graph.add("Add", value, outer))
+    pooled = graph.add("ReduceMean", value, graph.constant(np.array([1])), keepdims=0)
+    return graph.written(target, graph.dense(pooled, _WIDTH, _CLASSES), TensorProto.INT64, [TOKENS])
+
+
+def _attention(graph: _Graph, value: str) -> str:
+    split = graph.constant(np.array([0, TOKENS, _HEADS, _WIDTH // _HEADS]))
+    join = graph.constant(np.array([0, TOKENS, _WIDTH]))
+    query, key, content = (
+        graph.add("Transpose", graph.add("Reshape", graph.dense(value, _WIDTH, _WIDTH), split),
+                  perm=perm)
+        for perm in ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
+    )  # fmt: skip
+    scale = graph.constant(np.array((_WIDTH // _HEADS) ** -0.5, np.float32))
+    scores = graph.add("Softmax", graph.add("Mul", graph.add("MatMul", query, key), scale))
+    mixed = graph.add("Transpose", graph.add("MatMul", scores, content), perm=[0, 2, 1, 3])
+    return graph.dense(graph.add("Reshape", mixed, join), _WIDTH, _WIDTH)
+
+
+def _normalised(graph: _Graph, value: str) -> str:
+    scale = graph.constant(np.ones(_WIDTH, np.float32))
+    return graph.add("LayerNormalization", value, scale)
