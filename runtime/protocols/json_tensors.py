@@ -6,7 +6,7 @@ strings, booleans or null, and never rounded out of an integer.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -17,7 +17,9 @@ from registry.core.tensors import Tensor
 from registry.errors import InvalidInput
 from runtime.backends import bfloat16
 from runtime.backends.protocol import NUMPY_TYPES, Array, Arrays, objects
-from runtime.protocols import json_faults, json_strings
+from runtime.protocols import json_faults, json_numbers, json_strings
+
+Reader = Callable[[object, Tensor], Array]
 
 _EXACT_INTEGERS = {"bfloat16": 2**8, "float16": 2**11, "float32": 2**24, "float64": 2**53}
 
@@ -45,10 +47,29 @@ def array(value: object, tensor: Tensor) -> Array:
     return found.reshape(shape)
 
 
+def reader(data: bytes) -> Reader:
+    """How the tensors in this JSON are to be read: quickly, unless there may be a boolean in it."""
+    return array if json_numbers.may_have_booleans(data) else quick
+
+
+def quick(value: object, tensor: Tensor) -> Array:
+    """`array`, twice as fast, for what has no boolean in it anywhere. Whatever is not plain
+    numbers that fit is left to `array`."""
+    kind = np.dtype(NUMPY_TYPES[tensor.dtype]).kind
+    plain = json_numbers.bare(value) if kind in "fiu" else None
+    if plain is None:
+        return array(value, tensor)
+    shape, leaves = plain
+    found = _quickly(leaves, tensor.dtype, kind)
+    return array(value, tensor) if found is None else found.reshape(shape)
+
+
 def dumps(document: dict[str, Any], *arrays: Array) -> bytes:
     """`document` with the `arrays` in it as JSON; a NaN stays a NaN."""
-    if all(map(_is_finite, arrays)):
-        return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    found = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    # Which is how it writes what is not finite; the word may be in a string, too.
+    if b"null" not in found or all(map(_is_finite, arrays)):
+        return found
     return json.dumps(document, default=_plain, separators=(",", ":")).encode()
 
 
@@ -105,6 +126,20 @@ def flat(value: object) -> tuple[list[int], Sequence[Any], set[type]]:
         shape.append(sizes.pop())
         level = list(chain.from_iterable(level))
     return shape, [], set()
+
+
+def _quickly(leaves: list[Any], dtype: str, kind: str) -> Array | None:
+    """None where not every number is kept exactly as `_typed` would keep it."""
+    try:
+        found = np.array(leaves, np.float64 if kind == "f" else None)
+    except OverflowError:
+        return None
+    if kind == "f":
+        # Written so that a NaN, which no comparison holds for, takes the careful way.
+        fits = bool(np.abs(found).max() < _EXACT_INTEGERS[dtype])
+        return found.astype(NUMPY_TYPES[dtype], copy=False) if fits else None
+    numbers = found.astype(NUMPY_TYPES[dtype], copy=False) if found.dtype.kind in "iu" else None
+    return numbers if numbers is not None and (numbers == found).all() else None
 
 
 def _typed(leaves: Sequence[Any], kinds: set[type], dtype: str) -> Array:

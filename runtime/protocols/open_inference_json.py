@@ -10,52 +10,35 @@ import numpy as np
 from registry.errors import InvalidInput
 from runtime.backends import bfloat16
 from runtime.backends.protocol import Array, objects
-from runtime.protocols import json_tensors
+from runtime.protocols import json_numbers, json_tensors
 from runtime.protocols.open_inference_plan import Part, Shape
 
 Reader = Callable[[dict[str, Any], Part, Shape], Array]
 
 _SHOWN = 80
-_SEARCHES = 16
 # Which kinds of numbers a tensor's kind may be made of.
 _SOURCES = {"f": "fiu", "i": "iu", "u": "iu"}
 
 
 def reader(head: bytes) -> Reader:
-    """How the data in this JSON is to be read: quickly, unless there may be a boolean in it.
-
-    A search for the words takes as long as reading the numbers; a search for a letter does not,
-    and these two are in few of the protocol's own names.
-    """
-    if _may_have(b"true", b"u", head) or _may_have(b"false", b"l", head):
-        return array
-    return quick
-
-
-def _may_have(word: bytes, letter: bytes, head: bytes) -> bool:
-    at = -1
-    for _ in range(_SEARCHES):
-        at = head.find(letter, at + 1)
-        if at < 0:
-            return False
-        if head.startswith(word, at - word.index(letter)):
-            return True
-    return True
+    """How the data in this JSON is to be read: quickly, unless there may be a boolean in it."""
+    return array if json_numbers.may_have_booleans(head) else quick
 
 
 def quick(item: dict[str, Any], part: Part, shape: Shape) -> Array:
     """`array`, several times as fast, for a request that has no boolean in it anywhere: numpy
     takes those for numbers. Whatever is not plain numbers that fit is left to `array`."""
-    data = item.get("data")
     sources = _SOURCES.get(part.dtype.kind)
-    if sources is None or not isinstance(data, list):
+    plain = json_numbers.bare(item.get("data"))
+    if sources is None or plain is None:
         return array(item, part, shape)
+    nested, leaves = plain
     try:
-        found = np.array(data)
-    except (ValueError, OverflowError):
+        found = np.array(leaves, np.float64 if part.dtype.kind == "f" else None)
+    except OverflowError:
         return array(item, part, shape)
     is_shaped = found.size == math.prod(shape) and (
-        found.ndim == 1 or _lengths(found.shape) == _lengths(shape)
+        len(nested) == 1 or _lengths(nested) == _lengths(shape)
     )
     if found.dtype.kind not in sources or not is_shaped:
         return array(item, part, shape)

@@ -6,7 +6,8 @@ from typing import Any
 from registry.core.tensors import Tensor
 from registry.errors import InvalidInput
 from runtime.backends.protocol import DEFAULT_CALL, Array, Backend
-from runtime.protocols import json_faults, json_strings, json_tensors
+from runtime.protocols import json_faults, json_strings
+from runtime.protocols.json_tensors import Reader
 
 
 def call_name(document: dict[str, Any], backend: Backend) -> str:
@@ -35,21 +36,23 @@ def is_row_format(document: dict[str, Any]) -> bool:
     return "instances" in document
 
 
-def columns(document: dict[str, Any], tensors: Sequence[Tensor]) -> dict[str, Array]:
+def columns(
+    document: dict[str, Any], tensors: Sequence[Tensor], *, read: Reader
+) -> dict[str, Array]:
     """The arrays of `inputs`."""
     value = document["inputs"]
     if isinstance(value, dict) and not json_strings.is_bytes(value):
-        return {tensor.name: json_tensors.array(_named(value, tensor), tensor)
+        return {tensor.name: read(_named(value, tensor), tensor)
                 for tensor in tensors}  # fmt: skip
     if len(tensors) > 1:
         raise InvalidInput(
             "inputs is a plain value/list, but expecting an object as multiple "
             "input tensors required as per tensorinfo_map"
         )
-    return {tensor.name: json_tensors.array(value, tensor) for tensor in tensors}
+    return {tensor.name: read(value, tensor) for tensor in tensors}
 
 
-def rows(document: dict[str, Any], tensors: Sequence[Tensor]) -> dict[str, Array]:
+def rows(document: dict[str, Any], tensors: Sequence[Tensor], *, read: Reader) -> dict[str, Array]:
     """The arrays of `instances`: each element is one row of every input."""
     instances = document["instances"]
     if not isinstance(instances, list):
@@ -61,18 +64,18 @@ def rows(document: dict[str, Any], tensors: Sequence[Tensor]) -> dict[str, Array
             f"JSON Value: {json_faults.shown(document)} No values in 'instances' array"
         )
     if _is_object(instances[0]):
-        return _named_rows(instances, tensors)
-    return _plain_rows(instances, tensors)
+        return _named_rows(instances, tensors, read)
+    return _plain_rows(instances, tensors, read)
 
 
-def _plain_rows(instances: list[Any], tensors: Sequence[Tensor]) -> dict[str, Array]:
+def _plain_rows(instances: list[Any], tensors: Sequence[Tensor], read: Reader) -> dict[str, Array]:
     if len(tensors) > 1:
         raise InvalidInput(
             "instances is a plain list, but expecting list of objects as multiple "
             "input tensors required as per tensorinfo_map"
         )
     try:
-        return {tensor.name: json_tensors.array(instances, tensor) for tensor in tensors}
+        return {tensor.name: read(instances, tensor) for tensor in tensors}
     except InvalidInput as error:
         for position, element in enumerate(instances):
             if _is_object(element):
@@ -86,7 +89,7 @@ def _plain_rows(instances: list[Any], tensors: Sequence[Tensor]) -> dict[str, Ar
         ) from error
 
 
-def _named_rows(instances: list[Any], tensors: Sequence[Tensor]) -> dict[str, Array]:
+def _named_rows(instances: list[Any], tensors: Sequence[Tensor], read: Reader) -> dict[str, Array]:
     wanted = {tensor.name for tensor in tensors}
     for position, element in enumerate(instances):
         _require_keys(position, element, wanted)
@@ -94,7 +97,7 @@ def _named_rows(instances: list[Any], tensors: Sequence[Tensor]) -> dict[str, Ar
     for tensor in tensors:
         values = [element[tensor.name] for element in instances]
         try:
-            found[tensor.name] = json_tensors.array(values, tensor)
+            found[tensor.name] = read(values, tensor)
         except InvalidInput as error:
             position, fault = json_faults.element_fault(values, tensor)
             raise InvalidInput(

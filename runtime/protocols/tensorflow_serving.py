@@ -87,14 +87,14 @@ async def _predict(
 
 async def _predicted(serving: Serving, slot: Slot, body: bytes) -> bytes:
     backend = _backend(slot)
-    document = json_tensors.loads(body)
+    document, read = json_tensors.loads(body), json_tensors.reader(body)
     call = predict_request.call_name(document, backend)
     tensors = backend.calls[call].signature.inputs
     if predict_request.is_row_format(document):
-        inputs = predict_request.rows(document, tensors)
+        inputs = predict_request.rows(document, tensors, read=read)
         outputs = (await serving.infer(slot, Asked(call, inputs))).outputs
         return json_tensors.dumps({"predictions": json_tensors.rows(outputs)}, *outputs.values())
-    inputs = predict_request.columns(document, tensors)
+    inputs = predict_request.columns(document, tensors, read=read)
     outputs = (await serving.infer(slot, Asked(call, inputs))).outputs
     found = {name: json_tensors.values(name, column) for name, column in outputs.items()}
     value = found if len(found) > 1 else next(iter(found.values()))

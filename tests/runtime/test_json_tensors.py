@@ -41,6 +41,35 @@ def test_any_value_is_read_exactly_or_refused(value: object, dtype: str) -> None
         assert found.tolist() == value
 
 
+NUMBERS = st.one_of(
+    st.integers(-200, 300),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.sampled_from([2**8 + 1, 2**24, 2**24 + 1, 2**53 + 1, 2**63, -(2**63), 1e39, 65520.0]),
+)
+
+
+@RELAXED
+@given(VALUES | st.recursive(NUMBERS, lambda inner: st.lists(inner, max_size=4)), DTYPES)
+def test_the_quick_way_to_read_a_tensor_sees_what_the_careful_one_sees(
+    value: object, dtype: str
+) -> None:
+    seen = []
+    for read in (json_tensors.reader(json.dumps(value).encode()), json_tensors.array):
+        try:
+            found = read(value, Tensor("x", dtype, None))
+            seen.append((found.dtype.str, found.shape, str(found.tolist())))
+        except InvalidInput as refused:
+            seen.append(("refused", (), refused.detail))
+    assert seen[0] == seen[1]
+
+
+def test_text_among_numbers_costs_no_room_for_the_longest_in_each_place() -> None:
+    value = ["a" * 1_000_000, *["b"] * 30_000]  # 112 GiB, if numpy is asked to make an array of it
+    with pytest.raises(InvalidInput, match="not of expected type"):
+        json_tensors.quick(value, Tensor("x", "float32", None))
+
+
 @RELAXED
 @given(st.dictionaries(st.sampled_from(["instances", "inputs", "other"]), VALUES))
 def test_any_request_is_read_or_refused(document: dict[str, object]) -> None:
@@ -48,9 +77,9 @@ def test_any_request_is_read_or_refused(document: dict[str, object]) -> None:
     for wanted in (tensors, tensors[:1]):
         try:
             if predict_request.is_row_format(document):
-                found = predict_request.rows(document, wanted)
+                found = predict_request.rows(document, wanted, read=json_tensors.array)
             else:
-                found = predict_request.columns(document, wanted)
+                found = predict_request.columns(document, wanted, read=json_tensors.array)
         except InvalidInput:
             continue
         assert sorted(found) == [tensor.name for tensor in wanted]

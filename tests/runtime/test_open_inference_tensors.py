@@ -139,6 +139,13 @@ def test_the_quick_way_to_read_numbers_sees_what_the_careful_one_sees(
     assert seen[0] == seen[1]
 
 
+def test_text_among_numbers_costs_no_room_for_the_longest_in_each_place() -> None:
+    plan, _ = plan_of(tensor("float32"))
+    data = ["a" * 1_000_000, *["b"] * 30_000]  # 112 GiB, if numpy is asked to make an array of it
+    document = request("FP32", [1, len(data)], data=data)
+    assert refusal(plan, document) == "value 0 of input 'x' is not FP32: a string"
+
+
 def test_a_boolean_is_never_taken_for_a_number() -> None:
     plan, _ = plan_of(tensor("float32"))
     for padding in ("", "u" * 100, "l" * 100):
