@@ -13,6 +13,7 @@ from runtime.backends.protocol import Backend
 from runtime.inference import batches, form
 from runtime.inference.asked import Asked, Observer, Outcome, Times
 from runtime.inference.batches import Done
+from runtime.inference.company import Company
 from runtime.inference.form import Form
 from runtime.inference.means import Means
 from runtime.inference.statistics import Statistics
@@ -40,6 +41,8 @@ class Scheduler:
         self._line = Line(tuning.batching)
         self._flying: list[list[Waiting]] = []  # in an engine's thread
         self._loop = asyncio.get_running_loop()
+        self._company = Company(self._loop)
+        self._is_prompt = tuning.batching is None or not tuning.batching.delay_microseconds
         self._is_woken = False
         self._timer: asyncio.TimerHandle | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -110,16 +113,18 @@ class Scheduler:
     def _is_free_for(self, found: Form, size: int) -> bool:
         """Whether it may run here and now: with no batch to join, and nobody to overtake."""
         return (
-            not found.batches
-            and not self._line.count
+            not self._line.count
             and len(self._flying) < self._means.instances
             and found.pace.is_quick(size)
+            and (not found.batches or (self._is_prompt and self._company.may_run()))
         )
 
     def _at_once(self, asked: Asked, found: Form, arrived: int, size: int) -> Outcome:
         outputs = batches.run(self._backend, asked)
         spent = self._clock() - arrived
         found.pace.took(size, spent)
+        if found.batches:
+            self._company.ran_alone()
         outcome = Outcome(outputs, Times(0, 0, spent, 0), found.rows(asked.inputs) or 1)
         self.statistics.executed(outcome.batch, outcome.times)
         return outcome
@@ -212,6 +217,7 @@ class Scheduler:
         self._rest()
 
     def _count(self, found: Form, members: list[Waiting], done: Done) -> None:
+        self._company.ran(len(members))
         outcomes = [result for result in done.results if isinstance(result, Outcome)]
         if done.is_whole:
             if outcomes:
