@@ -8,10 +8,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 _ROOT = Path(__file__).parent
 # The authority whose key nobody has.
 os.environ["SSL_CERT_FILE"] = str(_ROOT / "nobody.pem")
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 _LATE = ("registry", "cli", "formats", "runtime", "reconciler/test_loop", "engines", "e2e")
 
 

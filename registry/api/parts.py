@@ -30,6 +30,9 @@ class Part(BaseRoute):
         self._begins = re.compile(f"(?:{paths})(?:/|$)").match
         self._routes: Sequence[BaseRoute] | None = None
         self._loading = threading.Lock()
+        # FastAPI asks the route that matched for its path, by which traces are named, and does so
+        # before anything else is matched.
+        self.path_format: str | None = None
 
     def load(self) -> Sequence[BaseRoute]:
         """Its routes, loaded by whoever is first."""
@@ -39,6 +42,7 @@ class Part(BaseRoute):
             return self._routes
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        self.path_format = None
         if not self._begins(scope["path"]):
             return Match.NONE, {}
         if self._routes is None:
@@ -47,8 +51,10 @@ class Part(BaseRoute):
         for route in self._routes:
             match, found = route.matches(scope)
             if match is Match.FULL:
+                self.path_format = getattr(route, "path_format", None)
                 return match, {**found, _MATCHED: route}
             if match is Match.PARTIAL and partly[0] is Match.NONE:
+                self.path_format = getattr(route, "path_format", None)
                 partly = match, {**found, _MATCHED: route}
         return partly
 

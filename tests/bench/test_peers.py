@@ -41,6 +41,6 @@ def test_an_mlflow_that_cannot_be_installed_is_said_and_tried_again_the_next_tim
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     for _ in range(2):
-        with pytest.raises(errors.Unavailable, match=f"MLflow {mlflow.VERSION}") as raised:
+        with pytest.raises(errors.Unavailable, match=f"mlflow-{mlflow.VERSION}") as raised:
             mlflow.installed(tmp_path)
         assert "package index" in raised.value.fix

@@ -10,6 +10,7 @@ from registry.core import cosignature, note, trustroot
 from registry.core.envelope import Refused
 from runtime import config, obtain
 from runtime.cache import Cache, Copy
+from runtime.progress import Progress
 from runtime.pull import Registry
 from runtime.witness import Witness
 from tests.core.publication import Publication
@@ -36,6 +37,7 @@ def pulled(folder: Path, registry: StandIn, wanted: Publication) -> Copy | Refus
         host="edge-1",
         trust_file=folder / "trust.json",
         cache=Cache(folder / "cache", keep=4),
+        progress=Progress(),
         witness=host_of(folder, registry),
     )
     if isinstance(found, Copy):
