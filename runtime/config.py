@@ -142,7 +142,7 @@ def with_models(config: Config, models: tuple[Pin, ...]) -> Config:
 
 
 def _config(document: dict[str, Json], what: str) -> Config:
-    _refuse_unknown(document, _FIELDS, what)
+    fields.refuse_unknown(document, _FIELDS, what=what)
     pins = [
         pin(item, what=f"{what}: models[{number}]")
         for number, item in enumerate(fields.objects(document, "models", what=what))
@@ -190,7 +190,7 @@ def _path(document: dict[str, Json], name: str, what: str) -> Path | None:
 
 def pin(item: dict[str, Json], *, what: str) -> Pin:
     """One entry of `models`; raises `InvalidInput`."""
-    _refuse_unknown(item, _PIN_FIELDS, what)
+    fields.refuse_unknown(item, _PIN_FIELDS, what=what)
     active = item.get("active")
     if not isinstance(active, bool):
         raise InvalidInput(f"{what}: 'active' must be true or false")
@@ -228,15 +228,6 @@ def _isolation(item: dict[str, Json], what: str) -> str:
     if found not in ISOLATIONS:
         raise InvalidInput(f"{what}: 'isolation' is {found[:40]!r}", fix=f"use {_SAID_ISOLATIONS}")
     return found
-
-
-def _refuse_unknown(found: dict[str, Json], known: set[str], what: str) -> None:
-    unknown = found.keys() - known
-    if unknown:
-        raise InvalidInput(
-            f"{what}: unknown field {min(unknown)!r}",
-            fix=f"the fields are {', '.join(sorted(known))}",
-        )
 
 
 def _refuse_doubles(pins: list[Pin], what: str) -> None:

@@ -44,11 +44,7 @@ def read(document: dict[str, Json], *, what: str) -> Limits:
     if "limits" not in document:
         return Limits()
     given, where = fields.mapping(document, "limits", what=what), f"{what}: limits"
-    if unknown := given.keys() - _FIELDS.keys():
-        raise InvalidInput(
-            f"{where}: unknown field {min(unknown)!r}",
-            fix=f"the fields are {', '.join(sorted(_FIELDS))}",
-        )
+    fields.refuse_unknown(given, _FIELDS, what=where)
     found = {_FIELDS[name]: fields.integer(given, name, what=where) for name in given}
     for name, value in found.items():
         if value < 0 or (value == 0 and name != "memory_bytes"):

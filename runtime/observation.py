@@ -72,7 +72,7 @@ def read(document: dict[str, Json], *, what: str) -> Declared:
     if document.get("observing") is None:
         return Declared()
     given, where = fields.mapping(document, "observing", what=what), f"{what}: observing"
-    _refuse_unknown(given, _FIELDS, where)
+    fields.refuse_unknown(given, _FIELDS, what=where)
     usual = Declared()
     return Declared(
         _count(given, "sketchesPerSecond", usual.sketches_per_second, where),
@@ -86,7 +86,7 @@ def _request_log(given: dict[str, Json], where: str) -> RequestLog | None:
     if given.get("requestLog") is None:
         return None
     found, where = fields.mapping(given, "requestLog", what=where), f"{where}.requestLog"
-    _refuse_unknown(found, _LOG_FIELDS, where)
+    fields.refuse_unknown(found, _LOG_FIELDS, what=where)
     most = fields.integer(found, "maxBytes", what=where) if "maxBytes" in found else 64 << 20
     if most < 1 << 16:
         raise InvalidInput(f"{where}: 'maxBytes' is {most}, must be 65536 or more")
@@ -102,7 +102,7 @@ def _traces(given: dict[str, Json], where: str) -> Traces | None:
     if given.get("traces") is None:
         return None
     found, where = fields.mapping(given, "traces", what=where), f"{where}.traces"
-    _refuse_unknown(found, _TRACE_FIELDS, where)
+    fields.refuse_unknown(found, _TRACE_FIELDS, what=where)
     endpoint = fields.text(found, "endpoint", what=where)
     if not endpoint.startswith(("http://", "https://")):
         raise InvalidInput(
@@ -124,12 +124,3 @@ def _count(given: dict[str, Json], name: str, usual: int, where: str) -> int:
     if not 0 <= found <= _MOST_RECENT:
         raise InvalidInput(f"{where}: {name!r} is {found}, must be from 0 to {_MOST_RECENT}")
     return found
-
-
-def _refuse_unknown(found: dict[str, Json], known: frozenset[str], what: str) -> None:
-    unknown = found.keys() - known
-    if unknown:
-        raise InvalidInput(
-            f"{what}: unknown field {min(unknown)!r}",
-            fix=f"the fields are {', '.join(sorted(known))}",
-        )

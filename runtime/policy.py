@@ -58,11 +58,7 @@ class Policy:
 
 def parse(item: dict[str, Json], *, what: str) -> Policy:
     """One model's policy; raises `InvalidInput`."""
-    unknown = item.keys() - _FIELDS
-    if unknown:
-        raise InvalidInput(
-            f"{what}: unknown field {min(unknown)!r}", fix="the fields are labels, versions"
-        )
+    fields.refuse_unknown(item, _FIELDS, what=what)
     labels = fields.mapping(item, "labels", what=what) if "labels" in item else {}
     try:
         found = {names.alias(label): names.version(labels[label]) for label in labels}

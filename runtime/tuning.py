@@ -81,7 +81,7 @@ def parse(item: dict[str, Json], *, what: str) -> Tuning:
 
 def _batching(item: dict[str, Json], what: str) -> Batching:
     given, where = fields.mapping(item, "batching", what=what), f"{what}: batching"
-    _refuse_unknown(given, _BATCHING_FIELDS, where)
+    fields.refuse_unknown(given, _BATCHING_FIELDS, what=where)
     most = _positive(given, "maxBatchSize", where)
     delay = _whole(given, "delayMicroseconds", where) if "delayMicroseconds" in given else 0
     if delay > _LONGEST_DELAY_MICROSECONDS:
@@ -130,7 +130,7 @@ def _default(given: dict[str, Json], levels: tuple[Queue, ...], where: str) -> i
 
 
 def _queue(given: dict[str, Json], where: str) -> Queue:
-    _refuse_unknown(given, _QUEUE_FIELDS, where)
+    fields.refuse_unknown(given, _QUEUE_FIELDS, what=where)
     return Queue(*(_optional(given, name, where) for name in ("size", "timeoutMilliseconds")))
 
 
@@ -150,15 +150,6 @@ def _whole(given: dict[str, Json], name: str, where: str) -> int:
     if not 0 <= found <= _LARGEST:
         raise InvalidInput(f"{where}: {name!r} is {found}, must be from 0 to 2^40")
     return found
-
-
-def _refuse_unknown(found: dict[str, Json], known: frozenset[str], what: str) -> None:
-    unknown = found.keys() - known
-    if unknown:
-        raise InvalidInput(
-            f"{what}: unknown field {min(unknown)!r}",
-            fix=f"the fields are {', '.join(sorted(known))}",
-        )
 
 
 def _batching_document(batching: Batching) -> dict[str, Json]:

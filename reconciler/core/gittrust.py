@@ -205,9 +205,7 @@ def people(text: str) -> tuple[Person, ...]:
 
 
 def _person(item: dict[str, Json], what: str) -> Person:
-    unknown = item.keys() - {"name", "keys", "principals", "emails"}
-    if unknown:
-        raise InvalidInput(f"{what}: unknown field {min(unknown)!r}")
+    fields.refuse_unknown(item, {"name", "keys", "principals", "emails"}, what=what)
     return Person(
         fields.text(item, "name", what=what),
         _texts(item, "keys", what),

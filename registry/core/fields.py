@@ -6,6 +6,7 @@ through these, so no `KeyError` or `TypeError` leaves a parser.
 
 import base64
 import binascii
+from collections.abc import Collection
 
 from registry.core.canonical import Json
 from registry.errors import InvalidInput
@@ -50,6 +51,16 @@ def objects(source: dict[str, Json], name: str, *, what: str) -> list[dict[str, 
     if len(found) != len(values):
         raise InvalidInput(f"{what}: every item of {name!r} must be an object")
     return found
+
+
+def refuse_unknown(source: dict[str, Json], known: Collection[str], *, what: str) -> None:
+    """Raise `InvalidInput` for a field that is none of `known`: a slip must not pass in silence."""
+    unknown = source.keys() - set(known)
+    if unknown:
+        raise InvalidInput(
+            f"{what}: unknown field {min(unknown)[:80]!r}",
+            fix=f"the fields are {', '.join(sorted(known))}",
+        )
 
 
 def base64_bytes(source: dict[str, Json], name: str, *, what: str) -> bytes:

@@ -166,7 +166,12 @@ def test_a_root_is_current_until_the_moment_it_expires() -> None:
 
 
 def test_a_root_without_an_end_never_expires() -> None:
-    trustchain.require_current(replace(FIRST, expires=""), datetime(9999, 1, 1, tzinfo=UTC))
+    late = datetime(9999, 1, 1, tzinfo=UTC)
+    with pytest.raises(errors.TrustRootExpired):
+        trustchain.require_current(FIRST, late)
+    endless = replace(FIRST, expires="")
+    trustchain.require_current(endless, late)
+    assert not endless.expires
 
 
 def test_whoever_withholds_new_versions_gains_time_only_until_the_old_one_expires() -> None:
