@@ -29,13 +29,15 @@ BUILD = ROOT / ".build" / "images"
 class Program:
     """One of our programs: the extra with its packages, and which of our files it needs.
 
-    `without` are packages that it can do without, `unused` what else of them nobody imports.
+    `also` are further extras; `without` are packages that it can do without, `unused` what else
+    of them nobody imports.
     """
 
     extra: str
     code: tuple[str, ...]
     without: frozenset[str] = frozenset()
     unused: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 _RUNTIME_CODE = (
@@ -47,7 +49,13 @@ _RUNTIME_CODE = (
     "registry/trust/keys.py",
 )
 PROGRAMS = {
-    "runtime": Program("runtime", _RUNTIME_CODE),
+    "runtime": Program(
+        "runtime",
+        _RUNTIME_CODE,
+        # What tokenizers asks for to fetch from a hub, which no host of ours does.
+        unused=("huggingface_hub", "hf_xet", "tqdm"),
+        also=("steps",),
+    ),
     # For small hosts: ONNX alone.
     "runtime-edge": Program(
         "runtime",
@@ -162,7 +170,10 @@ def _ingress(builder: Builder, image: str) -> None:
 
 def _requirements(program: Program) -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = {*project["dependencies"], *project["optional-dependencies"][program.extra]}
+    extras = project["optional-dependencies"]
+    wanted = set(project["dependencies"]).union(
+        *(extras[one] for one in (program.extra, *program.also))
+    )
     return sorted(one for one in wanted if _NAME.findall(one)[0] not in program.without)
 
 

@@ -17,6 +17,7 @@ from registry.core.entries import Kind
 from registry.core.envelope import Refused
 from runtime import identity, memory, obtain
 from runtime.backends import opening
+from runtime.backends.isolated import IsolatedBackend
 from runtime.backends.protocol import Backend, Settings
 from runtime.cache import Cache, Copy
 from runtime.config import Config, Pin
@@ -196,7 +197,9 @@ class Serving:
         except errors.PlimsollError:
             backend.close()
             raise
-        scheduler = Scheduler(backend, pin.tuning, self._means(pin), [self.observatory.of(pin)])
+        scheduler = Scheduler(
+            backend, pin.tuning, self._means(pin, backend), [self.observatory.of(pin)]
+        )
         for call, size, nanoseconds in runs:
             scheduler.prime(call, size, nanoseconds)
         return scheduler
@@ -235,7 +238,7 @@ class Serving:
             pin.tuning.threads, isolation=pin.isolation, seconds=self.limits.deadline_seconds
         )
 
-    def _means(self, pin: Pin) -> Means:
+    def _means(self, pin: Pin, backend: Backend) -> Means:
         """Batches gather while one instance runs; single requests run on every core."""
         instances = pin.tuning.instances or (self._cores if pin.tuning.batching is None else 1)
         return Means(
@@ -243,7 +246,7 @@ class Serving:
             instances,
             self._places,
             self.limits.deadline_seconds,
-            pace=NeverQuick if pin.isolation == "process" else Pace,
+            pace=NeverQuick if isinstance(backend, IsolatedBackend) else Pace,
         )
 
     def _enter_service(self, slot: Slot, occasion: str) -> None:

@@ -17,7 +17,7 @@ from registry.db import blobs
 from registry.db import log as log_rows
 from registry.formats import declared
 from registry.formats.inspection import Inspection
-from registry.usecases import inspection, log, transfers
+from registry.usecases import inspection, log, stepping, transfers
 from registry.usecases.marks import Mark, Marking
 from registry.usecases.opening import Registry
 
@@ -164,5 +164,6 @@ def inspected(registry: Registry, draft: Draft) -> Inspection:
     known = registry.inspections.get(key)
     if known is None:
         known = inspection.inspect(registry, draft.format, draft.files)
+        known = stepping.checked(registry, draft.files, known)
         registry.inspections.put(key, known)
     return known

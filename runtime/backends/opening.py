@@ -1,8 +1,10 @@
 """Which backend reads which format, and the warm-up that precedes the first request.
 
 A backend's engine is heavy to import, so it is imported here and when it is first needed.
+A version whose steps parse what clients send runs in a process of its own, whatever was asked.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -10,6 +12,8 @@ from registry.core.tensors import Signature
 from registry.errors import InvalidInput, UnsafeModel
 from runtime.backends import isolated, protocol
 from runtime.backends.protocol import DEFAULT_SETTINGS, Backend, Settings
+from runtime.backends.steps import stepped
+from runtime.backends.steps.stepped import SteppedBackend
 
 
 def prepare(form: str, isolation: str) -> None:
@@ -32,6 +36,9 @@ def prepare(form: str, isolation: str) -> None:
 
 def opened(form: str, files: Path, settings: Settings = DEFAULT_SETTINGS) -> Backend:
     """A loaded and warmed-up version; raises `UnsafeModel` where the files cannot be served."""
+    steps = stepped.declared(files)
+    if steps is not None and steps.is_exposed:
+        settings = replace(settings, isolation="process")
     match settings.isolation:
         case "process":
             return _warmed_up(isolated.IsolatedBackend(form, files, settings))
@@ -41,7 +48,20 @@ def opened(form: str, files: Path, settings: Settings = DEFAULT_SETTINGS) -> Bac
 
 
 def loaded(form: str, files: Path, settings: Settings) -> Backend:
-    """The version in this process; raises `UnsafeModel`."""
+    """The version in this process, with its steps; raises `UnsafeModel`."""
+    steps = stepped.declared(files)
+    if steps is None:
+        return _model(form, files, settings)
+    # Made-up images and texts reach no model, so it is warmed up without its steps.
+    model = _warmed_up(_model(form, files, settings))
+    try:
+        return SteppedBackend(model, steps, files)
+    except UnsafeModel:
+        model.close()
+        raise
+
+
+def _model(form: str, files: Path, settings: Settings) -> Backend:
     match form:
         case "onnx":
             from runtime.backends.onnx import OnnxBackend  # noqa: PLC0415

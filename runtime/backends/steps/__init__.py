@@ -1,0 +1,1 @@
+"""Steps before and after a model: `stepped` wraps any backend in them."""
