@@ -80,6 +80,6 @@ def _pull(file: Large, url: str) -> float:
     """Seconds of the runtime's own download, which checks the digest and syncs the file."""
     target = file.folder / "pulled.bin"
     registry = runtime_pull.Registry(url, file.registry.token_file)
-    took = repeating.seconds(lambda: registry.download(file.file, target))
+    took = repeating.seconds(lambda: registry.download(file.file, target, file.folder / "pieces"))
     target.unlink()
     return took

@@ -94,6 +94,10 @@ class Cache:
                 path.unlink()
         return folder
 
+    def pieces(self, digest: str, file: File) -> Path:
+        """Where a pull may keep what it has of one file before its turn."""
+        return self._root / "incoming" / _hex(digest) / "pieces" / _hex(file.digest)
+
     def take(self, file: File, target: Path) -> bool:
         """Make `target` that file if some version here has it and its bytes are right."""
         found = None if target.exists() else self._shared.find(file)
@@ -128,6 +132,7 @@ class Cache:
         """Make the files in `incoming`, synced and compared, a version of the cache."""
         digest = verified.wanted.digest
         staged = self._root / "incoming" / _hex(digest)
+        shutil.rmtree(staged / "pieces", ignore_errors=True)
         durable.replace(staged / "envelope.json", document)
         durable.sync_tree(staged)
         lease = self._lease(digest)

@@ -13,7 +13,8 @@ class Limits:
     `queue` requests inside the engine or waiting for it; `keep_versions` in the cache;
     `memory_bytes` for this process, 0 for what the system gives it; `connections` open at once,
     of which an idle one is kept for `keep_alive_seconds`: longer than the proxy before it keeps
-    one, or that sends a request into a connection that is closing (Traefik: 90)."""
+    one, or that sends a request into a connection that is closing (Traefik: 90).
+    `pull_connections` bring one large file of a version."""
 
     body_bytes: int = 64 * 1024 * 1024
     deadline_seconds: int = 30
@@ -22,6 +23,7 @@ class Limits:
     memory_bytes: int = 0
     connections: int = 4096
     keep_alive_seconds: int = 120
+    pull_connections: int = 4
 
     def document(self) -> dict[str, Json]:
         """What `read` reads."""
@@ -36,6 +38,7 @@ _FIELDS = {
     "memoryBytes": "memory_bytes",
     "connections": "connections",
     "keepAliveSeconds": "keep_alive_seconds",
+    "pullConnections": "pull_connections",
 }
 
 

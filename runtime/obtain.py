@@ -55,7 +55,14 @@ def registry_of(config: Config, identity: Identity) -> Registry:
             config.registry_ca_file,
         )
         membership.keep(found)
-    return Registry(config.registry, config.token_file, identity, found, config.registry_ca_file)
+    return Registry(
+        config.registry,
+        config.token_file,
+        identity,
+        found,
+        config.registry_ca_file,
+        config.limits.pull_connections,
+    )
 
 
 def obtain(
@@ -147,7 +154,7 @@ def _bring(found: Verified, folder: Path, registry: Registry, cache: Cache) -> N
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
         if not cache.take(file, target):
-            registry.download(file, target)
+            registry.download(file, target, cache.pieces(found.wanted.digest, file))
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pull") as pool:
         try:

@@ -33,6 +33,27 @@ class Sealed:
         offset = self.header_size + age_payload.offset_of(start // CHUNK)
         return {"range": f"bytes={offset}-", "if-range": self.tag}
 
+    def span(self, start: int, stop: int, size: int) -> tuple[int, int, int]:
+        """Where the chunks with the plaintext from `start` up to `stop` lie in the file, and how
+        long the file of `size` bytes of plaintext is."""
+        first, after = age_payload.chunks_of(start, stop)
+        whole = self.header_size + age_payload.sealed_size(size)
+        end = self.header_size + age_payload.offset_of(after)
+        return self.header_size + age_payload.offset_of(first), min(end, whole), whole
+
+    def part(self, response: httpx2.Response, start: int, *, is_last: bool) -> Iterator[bytes]:
+        """The plaintext of a `span` from byte `start` on; raises DecryptionFailed.
+
+        Chunk for chunk it is authentic, and where it is the last of the file that is, too.
+        """
+        opener = Opener(self.key, self.nonce, start // CHUNK)
+        skip = start % CHUNK
+        for piece in response.iter_raw():
+            plain = opener.update(piece)
+            yield plain[skip:]
+            skip = max(skip - len(plain), 0)
+        yield (opener.finish() if is_last else opener.rest())[skip:]
+
 
 class Incoming:
     """One blob, over as many answers as it takes."""
@@ -47,8 +68,11 @@ class Incoming:
         return self._identity is not None and kind == age.MEDIA_TYPE
 
     def look(self, response: httpx2.Response) -> None:
-        """Read the header alone."""
-        self._read_header(response, bytearray(response.read()))
+        """Read the header alone, though more may come: not everybody knows ranges."""
+        pieces, waiting = response.iter_raw(), bytearray()
+        while not self._has_header(waiting):
+            waiting += _next(pieces)
+        self._read_header(response, waiting)
 
     def opened(self, response: httpx2.Response, start: int) -> Iterator[bytes]:
         """The plaintext from byte `start` on; raises DecryptionFailed."""

@@ -21,6 +21,7 @@ from registry.usecases import access, encrypted_delivery, hosts, transfers
 from registry.usecases.access import Caller, Role
 from registry.usecases.opening import Registry
 from runtime import identity, pull, unsealing
+from runtime.ranges import PIECE
 from tests.registry import proxies
 from tests.registry.keeping import ROOT
 from tests.registry.publishing import digest_of
@@ -164,7 +165,7 @@ def test_where_encryption_is_required_no_door_gives_a_host_clear_bytes(
 
 
 def test_the_runtime_pulls_decrypts_and_compares(pulling: pull.Registry, tmp_path: Path) -> None:
-    pulling.download(FILE, tmp_path / "model")
+    pulling.download(FILE, tmp_path / "model", tmp_path / "pieces")
     assert (tmp_path / "model").read_bytes() == DATA
 
 
@@ -173,15 +174,29 @@ def test_the_runtime_goes_on_with_what_an_earlier_process_left(
     pulling: pull.Registry, tmp_path: Path, left: int
 ) -> None:
     (tmp_path / "model").write_bytes(DATA[:left])
-    pulling.download(FILE, tmp_path / "model")
+    pulling.download(FILE, tmp_path / "model", tmp_path / "pieces")
     assert (tmp_path / "model").read_bytes() == DATA
+
+
+def test_a_large_file_comes_in_ranges_of_its_age_file_and_goes_on_after_a_crash(
+    pulling: pull.Registry, registry: Registry, tmp_path: Path
+) -> None:
+    large = os.urandom(2 * PIECE + 70_001)
+    transfers.put(registry, large)
+    file, target, pieces = File("a", digest_of(large), len(large)), tmp_path / "a", tmp_path / "p"
+    pieces.mkdir()
+    (pieces / "0").write_bytes(large[:100_000])
+    (pieces / "2").write_bytes(large[2 * PIECE :][:65_537])
+    pulling.download(file, target, pieces)
+    assert target.read_bytes() == large
+    assert not pieces.exists()
 
 
 def test_what_an_earlier_process_left_and_is_not_this_file_is_thrown_away(
     pulling: pull.Registry, tmp_path: Path
 ) -> None:
     (tmp_path / "model").write_bytes(bytes(100_000))
-    pulling.download(FILE, tmp_path / "model")
+    pulling.download(FILE, tmp_path / "model", tmp_path / "pieces")
     assert (tmp_path / "model").read_bytes() == DATA
 
 
@@ -192,12 +207,12 @@ def test_a_connection_that_breaks_is_taken_up_at_the_chunk(
         proxy.after(1_500_000, "cut")
         through = replace(pulling, url=proxy.url)
         with pytest.raises(errors.Unavailable):
-            through.download(FILE, tmp_path / "model")
+            through.download(FILE, tmp_path / "model", tmp_path / "pieces")
         got = (tmp_path / "model").read_bytes()
         assert 1_000_000 < len(got) < 1_500_000
         assert DATA.startswith(got)
         proxy.mend()
-        through.download(FILE, tmp_path / "model")
+        through.download(FILE, tmp_path / "model", tmp_path / "pieces")
     assert (tmp_path / "model").read_bytes() == DATA
 
 
@@ -208,7 +223,7 @@ def test_a_host_that_is_revoked_in_between_gets_nothing_more(
     (tmp_path / "model").write_bytes(DATA[:900_000])
     hosts.revoke(registry, "edge-1", reason="stolen", by=ROOT)
     with pytest.raises((errors.Forbidden, errors.Unauthenticated)):
-        pulling.download(FILE, tmp_path / "model")
+        pulling.download(FILE, tmp_path / "model", tmp_path / "pieces")
     assert (tmp_path / "model").stat().st_size == 900_000
     rest = {"range": "bytes=1000000-", "if-range": got.headers["etag"]}
     assert host.get(PATH, headers=ACCEPT | rest).status_code in (401, 403)
@@ -259,7 +274,7 @@ def test_a_host_with_another_identity_than_it_was_enrolled_with_is_told_what_to_
 ) -> None:
     other = Identity(bytes(range(32)))
     with pytest.raises(errors.DecryptionFailed, match="not encrypted to this host") as refused:
-        replace(pulling, identity=other).download(FILE, tmp_path / "model")
+        replace(pulling, identity=other).download(FILE, tmp_path / "model", tmp_path / "pieces")
     assert other.recipient in refused.value.fix
 
 

@@ -41,6 +41,8 @@ class StandIn:
         self.hold_after: int | None = None
         self.released = threading.Event()
         self.ignores_ranges = False
+        # Where a range begins, and the status that it is answered with in place of 206.
+        self.at_range: dict[int, int] = {}
         # Blobs are answered once so many are asked for at the same time.
         self.together: threading.Barrier | None = None
         self.refused_events = 0
@@ -130,15 +132,25 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, self._consistency(int(grown[1]), int(grown[2])))
             return
         blob = self.server.state.blobs.get(self.path.removeprefix("/v1/blobs/"))
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if self.server.state.together is not None:
             self.server.state.together.wait(20)
         if blob is not None and asked and not self.server.state.ignores_ranges:
             start = int(asked[1])
-            self.server.state.requests[-1] += f" from {start}"
-            self._send(206 if start < len(blob) else 416, blob[start:])
+            self._send_range(blob, start, int(asked[2] or len(blob) - 1) + 1)
         else:
             self._send(200, blob)
+
+    def _send_range(self, blob: bytes, start: int, stop: int) -> None:
+        status = self.server.state.at_range.get(start, 206 if start < len(blob) else 416)
+        if status == 206:
+            part = blob[start:stop]
+            span = f"bytes {start}-{start + len(part) - 1}/{len(blob)}"
+            self._send(206, part, ("Content-Range", span))
+        elif status == 200:
+            self._send(200, blob)
+        else:
+            self._problem(status, "unavailable" if status == 503 else "out_of_order", "not now")
 
     def _consistency(self, old: int, new: int) -> bytes | None:
         leaves = self.server.state.leaves
@@ -165,18 +177,23 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200 if known else 201, b'{"index":0}')
 
     def _is_allowed(self) -> bool:
-        self.server.state.requests.append(f"{self.command} {self.path}")
+        state, begin = self.server.state, re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        heard = begin is not None and begin[1] != "0" and not state.ignores_ranges
+        said = f" from {begin[1]}" if begin and heard else ""
+        state.requests.append(f"{self.command} {self.path}{said}")
         if self.headers.get("Authorization") == f"Bearer {TOKEN}":
             return True
         self._problem(401, "unauthenticated", "the token is not known")
         return False
 
-    def _send(self, status: int, body: bytes | None) -> None:
+    def _send(self, status: int, body: bytes | None, *headers: tuple[str, str]) -> None:
         if body is None:
             self._problem(404, "not_found", f"there is no {self.path}")
             return
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        for name, value in headers:
+            self.send_header(name, value)
         self.end_headers()
         state = self.server.state
         if state.hold_after is not None and state.hold_after < len(body):

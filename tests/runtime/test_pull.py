@@ -35,7 +35,7 @@ def test_a_cut_connection_goes_on_where_it_was_cut(
     source: Registry, registry: StandIn, tmp_path: Path
 ) -> None:
     registry.cut_after = 300_000
-    source.download(FILE, tmp_path / "a.bin")
+    source.download(FILE, tmp_path / "a.bin", tmp_path / "pieces")
     assert (tmp_path / "a.bin").read_bytes() == DATA
     first, second = blobs_asked(registry)
     assert " from " in second
@@ -46,7 +46,7 @@ def test_a_server_that_ignores_ranges_is_listened_to_from_the_start(
     source: Registry, registry: StandIn, tmp_path: Path
 ) -> None:
     registry.ignores_ranges, registry.cut_after = True, 300_000
-    source.download(FILE, tmp_path / "a.bin")
+    source.download(FILE, tmp_path / "a.bin", tmp_path / "pieces")
     assert (tmp_path / "a.bin").read_bytes() == DATA
 
 
@@ -63,7 +63,7 @@ def test_other_bytes_than_the_manifests_are_refused_and_not_kept(
 ) -> None:
     registry.blobs[FILE.digest] = sent
     with pytest.raises(DigestMismatch, match=said):
-        source.download(FILE, tmp_path / "a.bin")
+        source.download(FILE, tmp_path / "a.bin", tmp_path / "pieces")
     assert not (tmp_path / "a.bin").exists()
 
 
