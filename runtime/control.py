@@ -14,7 +14,7 @@ from pathlib import Path
 from registry import errors
 from registry.core import canonical, names
 from registry.core.canonical import Json
-from runtime import config, manual, policy
+from runtime import config, manual, policy, renewal, status
 from runtime.config import Config, Pin
 from runtime.policy import Policy
 from runtime.protocols import http
@@ -90,7 +90,8 @@ class Control:
         return None
 
     async def _load(self, model: str, version: int, request: Request) -> Answer:
-        """Asking again for what is loaded or loading changes nothing; a refused one is retried."""
+        """Asking again for what is loaded or loading changes nothing, unless it shall run in
+        another way; a refused one is retried."""
         document = _document(request)
         pin = config.pin(
             {**document, "model": model, "version": version, "active": False}, what="body"
@@ -104,11 +105,42 @@ class Control:
                 f"{model}@{version} is here as {slot.pin.digest}",
                 fix="a version never changes its digest: pin the one that was published",
             )
-        await self._pin(_with_permit(self._config.models, pin))
+        known = next((one for one in self._config.models if one.wanted == pin.wanted), slot.pin)
         if slot.state is State.REFUSED:
+            wanted = renewal.settled(known, pin)
+            await self._pin(_with(self._config.models, wanted))
             await self._serving.end(slot)
-            slot = self._serving.begin(_permitted(slot.pin, pin))
+            slot = self._serving.begin(wanted)
+        else:
+            await self._pin(_with(self._config.models, renewal.permitted(known, pin)))
+            await self._renew(slot, renewal.settled(known, pin))
         return self._described(202, slot)
+
+    async def _renew(self, slot: Slot, pin: Pin) -> None:
+        """Another way to run what is here takes effect once it is ready, see `runtime.renewal`."""
+        if slot.successor is not None and (
+            renewal.is_same(slot.pin, pin) or renewal.is_due(slot, pin)
+        ):
+            coming, slot.successor = slot.successor, None
+            await self._serving.end(coming)
+        if renewal.is_due(slot, pin):
+            coming = slot.successor = Slot(pin)
+            self._serving.keep(asyncio.create_task(self._succeed(slot, coming)))
+
+    async def _succeed(self, slot: Slot, coming: Slot) -> None:
+        await self._serving.bring_up(coming)
+        async with self._changing:
+            pin, table = slot.pin, self._serving.table
+            if not renewal.taking_over(slot, coming, table.get(pin.model, pin.version)):
+                return
+            try:
+                await self._pin(_with(self._config.models, coming.pin))
+            except errors.PlimsollError as error:
+                renewal.failed(coming, error)
+                await self._serving.end(coming)
+                return
+            table.replace(slot, coming)
+        await self._serving.end(slot)
 
     async def _activate(self, model: str, version: int) -> Answer:
         slot = self._serving.table.require(model, version)
@@ -149,7 +181,7 @@ class Control:
         for pin in config.wanted(self._config):
             if pin.model == model and self._serving.table.get(model, pin.version) is None:
                 self._serving.begin(pin)
-        return http.json_answer(200, policies(self._serving).get(model, Policy().document()))
+        return http.json_answer(200, status.policies(self._serving).get(model, Policy().document()))
 
     async def _unload(self, model: str, version: int) -> Answer | Slot:
         """Answers once the version's requests are finished and its memory is given back."""
@@ -225,34 +257,8 @@ class Control:
                 fix=f"send 'Authorization: Bearer' with the content of {token_file}",
             )
 
-    def _described(self, status: int, slot: Slot) -> Answer:
-        return http.json_answer(status, described(self._serving, slot))
-
-
-def described(serving: Serving, slot: Slot) -> dict[str, object]:
-    """One version as /plimsoll/status shows it."""
-    labels = serving.table.labels(slot.pin.model)
-    return {
-        "model": slot.pin.model,
-        "version": slot.pin.version,
-        "digest": slot.pin.digest,
-        "state": str(slot.state),
-        "pulled": {"bytes": slot.progress.pulled, "of": slot.progress.total},
-        "reason": slot.reason or slot.trouble,
-        "check": slot.check,
-        "code": slot.code,
-        "active": serving.table.is_active(slot),
-        "visible": serving.table.is_visible(slot),
-        "labels": sorted(label for label, version in labels.items() if version == slot.pin.version),
-    }
-
-
-def policies(serving: Serving) -> dict[str, dict[str, object]]:
-    """By model, as declared; and to which version each label leads now, null where to none."""
-    return {
-        model: {**found.document(), "leads": serving.table.labels(model)}
-        for model, found in serving.table.policies().items()
-    }
+    def _described(self, code: int, slot: Slot) -> Answer:
+        return http.json_answer(code, status.described(self._serving, slot))
 
 
 def _document(request: Request) -> dict[str, Json]:
@@ -261,17 +267,13 @@ def _document(request: Request) -> dict[str, Json]:
     return canonical.decode_object(request.body, what="body")
 
 
-def _permitted(known: Pin, handed: Pin) -> Pin:
-    """`known` under the permit just handed over; where there is none, under the old one."""
-    if not handed.permit:
-        return known
-    return dataclasses.replace(known, deployment=handed.deployment, permit=handed.permit)
-
-
-def _with_permit(models: tuple[Pin, ...], handed: Pin) -> tuple[Pin, ...]:
-    key = handed.model, handed.version
+def _with(models: tuple[Pin, ...], changed: Pin) -> tuple[Pin, ...]:
+    """`changed` where that version stands, as active as the file has it."""
     return tuple(
-        _permitted(pin, handed) if (pin.model, pin.version) == key else pin for pin in models
+        dataclasses.replace(changed, active=pin.active)
+        if (pin.model, pin.version) == (changed.model, changed.version)
+        else pin
+        for pin in models
     )
 
 

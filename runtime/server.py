@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from registry import errors
-from runtime import config, control, metrics
+from runtime import config, metrics, status
 from runtime.config import Config
 from runtime.control import Control
 from runtime.observing import current
@@ -130,9 +130,9 @@ class Application:
 
     def _status(self) -> dict[str, object]:
         slots = self._serving.table.slots()
-        models = [control.described(self._serving, slot) for slot in slots]
+        models = [status.described(self._serving, slot) for slot in slots]
         recipient = self._serving.recipient
-        policies = control.policies(self._serving)
+        policies = status.policies(self._serving)
         return {"host": self._serving.host, "recipient": recipient, "models": models,
                 "policies": policies}  # fmt: skip
 

@@ -107,6 +107,8 @@ class Serving:
         engine still does for it is for nobody, and what it holds is freed when it is done.
         """
         self.table.remove(slot)
+        if slot.successor is not None:
+            await self.end(slot.successor)
         try:
             async with asyncio.timeout(self.limits.deadline_seconds):
                 await slot.drained()
@@ -135,17 +137,19 @@ class Serving:
         self._events.flush(seconds=seconds)
 
     def _spawn(self, slot: Slot) -> None:
-        self._keep(self._loop.create_task(self._bring_up_or_refuse(slot)))
+        self.keep(self._loop.create_task(self.bring_up(slot)))
 
     def _retire(self, unused: list[Slot]) -> None:
         for slot in unused:
-            self._keep(self._loop.create_task(self.end(slot)))
+            self.keep(self._loop.create_task(self.end(slot)))
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Let a task run to its end, though nobody waits for it."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _bring_up_or_refuse(self, slot: Slot) -> None:
+    async def bring_up(self, slot: Slot) -> None:
+        """Until it is in service, refused, or ended meanwhile."""
         occasion = secrets.token_hex(8)
         try:
             await self._bring_up(slot, occasion)

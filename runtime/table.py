@@ -29,7 +29,8 @@ class State(StrEnum):
 class Slot:
     """One version. `backend`, `scheduler` and `copy` are set while it is AVAILABLE or drains.
 
-    `check` and `code` say which check refused it, and with which error.
+    `check` and `code` say which check refused it, and with which error. `successor` is the same
+    version under other settings, on its way to this place.
     """
 
     pin: Pin
@@ -43,6 +44,7 @@ class Slot:
     progress: Progress = field(default_factory=Progress)
     in_flight: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
+    successor: "Slot | None" = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def __post_init__(self) -> None:
@@ -229,6 +231,11 @@ class Table:
         self._slots[slot.pin.model, slot.pin.version] = slot
         if slot.pin.active:
             self._active[slot.pin.model] = slot.pin.version
+
+    def replace(self, slot: Slot, successor: Slot) -> None:
+        """The next request for this version gets the successor; active stays what is active."""
+        slot.successor = None
+        self._slots[slot.pin.model, slot.pin.version] = successor
 
     def activate(self, model: str, version: int) -> None:
         """The swap: the next request that names no version gets this one."""

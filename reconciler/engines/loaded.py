@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.core.observed import Health, Instance, InstanceSpec, Phase, Route
+from reconciler.core.observed import Health, Instance, Phase, Route
 from reconciler.engines.records import Records
 from registry import errors
 
@@ -20,12 +20,14 @@ _HEALTH = {
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version as the runtime shows it."""
+    """One version as the runtime shows it. `pending` is the state of the same version under other
+    settings, on its way to this one's place, and the reason for it."""
 
     digest: str
     state: str
     reason: str
     active: bool
+    pending: tuple[str, str] | None = None
 
 
 Versions = Mapping[tuple[str, int], Version]
@@ -36,7 +38,11 @@ def versions(status: bytes) -> Versions:
     try:
         return {
             (model["model"], model["version"]): Version(
-                model["digest"], model["state"], model["reason"], model["active"]
+                model["digest"],
+                model["state"],
+                model["reason"],
+                model["active"],
+                _pending(model.get("pending")),
             )
             for model in json.loads(status)["models"]
         }
@@ -56,16 +62,29 @@ def labels(status: bytes, model: str) -> dict[str, int]:
     return found
 
 
-def instance(spec: InstanceSpec, versions: Versions | None) -> Instance:
-    """What was asked for, as far as it came true."""
+def instance(name: str, known: Records, versions: Versions | None) -> Instance:
+    """What was asked for, as far as it came true.
+
+    Where a version waits to run under other settings, who gets traffic has the present ones, and
+    whoever else asks for that version the coming ones.
+    """
+    spec = known.specs[name]
     seen = versions.get((spec.model, spec.version)) if versions is not None else None
     if seen is not None and seen.digest != spec.digest:
         seen = None
     phase, health = Phase.EXITED, Health.NONE
+    state, reason = (seen.state, seen.reason) if seen else ("", "")
+    routed = known.routes.get(spec.model)
+    if seen is not None and seen.pending and (routed is None or routed.instance != name):
+        state, reason = seen.pending
     if versions is not None:
         phase = Phase.RUNNING if seen else Phase.CREATED
-        health = _HEALTH.get(seen.state, Health.UNHEALTHY) if seen else Health.NONE
-    return Instance.of(spec, phase, health, detail=seen.reason if seen else "")
+        health = _HEALTH.get(state, Health.UNHEALTHY) if seen else Health.NONE
+    return Instance.of(spec, phase, health, detail=reason)
+
+
+def _pending(found: Mapping[str, str] | None) -> tuple[str, str] | None:
+    return (found["state"], found["reason"]) if found else None
 
 
 def routes(known: Records, versions: Versions | None) -> tuple[Route, ...]:

@@ -54,9 +54,7 @@ class ProcessEngine:
         versions = self._versions()
         return HostState(
             host=self._host,
-            instances=tuple(
-                loaded.instance(known.specs[name], versions) for name in sorted(known.specs)
-            ),
+            instances=tuple(loaded.instance(name, known, versions) for name in sorted(known.specs)),
             routes=loaded.routes(known, versions),
             ingress_ready=versions is not None,
         )

@@ -34,8 +34,14 @@ def _inputs(call: Call, tuning: Tuning) -> Iterator[Arrays]:
     one = protocol.zeros(call.signature)
     yield one
     if tuning.batching is not None and call.batches:
-        rows = tuning.batching.max_batch_size
-        yield {name: np.repeat(array, rows, axis=0) for name, array in one.items()}
+        yield _full(one, tuning.batching.max_batch_size)
+
+
+def _full(one: Arrays, rows: int) -> Arrays:
+    try:
+        return {name: np.repeat(array, rows, axis=0) for name, array in one.items()}
+    except MemoryError as error:
+        raise _too_large(error) from error
 
 
 def _works(backend: Backend, call: str, inputs: Arrays) -> bool:
@@ -45,12 +51,16 @@ def _works(backend: Backend, call: str, inputs: Arrays) -> bool:
     except InvalidInput:
         return False
     except MemoryError as error:
-        raise UnsafeModel(
-            f"a full batch does not fit into memory: {error}", fix="lower batching.maxBatchSize"
-        ) from error
+        raise _too_large(error) from error
     except Exception:  # noqa: BLE001  what was made up is at fault, not the model
         return False
     return True
+
+
+def _too_large(error: MemoryError) -> UnsafeModel:
+    return UnsafeModel(
+        f"a full batch does not fit into memory: {error}", fix="lower batching.maxBatchSize"
+    )
 
 
 def _took(backend: Backend, call: str, inputs: Arrays) -> int:
