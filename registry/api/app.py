@@ -15,6 +15,7 @@ from registry.api.limits import BodyLimit
 from registry.api.metrics import Metrics
 from registry.api.observing import Observing
 from registry.api.parts import Part, Parted
+from registry.api.straight import Straight
 from registry.settings import Settings
 from registry.usecases import access, opening
 
@@ -72,8 +73,13 @@ def create_app(settings: Settings) -> Parted:
     working.Working(app, exporter)
     problems.install(app)
     app.add_api_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
-    app.add_middleware(BodyLimit, max_bytes=settings.limits.max_document_bytes)
-    app.add_middleware(Observing, metrics=app.state.metrics)
+    largest, metrics = settings.limits.max_document_bytes, app.state.metrics
+    app.add_middleware(BodyLimit, max_bytes=largest)
+    app.add_middleware(Observing, metrics=metrics)
+    if exporter is None:
+        app.straight = Straight(
+            app, app.parts, lambda inner: Observing(BodyLimit(inner, largest), metrics)
+        )
     return app
 
 

@@ -3,6 +3,7 @@
 A token is in a header, and no header is logged; paths are logged, queries are not.
 """
 
+import asyncio
 import secrets
 import time
 
@@ -49,7 +50,9 @@ class Observing:
         try:
             await self.app(scope, receive, observed)
         finally:
-            self._note(scope, status, sent, time.monotonic() - began)
+            # In the loop's next turn: in this one the answer is not yet on its way.
+            took = time.monotonic() - began
+            asyncio.get_running_loop().call_soon(self._note, scope, status, sent, took)
 
     def _note(self, scope: Scope, status: int, sent: int, elapsed: float) -> None:
         # Templates, not paths: a label for each model would grow without end.

@@ -16,6 +16,8 @@ from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from registry.api import straight
+
 _MATCHED = "plimsoll.matched"
 
 
@@ -30,6 +32,8 @@ class Part(BaseRoute):
         self._begins = re.compile(f"(?:{paths})(?:/|$)").match
         self._routes: Sequence[BaseRoute] | None = None
         self._loading = threading.Lock()
+        # Those of its routes that are called straight, once it is loaded.
+        self.plain: Sequence[straight.Plain] = ()
         # FastAPI asks the route that matched for its path, by which traces are named, and does so
         # before anything else is matched.
         self.path_format: str | None = None
@@ -39,6 +43,7 @@ class Part(BaseRoute):
         with self._loading:
             if self._routes is None:
                 self._routes = import_module(self.module).router.routes
+                self.plain = straight.plain(self._routes)
             return self._routes
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -74,6 +79,13 @@ class Parted(FastAPI):
         super().__init__(**options)
         self.parts = parts
         self.router.routes.extend(parts)
+        self.straight: straight.Straight | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.straight is not None and self.straight.claims(scope):
+            await self.straight.answer(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     def load(self) -> None:
         """Load what no request has loaded yet."""
