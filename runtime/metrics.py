@@ -1,15 +1,15 @@
 """Prometheus metrics: under TensorFlow Serving's names for its dashboards, and under our own."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from runtime.config import Pin
 from runtime.execution_metrics import Executions
 from runtime.table import Table
+from runtime.tallies import Counts, Histograms
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _TFS_COUNT = ":tensorflow:serving:request_count"
@@ -21,33 +21,30 @@ _BUCKETS = [0.0005 * 2**power for power in range(16)]
 class Metrics:
     """All that is counted. Label values are models and versions of the table, never raw paths."""
 
-    _predictions: dict[tuple[str, str, str], "_Prediction"]
-    _answers: dict[tuple[str, int, int], "_Answers"]
-
     def __init__(self, table: Table) -> None:
         self._tfs = CollectorRegistry()
         self._own = _read_when_asked_for(table)
-        self._tfs_count = Counter(
+        self._tfs_count = Counts(
             _TFS_COUNT, "The number of requests.", ("model_name", "status"), registry=self._tfs
         )
-        self._tfs_latency = Histogram(
+        self._tfs_latency = Histograms(
             _TFS_LATENCY,
             "Distribution of wall time in microseconds.",
             ("model_name", "API", "entrypoint"),
-            buckets=_TFS_BUCKETS,
+            bounds=_TFS_BUCKETS,
             registry=self._tfs,
         )
-        self._requests = Counter(
+        self._requests = Counts(
             "plimsoll_requests",
             "Inference requests answered, in any protocol.",
             ("model", "version", "status"),
             registry=self._own,
         )
-        self._seconds = Histogram(
+        self._seconds = Histograms(
             "plimsoll_request_seconds",
             "From the request's head to its answer.",
             ("model", "version"),
-            buckets=_BUCKETS,
+            bounds=_BUCKETS,
             registry=self._own,
         )
         self._verified = Counter(
@@ -62,44 +59,26 @@ class Metrics:
             ("model", "check", "code"),
             registry=self._own,
         )
-        self._predictions, self._answers = {}, {}
 
     def predicted(
         self, pin: Pin, *, status: int, code: str, seconds: float, entrypoint: str = "REST"
     ) -> None:
         """One predict request was answered; `code` is TensorFlow's name for the outcome."""
-        key = (pin.model, code, entrypoint)
-        found = self._predictions.get(key)
-        if found is None:
-            found = self._predictions[key] = self._prediction(pin, code, entrypoint)
-        found.tfs_count.inc()
-        found.tfs_latency.observe(seconds * 1e6)
+        self._tfs_count.add(pin.model, code)
+        self._tfs_latency.add(seconds * 1e6, pin.model, "Predict", entrypoint)
         self.answered(pin, status=status, seconds=seconds)
 
     def answered(self, pin: Pin, *, status: int, seconds: float) -> None:
         """One request for an inference was answered, in whatever protocol."""
-        key = (pin.model, pin.version, status)
-        found = self._answers.get(key)
-        if found is None:
-            version = str(pin.version)
-            found = self._answers[key] = _Answers(
-                self._requests.labels(pin.model, version, status),
-                self._seconds.labels(pin.model, version),
-            )
-        found.requests.inc()
-        found.seconds.observe(seconds)
+        version = str(pin.version)
+        self._requests.add(pin.model, version, str(status))
+        self._seconds.add(seconds, pin.model, version)
 
     def verified(self, model: str, result: str) -> None:
         self._verified.labels(model, result).inc()
 
     def refused(self, model: str, check: str, code: str) -> None:
         self._refused.labels(model, check, code).inc()
-
-    def _prediction(self, pin: Pin, code: str, entrypoint: str) -> "_Prediction":
-        return _Prediction(
-            self._tfs_count.labels(pin.model, code),
-            self._tfs_latency.labels(pin.model, "Predict", entrypoint),
-        )
 
     def tensorflow_serving(self) -> bytes:
         """The page at /monitoring/prometheus/metrics; its counter has no `_total`, as there."""
@@ -109,22 +88,6 @@ class Metrics:
     def own(self) -> bytes:
         """The page at /metrics."""
         return generate_latest(self._own)
-
-
-@dataclass(frozen=True, slots=True)
-class _Prediction:
-    """The series of one outcome, looked up once: finding them costs more than counting."""
-
-    tfs_count: Counter
-    tfs_latency: Histogram
-
-
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """The same, for the series that all protocols share."""
-
-    requests: Counter
-    seconds: Histogram
 
 
 def _read_when_asked_for(table: Table) -> CollectorRegistry:

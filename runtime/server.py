@@ -79,6 +79,7 @@ class Application:
         if path[:4] == "/v2/" or path == "/v2":
             return await self._open(request)
         if path.startswith("/plimsoll/models/"):
+            await asyncio.sleep(0)  # changes wait with timeouts, which are for tasks alone
             return await self._control.answer(request)
         if path == "/" and self._serving.has_kserve_v1:
             return kserve_v1.ALIVE
@@ -106,6 +107,7 @@ class Application:
 
     async def _change(self, request: Request) -> Answer:
         """Triton's load and unload, for those who show process mode's token."""
+        await asyncio.sleep(0)  # as for all changes
         match open_inference_repository.change(request):
             case "load", model:
                 await self._control.load(request, model)

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,12 @@ _DTYPES = {
     "double": "float64",
     "string": "string",
 }
+# What comes out of the engine as everybody else has it.
+_PLAIN = {"bool", "float16", "float32", "float64"}
+# A row that takes less gains nothing from a second thread, which has to be woken for it.
+_SMALL_NS = 300_000
+_SMALL_BYTES = 8 * 1024 * 1024
+_RUNS = 5
 
 
 class OnnxBackend:
@@ -50,7 +57,8 @@ class OnnxBackend:
     trouble = ""
 
     def __init__(self, files: Path, settings: Settings = DEFAULT_SETTINGS) -> None:
-        self._session = _session(_model_file(files), settings)
+        path = _model_file(files)
+        self._session = _session(path, settings.threads or os.cpu_count() or 1)
         signature = Signature(
             tuple(_tensor(node, "input") for node in self._session.get_inputs()),
             tuple(_tensor(node, "output") for node in self._session.get_outputs()),
@@ -63,18 +71,26 @@ class OnnxBackend:
                 signature, "tensorflow/serving/predict", inputs, self._outputs, batches
             )
         }
-        dtypes = {tensor.dtype for tensor in (*signature.inputs, *signature.outputs)}
-        self._run = self._run_bits if "bfloat16" in dtypes else self._session.run
+        given = {tensor.dtype for tensor in signature.inputs}
+        found = {tensor.dtype for tensor in signature.outputs}
+        if settings.threads is None and self._is_small(path, signature):
+            self._session = _session(path, 1)
+        # The session's own `run` looks at every value again, which costs as much as a small run.
+        direct = self._session._sess.run  # noqa: SLF001
+        self._run = self._run_bits if "bfloat16" in given | found else direct
+        self._takes_text = "string" in given
+        self._gives_plain = found <= _PLAIN
 
     def run(self, call: str, inputs: Arrays) -> dict[str, Array]:
         """See `Backend.run`; there is only the default call."""
         del call
-        feed = {name: _as_text(value) if value.dtype == object else value
-                for name, value in inputs.items()}  # fmt: skip
+        feed = _texts(inputs) if self._takes_text else inputs
         try:
-            found = self._run(self._outputs, feed)
+            found = self._run(self._outputs, feed, None)
         except InvalidArgument as error:
             raise InvalidInput(str(error)) from error
+        if self._gives_plain:
+            return dict(zip(self._outputs, found, strict=True))
         return {
             name: _as_bytes(value) if value.dtype.kind in "OUS" else _canonical(value)
             for name, value in zip(self._outputs, found, strict=True)
@@ -84,10 +100,23 @@ class OnnxBackend:
         """See `Backend.close`."""
         del self._session, self._run
 
-    def _run_bits(self, outputs: tuple[str, ...], feed: dict[str, Array]) -> list[Array]:
+    def _run_bits(self, outputs: tuple[str, ...], feed: Arrays, options: None) -> list[Array]:
         """What `InferenceSession.run` does, which takes and gives no bfloat16."""
+        del options
         given = {name: _handed_in(value) for name, value in feed.items()}
         return [_taken_out(value) for value in self._session.run_with_ort_values(outputs, given)]
+
+    def _is_small(self, path: Path, signature: Signature) -> bool:
+        """Whether a row is done before a second thread is awake; its size is then known."""
+        if path.stat().st_size > _SMALL_BYTES:
+            return False
+        if any(not tensor.shape or None in tensor.shape[1:] for tensor in signature.inputs):
+            return False
+        feed = protocol.zeros(signature)
+        try:
+            return min(_took(self._session, feed) for _ in range(_RUNS)) < _SMALL_NS
+        except Exception:  # noqa: BLE001  zeros may not suit it
+            return False
 
     def _has_one_first_axis(self) -> bool:
         """Whether no two axes that would be stacked have different names in the file."""
@@ -95,16 +124,23 @@ class OnnxBackend:
         return len({node.shape[0] for node in nodes} - {None}) <= 1
 
 
-def _session(path: Path, settings: Settings) -> Any:
+def _session(path: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = settings.threads or os.cpu_count() or 1
-    # Threads that spin while they wait would take the cores from the event loop.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = threads
+    # Threads spin from one part of a run to the next, where waking them would cost more, and stop
+    # at its end: between runs the cores are the event loop's.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise UnsafeModel(f"onnxruntime cannot load {path.name!r}: {error}") from error
+
+
+def _took(session: Any, feed: Arrays) -> int:
+    started = time.perf_counter_ns()
+    session.run(None, feed)
+    return time.perf_counter_ns() - started
 
 
 def _model_file(files: Path) -> Path:
@@ -138,6 +174,11 @@ def _taken_out(value: Any) -> Array:
         return np.asarray(value.numpy())
     data = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
     return np.frombuffer(bytearray(data), dtype=BFLOAT16).reshape(value.shape())
+
+
+def _texts(inputs: Arrays) -> Arrays:
+    return {name: _as_text(value) if value.dtype == object else value
+            for name, value in inputs.items()}  # fmt: skip
 
 
 def _as_text(value: Array) -> Array:

@@ -1,19 +1,32 @@
-"""Lists of plain numbers in JSON, told apart from all else without a look at each type.
+"""Lists of plain numbers in JSON to arrays, told apart from all else without a look at each type.
 
-numpy is never given a list before it is known to hold no text: it would make room in each
-element for the longest one, which a request of a megabyte can make a hundred gigabytes.
+numpy is never given a list: it would make room in each element for the longest text in it, which a
+request of a megabyte can make a hundred gigabytes; and `struct` takes a fifth of the time, and
+takes no text, no null, no list, no fraction and nothing out of range for a whole number.
 """
 
+import struct
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
+from runtime.backends.protocol import NUMPY_TYPES, Array
 from runtime.protocols import json_faults
 
 _SEARCHES = 16
+# How each type is packed. Half a float is what numpy makes of a whole one.
+_CODES = {
+    "float16": "d", "float32": "f", "float64": "d",
+    "int8": "b", "int16": "h", "int32": "i", "int64": "q",
+    "uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q",
+}  # fmt: skip
+# Above it OpenBLAS may wake threads for a product.
+_SMALL = 8192
 
 
 def may_have_booleans(data: bytes) -> bool:
-    """Whether there may be a boolean in this JSON, which `bare` and numpy take for a number.
+    """Whether there may be a boolean in this JSON, which `packed` takes for a number.
 
     A search for the words takes as long as reading the numbers; a search for a letter does not,
     and these two are in few of the protocols' own names.
@@ -21,28 +34,56 @@ def may_have_booleans(data: bytes) -> bool:
     return _may_have(b"true", b"u", data) or _may_have(b"false", b"l", data)
 
 
-def bare(value: object) -> tuple[list[int], list[Any]] | None:
-    """Shape and leaves in row-major order of lists that hold numbers, or booleans, and nothing
-    else; None for whatever else it is, and for what is ragged, empty or too deep."""
+def leaves(value: object) -> tuple[list[int], list[Any]] | None:
+    """Shape and leaves in row-major order of nested lists; None for whatever else it is, and for
+    what is ragged, empty or too deep. The leaves may be of any type, lists among them."""
     if type(value) is not list:
         return None
     shape = [len(value)]
     level: list[Any] = value
     while level and type(level[0]) is list:
-        try:
-            sizes = set(map(len, level))
-        except TypeError:
+        if len(level) == 1:
+            level = level[0]
+            shape.append(len(level))
+        else:
+            try:
+                sizes = set(map(len, level))
+            except TypeError:
+                return None
+            if len(sizes) != 1:
+                return None
+            shape.append(sizes.pop())
+            level = list(chain.from_iterable(level))
+        if len(shape) > json_faults.DEEPEST:
             return None
-        if len(sizes) != 1 or len(shape) > json_faults.DEEPEST:
-            return None
-        shape.append(sizes.pop())
-        level = list(chain.from_iterable(level))
-    try:
-        # A few nanoseconds each, and it refuses all that is no number: text, null, lists, objects.
-        sum(level)
-    except (TypeError, OverflowError):
-        return None
     return (shape, level) if level else None
+
+
+def packed(numbers: list[Any], dtype: str) -> Array | None:
+    """One array of exactly these; None where one is no number, or no whole number in range where
+    `dtype` is of those. A number too large for its float is infinite."""
+    code = _CODES.get(dtype)
+    if code is None:
+        return None
+    try:
+        data = struct.pack(f"{len(numbers)}{code}", *numbers)
+    except (struct.error, OverflowError):
+        return None
+    if dtype == "float16":
+        with np.errstate(over="ignore"):
+            return np.frombuffer(data).astype(np.float16)
+    return np.frombuffer(data, NUMPY_TYPES[dtype])
+
+
+def are_below(numbers: Array, limit: float) -> bool:
+    """Whether each of these floats is a number, and smaller than `limit` whatever its sign.
+
+    One product tells it of most: a sum of squares is at least as large as the largest.
+    """
+    is_small = numbers.size <= _SMALL and numbers.itemsize > 2
+    if is_small and numbers.dot(numbers) < limit * limit:
+        return True
+    return bool(np.abs(numbers).max() < limit)
 
 
 def _may_have(word: bytes, letter: bytes, data: bytes) -> bool:

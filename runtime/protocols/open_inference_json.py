@@ -16,8 +16,6 @@ from runtime.protocols.open_inference_plan import Part, Shape
 Reader = Callable[[dict[str, Any], Part, Shape], Array]
 
 _SHOWN = 80
-# Which kinds of numbers a tensor's kind may be made of.
-_SOURCES = {"f": "fiu", "i": "iu", "u": "iu"}
 
 
 def reader(head: bytes) -> Reader:
@@ -26,26 +24,18 @@ def reader(head: bytes) -> Reader:
 
 
 def quick(item: dict[str, Any], part: Part, shape: Shape) -> Array:
-    """`array`, several times as fast, for a request that has no boolean in it anywhere: numpy
-    takes those for numbers. Whatever is not plain numbers that fit is left to `array`."""
-    sources = _SOURCES.get(part.dtype.kind)
-    plain = json_numbers.bare(item.get("data"))
-    if sources is None or plain is None:
+    """`array`, several times as fast, for a request that has no boolean in it anywhere, which
+    would pass for numbers. Whatever is not plain numbers that fit is left to `array`."""
+    plain = json_numbers.leaves(item.get("data"))
+    found = None if plain is None else json_numbers.packed(plain[1], part.tensor.dtype)
+    if plain is None or found is None:
         return array(item, part, shape)
-    nested, leaves = plain
-    try:
-        found = np.array(leaves, np.float64 if part.dtype.kind == "f" else None)
-    except OverflowError:
-        return array(item, part, shape)
+    nested, _ = plain
     is_shaped = found.size == math.prod(shape) and (
         len(nested) == 1 or _lengths(nested) == _lengths(shape)
     )
-    if found.dtype.kind not in sources or not is_shaped:
-        return array(item, part, shape)
-    with np.errstate(over="ignore"):
-        numbers = found.astype(part.dtype, copy=False)
-    fits = np.isfinite(numbers) if part.dtype.kind == "f" else numbers == found
-    return numbers.reshape(shape) if fits.all() else array(item, part, shape)
+    fits = found.dtype.kind != "f" or json_numbers.are_below(found, math.inf)
+    return found.reshape(shape) if is_shaped and fits else array(item, part, shape)
 
 
 def array(item: dict[str, Any], part: Part, shape: Shape) -> Array:

@@ -1,12 +1,15 @@
 """One connection: requests are answered in their order, one at a time, by the application.
 
-A client that goes away ends what is done for it. Time is not watched by a timer for each request:
-the server asks every connection once a second whether it is overdue.
+Most answers need nothing that has to be waited for. So the application's coroutine is stepped
+here by hand and at once, which costs no task and no turn of the event loop. A client that goes
+away ends what is done for it. Time is not watched by a timer for each request: the server asks
+every connection once a second whether it is overdue.
 """
 
 import asyncio
 from collections import deque
-from typing import Protocol, cast
+from collections.abc import Coroutine
+from typing import Any, Protocol, cast
 
 from registry import errors
 from runtime import refusals
@@ -21,8 +24,9 @@ _LINGERING_SECONDS = 1.0
 class Application(Protocol):
     """What answers."""
 
-    async def answer(self, request: Request) -> Answer:
-        """The answer to `request`; never raises."""
+    def answer(self, request: Request) -> Coroutine[Any, None, Answer]:
+        """The answer to `request`; never raises. It runs in no task until it has awaited
+        `asyncio.sleep(0)`, which is how it asks for one."""
 
     def refusal(self, path: str, error: errors.PlimsollError) -> Answer:
         """The answer to what is no whole request, in the words of the dialect at `path`."""
@@ -68,8 +72,8 @@ class Connection(asyncio.Protocol):
     """One of them."""
 
     __slots__ = (
-        "_all", "_is_deaf", "_is_ending", "_is_paused", "_loop", "_reader", "_since", "_task",
-        "_transport", "_waiting",
+        "_all", "_answering", "_is_deaf", "_is_ending", "_is_paused", "_loop", "_reader",
+        "_request", "_since", "_transport", "_waited", "_waiting",
     )  # fmt: skip
 
     def __init__(self, connections: Connections) -> None:
@@ -77,7 +81,9 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(body_limit=connections.limits.body_bytes)
         self._waiting: deque[Request | Fault] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._request: Request | None = None
+        self._answering: Coroutine[Any, None, Answer]
+        self._waited: asyncio.Future[Any] | None = None
         self._is_deaf = False
         self._is_ending = False
         self._is_paused = False
@@ -97,8 +103,8 @@ class Connection(asyncio.Protocol):
         self._all.lost(self)
         self._waiting.clear()
         self._is_ending = True
-        if self._task is not None:
-            self._task.cancel()
+        if self._waited is not None:
+            self._waited.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Read on; what is complete is answered in turn."""
@@ -138,7 +144,7 @@ class Connection(asyncio.Protocol):
             # Whoever does not read their answer keeps it in our memory.
             if waited > limits.deadline_seconds:
                 self._transport.abort()
-        elif self._task is not None or self._waiting:
+        elif self._request is not None or self._waiting:
             return
         elif self._reader.is_amid:
             if waited > limits.deadline_seconds:
@@ -153,41 +159,69 @@ class Connection(asyncio.Protocol):
 
     def end_if_idle(self) -> None:
         """Close, unless an answer is owed or a request is on its way."""
-        if self._task is None and not self._waiting and not self._reader.is_amid:
+        if self._request is None and not self._waiting and not self._reader.is_amid:
             self._close()
         elif self._is_ending:
             self._transport.abort()
 
     def _next(self) -> None:
-        if self._task is not None or self._is_paused or self._is_ending or not self._waiting:
+        if self._request is not None or self._is_paused or self._is_ending or not self._waiting:
             return
         found = self._waiting.popleft()
         if not self._waiting and not self._transport.is_reading():
             self._transport.resume_reading()
         match found:
             case Request() as request:
-                self._task = self._loop.create_task(self._answered(request))
+                self._request = request
+                self._answering = self._all.application.answer(request)
+                self._step()
             case Fault(path, error):
                 self._refuse(path, error)
 
-    async def _answered(self, request: Request) -> None:
-        answer = await self._all.application.answer(request)
-        self._task = None
+    def _step(self, _: object = None) -> None:
+        """Let the application go on until it is done or has to wait, as a task would."""
+        try:
+            waited: Any = self._answering.send(None)
+        except StopIteration as ended:
+            self._answered(ended.value)
+        except asyncio.CancelledError:
+            self._request = self._waited = None
+        else:
+            if waited is None:
+                self._waited = self._loop.create_task(self._answering)
+                self._waited.add_done_callback(self._ended)
+            else:
+                # With this a task would tell the future that it was not awaited in vain.
+                waited._asyncio_future_blocking = False  # noqa: SLF001
+                self._waited = waited
+                waited.add_done_callback(self._step)
+
+    def _ended(self, task: asyncio.Future[Answer]) -> None:
+        if task.cancelled():
+            self._request = self._waited = None
+        else:
+            self._answered(task.result())
+
+    def _answered(self, answer: Answer) -> None:
+        is_head = self._request is not None and self._request.method == "HEAD"
+        self._request = self._waited = None
         if self._is_ending:
             return
         last = not self._waiting and (
             self._reader.is_last or self._all.is_draining or _closes(answer)
         )
-        self._write(answer, last=last, without_body=request.method == "HEAD")
+        self._write(answer, last=last, without_body=is_head)
         if last:
             self._close()
+        elif self._waiting:
+            # Whoever sends many requests at once does not keep others from theirs.
+            self._loop.call_soon(self._next)
         else:
-            self._next()
             self._go_on()
 
     def _go_on(self) -> None:
         """Tell a client that waits for it to send its body, once it is owed no answer before."""
-        if self._reader.continues and self._task is None and not self._is_deaf:
+        if self._reader.continues and self._request is None and not self._is_deaf:
             self._reader.continues = False
             self._transport.write(written.CONTINUE)
 

@@ -5,6 +5,7 @@ ends the parser: after a fault nobody knows where the next request would begin.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 import httptools
@@ -18,6 +19,8 @@ _HEAD_BYTES = 64 * 1024
 _HEADERS = 128
 # So many bytes of sizes and line ends may come with each byte of a body in the smallest chunks.
 _FRAMING = 8
+# A path that is as long is hardly asked for again.
+_SHORT = 256
 # A second one of these must not be taken for more of the first.
 _SINGLE = {b"host", b"authorization", b"content-length", b"inference-header-content-length"}
 
@@ -130,7 +133,8 @@ class Reader:
         self._body += body
 
     def on_message_complete(self) -> None:
-        path, query = _path_and_query(self._target)
+        target = self._target
+        path, query = (_remembered if len(target) < _SHORT else _path_and_query)(target)
         method = self._parser.get_method().decode()
         body = bytes(self._body)
         self.is_last = not self._parser.should_keep_alive()
@@ -159,3 +163,6 @@ def _path_and_query(target: bytes) -> tuple[str, str]:
         path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
     text = path.decode("latin-1")
     return unquote(text) if "%" in text else text, query.decode("latin-1")
+
+
+_remembered = lru_cache(maxsize=256)(_path_and_query)

@@ -2,11 +2,12 @@
 
 import asyncio
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from runtime.config import Pin
 from runtime.execution_metrics import Executions
 from runtime.table import Slot, Table
+from runtime.tallies import Counts, Histograms
 from runtime.tuning import Batching, Tuning
 from tests.runtime.simulated import POISON, Rig, simulate
 
@@ -33,3 +34,19 @@ def test_a_batch_counts_its_rows_once_and_its_time_for_each_request() -> None:
         assert f"nv_inference_pending_request_count{at} 0.0" in page
 
     simulate(main())
+
+
+def test_tallies_read_like_the_client_librarys_own() -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    counts = Counts("c", "Said.", ("model",), registry=ours)
+    sizes = Histograms("h", "Said.", ("model",), bounds=(0.5, 1.0), registry=ours)
+    counter = Counter("c", "Said.", ("model",), registry=theirs)
+    histogram = Histogram("h", "Said.", ("model",), buckets=(0.5, 1.0), registry=theirs)
+    for value in (0.1, 0.5, 0.75, 7.0):
+        counts.add("m")
+        counter.labels("m").inc()
+        sizes.add(value, "m")
+        histogram.labels("m").observe(value)
+    expected = [line for line in generate_latest(theirs).decode().splitlines()
+                if "_created" not in line]  # fmt: skip
+    assert generate_latest(ours).decode().splitlines() == expected

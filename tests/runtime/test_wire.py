@@ -45,6 +45,10 @@ class Echo:
             except asyncio.CancelledError:
                 self.cancelled.append(request.path)
                 raise
+        if request.path == "/task":
+            await asyncio.sleep(0)
+            self.asked.append(str(asyncio.current_task() is not None))
+            await self.release.wait()
         if request.path == "/large":
             return Answer(200, b"x" * 3_000_000)
         return Answer(200, f"{request.method} {request.path} ".encode() + request.body)
@@ -287,6 +291,55 @@ def test_pipelined_requests_are_answered_in_their_order() -> None:
         writer.close()
 
     served(test)
+
+
+class Written(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.parts.append(bytes(data))
+
+    def is_reading(self) -> bool:
+        return True
+
+    def pause_reading(self) -> None:
+        """Nothing is read."""
+
+
+def test_what_waits_for_nothing_is_answered_at_once_but_one_of_many_in_a_turn() -> None:
+    async def run() -> None:
+        connection, written = Connections(Echo(), LIMITS).made(), Written()
+        connection.connection_made(written)
+        connection.data_received(GET)
+        assert len(written.parts) == 1
+        connection.data_received(POST * 3)
+        assert len(written.parts) == 2
+        await asyncio.sleep(0.01)
+        assert len(written.parts) == 4
+        assert all(part.endswith(b"POST /p abc") for part in written.parts[1:])
+
+    _run(run())
+
+
+def test_who_asks_for_a_task_has_one_and_is_cancelled_with_it() -> None:
+    async def run() -> None:
+        echo, written = Echo(), Written()
+        connection = Connections(echo, LIMITS).made()
+        connection.connection_made(written)
+        connection.data_received(GET.replace(b"/a", b"/task"))
+        await asyncio.sleep(0.01)
+        assert echo.asked == ["/task", "True"]
+        connection.connection_lost(None)
+        echo.release.set()
+        await asyncio.sleep(0.01)
+        assert not written.parts
+        assert len(asyncio.all_tasks()) == 1
+
+    _run(run())
 
 
 def test_after_close_nothing_more_is_answered() -> None:
