@@ -202,7 +202,11 @@ def _connector(settings: config.Config) -> lanes.Connect:
         return engines.connect(
             host=name,
             address=kind.spec.engine.address,
-            front=engines.Front(port=kind.spec.ingress.port, image=settings.ingress_image),
+            front=engines.Front(
+                port=kind.spec.ingress.port,
+                image=settings.ingress_image,
+                grpc_port=kind.spec.ingress.grpc_port or 0,
+            ),
             state=settings.state / "hosts",
             credentials=credentials if credentials.is_dir() else None,
         )

@@ -65,8 +65,16 @@ class InstanceSpec:
 
     @property
     def pinned(self) -> dict[str, Json]:
-        """What of `settings` the runtime reads beside the version: all but who sees it."""
-        return {name: value for name, value in self.declared.items() if name != "labels"}
+        """What of `settings` the runtime reads beside the version: all but who sees it, and what
+        is of the whole process."""
+        others = {"labels", "process"}
+        return {name: value for name, value in self.declared.items() if name not in others}
+
+    @property
+    def process(self) -> dict[str, Json]:
+        """What of `settings` is of the whole runtime, not of this version."""
+        found = self.declared.get("process", {})
+        return found if isinstance(found, dict) else {}
 
     @property
     def spec_hash(self) -> str:

@@ -13,7 +13,8 @@ class Front:
     """How a host meets its clients, and us.
 
     `reach` is the name under which the reconciler finds the host's published ports; empty
-    means: as the engine's address says. The preview port is `port` + 1000.
+    means: as the engine's address says. The preview port is `port` + 1000; gRPC has
+    `grpc_port`, where that is not 0.
     """
 
     port: int
@@ -21,6 +22,7 @@ class Front:
     bind: str = "0.0.0.0"  # noqa: S104  clients come from other machines
     preview_bind: str = ""
     reach: str = ""
+    grpc_port: int = 0
 
 
 def connect(
@@ -70,6 +72,7 @@ def _docker(
         port=front.port,
         bind=front.bind,
         preview_bind=front.preview_bind or ("0.0.0.0" if remote else "127.0.0.1"),  # noqa: S104
+        grpc_port=front.grpc_port,
     )
     connection = transport.Connection(address, credentials=credentials, timeout=timeout)
     return docker.DockerEngine(

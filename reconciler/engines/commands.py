@@ -19,6 +19,7 @@ CACHE_FOLDER = "/var/lib/plimsoll"
 ROUTES_FOLDER = "/etc/plimsoll"
 ROUTES_FILE = "routes.yml"
 RUNTIME_PORT = 8501
+GRPC_PORT = 8500
 PREVIEW_OFFSET = 1000
 GRACE_SECONDS = 30
 _SECOND = 1_000_000_000  # Docker counts nanoseconds
@@ -28,13 +29,15 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class IngressSpec:
-    """The one front of a host; the preview port lies `PREVIEW_OFFSET` above `port`."""
+    """The one front of a host; the preview port lies `PREVIEW_OFFSET` above `port`. gRPC has the
+    door `grpc_port`, where that is not 0."""
 
     host: str
     image: str
     port: int
     bind: str = "0.0.0.0"  # noqa: S104  clients come from other machines
     preview_bind: str = "127.0.0.1"
+    grpc_port: int = 0
 
     @property
     def name(self) -> str:
@@ -57,6 +60,11 @@ def cache_volume(host: str) -> str:
 def upstream(spec_hash: str) -> str:
     """Where the ingress finds an instance: a network alias, since a name may pass DNS's 63."""
     return f"http://i-{spec_hash[:16]}:{RUNTIME_PORT}"
+
+
+def grpc_upstream(upstream: str) -> str:
+    """Where the same instance speaks gRPC, if it does."""
+    return f"h2c://{upstream.removeprefix('http://').rpartition(':')[0]}:{GRPC_PORT}"
 
 
 def runtime_container(spec: InstanceSpec, *, start_interval: bool) -> Body:
@@ -107,12 +115,21 @@ def launch_files(spec: InstanceSpec, launch: Launch) -> dict[str, bytes]:
         ],
         "controlTokenFile": None,
         **policies(spec),
+        **process(spec),
     }
     return {
         "runtime.json": json.dumps(config, indent=1).encode(),
         "token": launch.token.encode(),
         "trust.json": launch.trust.encode(),
     }
+
+
+def process(spec: InstanceSpec) -> dict[str, Any]:
+    """What Git declares of the whole runtime, as its file has it."""
+    declared = dict(spec.process)
+    if declared.pop("grpc", False):
+        declared["grpcListen"] = f"0.0.0.0:{GRPC_PORT}"
+    return declared
 
 
 def policies(spec: InstanceSpec) -> dict[str, Any]:
@@ -157,6 +174,12 @@ def ingress_container(spec: IngressSpec) -> Body:
         },
         "NetworkingConfig": {"EndpointsConfig": {NETWORK: {}}},
     }
+    if spec.grpc_port:
+        door = "8500/tcp"
+        body["Cmd"].append("--entrypoints.grpc.address=:8500")
+        body["ExposedPorts"][door] = {}
+        published = [{"HostIp": spec.bind, "HostPort": str(spec.grpc_port)}]
+        body["HostConfig"]["PortBindings"][door] = published
     identity = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     return body | {"Labels": _labels({"host": spec.host, "kind": "ingress", "spec": identity})}
 

@@ -16,7 +16,9 @@ INSTANCE_HEADER = "plimsoll-instance"
 DEPLOYMENT_HEADER = "plimsoll-deployment"
 SECRET_HEADER = "plimsoll-preview"  # noqa: S105  the name of a header
 PING_PATH = "/ping"
-_ROUTE, _CANDIDATE = "route-", "candidate-"
+_ROUTE, _CANDIDATE, _GRPC = "route-", "candidate-", "grpc-"
+_MISSING_GRPC = "h2c://missing.invalid"
+MODEL_HEADER = "plimsoll-model"
 _SECRET = re.compile(rf"Header\(`{SECRET_HEADER}`, `([0-9a-f]+)`\)")
 # Traefik must let go of an idle connection before the runtime does (120 s), or a request
 # sent at that very moment is lost; a POST is not sent twice.
@@ -43,8 +45,11 @@ class Routing:
         return replace(self, routes=tuple(r for r in self.routes if r.model != model))
 
 
-def render(routing: Routing, upstreams: Mapping[str, str]) -> bytes:
-    """The document for `routing`; `upstreams` gives the URL of every instance there is.
+def render(
+    routing: Routing, upstreams: Mapping[str, str], grpc: Mapping[str, str] | None = None
+) -> bytes:
+    """The document for `routing`; `upstreams` gives the URL of every instance there is, `grpc`
+    the one for gRPC, on hosts that have a door for that.
 
     Clients see routed models only. Each instance can also be reached through the preview
     entrypoint by whoever knows the secret.
@@ -68,10 +73,9 @@ def render(routing: Routing, upstreams: Mapping[str, str]) -> bytes:
         routers[_ROUTE + route.model] = _front(route)
         names = {INSTANCE_HEADER: route.instance, DEPLOYMENT_HEADER: route.deployment}
         middlewares[_ROUTE + route.model] = _answers(names)
-    # A route may outlive its instance (somebody removed the container): it answers 502 until
-    # the reconciler has routed the model to another.
-    missing = {route.instance: "http://missing.invalid" for route in routing.routes}
-    services = {name: _service(url) for name, url in sorted((missing | dict(upstreams)).items())}
+    if grpc is not None:
+        routers |= _grpc_routers(routing)
+    services = _services(routing, upstreams, grpc)
     http: Document = {
         "routers": routers,
         "middlewares": middlewares,
@@ -81,6 +85,19 @@ def render(routing: Routing, upstreams: Mapping[str, str]) -> bytes:
     if not services:
         del http["services"]  # Traefik refuses an empty element
     return json.dumps({"http": http}, indent=1).encode()
+
+
+def _services(
+    routing: Routing, upstreams: Mapping[str, str], grpc: Mapping[str, str] | None
+) -> Document:
+    """A route may outlive its instance (somebody removed the container): it answers 502 until the
+    reconciler has routed the model to another."""
+    missing = {route.instance: "http://missing.invalid" for route in routing.routes}
+    found = {name: _service(url) for name, url in sorted((missing | dict(upstreams)).items())}
+    if grpc is None:
+        return found
+    return found | {_GRPC + route.instance: _service(grpc.get(route.instance, _MISSING_GRPC))
+                    for route in routing.routes}  # fmt: skip
 
 
 def parse(document: bytes) -> Routing | None:
@@ -115,6 +132,31 @@ def _front(route: Route) -> Document:
         "rule": f"PathRegexp(`^/v[12]/models/{re.escape(route.model)}([/:].*)?$`)",
         "middlewares": ["retry", _ROUTE + route.model],
         "service": route.instance,
+    }
+
+
+def _grpc_routers(routing: Routing) -> Document:
+    """gRPC has a model's name inside the message, where no proxy reads: a call says it in its
+    metadata, or in the first label of the name that it connects to. Where there is one model
+    every call is for that."""
+    found: Document = {}
+    for route in routing.routes:
+        model = route.model
+        found[_GRPC + model] = _grpc_router(
+            route,
+            f"Header(`{MODEL_HEADER}`, `{model}`) || HostRegexp(`(?i)^{re.escape(model)}\\.`)",
+        )
+    if len(routing.routes) == 1:
+        found[_GRPC] = _grpc_router(routing.routes[0], "PathPrefix(`/`)") | {"priority": 1}
+    return found
+
+
+def _grpc_router(route: Route, rule: str) -> Document:
+    return {
+        "entryPoints": ["grpc"],
+        "rule": rule,
+        "middlewares": [_ROUTE + route.model],
+        "service": _GRPC + route.instance,
     }
 
 

@@ -6,8 +6,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from reconciler.core.observed import Health, Instance, Phase, Route
+from reconciler.core.observed import Health, Instance, InstanceSpec, Phase, Route
 from reconciler.engines.records import Records
 from registry import errors
 
@@ -85,6 +86,17 @@ def instance(name: str, known: Records, versions: Versions | None) -> Instance:
 
 def _pending(found: Mapping[str, str] | None) -> tuple[str, str] | None:
     return (found["state"], found["reason"]) if found else None
+
+
+def misplaced(spec: InstanceSpec, file: Path) -> list[str]:
+    """Why `spec` cannot be where all models share one process that reads `file`, if it cannot."""
+    if not spec.process:
+        return []
+    named = ", ".join(f"runtime.{name}" for name in sorted(spec.process))
+    return [
+        f"{named}: this host runs all models in one process, so write it into {file} while that "
+        "is stopped"
+    ]
 
 
 def routes(known: Records, versions: Versions | None) -> tuple[Route, ...]:

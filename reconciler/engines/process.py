@@ -60,7 +60,7 @@ class ProcessEngine:
         )
 
     def preflight(self, spec: InstanceSpec) -> list[str]:
-        reasons = []
+        reasons = loaded.misplaced(spec, self._config)
         if importlib.util.find_spec("runtime") is None:
             reasons.append("the package `runtime` is not installed here")
         free = _free_memory()
@@ -180,15 +180,15 @@ class ProcessEngine:
             records.replace(self._config, json.dumps(self._configuration(launch)).encode())
 
     def _configuration(self, launch: Launch) -> dict[str, Any]:
-        models = json.loads(self._config.read_bytes())["models"] if self._config.exists() else []
-        return {
+        """What is not ours to say stays as the file has it: limits, dialects, policies."""
+        known = json.loads(self._config.read_bytes()) if self._config.exists() else {"models": []}
+        return known | {
             "listen": self._listen,
             "cache": str(self._state / "cache"),
             "registry": launch.registry_url,
             "tokenFile": str(self._state / "token"),
             "trustFile": str(self._state / "trust.json"),
             "host": self._host,
-            "models": models,
             "controlTokenFile": str(self._state / "control-token"),
         }
 

@@ -59,18 +59,24 @@ class Traffic:
             if not known or not listing.is_running(known[0]):
                 # One that runs keeps what it serves by until it is told the whole.
                 if told is None:
-                    self._put(ingress.render(routing, {}))
+                    self._put(self._rendered(routing, {}))
                 api.start(self._spec.name)
                 self._await_ping(routing)
             return routing
 
     def tell(self, routing: ingress.Routing, upstreams: Mapping[str, str]) -> None:
         """Hand the ingress its routes, unless it has them; it takes them up a moment later."""
-        wanted = ingress.render(routing, upstreams)
+        wanted = self._rendered(routing, upstreams)
         with self._connection.speaking(f"read the routes of {self._spec.host}") as api:
             if self._document(api) == wanted:
                 return
         self._put(wanted)
+
+    def _rendered(self, routing: ingress.Routing, upstreams: Mapping[str, str]) -> bytes:
+        if not self._spec.grpc_port:
+            return ingress.render(routing, upstreams)
+        grpc = {name: commands.grpc_upstream(url) for name, url in upstreams.items()}
+        return ingress.render(routing, upstreams, grpc)
 
     def await_front(self, model: str, route: Route | None) -> None:
         """Return once clients of `model` get `route`'s answers, or none of ours without one."""

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from reconciler.core.kinds.tuning import Tuned
+from reconciler.core.kinds.process import Told
 from registry.core import canonical, strict
 from registry.core.canonical import Json
 from registry.core.strict import (
@@ -75,13 +75,14 @@ class Resources(Strict):
         return strict.memory_bytes(self.memory)
 
 
-class Runtime(Tuned):
+class Runtime(Told):
     """What runs the model. `format` must be the format the version was published in.
 
     `labels` lead clients that ask for one, such as `/v1/models/fraud/labels/stable`, to this
     version once it serves. With `isolation: process` the model runs in a process of its own,
     which may crash without the runtime; with `trial` it is only loaded in one first.
-    `instances`, `threads` and `batching` say how requests run.
+    `instances`, `threads` and `batching` say how requests run; `kserveV1`, `grpc`, `observing` and
+    `limits` are of the whole runtime, which on a Docker host serves this deployment alone.
     """
 
     image: Image
@@ -112,6 +113,8 @@ class Runtime(Tuned):
         if self.isolation != "none":
             declared["isolation"] = self.isolation
         declared |= self.tuning
+        if process := self.process:
+            declared["process"] = process
         return canonical.encode(declared).decode() if declared else ""
 
 

@@ -36,9 +36,11 @@ class Engine(Strict):
 
 
 class Ingress(Strict):
-    """The one port on which the host answers clients of all its models."""
+    """The one port on which the host answers clients of all its models, and the one for those
+    that speak gRPC."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
+    grpc_port: Annotated[int, Field(ge=1, le=65535)] | None = None
 
 
 class HostSpec(Strict):
