@@ -93,10 +93,8 @@ def misplaced(spec: InstanceSpec, file: Path) -> list[str]:
     if not spec.process:
         return []
     named = ", ".join(f"runtime.{name}" for name in sorted(spec.process))
-    return [
-        f"{named}: this host runs all models in one process, so write it into {file} while that "
-        "is stopped"
-    ]
+    said = f"{named}: this host runs all models in one process, so write it into {file}"
+    return [f"{said} while that is stopped"]
 
 
 def routes(known: Records, versions: Versions | None) -> tuple[Route, ...]:
