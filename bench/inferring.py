@@ -47,8 +47,8 @@ def others(model: Path, folder: Path, *, scratch: Path) -> Iterator[Others]:
         )
 
 
-def rows(port: int, beside: Others) -> Iterator[Row]:
-    """`port` is of a runtime that serves the perceptron as SINGLE, and batched as BATCHED."""
+def rows(port: int, grpc: int, beside: Others) -> Iterator[Row]:
+    """The ports are of a runtime that serves the perceptron as SINGLE, and batched as BATCHED."""
     picture = questions.picture()
     yield from _rows_of_tensorflow(port, beside)
     yield from _small("JSON", _as_json(port, beside), {TRITON: 2.0, MLSERVER: 4.0, KSERVE: 6.0})
@@ -58,6 +58,7 @@ def rows(port: int, beside: Others) -> Iterator[Row]:
         TRITON: questions.as_binary(beside.triton.http, SINGLE, picture),
     }
     yield from _small("binary", tensors, {TRITON: 2.5})
+    yield from _calls(grpc, beside)
     yield from _batching(port, beside)
 
 
@@ -88,6 +89,22 @@ def _small(kind: str, asked: Mapping[str, Asked], most: Mapping[str, float]) -> 
     found = turns.under_load(asked, clients=_SEVERAL, rounds=_ROUNDS, seconds=_SECONDS)
     bars = {name: at_least(limit) for name, limit in ({FLOOR: 0.85} | dict(most)).items()}
     yield from found.answers(f"MLP, {kind}, {_SEVERAL} clients", bars)
+
+
+def _calls(grpc: int, beside: Others) -> Iterator[Row]:
+    """Over gRPC; TensorFlow Serving's dialect has no peer here, and stands beside the other's."""
+    picture = questions.picture()
+    predict = "ours, Predict"
+    asked = {
+        turns.OURS: questions.as_call(grpc, SINGLE, picture),
+        TRITON: questions.as_call(beside.triton.grpc, SINGLE, picture),
+        predict: questions.as_predict(grpc, SINGLE, picture),
+    }
+    found = turns.under_load(asked, clients=1, rounds=_ROUNDS, seconds=_SECONDS)
+    yield from found.p50("MLP, gRPC, 1 client", {TRITON: ratio_under(1), predict: None})
+    found = turns.under_load(asked, clients=_SEVERAL, rounds=_ROUNDS, seconds=_SECONDS)
+    bars = {TRITON: at_least(1), predict: None}
+    yield from found.answers(f"MLP, gRPC, {_SEVERAL} clients", bars)
 
 
 def _batching(port: int, beside: Others) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Load over HTTP: some clients on kept-alive connections, each asking as soon as it is answered.
+"""Load: some clients on kept-alive connections, each asking as soon as it is answered.
 
 The client is this process, and what is measured is another: they share no interpreter.
 """
@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Protocol, cast
 
 import uvloop
 
@@ -34,6 +34,30 @@ class Asked:
         lines.append(f"Content-Length: {len(self.body)}")
         return "\r\n".join((*lines, "", "")).encode() + self.body
 
+    def client(self, end: float) -> "_Client":
+        """See `Question`."""
+        return _Client(self.bytes, end)
+
+
+class Client(Protocol):
+    """One connection that asks until `end`; `done` once it has its last answer, or fails."""
+
+    latencies: list[float]
+    done: asyncio.Future[None]
+
+
+class Question(Protocol):
+    """What is asked again and again."""
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def path(self) -> str: ...
+
+    def client(self, end: float) -> "Client":
+        """An `asyncio.Protocol`; made on the event loop."""
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -55,25 +79,25 @@ class Load:
         return self.latencies[len(self.latencies) * 99 // 100]
 
 
-def ask(asked: Asked, *, clients: int, seconds: float) -> Load:
+def ask(asked: Question, *, clients: int, seconds: float) -> Load:
     """`clients` connections for `seconds`; raises `Unavailable` for any answer but 200."""
     return ask_at_once([(asked, clients)], seconds=seconds)[0]
 
 
-def ask_at_once(parts: Sequence[tuple[Asked, int]], *, seconds: float) -> list[Load]:
+def ask_at_once(parts: Sequence[tuple[Question, int]], *, seconds: float) -> list[Load]:
     """Each with so many clients, side by side; otherwise as `ask`."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_ask_at_once(parts, seconds))
 
 
-async def _ask_at_once(parts: Sequence[tuple[Asked, int]], seconds: float) -> list[Load]:
+async def _ask_at_once(parts: Sequence[tuple[Question, int]], seconds: float) -> list[Load]:
     return list(await asyncio.gather(*(_ask(*part, seconds) for part in parts)))
 
 
-async def _ask(asked: Asked, clients: int, seconds: float) -> Load:
+async def _ask(asked: Question, clients: int, seconds: float) -> Load:
     loop = asyncio.get_running_loop()
     start = time.perf_counter()
-    made = [_Client(asked.bytes, start + seconds) for _ in range(clients)]
+    made = [asked.client(start + seconds) for _ in range(clients)]
     for client in made:
         await loop.create_connection(partial(_itself, client), "127.0.0.1", asked.port)
     try:
@@ -85,8 +109,8 @@ async def _ask(asked: Asked, clients: int, seconds: float) -> Load:
     return Load(tuple(latencies), time.perf_counter() - start)
 
 
-def _itself(client: "_Client") -> "_Client":
-    return client
+def _itself(client: Client) -> asyncio.Protocol:
+    return cast(asyncio.Protocol, client)
 
 
 class _Client(asyncio.Protocol):

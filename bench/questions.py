@@ -7,9 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import networks
+from bench.calls import Called
 from bench.load import Asked
+from runtime.protocols.grpc import messages
 
 _DATATYPES = {"float32": "FP32", "int64": "INT64"}
+_NUMBERS = {"float32": 1, "int64": 9}  # TensorFlow's
 Rows = NDArray[Any]
 
 
@@ -51,6 +54,24 @@ def as_binary(port: int, model: str, rows: Rows) -> Asked:
         ("Inference-Header-Content-Length", str(len(head))),
     )
     return Asked(port, _path(model), head + data, headers)
+
+
+def as_call(port: int, model: str, rows: Rows) -> Called:
+    """The Open Inference Protocol over gRPC, with bytes in both directions."""
+    kind = messages.of("inference.ModelInferRequest")
+    made = kind(model_name=model, inputs=[_tensor(rows)], raw_input_contents=[rows.tobytes()])
+    path = "/inference.GRPCInferenceService/ModelInfer"
+    return Called(port, path, made.SerializeToString())
+
+
+def as_predict(port: int, model: str, rows: Rows) -> Called:
+    """TensorFlow Serving's `Predict`, with `tensor_content` as its own clients make it."""
+    shape = {"dim": [{"size": size} for size in rows.shape]}
+    tensor = {"dtype": _NUMBERS[rows.dtype.name], "tensor_shape": shape,
+              "tensor_content": rows.tobytes()}  # fmt: skip
+    kind = messages.of("tensorflow.serving.PredictRequest")
+    made = kind(model_spec={"name": model}, inputs={networks.INPUT: tensor})
+    return Called(port, "/tensorflow.serving.PredictionService/Predict", made.SerializeToString())
 
 
 def _path(model: str) -> str:

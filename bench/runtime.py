@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import (
+    addresses,
     heavy,
     inferring,
     memory,
@@ -44,8 +45,10 @@ def rows(
         batched = replace(
             _published(registry, made["net"], model=inferring.BATCHED), batching=inferring.ROWS
         )
-        with runtimes.running(registry, net, batched, folder=folder / "small") as runtime:
-            yield from inferring.rows(runtime.port, others)
+        grpc = addresses.free_port()
+        place = folder / "small"
+        with runtimes.running(registry, net, batched, folder=place, grpc=grpc) as runtime:
+            yield from inferring.rows(runtime.port, grpc, others)
     with runtimes.running(
         registry, net, transformer, convolutional, folder=folder / "heavy"
     ) as runtime:

@@ -57,12 +57,18 @@ class Running:
 
 
 @contextmanager
-def running(registry: registries.Running, *versions: Version, folder: Path) -> Iterator[Running]:
-    """A runtime that answers; in the same `folder` again, it finds its cache there."""
+def running(
+    registry: registries.Running, *versions: Version, folder: Path, grpc: int = 0
+) -> Iterator[Running]:
+    """A runtime that answers; in the same `folder` again, it finds its cache there.
+
+    It speaks gRPC at the port `grpc`, at 0 not at all."""
     folder.mkdir(exist_ok=True)
     port = addresses.free_port()
     config = folder / "runtime.json"
-    config.write_text(json.dumps(_config(registry, versions, folder=folder, port=port)))
+    told = _config(registry, versions, folder=folder, port=port)
+    more = {"grpcListen": f"127.0.0.1:{grpc}"} if grpc else {}
+    config.write_text(json.dumps(told | more))
     (folder / "token").write_text(registry.client().create_token("host", HOST))
     (folder / "control").write_text(CONTROL)
     command = [sys.executable, "-m", "runtime", "--config", str(config)]

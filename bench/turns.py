@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench import load
 from bench.figures import Bar, Row
-from bench.load import Asked, Load
+from bench.load import Load, Question
 
 _AREA = "runtime"
 _WARM_S = 0.3
@@ -53,7 +53,7 @@ class Turns:
 
 
 def under_load(
-    contenders: Mapping[str, Asked], *, clients: int, rounds: int, seconds: float
+    contenders: Mapping[str, Question], *, clients: int, rounds: int, seconds: float
 ) -> Turns:
     """All of them `rounds` times for `seconds`, each round beginning with another."""
     asking = {

@@ -54,7 +54,7 @@ PROGRAMS = {
         _RUNTIME_CODE,
         # What tokenizers asks for to fetch from a hub, which no host of ours does.
         unused=("huggingface_hub", "hf_xet", "tqdm"),
-        also=("steps",),
+        also=("grpc", "steps"),
     ),
     # For small hosts: ONNX alone.
     "runtime-edge": Program(
@@ -63,9 +63,10 @@ PROGRAMS = {
         frozenset({"tensorflow-cpu", "rich", "structlog", "typer"}),
         (
             *("onnxruntime/transformers", "onnxruntime/quantization", "onnxruntime/tools"),
-            *("onnxruntime/backend", "onnxruntime/datasets", "google", "numpy/f2py"),
+            *("onnxruntime/backend", "onnxruntime/datasets", "numpy/f2py"),
             *("numpy/_core/include", "numpy/_core/lib", "**/tests", "**/*.pyi", "**/*.a"),
         ),
+        ("grpc",),
     ),
     "registry": Program("registry", ("registry", "migrations")),
 }

@@ -78,8 +78,17 @@ class Config:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port to listen on; `[::]:8501` and `0.0.0.0:8501` are both fine."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return _address(self.listen)
+
+    @property
+    def grpc_address(self) -> tuple[str, int] | None:
+        """Likewise; None where gRPC is not spoken."""
+        return _address(self.grpc_listen) if self.grpc_listen else None
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 _FIELDS = {

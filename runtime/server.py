@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import urllib.parse
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -63,6 +63,11 @@ class Application:
         shown = {b"authorization": authorization} if authorization else {}
         return await self._control.may_preview(Request("POST", "gRPC", shown, b""))
 
+    async def change(self, authorization: bytes, act: str, model: str) -> None:
+        """As Triton's load and unload over HTTP; see `protocols.grpc.terms.Doors`."""
+        shown = Request("POST", "gRPC", {b"authorization": authorization}, b"")
+        await self._changed(shown, act, model)
+
     def refusal(self, path: str, error: errors.PlimsollError) -> Answer:
         """See `wire.connection.Application`; all dialects that clients speak say it like this."""
         if path.startswith("/plimsoll/"):
@@ -107,13 +112,15 @@ class Application:
 
     async def _change(self, request: Request) -> Answer:
         """Triton's load and unload, for those who show process mode's token."""
-        await asyncio.sleep(0)  # as for all changes
-        match open_inference_repository.change(request):
-            case "load", model:
-                await self._control.load(request, model)
-            case _, model:
-                await self._control.unload(request, model)
+        await self._changed(request, *open_inference_repository.change(request))
         return http.json_answer(200, {})
+
+    async def _changed(self, request: Request, act: str, model: str) -> None:
+        await asyncio.sleep(0)  # as for all changes
+        if act == "load":
+            await self._control.load(request, model)
+        else:
+            await self._control.unload(request, model)
 
     def _page(self, method: str, path: str) -> Answer:
         match path if method in {"GET", "HEAD"} else "":
@@ -155,30 +162,29 @@ async def _serve(loaded: Config, path: Path) -> None:
         _log.info("stopping", extra={"signal": number.name})
         serving.is_draining = True
 
-    async with _grpc(loaded, serving, application.may_preview):
+    async with _grpc(loaded, serving, application):
         await wire.serve(application, loaded.address, loaded.limits, stopping=stopping)
     await asyncio.to_thread(serving.flush_events, seconds=_EVENTS_SECONDS)
     await asyncio.to_thread(serving.observatory.close)
 
 
 @asynccontextmanager
-async def _grpc(
-    loaded: Config, serving: Serving, may_preview: Callable[[bytes], Awaitable[bool]]
-) -> AsyncIterator[None]:
+async def _grpc(loaded: Config, serving: Serving, application: Application) -> AsyncIterator[None]:
     """Listens beside HTTP, and finishes what it has before the process ends."""
-    if not loaded.grpc_listen:
+    if loaded.grpc_address is None:
         yield
         return
     try:
-        # Heavy, and of no use to who speaks HTTP alone.
-        from runtime.protocols.grpc.server import Server  # noqa: PLC0415
+        # Of no use to who speaks HTTP alone.
+        from runtime.protocols.grpc.methods import Methods  # noqa: PLC0415
+        from runtime.wire.http2.server import Server  # noqa: PLC0415
     except ImportError as error:
         raise errors.InvalidConfig(
             f"grpcListen is set, and {error.name} is not installed",
             fix="pip install 'plimsoll[grpc]', or leave grpcListen out",
         ) from error
-    found = Server(loaded.grpc_listen, serving, may_preview)
-    await found.start()
+    found = Server(Methods(serving, application).find, loaded.limits)
+    await found.start(loaded.grpc_address)
     try:
         yield
     finally:

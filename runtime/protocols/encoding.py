@@ -32,8 +32,8 @@ async def unpacked(request: Request, *, limit: int) -> bytes:
             fix="send the body as it is, or packed by gzip or deflate",
         )
     if len(request.body) > _LARGE:
-        return await asyncio.to_thread(_inflated, request.body, coding, limit)
-    return _inflated(request.body, coding, limit)
+        return await asyncio.to_thread(inflated, request.body, coding, limit)
+    return inflated(request.body, coding, limit)
 
 
 async def packed(answer: Answer, accepted: bytes | None) -> Answer:
@@ -67,7 +67,7 @@ def _deflated(body: bytes, coding: str) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
-def _inflated(body: bytes, coding: str, limit: int) -> bytes:
+def inflated(body: bytes, coding: str, limit: int) -> bytes:
     """One member only: of a gzip file made of thousands each costs, and no client sends one."""
     window = _WINDOWS[coding]
     if coding == "deflate" and not _has_zlib_head(body):

@@ -1,11 +1,13 @@
 """Triton's requests that change what is loaded: which model, and nothing else of it."""
 
+from collections.abc import Set as AbstractSet
+
 import orjson
 
 from registry import errors
 from runtime.protocols.http import Request
 
-_TAKEN = frozenset({"unload_dependents"})  # no model here depends on another
+TAKEN = frozenset({"unload_dependents"})  # no model here depends on another
 
 
 def change(request: Request) -> tuple[str, str]:
@@ -26,9 +28,13 @@ def _require_plain(body: bytes, model: str) -> None:
     except orjson.JSONDecodeError as error:
         raise errors.InvalidInput(f"failed to parse the request JSON buffer: {error}") from error
     parameters = found.get("parameters") if isinstance(found, dict) else None
-    extra = parameters.keys() - _TAKEN if isinstance(parameters, dict) else set()
+    extra = parameters.keys() - TAKEN if isinstance(parameters, dict) else set()
     if extra:
-        raise errors.InvalidInput(
-            f"failed to load '{model}': the parameter '{min(extra)[:80]}' is not taken, "
-            "a version is loaded as it was published"
-        )
+        raise not_taken(model, extra)
+
+
+def not_taken(model: str, extra: AbstractSet[str]) -> errors.InvalidInput:
+    return errors.InvalidInput(
+        f"failed to load '{model}': the parameter '{min(extra)[:80]}' is not taken, "
+        "a version is loaded as it was published"
+    )

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
+from registry import errors
 from registry.core.tensors import Signature, Tensor
 from runtime.backends.protocol import Call
 from runtime.config import Pin
@@ -33,6 +34,21 @@ class Echo:
         self.calls = {"serving_default": call}
 
 
+class Doorkeeper:
+    """Knows one token; what was changed is in `changes`."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[str, str]] = []
+
+    async def may_preview(self, authorization: bytes) -> bool:
+        return authorization == b"Bearer key"
+
+    async def change(self, authorization: bytes, act: str, model: str) -> None:
+        if authorization != b"Bearer key":
+            raise errors.Unauthenticated("a wrong token")
+        self.changes.append((act, model))
+
+
 async def echoed(asked: Asked) -> Outcome:
     return Outcome({"y": asked.inputs["x"]}, Times(0, 0, 0, 0))
 
@@ -45,5 +61,5 @@ def serving(act: Act = echoed, dtype: str = "float32", tuning: Tuning = DEFAULT_
     table.activate("m", 1)
     return SimpleNamespace(
         table=table, find=table.find, limits=Limits(body_bytes=4096), metrics=Metrics(table),
-        infer=lambda _, asked: act(asked),
+        infer=lambda _, asked: act(asked), is_ready=lambda: True, is_draining=False,
     )  # fmt: skip

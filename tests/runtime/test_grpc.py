@@ -218,7 +218,7 @@ def test_where_grpc_is_not_installed_it_is_said_how_to_have_it(tmp_path: Path) -
         runtime.more = {"grpcListen": runtime.grpc}
         runtime.write_config()
         program = (
-            "import runpy, sys; sys.modules['grpc'] = None; "
+            "import runpy, sys; sys.modules['hpack'] = None; "
             f"sys.argv[1:] = ['--config', {str(runtime.config)!r}]; "
             "runpy.run_module('runtime', run_name='__main__', alter_sys=True)"
         )
@@ -227,6 +227,6 @@ def test_where_grpc_is_not_installed_it_is_said_how_to_have_it(tmp_path: Path) -
             check=False,
         )  # fmt: skip
     assert done.returncode == 1
-    assert "grpcListen is set, and grpc is not installed" in done.stderr
+    assert "grpcListen is set, and hpack is not installed" in done.stderr
     assert "plimsoll[grpc]" in done.stderr
     assert "Traceback" not in done.stderr

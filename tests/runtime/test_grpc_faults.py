@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,11 +15,20 @@ from runtime.inference.asked import Asked, Outcome
 from runtime.observing import current
 from runtime.protocols import open_inference_models
 from runtime.protocols.grpc import messages, models
-from runtime.protocols.grpc.server import Server
+from runtime.protocols.grpc.methods import Methods
 from runtime.protocols.grpc.terms import Context
 from runtime.protocols.open_inference_plan import Plans
 from runtime.tuning import Batching, Tuning
-from tests.runtime.grpc_echo import PREDICT_REQUEST, REQUEST, RESPONSE, STREAMED, echoed, serving
+from runtime.wire.http2.server import Server
+from tests.runtime.grpc_echo import (
+    PREDICT_REQUEST,
+    REQUEST,
+    RESPONSE,
+    STREAMED,
+    Doorkeeper,
+    echoed,
+    serving,
+)
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
@@ -39,19 +47,16 @@ def predict(**inputs: Any) -> bytes:
     return bytes(PREDICT_REQUEST(model_spec={"name": "m"}, inputs=whole).SerializeToString())
 
 
-def talk(
-    folder: Path, stub: Any, conversation: Callable[[grpc.aio.Channel, Server], Awaitable[Any]]
-) -> Any:
+Conversation = Callable[[grpc.aio.Channel, Server], Awaitable[Any]]
+
+
+def talk(stub: Any, conversation: Conversation) -> Any:
     """What `conversation` returns, with a server that it can reach."""
 
-    async def nobody(shown: bytes) -> bool:
-        return False
-
     async def main() -> Any:
-        address = f"unix:{folder}/s"
-        server = Server(address, stub, nobody)
-        await server.start()
-        async with grpc.aio.insecure_channel(address) as channel:
+        server = Server(Methods(stub, Doorkeeper()).find, stub.limits)
+        port = await server.start(("127.0.0.1", 0))
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             found = await asyncio.wait_for(conversation(channel, server), 20)
         await server.stop(seconds=0)
         return found
@@ -77,7 +82,7 @@ async def refused(channel: grpc.aio.Channel, method: str, data: bytes) -> tuple[
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_an_inference_is_refused_with_has_its_code_and_is_counted(
-    tmp_path: Path, error: errors.PlimsollError, code: str, status: int
+    error: errors.PlimsollError, code: str, status: int
 ) -> None:
     async def act(asked: Asked) -> Outcome:
         raise error
@@ -87,14 +92,14 @@ def test_what_an_inference_is_refused_with_has_its_code_and_is_counted(
         assert await refused(channel, PREDICT, predict()) == (code, "no")
 
     stub = serving(act)
-    talk(tmp_path, stub, conversation)
+    talk(stub, conversation)
     counted = f'plimsoll_requests_total{{model="m",status="{status}",version="1"}} 2.0'
     assert counted in stub.metrics.own().decode()
     assert f'{{model_name="m",status="{code}"}} 1.0' in stub.metrics.tensorflow_serving().decode()
     assert 'entrypoint="GRPC"' in stub.metrics.tensorflow_serving().decode()
 
 
-def test_a_client_that_leaves_ends_its_inference(tmp_path: Path) -> None:
+def test_a_client_that_leaves_ends_its_inference() -> None:
     started, ended = asyncio.Event(), asyncio.Event()
 
     async def act(asked: Asked) -> Outcome:
@@ -115,11 +120,11 @@ def test_a_client_that_leaves_ends_its_inference(tmp_path: Path) -> None:
             ended.clear()
 
     stub = serving(act)
-    talk(tmp_path, stub, conversation)
+    talk(stub, conversation)
     assert "plimsoll_requests_total{" not in stub.metrics.own().decode()
 
 
-def test_an_inference_knows_how_long_its_client_waits_and_who_it_is(tmp_path: Path) -> None:
+def test_an_inference_knows_how_long_its_client_waits_and_who_it_is() -> None:
     seen: list[tuple[float, str]] = []
 
     async def act(asked: Asked) -> Outcome:
@@ -135,7 +140,7 @@ def test_an_inference_knows_how_long_its_client_waits_and_who_it_is(tmp_path: Pa
         stream = channel.stream_stream(STREAM)(iter([infer(id="1"), infer(id="2")]), timeout=8)
         assert [STREAMED.FromString(data).infer_response.id async for data in stream] == ["1", "2"]
 
-    talk(tmp_path, serving(act), conversation)
+    talk(serving(act), conversation)
     assert [name for _, name in seen] == ["by-header", "by-body", "by-header", "1", "2"]
     times = [seconds for seconds, _ in seen]
     assert times.pop(1) == 2
@@ -143,7 +148,7 @@ def test_an_inference_knows_how_long_its_client_waits_and_who_it_is(tmp_path: Pa
 
 
 def test_a_defect_costs_one_answer_is_logged_and_tells_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def act(asked: Asked) -> Outcome:
         raise RuntimeError("a secret")
@@ -156,11 +161,11 @@ def test_a_defect_costs_one_answer_is_logged_and_tells_nothing(
         assert caught.value.details() == "internal error"
 
     with caplog.at_level(logging.ERROR, "plimsoll.runtime"):
-        talk(tmp_path, serving(act), conversation)
+        talk(serving(act), conversation)
     assert [record.message for record in caplog.records] == ["gRPC request failed"] * 2
 
 
-def test_a_stop_lets_an_inference_finish(tmp_path: Path) -> None:
+def test_a_stop_lets_an_inference_finish() -> None:
     started, going_on = asyncio.Event(), asyncio.Event()
 
     async def act(asked: Asked) -> Outcome:
@@ -178,17 +183,17 @@ def test_a_stop_lets_an_inference_finish(tmp_path: Path) -> None:
         await stopping
         return answer
 
-    found = RESPONSE.FromString(talk(tmp_path, serving(act), conversation))
+    found = RESPONSE.FromString(talk(serving(act), conversation))
     assert list(found.raw_output_contents) == [bytes(8)]
 
 
-def test_a_long_complaint_reaches_the_client(tmp_path: Path) -> None:
+def test_a_long_complaint_reaches_the_client() -> None:
     async def conversation(channel: grpc.aio.Channel, server: Server) -> None:
         code, said = await refused(channel, PREDICT, predict(**{"ü" * 20_000: {"dtype": 1}}))
         assert code == "INVALID_ARGUMENT"
         assert said.startswith("input size does not match signature")
 
-    talk(tmp_path, serving(), conversation)
+    talk(serving(), conversation)
 
 
 def test_a_configuration_is_the_one_that_http_tells_of() -> None:

@@ -17,10 +17,12 @@ from tests.runtime.stand_in import StandIn
 
 # One message of ours stands for several of Triton's that are alike.
 SEVERAL = {
+    f"inference.RepositoryModelRequest{part}": [f"inference.RepositoryModel{one}Request{part}"
+                                                for one in ("Load", "Unload")]
+    for part in ("", ".ParametersEntry")
+} | {
     "inference.ModelRequest": [f"inference.Model{one}Request"
                                for one in ("Ready", "Metadata", "Config", "Statistics")],
-    "inference.RepositoryModelRequest": [f"inference.RepositoryModel{one}Request"
-                                         for one in ("Load", "Unload")],
 }  # fmt: skip
 (TENSORFLOW,) = importlib.util.find_spec("tensorflow").submodule_search_locations  # type: ignore[union-attr,misc]
 

@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,8 +40,17 @@ class Inference:
         made = await self._inferred(context, messages.read(_REQUEST, data))
         return bytes(made.SerializeToString())
 
-    async def streamed(self, context: Context, data: bytes) -> bytes:
-        """The answer to one request of a stream: an error is one too, and ends nothing."""
+    async def streamed(
+        self, context: Context, requests: AsyncIterator[bytes]
+    ) -> AsyncIterator[bytes]:
+        """An answer to each request of a stream, in their order."""
+        async for data in requests:
+            current.begin(context.call.headers)
+            left = replace(context, seconds=context.call.seconds())
+            yield await self._of_stream(left, data)
+
+    async def _of_stream(self, context: Context, data: bytes) -> bytes:
+        """An error is an answer too, and ends nothing."""
         made = _STREAMED()
         try:
             request = messages.read(_REQUEST, data)

@@ -17,17 +17,8 @@ _CONFIGURED = messages.of("inference.ModelConfigResponse")
 _COUNTED = messages.of("inference.ModelStatisticsResponse")
 _INDEX = messages.of("inference.RepositoryIndexRequest")
 _INDEXED = messages.of("inference.RepositoryIndexResponse")
-_CHANGE = messages.of("inference.RepositoryModelRequest")
-_HEALTH = messages.of("grpc.health.v1.HealthCheckRequest")
-_HEALTHY = messages.of("grpc.health.v1.HealthCheckResponse")
 _LARGEST_VERSION = 2**63 - 1
 _HTTP_ALONE = {"binary_tensor_data"}
-_SERVICES = {
-    "",
-    "inference.GRPCInferenceService",
-    "tensorflow.serving.ModelService",
-    "tensorflow.serving.PredictionService",
-}
 
 
 async def live(context: Context, data: bytes) -> bytes:
@@ -74,14 +65,6 @@ async def index(context: Context, data: bytes) -> bytes:
     return bytes(_INDEXED(models=said).SerializeToString())
 
 
-async def load(context: Context, data: bytes) -> bytes:
-    raise _refused("load", data)
-
-
-async def unload(context: Context, data: bytes) -> bytes:
-    raise _refused("unload", data)
-
-
 async def statistics(context: Context, data: bytes) -> bytes:
     """Of one version, of all of a model, or of all models: the less is named, the more is told."""
     request = messages.read(_MODEL, data)
@@ -103,14 +86,6 @@ async def trace(context: Context, data: bytes) -> bytes:
 
 async def log(context: Context, data: bytes) -> bytes:
     raise errors.Unsupported("the log is not set by clients here")
-
-
-async def health(context: Context, data: bytes) -> bytes:
-    request = messages.read(_HEALTH, data)
-    if request.service not in _SERVICES:
-        raise errors.NotFound(f"there is no service '{request.service[:200]}' here")
-    status = "SERVING" if context.serving.is_ready() else "NOT_SERVING"
-    return bytes(_HEALTHY(status=status).SerializeToString())
 
 
 def found(context: Context, model: str, version: str) -> Slot:
@@ -146,11 +121,3 @@ def _visible(context: Context) -> list[Slot]:
 def _of_model(context: Context, model: str) -> list[Slot]:
     return [one for one in _visible(context)
             if one.pin.model == model and one.state is State.AVAILABLE]  # fmt: skip
-
-
-def _refused(act: str, data: bytes) -> errors.Forbidden:
-    name = messages.read(_CHANGE, data).model_name[:200]
-    return errors.Forbidden(
-        f"failed to {act} '{name}': what runs here is declared, explicit model load / "
-        "unload is not allowed"
-    )
