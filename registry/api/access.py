@@ -54,6 +54,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "POST /v1/missing-blobs": _SENDERS,
     "GET /v1/blobs/{digest}": _ALL,
     "HEAD /v1/blobs/{digest}": _ALL,
+    "POST /v1/wanted-blobs": _ALL - {Role.HOST},
     "GET /v1/versions": _ALL,
     "GET /v1/models": _ALL,
     "POST /v1/models": _PUBLISHERS,

@@ -24,7 +24,7 @@ _TIDY_EVERY = 600.0
 # The dialects come last: theirs are the widest paths.
 _PARTS = (
     ("uploads", "/v1/(uploads|blobs|missing-blobs)"),
-    ("blobs", "/v1/blobs"),
+    ("blobs", "/v1/(blobs|wanted-blobs)"),
     ("models", "/v1/models"),
     ("evidence", "/v1/models/[^/]+/versions/[^/]+/evidence"),
     ("watermark", "/v1/(watermark|models/[^/]+/versions/[^/]+/watermark)"),

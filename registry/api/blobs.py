@@ -3,15 +3,16 @@
 A blob never changes. `answer` is how every dialect of this registry sends one.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from registry import errors
-from registry.api import delivering
+from registry.api import delivering, wire
 from registry.api.access import Opened, guarded
-from registry.api.sending import Sending, span_of
+from registry.api.sending import Sending, SendingSeveral, span_of
 from registry.core import digest as digests
 from registry.usecases import transfers, withholding
 from registry.usecases.opening import Registry
@@ -35,6 +36,18 @@ async def blob(
     return await answer(request, registry, digest, is_direct=direct)
 
 
+@router.post("/v1/wanted-blobs", summary="Download many small blobs at once")
+async def several(request: Request, registry: Opened, asked: wire.Digests) -> Response:
+    """In the order asked, each preceded by a line: its digest, a space, its size.
+
+    Hosts ask for each by itself: they may get copies of their own.
+    """
+    for digest in asked.digests:
+        digests.parse(digest)
+    found = await run_in_threadpool(_found, request, registry, asked.digests)
+    return SendingSeveral(registry.blobs, found)
+
+
 async def answer(
     request: Request, registry: Registry, digest: str, *, is_direct: bool | None = None
 ) -> Response:
@@ -48,7 +61,7 @@ async def answer(
     if to_host is not None:
         return to_host
     if size is None:
-        raise errors.NotFound(f"no blob {digest}", fix="upload it first, or check the digest")
+        raise _missing(digest)
     etag = f'"{digest}"'
     headers = {
         "ETag": etag,
@@ -77,8 +90,25 @@ async def answer(
 def _size(request: Request, registry: Registry, digest: str) -> int | None:
     """Raises Forbidden for bytes that this caller is not given; that they are here is no secret."""
     if request.method != "HEAD":
-        withholding.require_given(registry, digest, getattr(request.state, "caller", None))
+        withholding.require_given(registry, [digest], getattr(request.state, "caller", None))
     return transfers.size(registry, digest)
+
+
+def _found(request: Request, registry: Registry, wanted: Sequence[str]) -> list[tuple[str, int]]:
+    """Each with its size; raises NotFound, Forbidden."""
+    withholding.require_given(registry, wanted, getattr(request.state, "caller", None))
+    return [(digest, _required(registry, digest)) for digest in wanted]
+
+
+def _required(registry: Registry, digest: str) -> int:
+    size = transfers.size(registry, digest)
+    if size is None:
+        raise _missing(digest)
+    return size
+
+
+def _missing(digest: str) -> errors.NotFound:
+    return errors.NotFound(f"no blob {digest}", fix="upload it first, or check the digest")
 
 
 def _elsewhere(link: str) -> Response:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from registry import errors
 from registry.api.sendfile import EXTENSION
-from registry.api.sending import BYTES, Streaming, span_of
+from registry.api.sending import BYTES, Streaming, breaking_off, span_of
 from registry.core import age
 from registry.core.identity import Caller, Role
 from registry.store.blobs import BLOCK
@@ -120,7 +120,7 @@ class Delivering(Streaming):
             return
         try:
             await self.begin(send)
-            with self.breaking_off():
+            with breaking_off(self.digest):
                 await self._send_file(file, send)
         finally:
             os.close(file)

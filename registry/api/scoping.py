@@ -52,6 +52,7 @@ _OF_NO_MODEL = frozenset(
         "GET /v1/blobs/{digest}",
         "HEAD /v1/blobs/{digest}",
         "POST /v1/blobs",
+        "POST /v1/wanted-blobs",
         "POST /v1/uploads",
         "GET /v1/uploads/{upload}",
         "PATCH /v1/uploads/{upload}",

@@ -5,25 +5,25 @@ never reached the server.
 """
 
 import itertools
-import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPResponse
 from typing import Self
-
-import httpx2
+from urllib.parse import urlencode
 
 from registry import errors
+from registry.cli import wire
 from registry.core import canonical, fields, problem
 from registry.core.canonical import Json
 
 ATTEMPTS = 4
-BLOCK = 1024 * 1024
 _PAGE = 1000
 _ASKED_AT_ONCE = 10_000
-_TIMEOUT = httpx2.Timeout(120.0, connect=5.0)
 _AGAIN = frozenset({502, 503, 504})
+_JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +50,7 @@ class Client:
     def __init__(self, url: str, token: str = "", authority: str = "") -> None:
         self.url = url.rstrip("/")
         self.has_token = bool(token)
-        headers = {"User-Agent": "plimsoll"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        try:
-            # Whom this machine trusts is read for TLS alone: it takes a tenth of a short command.
-            if authority or not self.url.startswith("http://"):
-                context = ssl.create_default_context(cafile=authority or None)
-            else:
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            self.http = httpx2.Client(
-                base_url=self.url, headers=headers, timeout=_TIMEOUT, verify=context
-            )
-        except OSError as error:
-            raise errors.InvalidConfig(
-                f"{authority}: cannot be read as authorities: {error}",
-                fix="let PLIMSOLL_CA name a PEM file",
-            ) from error
-        except (httpx2.InvalidURL, ValueError, UnicodeEncodeError) as error:
-            raise errors.InvalidConfig(
-                f"{url!r} is no address, or the token no token: {error}",
-                fix="write the server like http://127.0.0.1:8440",
-            ) from error
+        self.wire = wire.to(url, token, authority)
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +59,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        self.http.close()
+        self.wire.close()
 
     def models(self) -> list[dict[str, Json]]:
         """All, each with its newest version alone."""
@@ -223,16 +202,18 @@ class Client:
                 return
 
     @contextmanager
-    def blob(self, digest: str) -> Iterator[Iterator[bytes]]:
-        """The stored bytes, in blocks, as they come. The caller checks them."""
-        what = f"{self.url}: blob {digest}"
+    def receiving(
+        self, method: str, path: str, document: Mapping[str, Json] | None = None
+    ) -> Iterator[HTTPResponse]:
+        """A successful answer, for its body to be read as it comes. The caller checks it."""
+        body = () if document is None else (canonical.encode(document),)
         try:
-            with self.http.stream("GET", f"/v1/blobs/{digest}") as answer:
-                if not answer.is_success:
-                    answer.read()
-                    raise problem.error_from(answer.status_code, answer.content, what=what)
-                yield answer.iter_raw(BLOCK)
-        except httpx2.HTTPError as error:
+            with self.wire.asking(method, path, _JSON, body) as answer:
+                if answer.status != HTTPStatus.OK:
+                    what = f"{self.url}: {method} {path}"
+                    raise problem.error_from(answer.status, answer.read(), what=what)
+                yield answer
+        except wire.BROKEN as error:
             raise self.unreachable(error) from error
 
     def missing_blobs(self, digests: Sequence[str]) -> set[str]:
@@ -250,21 +231,19 @@ class Client:
         self,
         method: str,
         path: str,
-        body: bytes | None = None,
+        body: bytes | wire.Body = b"",
         *,
         parameters: Mapping[str, str] | None = None,
         is_repeatable: bool = True,
-        media_type: str = "application/json",
-    ) -> httpx2.Response:
+        headers: Mapping[str, str] = _JSON,
+    ) -> wire.Answer:
         """The answer, if it is a success; else raises the error that it stands for."""
-        headers = {"Content-Type": media_type} if body is not None else {}
+        target = f"{path}?{urlencode(parameters)}" if parameters else path
+        parts = (body,) if isinstance(body, bytes) else body
         attempt = 1
         while True:
-            request = self.http.build_request(
-                method, path, content=body, headers=headers, params=parameters
-            )
-            outcome = self._once(request)
-            if isinstance(outcome, httpx2.Response):
+            outcome = self._once(method, target, headers, parts)
+            if isinstance(outcome, wire.Answer):
                 return outcome
             may_repeat = is_repeatable or not outcome.has_arrived
             if attempt == ATTEMPTS or not may_repeat:
@@ -272,17 +251,27 @@ class Client:
             time.sleep(0.2 * 2**attempt)
             attempt += 1
 
-    def _once(self, request: httpx2.Request) -> "httpx2.Response | _Passing":
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: wire.Body) -> None:
+        """Once, where another try would not be the same; raises the error it stands for."""
+        outcome = self._once(method, path, headers, body)
+        if isinstance(outcome, _Passing):
+            raise outcome.error
+
+    def _once(
+        self, method: str, target: str, headers: Mapping[str, str], body: wire.Body
+    ) -> wire.Answer | _Passing:
         """Raises what will not pass, returns what may."""
+        has_arrived = False
         try:
-            answer = self.http.send(request)
-        except httpx2.HTTPError as error:
-            has_arrived = not isinstance(error, httpx2.ConnectError)
+            self.wire.ready()
+            has_arrived = True
+            answer = self.wire.ask(method, target, headers, body)
+        except wire.BROKEN as error:
             return _Passing(self.unreachable(error), has_arrived=has_arrived)
         if answer.is_success:
             return answer
-        failure = problem.error_from(answer.status_code, answer.content, what=self.url)
-        if answer.status_code in _AGAIN:
+        failure = problem.error_from(answer.status, answer.content, what=self.url)
+        if answer.status in _AGAIN:
             return _Passing(failure, has_arrived=True)
         raise failure
 
@@ -293,7 +282,7 @@ class Client:
         )
 
     def document(
-        self, method: str, path: str, body: bytes | None = None, *, is_repeatable: bool = True
+        self, method: str, path: str, body: bytes = b"", *, is_repeatable: bool = True
     ) -> dict[str, Json]:
         answer = self.call(method, path, body, is_repeatable=is_repeatable)
         return canonical.decode_object(answer.content, what=f"answer to {method} {path}")

@@ -1,10 +1,9 @@
 """`plimsoll pull`: verify all proofs, download, check every byte, and only then move in place."""
 
-import hashlib
 import os
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,13 +13,12 @@ from registry import errors
 from registry.cli import options, output, progress, verifying
 from registry.core.envelope import Verified
 from registry.core.oms import File
+from registry.store import durable
 
 if TYPE_CHECKING:
     from registry.cli.client import Client
 
 app = typer.Typer()
-
-_WORKERS = 4
 
 
 @app.command()
@@ -58,18 +56,11 @@ def _fetch(client: "Client", verified: Verified, folder: Path, advance: progress
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            waiting = [
-                pool.submit(_download, client, file, partial / file.path, advance)
-                for file in verified.files
-            ]
-            try:
-                for one in waiting:
-                    one.result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+        _download(client, verified.files, partial, advance)
+        _sync(verified.files, partial)
         partial.chmod(0o755)
         partial.replace(folder)
+        durable.sync_folder(folder.parent)
     except OSError as error:
         raise errors.StorageFull(
             f"{folder}: cannot be written: {error.strerror}",
@@ -87,17 +78,30 @@ def _require_room(folder: Path) -> None:
         )
 
 
-def _download(client: "Client", file: File, target: Path, advance: progress.Advance) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    hasher, size = hashlib.sha256(), 0
-    with client.blob(file.digest) as blocks, target.open("xb") as stream:
-        for block in blocks:
-            size += len(block)
-            if size > file.size:
-                break
-            hasher.update(block)
-            stream.write(block)
-            advance(len(block))
-        stream.flush()
-        os.fsync(stream.fileno())
-    verifying.require_bytes(file, f"sha256:{hasher.hexdigest()}", size)
+def _download(
+    client: "Client", files: Sequence[File], folder: Path, advance: progress.Advance
+) -> None:
+    from registry.cli import downloading  # noqa: PLC0415  heavy
+
+    for inner in {(folder / file.path).parent for file in files}:
+        inner.mkdir(parents=True, exist_ok=True)
+
+    def store(file: File, blocks: Iterator[memoryview]) -> None:
+        with (folder / file.path).open("xb", buffering=0) as stream:
+            written = 0
+            for block in blocks:
+                durable.write_whole(stream.fileno(), block)
+                # Begins to write it out, which the syncs at the end then wait for together.
+                os.posix_fadvise(stream.fileno(), written, len(block), os.POSIX_FADV_DONTNEED)
+                written += len(block)
+                advance(len(block))
+
+    downloading.each(client, files, store)
+
+
+def _sync(files: Sequence[File], folder: Path) -> None:
+    """What survives a power cut, before the name is there by which anybody finds it."""
+    for file in files:
+        durable.sync_file(folder / file.path)
+    for inner in {parent for file in files for parent in Path(file.path).parents}:
+        durable.sync_folder(folder / inner)

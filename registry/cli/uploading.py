@@ -9,24 +9,20 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx2
-
 from registry import errors
-from registry.cli.client import ATTEMPTS, BLOCK, Client
+from registry.cli import batches, wire
+from registry.cli.client import ATTEMPTS, Client
 from registry.cli.progress import Advance
-from registry.core import names, problem
+from registry.core import names
 from registry.core.oms import File
 
 WORKERS = 4
-# What is smaller goes with others in one request: to send it again costs less than to remember
-# where it was.
-_SMALL = 2 * 1024 * 1024
-_BATCH_BYTES = 16 * 1024 * 1024
-_BATCH_FILES = 1000
+_BLOCK = 1024 * 1024
+_BYTES = {"Content-Type": "application/octet-stream"}
 
 
 def collect(path: Path, signature: Path | None = None) -> dict[str, Path]:
@@ -75,11 +71,11 @@ def upload(
         waiting = [
             pool.submit(_upload_large, client, file, places[file.path], progress)
             for file in wanted
-            if file.size > _SMALL
+            if file.size > batches.SMALL
         ]
         waiting += [
             pool.submit(_upload_small, client, batch, places, progress)
-            for batch in _batches([file for file in wanted if file.size <= _SMALL])
+            for batch in batches.of(wanted)
         ]
         try:
             for one in waiting:
@@ -104,41 +100,28 @@ def _require_plain(local: Path) -> None:
 
 def _hash(path: str, local: Path, progress: Advance) -> File:
     hasher, size = hashlib.sha256(), 0
-    for block in _blocks(local, 0):
-        hasher.update(block)
-        size += len(block)
-        progress(len(block))
+    with local.open("rb", buffering=0) as stream:
+        while block := stream.read(_BLOCK):
+            hasher.update(block)
+            size += len(block)
+            progress(len(block))
     return File(path, f"sha256:{hasher.hexdigest()}", size)
-
-
-def _batches(files: Sequence[File]) -> Iterator[list[File]]:
-    """Small files, as many as go in one request."""
-    batch: list[File] = []
-    size = 0
-    for file in files:
-        if batch and (size + file.size > _BATCH_BYTES or len(batch) == _BATCH_FILES):
-            yield batch
-            batch, size = [], 0
-        batch.append(file)
-        size += file.size
-    if batch:
-        yield batch
 
 
 def _upload_small(
     client: Client, batch: Sequence[File], places: dict[str, Path], progress: Advance
 ) -> None:
-    parts: list[bytes] = []
+    body: list[bytes | wire.Span] = []
     for file in batch:
-        content = places[file.path].read_bytes()
-        if len(content) != file.size:
-            raise errors.DigestMismatch(
-                f"{places[file.path]}: changed while it was being pushed",
-                fix="push again when nothing writes to it",
-            )
-        parts += [f"{file.digest} {file.size}\n".encode(), content]
-    client.call("POST", "/v1/blobs", b"".join(parts), media_type="application/octet-stream")
+        body.append(f"{file.digest} {file.size}\n".encode())
+        body.append(wire.Span(places[file.path], 0, file.size, _unseen))
+    client.call("POST", "/v1/blobs", body, headers=_BYTES)
+    # Only now: a batch may have been sent more than once.
     progress(sum(file.size for file in batch))
+
+
+def _unseen(_: int) -> None:
+    """Nobody is told."""
 
 
 def _upload_large(client: Client, file: File, local: Path, progress: Advance) -> None:
@@ -181,30 +164,10 @@ def _send(
     client: Client, target: str, local: Path, start: int, size: int, progress: Advance
 ) -> None:
     """One streaming PUT from `start` to the end; the registry then checks the whole digest."""
-    headers = {"Content-Length": str(size - start), "Content-Type": "application/octet-stream"}
+    headers = dict(_BYTES)
     if size > start:
         headers["Content-Range"] = f"{start}-{size - 1}"
-
-    def body() -> Iterator[bytes]:
-        left = size - start
-        for block in _blocks(local, start):
-            yield block[:left]
-            progress(len(block))
-            left -= len(block)
-
-    try:
-        answer = client.http.put(target, content=body(), headers=headers)
-    except httpx2.HTTPError as error:
-        raise client.unreachable(error) from error
-    if not answer.is_success:
-        raise problem.error_from(answer.status_code, answer.content, what=f"{client.url}: {local}")
-
-
-def _blocks(local: Path, start: int) -> Iterator[bytes]:
-    with local.open("rb", buffering=0) as stream:
-        stream.seek(start)
-        while block := stream.read(BLOCK):
-            yield block
+    client.send("PUT", target, headers, [wire.Span(local, start, size, progress)])
 
 
 class _Memory:

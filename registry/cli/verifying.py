@@ -1,7 +1,7 @@
 """Verification as a publisher, auditor or host does it: trust nothing that the registry says."""
 
-import hashlib
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from registry import errors
@@ -62,23 +62,12 @@ def stated_digest(client: "Client", model: str, version: int, variant: str | Non
 
 def blobs(client: "Client", verified: Verified) -> int:
     """Read every file from the registry and check its digest; returns the bytes read."""
-    total = 0
-    for file in verified.files:
-        hasher, size = hashlib.sha256(), 0
-        with client.blob(file.digest) as blocks:
-            for block in blocks:
-                hasher.update(block)
-                size += len(block)
-        require_bytes(file, f"sha256:{hasher.hexdigest()}", size)
-        total += size
-    return total
+    from registry.cli import downloading  # noqa: PLC0415  heavy
+
+    downloading.each(client, verified.files, _read)
+    return sum(file.size for file in verified.files)
 
 
-def require_bytes(file: File, digest: str, size: int) -> None:
-    """Raises DigestMismatch unless these are the bytes that were signed."""
-    if digest != file.digest or size != file.size:
-        raise errors.DigestMismatch(
-            f"file {file.path!r}: {size} bytes with digest {digest} came, "
-            f"signed are {file.size} bytes with digest {file.digest}",
-            fix="the stored bytes were changed: push the version's files again to restore them",
-        )
+def _read(_: File, blocks: Iterator[memoryview]) -> None:
+    for _block in blocks:
+        pass

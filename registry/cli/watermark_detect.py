@@ -160,7 +160,7 @@ def _asked(suspect: Path, asked: dict[str, Json], access: options.Access) -> dic
     with options.connect(access.server, access.token_file) as client:
         with progress.of_bytes("uploading", total) as advance:
             uploading.upload(client, files, places, advance)
-        client.http.timeout = watermark_saying.PATIENCE
+        client.wire.patience_s = watermark_saying.PATIENCE_S
         found = client.document(
             "POST", "/v1/watermark/detections", canonical.encode(asked | {"files": listed})
         )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import httpx2
 import typer
 
 from registry import errors
@@ -16,7 +15,7 @@ from registry.core.watermark.findings import Detector
 from registry.core.watermark.report import Report
 
 # A detection reads every candidate's original: minutes where they are large.
-PATIENCE = httpx2.Timeout(3600.0, connect=5.0)
+PATIENCE_S = 3600.0
 _SHOWN = 12
 
 

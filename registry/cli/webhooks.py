@@ -236,7 +236,7 @@ def _document(
     client: "Client",
     method: str,
     path: str,
-    body: bytes | None = None,
+    body: bytes = b"",
     *,
     is_repeatable: bool = True,
 ) -> dict[str, Json]:

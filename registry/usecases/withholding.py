@@ -3,7 +3,7 @@
 Whoever could fetch the original by its digest would have a copy that names nobody.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from registry import errors
 from registry.core.identity import Caller, Role
@@ -12,15 +12,16 @@ from registry.db.engine import Session
 from registry.usecases.opening import Registry
 
 
-def require_given(registry: Registry, digest: str, by: Caller | None) -> None:
+def require_given(registry: Registry, digests: Sequence[str], by: Caller | None) -> None:
     """Raise Forbidden for bytes that are of an original alone, unless to an admin."""
     if by is not None and by.role is Role.ADMIN:
         return
     with registry.database.reading() as session:
-        if not watermarks.withheld(session, [digest]):
-            return
+        found = watermarks.withheld(session, digests)
+    if not found:
+        return
     raise errors.Forbidden(
-        f"{digest} is of the original of a marked version, which stays in the registry",
+        f"{found[0]} is of the original of a marked version, which stays in the registry",
         fix="take the version itself: its manifest names the marked files",
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from registry import errors
 from registry.cli import uploading
 from registry.cli.client import Client
 from registry.settings import Settings
@@ -108,14 +109,15 @@ def test_a_push_that_broke_off_goes_on_where_it_stopped(plimsoll: Run, client: C
 
     location = client.call("POST", "/v1/uploads").headers["Location"]
     headers = {"Content-Range": f"0-{half - 1}"}
-    assert client.http.patch(location, content=weights[:half], headers=headers).status_code == 202
+    client.call("PATCH", location, weights[:half], headers=headers)
     memory = uploading._Memory(client.url, digest)
     memory.remember(location)
 
     assert uploading._resume(client, memory) == (location, half)
     assert plimsoll("push", "digits", model).code == 0
     assert memory.location() is None
-    assert client.http.get(location).status_code == 404
+    with pytest.raises(errors.NotFound):
+        client.call("GET", location)
 
 
 def test_an_upload_that_the_registry_forgot_is_begun_again(

@@ -1,5 +1,6 @@
 """Downloads by the kernel: whole, in order, to slow and vanishing receivers, and over TLS."""
 
+import asyncio
 import contextlib
 import datetime as dt
 import os
@@ -19,9 +20,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from starlette.types import Message
 
+from registry.api import sending
 from registry.api.app import create_app
-from registry.api.sendfile import SendfileProtocol
+from registry.api.sendfile import EXTENSION, SendfileProtocol
 from registry.api.server import Server, bind
 from registry.settings import Settings
 from tests.registry.publishing import digest_of, upload
@@ -98,6 +101,46 @@ def test_requests_sent_all_at_once_are_answered_in_order(
         assert answer_of(connection)[1] == DATA
         assert answer_of(connection)[1] == b'{"status":"ok"}'
         assert answer_of(connection)[1] == DATA
+
+
+def several(client: httpx2.Client, *blobs: bytes) -> None:
+    for blob in blobs:
+        upload(client, blob)
+    answer = client.post("/v1/wanted-blobs", json={"digests": [digest_of(one) for one in blobs]})
+    assert answer.status_code == 200
+    assert answer.content == b"".join(
+        f"{digest_of(one)} {len(one)}\n".encode() + one for one in blobs
+    )
+
+
+def test_many_blobs_come_in_one_answer_in_the_order_asked(client: httpx2.Client) -> None:
+    several(client, b"", DATA[:70_000], b"small", DATA, b"small")
+    several(client)
+    assert client.get(PATH).content == DATA, "the connection goes on"
+
+
+def test_of_many_blobs_one_that_is_not_here_is_named(client: httpx2.Client) -> None:
+    wanted = [upload(client, DATA), digest_of(b"never sent")]
+    answer = client.post("/v1/wanted-blobs", json={"digests": wanted})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert wanted[1] in answer.json()["detail"]
+
+
+def test_an_answer_of_many_blobs_that_cannot_go_on_is_cut_off(
+    server: Server, client: httpx2.Client
+) -> None:
+    wanted = [upload(client, one) for one in (DATA, b"removed just now")]
+    blobs = server.app.state.registry.blobs
+    answer = sending.SendingSeveral(blobs, [(wanted[0], len(DATA)), (wanted[1], 16)])
+    blobs.delete(wanted[1])
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(answer({"type": "http", "extensions": {EXTENSION: {}}}, None, send))  # type: ignore[arg-type]
+    assert [one.get("count") for one in sent if one["type"] == EXTENSION] == [len(DATA)]
+    assert sent[-1]["more_body"], "it has no end, so the server hangs up"
 
 
 def test_what_is_not_in_memory_is_read_from_the_disk(server: Server, client: httpx2.Client) -> None:
@@ -220,3 +263,4 @@ def test_every_loop_and_tls_give_the_same_bytes(
                 assert client.get(PATH).content == DATA
             answer = client.get(PATH, headers={"Range": "bytes=10-4194303"})
             assert answer.content == DATA[10:4194304]
+            several(client, DATA, b"small", b"", DATA[:100_000], b"small")

@@ -229,10 +229,10 @@ def test_nobody_but_an_admin_is_given_an_original(registry: Registry, alice: Pub
     for role in (Role.HOST, Role.VIEWER, Role.PUBLISHER, Role.AUDITOR):
         caller = Caller(role, "somebody")
         with pytest.raises(errors.Forbidden, match="stays in the registry"):
-            withholding.require_given(registry, original, caller)
-        withholding.require_given(registry, marked, caller)
-        withholding.require_given(registry, shared, caller)
-    withholding.require_given(registry, original, ROOT)
+            withholding.require_given(registry, [original], caller)
+        withholding.require_given(registry, [marked], caller)
+        withholding.require_given(registry, [shared], caller)
+    withholding.require_given(registry, [original], ROOT)
 
 
 def test_a_second_publisher_signs_what_the_first_one_signed(

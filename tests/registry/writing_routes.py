@@ -167,6 +167,7 @@ LAYER = _BLOB
 QUIET = {
     "POST /v1/uploads", "PATCH /v1/uploads/{upload}", "PUT /v1/uploads/{upload}",
     "DELETE /v1/uploads/{upload}", "POST /v1/blobs", "POST /v1/missing-blobs",
+    "POST /v1/wanted-blobs",
     "POST /v2/{name}/blobs/uploads", "POST /v2/{name}/blobs/uploads/",
     "PATCH /v2/{name}/blobs/uploads/{upload}", "PUT /v2/{name}/blobs/uploads/{upload}",
     "DELETE /v2/{name}/blobs/uploads/{upload}", "DELETE /v2/{name}/blobs/{digest}",
