@@ -17,6 +17,7 @@ from runtime.limits import Limits
 from runtime.protocols.http import Answer, Request
 from runtime.wire import written
 from runtime.wire.reading import Fault, Reader
+from runtime.wire.room import Room
 
 _LINGERING_SECONDS = 1.0
 
@@ -38,6 +39,7 @@ class Connections:
     def __init__(self, application: Application, limits: Limits) -> None:
         self.application = application
         self.limits = limits
+        self.room = Room(limits.room)
         self.open: set[Connection] = set()
         self.is_draining = False
         self.drained = asyncio.Event()
@@ -79,7 +81,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, connections: Connections) -> None:
         self._all = connections
         self._loop = asyncio.get_running_loop()
-        self._reader = Reader(body_limit=connections.limits.body_bytes)
+        self._reader = Reader(body_limit=connections.limits.body_bytes, room=connections.room)
         self._waiting: deque[Request | Fault] = deque()
         self._request: Request | None = None
         self._answering: Coroutine[Any, None, Answer]
@@ -101,6 +103,7 @@ class Connection(asyncio.Protocol):
         """Nobody waits for an answer any more."""
         del exc
         self._all.lost(self)
+        self._reader.closed()
         self._waiting.clear()
         self._is_ending = True
         if self._waited is not None:
@@ -207,6 +210,8 @@ class Connection(asyncio.Protocol):
         self._request = self._waited = None
         if self._is_ending:
             return
+        if not self._waiting:
+            self._reader.answered()
         last = not self._waiting and (
             self._reader.is_last or self._all.is_draining or _closes(answer)
         )

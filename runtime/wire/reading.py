@@ -14,9 +14,12 @@ from registry import errors
 from runtime import refusals
 from runtime.protocols import http
 from runtime.protocols.http import Request
+from runtime.wire.room import Room
 
 _HEAD_BYTES = 64 * 1024
 _HEADERS = 128
+# Smaller ones are bounded by the number of connections, and most are.
+_UNCOUNTED_BYTES = 64 * 1024
 # So many bytes of sizes and line ends may come with each byte of a body in the smallest chunks.
 _FRAMING = 8
 # A path that is as long is hardly asked for again.
@@ -37,16 +40,19 @@ class Reader:
     """Bytes in by `feed`; whole requests come out in `requests`.
 
     `is_amid` a request, `is_last` once none follows, `continues` where a client waits to be told
-    that it may send its body."""
+    that it may send its body. Large bodies take of `room` until `answered` or `closed`."""
 
     __slots__ = (
-        "_body", "_body_limit", "_error", "_fed", "_fields", "_head_bytes", "_headers",
-        "_is_past_head", "_parser", "_target", "continues", "is_amid", "is_last", "requests",
+        "_arriving", "_body", "_body_limit", "_error", "_fed", "_fields", "_head_bytes", "_headers",
+        "_held", "_is_past_head", "_parser", "_room", "_target", "continues", "is_amid", "is_last",
+        "requests",
     )  # fmt: skip
 
-    def __init__(self, *, body_limit: int) -> None:
+    def __init__(self, *, body_limit: int, room: Room) -> None:
         self._parser = httptools.HttpRequestParser(self)
         self._body_limit = body_limit
+        self._room = room
+        self._arriving = self._held = 0
         self._error: errors.PlimsollError | None = None
         self.requests: list[Request] = []
         self.is_amid = False
@@ -79,6 +85,18 @@ class Reader:
         if self._fed > _HEAD_BYTES + _FRAMING * len(self._body):
             return Fault(_path_and_query(self._target)[0], _head_too_large())
         return None
+
+    def answered(self) -> None:
+        """No request that came whole is in memory any more."""
+        if self._held:
+            self._room.give_back(self._held)
+            self._held = 0
+
+    def closed(self) -> None:
+        """None is, whole or not, and none will come."""
+        self._held += self._arriving
+        self._arriving = 0
+        self.answered()
 
     def on_message_begin(self) -> None:
         self._begin()
@@ -124,6 +142,8 @@ class Reader:
         self.continues = False
         if len(self._body) + len(body) > self._body_limit:
             self._refuse(http.too_large(self._body_limit))
+        if len(self._body) + len(body) > _UNCOUNTED_BYTES:
+            self._take(len(body))
         if not self._body:
             self._body = body
             return
@@ -133,19 +153,36 @@ class Reader:
         self._body += body
 
     def on_message_complete(self) -> None:
+        self.is_amid = False
+        if self.is_last:
+            return  # whatever comes after the last request is nobody's
         target = self._target
         path, query = (_remembered if len(target) < _SHORT else _path_and_query)(target)
         method = self._parser.get_method().decode()
         body = bytes(self._body)
-        self.is_last = not self._parser.should_keep_alive()
+        # To keep a connection, HTTP/1.0 has a header of its own; hardly anybody speaks it.
+        self.is_last = (
+            not self._parser.should_keep_alive() or self._parser.get_http_version() == "1.0"
+        )
+        self._held += self._arriving
+        self._arriving = 0
         self.requests.append(Request(method, path, self._headers, body, query))
-        self.is_amid = False
 
     def _count(self, size: int) -> None:
         """What the head says, and the trailers, which are then thrown away."""
         self._head_bytes += size
         if self._head_bytes > _HEAD_BYTES:
             self._refuse(_head_too_large())
+
+    def _take(self, count: int) -> None:
+        if not self._room.take(count):
+            self._refuse(
+                errors.Busy(
+                    f"the bodies of all requests together would be over {self._room.size} bytes",
+                    fix="try again soon; limits.bodiesBytes is the room that they share",
+                )
+            )
+        self._arriving += count
 
     def _refuse(self, error: errors.PlimsollError) -> None:
         self._error = error

@@ -76,6 +76,10 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         ({"models": [PIN, PIN]}, "runtime.json: models lists digits@2 twice"),
         ({"models": [PIN, {**PIN, "version": 3}]}, "models has two active versions of 'digits'"),
         ({"limits": {"queue": 0}}, "runtime.json: limits: 'queue' must be above zero"),
+        (
+            {"limits": {"bodyBytes": 9, "bodiesBytes": 8}},
+            "runtime.json: limits: 'bodiesBytes' 8 has no room for one body of 'bodyBytes' 9",
+        ),
         ({"limits": {"size": 1}}, "runtime.json: limits: unknown field 'size'"),
         ({"enrolmentTokenFile": "/x"}, "one of them must be there"),
         ({"enrolmentTokenFile": 7}, "'enrolmentTokenFile' must be a string"),

@@ -1,6 +1,7 @@
 """HTTP as bytes: what comes out of the reader and off the wire, whatever comes in."""
 
 import asyncio
+import dataclasses
 import signal
 import tracemalloc
 from collections.abc import Awaitable, Callable, Coroutine
@@ -19,6 +20,7 @@ from runtime.protocols.http import Answer, Request
 from runtime.wire import server
 from runtime.wire.connection import Connections
 from runtime.wire.reading import Fault, Reader
+from runtime.wire.room import Room
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
@@ -105,6 +107,14 @@ def served(test: Callable[[Served], Awaitable[None]], limits: Limits = LIMITS) -
     _run(run())
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(5000):
+        if holds():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never came")
+
+
 def _run(main: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
@@ -112,7 +122,7 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
 
 def read(data: bytes, *, at: int | None = None) -> tuple[list[Request], Fault | None]:
     """What a reader makes of `data`, cut in two at `at`."""
-    reader = Reader(body_limit=1000)
+    reader = Reader(body_limit=1000, room=Room(1 << 30))
     fault = None
     for part in (data,) if at is None else (data[:at], data[at:]):
         fault = reader.feed(part) if fault is None and part else fault
@@ -183,7 +193,7 @@ def test_what_could_be_read_in_two_ways_or_is_too_large_is_refused(
     ],
 )
 def test_a_line_that_never_ends_is_not_kept(begun: bytes) -> None:
-    reader = Reader(body_limit=1000)
+    reader = Reader(body_limit=1000, room=Room(1 << 30))
     assert reader.feed(begun) is None
     faults = [reader.feed(b"a" * 40_000) for _ in range(2)]
     assert faults[0] is None
@@ -192,7 +202,7 @@ def test_a_line_that_never_ends_is_not_kept(begun: bytes) -> None:
 
 
 def test_trailers_that_never_end_are_not_kept() -> None:
-    reader = Reader(body_limit=1000)
+    reader = Reader(body_limit=1000, room=Room(1 << 30))
     assert reader.feed(CHUNKED[: CHUNKED.index(b"X-Trailer")]) is None
     fault = None
     for _ in range(3):
@@ -208,7 +218,7 @@ def test_a_trailer_does_not_say_what_the_head_did_not() -> None:
 
 
 def test_a_body_in_the_smallest_chunks_takes_no_more_than_its_size() -> None:
-    reader = Reader(body_limit=1_000_000)
+    reader = Reader(body_limit=1_000_000, room=Room(1 << 30))
     reader.feed(b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     tracemalloc.start()
     try:
@@ -221,7 +231,7 @@ def test_a_body_in_the_smallest_chunks_takes_no_more_than_its_size() -> None:
 
 
 def test_a_body_may_be_as_large_as_the_limit_and_the_next_request_begin_with_its_end() -> None:
-    reader = Reader(body_limit=200_000)
+    reader = Reader(body_limit=200_000, room=Room(1 << 30))
     sent = POST.replace(b"3\r\n\r\nabc", b"200000\r\n\r\n") + b"x" * 200_000 + GET
     assert reader.feed(sent[:100]) is None
     assert reader.feed(sent[100:-10]) is None
@@ -478,6 +488,46 @@ def test_one_connection_too_many_is_told_so() -> None:
             writer.close()
         await asyncio.sleep(0.05)
         assert (await to.said(GET)).startswith(b"HTTP/1.1 200 ")
+
+    served(test)
+
+
+def test_bodies_that_do_not_fit_together_are_refused_and_the_others_answered() -> None:
+    limits = dataclasses.replace(LIMITS, body_bytes=300_000, bodies_bytes=500_000)
+    head = POST.replace(b"3\r\n\r\nabc", b"300000\r\n\r\n")
+
+    async def test(to: Served) -> None:
+        room = to.connections.room
+        reader, writer = await to.open()
+        writer.write(head + b"x" * 299_999)
+        await until(lambda: room.taken > 200_000)
+        refused = await to.said(head + b"x" * 300_000)
+        assert refused.startswith(b"HTTP/1.1 429 ")
+        assert b"together would be over 500000 bytes" in refused
+        writer.write(b"x")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+        # Whoever leaves in the middle gives back what they took.
+        _, leaving = await to.open()
+        leaving.write(head + b"x" * 200_000)
+        await until(lambda: room.taken > 0)
+        leaving.close()
+        await until(lambda: room.taken == 0)
+        for _ in range(4):
+            reader, writer = await to.open()
+            writer.write(head + b"x" * 300_000)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+            writer.close()
+
+    served(test, limits)
+
+
+def test_after_an_answer_to_an_old_client_the_connection_ends() -> None:
+    async def test(to: Served) -> None:
+        kept = GET.replace(b"1.1", b"1.0").replace(b"x\r\n", b"x\r\nConnection: keep-alive\r\n")
+        found = await to.said(kept + GET)
+        assert found.count(b"HTTP/1.1 200 ") == 1
+        assert b"connection: close\r\n" in found
 
     served(test)
 

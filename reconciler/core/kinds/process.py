@@ -47,6 +47,7 @@ class RuntimeLimits(Strict):
     """How much the runtime takes on: docs/runtime/http.md. Memory is in `resources`."""
 
     body_bytes: _Bytes | None = None
+    bodies_bytes: _Bytes | None = None
     deadline_seconds: _Some | None = None
     queue: _Some | None = None
     connections: _Some | None = None
