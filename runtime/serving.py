@@ -15,7 +15,7 @@ from registry.core.canonical import Json
 from registry.core.checks import Check
 from registry.core.entries import Kind
 from registry.core.envelope import Refused
-from runtime import identity, memory, obtain
+from runtime import identity, memory, obtain, priority
 from runtime.backends import opening
 from runtime.backends.isolated import IsolatedBackend
 from runtime.backends.protocol import Backend, Settings
@@ -56,7 +56,10 @@ class Serving:
         )
         self._events = Events(self._registry, host=config.host)
         self._loop = asyncio.get_running_loop()
-        self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="load")
+        # The threads that an engine starts while it is loaded take after the loader.
+        self._loaders = ThreadPoolExecutor(
+            _LOADERS, thread_name_prefix="load", initializer=priority.stand_back
+        )
         self._cores = cores
         self._places = Places(config.limits.queue)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -246,7 +249,11 @@ class Serving:
         """Batches gather while one instance runs; single requests run on every core."""
         instances = pin.tuning.instances or (self._cores if pin.tuning.batching is None else 1)
         return Means(
-            ThreadPoolExecutor(instances, thread_name_prefix=f"engine-{pin.model}"),
+            ThreadPoolExecutor(
+                instances,
+                thread_name_prefix=f"engine-{pin.model}",
+                initializer=priority.stand_back,
+            ),
             instances,
             self._places,
             self.limits.deadline_seconds,

@@ -8,9 +8,12 @@ same network does not notice. The threshold has two edges so that a model at it 
 
 QUICK_NS = 800_000
 SLOW_NS = 1_200_000
-# A run this long on the loop was no accident: whoever can send it once can send it again.
+# A run this long on the loop may be the machine's accident, which a few runs on threads outlast.
+# Another soon after it, or a longer one, is none: whoever can send it once can send it again.
 _BARRED_AT_NS = 20_000_000
-_BARRED_RUNS = 1000
+_NO_ACCIDENT_NS = 100_000_000
+_BARRED_RUNS, _BARRED_LONG_RUNS = 20, 1000
+_SOON_RUNS = 1000
 _WEIGHT = 8  # of the mean so far, against one new run
 _CLIP = 4  # a run that was preempted counts as no more than so many usual ones
 _TRUSTED = 4  # until so many runs the shortest counts: the first ones of a shape allocate
@@ -19,13 +22,14 @@ _TRUSTED = 4  # until so many runs the shortest counts: the first ones of a shap
 class Pace:
     """The usual time of one call, for inputs of about the same size: within a power of two."""
 
-    __slots__ = ("_barred", "_ns", "_quick", "_seen")
+    __slots__ = ("_barred", "_ns", "_quick", "_seen", "_since")
 
     def __init__(self) -> None:
         self._ns = [0.0] * 64
         self._seen = [0] * 64
         self._quick = [False] * 64
         self._barred = 0
+        self._since = _SOON_RUNS  # runs since the last that was too long
 
     def took(self, size: int, nanoseconds: int) -> None:
         """An input of `size` bytes ran for so long."""
@@ -39,8 +43,12 @@ class Pace:
         self._ns[at] = mean
         self._quick[at] = mean < (SLOW_NS if self._quick[at] else QUICK_NS)
         if nanoseconds > _BARRED_AT_NS and seen:
-            self._barred = _BARRED_RUNS
-        elif self._barred:
+            is_none = nanoseconds > _NO_ACCIDENT_NS or self._since < _SOON_RUNS
+            self._barred = _BARRED_LONG_RUNS if is_none else _BARRED_RUNS
+            self._since = 0
+            return
+        self._since += 1
+        if self._barred:
             self._barred -= 1
 
     def is_quick(self, size: int) -> bool:

@@ -277,3 +277,18 @@ def test_what_once_held_the_loop_up_is_kept_from_it() -> None:
     for _ in range(500):
         pace.took(100, 50_000)
     assert not pace.is_quick(100)
+
+
+def test_one_run_held_up_keeps_a_model_from_the_loop_for_a_moment_and_two_for_long() -> None:
+    pace = Pace()
+    for _ in range(8):
+        pace.took(100, 50_000)
+    pace.took(100, 30_000_000)
+    assert not pace.is_quick(100)
+    for _ in range(40):
+        pace.took(100, 50_000)
+    assert pace.is_quick(100)
+    pace.took(100, 30_000_000)
+    for _ in range(500):
+        pace.took(100, 50_000)
+    assert not pace.is_quick(100)
