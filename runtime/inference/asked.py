@@ -1,14 +1,13 @@
 """What a dialect asks of a version, and what it gets back: the terms between the two sides."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from registry.errors import PlimsollError
 from runtime.backends.protocol import Array, Arrays
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+# Tuples, as in `protocols.http`.
+class Asked(NamedTuple):
     """One inference. `outputs` empty means all of them; `priority` 1 is the highest and 0 the
     version's default; without `timeout_seconds` the runtime's own deadline holds."""
 
@@ -19,8 +18,7 @@ class Asked:
     timeout_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(NamedTuple):
     """Where the nanoseconds went: waiting, making the engine's input, the engine, taking the
     answer apart again."""
 
@@ -30,8 +28,7 @@ class Times:
     output: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The outputs by name; `batch` is how many rows went through the engine together, and 0
     where the answer came from the cache."""
 

@@ -7,7 +7,6 @@ Large ones are packed and unpacked on another thread: the event loop has other r
 import asyncio
 import functools
 import zlib
-from dataclasses import replace
 
 from registry.errors import InvalidInput, TooLarge
 from runtime.protocols.http import Answer, Request
@@ -48,7 +47,7 @@ async def packed(answer: Answer, accepted: bytes | None) -> Answer:
     else:
         body = _deflated(answer.body, coding)
     named = (b"content-encoding", coding.encode()), (b"vary", b"accept-encoding")
-    return replace(answer, body=body, headers=(*answer.headers, *named))
+    return answer._replace(body=body, headers=(*answer.headers, *named))
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,7 +1,7 @@
 """What a dialect sees of HTTP: one whole request in, one whole answer out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -12,8 +12,8 @@ Header = tuple[bytes, bytes]
 JSON: Header = (b"content-type", b"application/json")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+# Tuples: made for every request, in a fourth of the time that a frozen dataclass takes.
+class Request(NamedTuple):
     """One request, whole and within limits: `path` without the query, header names lower-case
     and each once, several values of one joined by a comma."""
 
@@ -24,8 +24,7 @@ class Request:
     query: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What goes back: a status, headers (lower-case names) and a body."""
 
     status: int

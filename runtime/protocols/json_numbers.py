@@ -21,8 +21,6 @@ _CODES = {
     "int8": "b", "int16": "h", "int32": "i", "int64": "q",
     "uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q",
 }  # fmt: skip
-# Above it OpenBLAS may wake threads for a product.
-_SMALL = 8192
 
 
 def may_have_booleans(data: bytes) -> bool:
@@ -76,14 +74,9 @@ def packed(numbers: list[Any], dtype: str) -> Array | None:
 
 
 def are_below(numbers: Array, limit: float) -> bool:
-    """Whether each of these floats is a number, and smaller than `limit` whatever its sign.
-
-    One product tells it of most: a sum of squares is at least as large as the largest.
-    """
-    is_small = numbers.size <= _SMALL and numbers.itemsize > 2
-    if is_small and numbers.dot(numbers) < limit * limit:
-        return True
-    return bool(np.abs(numbers).max() < limit)
+    """Whether each of these floats is a number, and smaller than `limit` whatever its sign."""
+    # Of a NaN, which is the largest and the smallest of all, no comparison holds.
+    return bool(numbers.max() < limit and numbers.min() > -limit)
 
 
 def _may_have(word: bytes, letter: bytes, data: bytes) -> bool:

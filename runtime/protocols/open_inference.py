@@ -7,6 +7,7 @@ is not looked at: the best-known client sends none.
 
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -29,6 +30,7 @@ from runtime.table import Slot, State
 
 _HEAD = b"inference-header-content-length"
 _LARGEST_VERSION = 2**63 - 1
+_SHORT = 256  # a longer path is none that is asked for again
 # What Triton has and this runtime does not, by how its path ends or begins.
 _ABSENT = {
     "trace": "request traces are not set by clients here",
@@ -49,12 +51,13 @@ class OpenInference:
 
     async def answer(self, request: Request, *, preview: bool) -> Answer:
         """The answer to any request to /v2 or below it; `preview` as for `Serving.find`."""
-        parts = request.path.split("/")
+        path = request.path
         try:
-            if parts[-1] == "infer" and parts[2] == "models" and request.method == "POST":
-                slot = self._found(*_named(parts[3:-1]), preview=preview)
-                return await self._inferred(slot, request)
-            return self._told(request, parts[2:], preview=preview)
+            if path.endswith("/infer") and request.method == "POST":
+                named = (_asked_for if len(path) < _SHORT else _asked_for.__wrapped__)(path)
+                if named is not None:
+                    return await self._inferred(self._found(*named, preview=preview), request)
+            return self._told(request, path.split("/")[2:], preview=preview)
         except errors.PlimsollError as error:
             return refused(error)
 
@@ -81,7 +84,8 @@ class OpenInference:
         else:
             layout = open_inference_request.raw(plan, len(body))
         asked = open_inference_request.asked(plan, layout, body, start)
-        current.named(layout.id or "")
+        if layout.id:
+            current.named(layout.id)
         outcome = await self._serving.infer(slot, asked)
         names = labels.of(slot) if layout.has_classes else ()
         answer = open_inference_answer.written(plan, layout, outcome.outputs, names)
@@ -195,6 +199,13 @@ def _absent(request: Request, parts: list[str]) -> Answer:
         if part in _ABSENT:
             return http.json_answer(501, {"error": _ABSENT[part]})
     raise errors.NotFound(f"there is no {request.path[:200]}")
+
+
+@lru_cache(maxsize=256)
+def _asked_for(path: str) -> tuple[str, int | None, str | None] | None:
+    """Who is to infer; None where the path is none for that. Raises `NotFound`."""
+    parts = path.split("/")
+    return _named(parts[3:-1]) if parts[2] == "models" else None
 
 
 def _named(parts: list[str]) -> tuple[str, int | None, str | None]:

@@ -24,6 +24,7 @@ _UNCOUNTED_BYTES = 64 * 1024
 _FRAMING = 8
 # A path that is as long is hardly asked for again.
 _SHORT = 256
+_VERSIONS = {"1.1", "1.0"}
 # A second one of these must not be taken for more of the first.
 _SINGLE = {b"host", b"authorization", b"content-length", b"inference-header-content-length"}
 
@@ -109,34 +110,37 @@ class Reader:
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
         self._fields += 1
-        self._count(len(name) + len(value))
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > _HEAD_BYTES:
+            self._refuse(_head_too_large())
         if self._is_past_head:
             return  # a trailer; merged into the head it would say what no proxy has seen
-        known = self._headers.get(name)
-        if known is None:
-            self._headers[name] = value
+        headers = self._headers
+        if name not in headers:
+            headers[name] = value
         elif name in _SINGLE:
             self._refuse(
                 refusals.MalformedRequest(f"the header {name.decode('latin-1')!r} comes twice")
             )
         else:
-            self._headers[name] = known + b", " + value
+            headers[name] += b", " + value
         if self._fields > _HEADERS:
             self._refuse(refusals.HeadTooLarge(f"the request has over {_HEADERS} headers"))
 
     def on_headers_complete(self) -> None:
         self._is_past_head = True
+        headers = self._headers
         version = self._parser.get_http_version()
-        if version not in {"1.1", "1.0"}:
+        if version not in _VERSIONS:
             self._refuse(refusals.MalformedRequest("HTTP is spoken here in version 1.1 or 1.0"))
-        if b"host" not in self._headers and version == "1.1":
+        if b"host" not in headers and version == "1.1":
             self._refuse(refusals.MalformedRequest("the request has no Host header"))
-        if self._headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             self._refuse(refusals.MalformedRequest("the only transfer coding here is chunked"))
-        length = self._headers.get(b"content-length", b"")
+        length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length[:20]) > self._body_limit:
             self._refuse(http.too_large(self._body_limit))
-        self.continues = self._headers.get(b"expect", b"").lower() == b"100-continue"
+        self.continues = b"expect" in headers and headers[b"expect"].lower() == b"100-continue"
 
     def on_body(self, body: bytes) -> None:
         self.continues = False
@@ -159,7 +163,7 @@ class Reader:
         target = self._target
         path, query = (_remembered if len(target) < _SHORT else _path_and_query)(target)
         method = self._parser.get_method().decode()
-        body = bytes(self._body)
+        body = self._body if type(self._body) is bytes else bytes(self._body)
         # To keep a connection, HTTP/1.0 has a header of its own; hardly anybody speaks it.
         self.is_last = (
             not self._parser.should_keep_alive() or self._parser.get_http_version() == "1.0"
