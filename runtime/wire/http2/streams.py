@@ -219,7 +219,9 @@ class Streams:
         stream = self.open.get(number)
         if stream is None:
             self._require_known(number)
-            if number not in self._reset:  # else it is what was on its way already
+            if number in self._reset:
+                self._purse.pay(CHEAP)  # it may have been on its way already
+            else:
                 self._purse.pay(DEAR)
                 self.write(frames.reset(number, Trouble.STREAM_CLOSED))
         return stream
