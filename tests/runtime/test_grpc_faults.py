@@ -50,11 +50,11 @@ def predict(**inputs: Any) -> bytes:
 Conversation = Callable[[grpc.aio.Channel, Server], Awaitable[Any]]
 
 
-def talk(stub: Any, conversation: Conversation) -> Any:
+def talk(stub: Any, conversation: Conversation, doors: Doorkeeper | None = None) -> Any:
     """What `conversation` returns, with a server that it can reach."""
 
     async def main() -> Any:
-        server = Server(Methods(stub, Doorkeeper()).find, stub.limits)
+        server = Server(Methods(stub, doors or Doorkeeper()).find, stub.limits)
         port = await server.start(("127.0.0.1", 0))
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             found = await asyncio.wait_for(conversation(channel, server), 20)
@@ -221,3 +221,57 @@ def numbered(value: Any) -> Any:
         case list():
             return [numbered(one) for one in value]
     return str(value) if isinstance(value, int) else value
+
+
+def test_models_are_loaded_and_unloaded_by_whom_shows_the_token() -> None:
+    doorkeeper = Doorkeeper()
+    kind = messages.of("inference.RepositoryModelRequest")
+    plain = kind(model_name="m").SerializeToString()
+    unplain = kind(model_name="m", parameters={"config": {"string_param": "{}"}})
+
+    async def conversation(channel: grpc.aio.Channel, server: Server) -> list[str]:
+        async def asked(act: str, data: bytes, *shown: tuple[str, str]) -> str:
+            path = f"/inference.GRPCInferenceService/RepositoryModel{act}"
+            try:
+                await channel.unary_unary(path)(data, metadata=shown)
+            except grpc.aio.AioRpcError as error:
+                return f"{error.code().name}: {error.details()}"
+            return ""
+
+        key = ("authorization", "Bearer key")
+        return [
+            await asked("Load", plain, key),
+            await asked("Unload", plain, key),
+            await asked("Load", plain, ("authorization", "Bearer other")),
+            await asked("Load", plain),
+            await asked("Load", unplain.SerializeToString(), key),
+        ]
+
+    loaded, unloaded, wrong, bare, configured = talk(serving(), conversation, doorkeeper)
+    assert (loaded, unloaded) == ("", "")
+    assert doorkeeper.changes == [("load", "m"), ("unload", "m")]
+    assert wrong.startswith("UNAUTHENTICATED")
+    assert bare.startswith("PERMISSION_DENIED: failed to load 'm'")
+    assert configured.startswith("INVALID_ARGUMENT: failed to load 'm': the parameter 'config'")
+
+
+def test_health_is_told_again_when_it_changes_until_the_process_goes_down() -> None:
+    stub, ready = serving(), [True]
+    stub.is_ready = lambda: ready[0]
+    kind = messages.of("grpc.health.v1.HealthCheckRequest")
+
+    async def conversation(channel: grpc.aio.Channel, server: Server) -> list[int]:
+        watch = channel.unary_stream("/grpc.health.v1.Health/Watch")
+        unknown = watch(kind(service="nobody").SerializeToString())
+        said = [await unknown.read()]
+        call = watch(kind(service="inference.GRPCInferenceService").SerializeToString())
+        said.append(await call.read())
+        ready[0] = False
+        said.append(await call.read())
+        stub.is_draining = True
+        assert await call.read() is grpc.aio.EOF
+        assert await call.code() is grpc.StatusCode.OK
+        return [messages.of("grpc.health.v1.HealthCheckResponse").FromString(one).status
+                for one in said]  # fmt: skip
+
+    assert talk(stub, conversation) == [3, 1, 2]
