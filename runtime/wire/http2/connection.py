@@ -10,15 +10,13 @@ from typing import cast
 
 from runtime.limits import Limits
 from runtime.protocols.grpc.calls import Find
-from runtime.wire.http2 import messages
 from runtime.wire.http2.frames import Broken, Trouble
 from runtime.wire.http2.session import Session
 from runtime.wire.http2.streams import Shared
 
 _LINGERING_SECONDS = 1.0
 _HEADER_ROOM = 64 * 1024  # a message is its tensors and a little more
-_LARGEST_AT_ONCE = 8  # of the largest messages, of all connections
-_LEAST_HELD = 64 * 1024 * 1024
+_MESSAGES = 8  # that have so much more
 
 
 class Connections:
@@ -26,8 +24,7 @@ class Connections:
 
     def __init__(self, find: Find, limits: Limits) -> None:
         message_bytes = limits.body_bytes + _HEADER_ROOM
-        most = max(_LARGEST_AT_ONCE * (message_bytes + messages.PREFIX_BYTES), _LEAST_HELD)
-        self.shared = Shared(find, message_bytes, most)
+        self.shared = Shared(find, message_bytes, limits.room + _MESSAGES * _HEADER_ROOM)
         self.limits = limits
         self.open: set[Connection] = set()
         self.is_draining = False
