@@ -3,6 +3,7 @@
     versions/<hex>/envelope.json and files/...   whole and once verified, but never trusted again
     permits/<hex>.<deployment>.json              under which it was first loaded here
     incoming/<hex>/...                           a pull under way, or one that was cut off
+    costs/<hex>.<how>                            what it took of memory when it was loaded here
     shared/<hex>                                 files of versions, by digest: hard links
     trust.json                                   the signed trust root that this host accepted last
     locks/<hex>.pull, locks/<hex>.use            flock: several runtimes of a host share one cache
@@ -31,6 +32,7 @@ from registry.core.envelope import Refused, Verified, Wanted
 from registry.core.oms import File
 from registry.core.trustroot import TrustRoot
 from runtime import durable
+from runtime.costs import Costs
 from runtime.permits import Permits
 from runtime.shared_files import SharedFiles
 
@@ -57,6 +59,7 @@ class Cache:
         for name in ("versions", "incoming", "locks"):
             (root / name).mkdir(parents=True, exist_ok=True)
         self.permits = Permits(root / "permits")
+        self.costs = Costs(root / "costs")
         self._shared = SharedFiles(root / "shared")
 
     def accept_trust(self, offered: bytes) -> TrustRoot:
@@ -167,7 +170,9 @@ class Cache:
             if folder.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
                 self._remove_unless_locked(folder, "pull")
         self._shared.forget_unused()
-        self.permits.forget_all_but({folder.name for folder in (self._root / "versions").iterdir()})
+        kept = {folder.name for folder in (self._root / "versions").iterdir()}
+        self.permits.forget_all_but(kept)
+        self.costs.forget_all_but(kept)
 
     def _remove_unless_locked(self, folder: Path, kind: str) -> None:
         with self._lock(folder.name, kind) as lock, suppress(BlockingIOError):

@@ -15,10 +15,10 @@ from registry.core.canonical import Json
 from registry.core.checks import Check
 from registry.core.entries import Kind
 from registry.core.envelope import Refused
-from runtime import identity, memory, obtain, priority
+from runtime import costs, identity, memory, obtain, priority
 from runtime.backends import opening
 from runtime.backends.isolated import IsolatedBackend
-from runtime.backends.protocol import Backend, Settings
+from runtime.backends.protocol import Backend
 from runtime.cache import Cache, Copy
 from runtime.config import Config, Pin
 from runtime.events import Events
@@ -62,6 +62,7 @@ class Serving:
         )
         self._cores = cores
         self._places = Places(config.limits.queue)
+        self._scales = costs.Scales(self._cache.costs)
         self._tasks: set[asyncio.Task[None]] = set()
         self.limits = config.limits
         self.has_kserve_v1 = config.kserve_v1
@@ -183,16 +184,21 @@ class Serving:
         size = sum(file.size for file in copy.verified.files)
         slot.progress.finish(size)
         # What serves already is never pushed out for it.
+        cost = costs.key(slot.pin.digest, slot.pin.isolation, slot.pin.tuning.weights)
+        needed = self._cache.costs.needed(cost, files=size)
         while slot.state is not State.END and (
-            short := memory.shortage(size, limit=self.limits.memory_bytes)
+            short := memory.shortage(needed, limit=self.limits.memory_bytes)
         ):
             self._postpone(slot, short, discarded=None, occasion=occasion)
             await asyncio.sleep(_MEMORY_SECONDS)
-        backend = await self._loop.run_in_executor(
-            self._loaders, opening.opened, slot.pin.format, copy.files, self._settings(slot.pin)
-        )
-        # Set after the warm-up: an unload must not close an engine that is at work.
-        scheduler = await self._warmed_up(slot.pin, backend)
+        seconds = self.limits.deadline_seconds
+        settings = opening.settings(slot.pin.isolation, slot.pin.tuning, seconds=seconds)
+        with self._scales.weighing(cost):
+            backend = await self._loop.run_in_executor(
+                self._loaders, opening.opened, slot.pin.format, copy.files, settings
+            )
+            # Set after the warm-up: an unload must not close an engine that is at work.
+            scheduler = await self._warmed_up(slot.pin, backend)
         slot.backend, slot.scheduler = backend, scheduler
         self._enter_service(slot, occasion)
 
@@ -238,11 +244,6 @@ class Serving:
             cache=self._cache,
             witness=self._witness,
             progress=slot.progress,
-        )
-
-    def _settings(self, pin: Pin) -> Settings:
-        return Settings(
-            pin.tuning.threads, isolation=pin.isolation, seconds=self.limits.deadline_seconds
         )
 
     def _means(self, pin: Pin, backend: Backend) -> Means:

@@ -12,7 +12,8 @@ from registry.errors import InvalidInput
 
 _LONGEST_DELAY_MICROSECONDS = 10_000_000
 _LARGEST = 2**40
-TUNING_FIELDS = frozenset({"instances", "threads", "batching"})
+TUNING_FIELDS = frozenset({"instances", "threads", "batching", "weights"})
+WEIGHTS = ("copied", "mapped")
 _BATCHING_FIELDS = frozenset(
     {"maxBatchSize", "delayMicroseconds", "preferredSizes", "queue", "priorities",
      "defaultPriority"}
@@ -49,11 +50,13 @@ class Batching:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """`instances` runs at once on `threads` each, None for what suits the machine."""
+    """`instances` runs at once on `threads` each, None for what suits the machine. `weights` is one
+    of WEIGHTS: a copy that the engine has packed, or the files' own pages."""
 
     instances: int | None = None
     threads: int | None = None
     batching: Batching | None = None
+    weights: str = "copied"
 
     def document(self) -> dict[str, Json]:
         """What `parse` reads; what was not declared is left out."""
@@ -64,6 +67,8 @@ class Tuning:
             found["threads"] = self.threads
         if self.batching is not None:
             found["batching"] = _batching_document(self.batching)
+        if self.weights != "copied":
+            found["weights"] = self.weights
         return found
 
 
@@ -76,7 +81,20 @@ def parse(item: dict[str, Json], *, what: str) -> Tuning:
         _optional(item, "instances", what),
         _optional(item, "threads", what),
         _batching(item, what) if item.get("batching") is not None else None,
+        _weights(item, what),
     )
+
+
+def _weights(item: dict[str, Json], what: str) -> str:
+    found = item.get("weights", "copied")
+    if not isinstance(found, str) or found not in WEIGHTS:
+        raise InvalidInput(f"{what}: 'weights' is {str(found)[:40]!r}", fix="use copied or mapped")
+    if found == "mapped" and item.get("format") != "onnx":
+        raise InvalidInput(
+            f"{what}: 'weights' is 'mapped', which only ONNX versions can have",
+            fix="leave it out",
+        )
+    return found
 
 
 def _batching(item: dict[str, Json], what: str) -> Batching:

@@ -1,6 +1,6 @@
 """A model's own process: loads one version, says what it offers, answers until it is left alone.
 
-    python -m runtime.backends.in_child FD FORMAT FOLDER THREADS
+    python -m runtime.backends.in_child FD FORMAT FOLDER THREADS WEIGHTS
 
 FD is a socket: on it goes one frame with the calls, then each descriptor that comes is one more
 connection to answer on. When the socket ends, so does the process.
@@ -25,12 +25,12 @@ _NO_NEW_PRIVILEGES = 38
 _FIRST_TO_GO = "800"
 
 
-def main(descriptor: int, form: str, folder: Path, threads: int | None) -> None:
+def main(descriptor: int, form: str, folder: Path, settings: Settings) -> None:
     """Never returns."""
     _shut_in()
     control = socket.socket(fileno=descriptor)
     try:
-        backend = opening.loaded(form, folder, Settings(threads=threads))
+        backend = opening.loaded(form, folder, settings)
     except PlimsollError as error:
         frames.send(control, {"error": error.detail, "code": error.code}, {}, until=float("inf"))
         os._exit(1)
@@ -86,4 +86,5 @@ def _document(call: Call) -> dict[str, Json]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]) or None)
+    told = Settings(threads=int(sys.argv[4]) or None, weights=sys.argv[5])
+    main(int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), told)

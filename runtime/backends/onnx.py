@@ -58,7 +58,8 @@ class OnnxBackend:
 
     def __init__(self, files: Path, settings: Settings = DEFAULT_SETTINGS) -> None:
         path = _model_file(files)
-        self._session = _session(path, settings.threads or os.cpu_count() or 1)
+        weights = _weights(files, path, settings)
+        self._session = _session(path, settings.threads or os.cpu_count() or 1, weights)
         signature = Signature(
             tuple(_tensor(node, "input") for node in self._session.get_inputs()),
             tuple(_tensor(node, "output") for node in self._session.get_outputs()),
@@ -74,7 +75,7 @@ class OnnxBackend:
         given = {tensor.dtype for tensor in signature.inputs}
         found = {tensor.dtype for tensor in signature.outputs}
         if settings.threads is None and self._is_small(path, signature):
-            self._session = _session(path, 1)
+            self._session = _session(path, 1, weights)
         # The session's own `run` looks at every value again, which costs as much as a small run.
         direct = self._session._sess.run  # noqa: SLF001
         self._run = self._run_bits if "bfloat16" in given | found else direct
@@ -124,12 +125,27 @@ class OnnxBackend:
         return len({node.shape[0] for node in nodes} - {None}) <= 1
 
 
-def _session(path: Path, threads: int) -> Any:
+def _weights(files: Path, path: Path, settings: Settings) -> str:
+    """Raises `UnsafeModel` where they are to be mapped and there is no file of them alone."""
+    if settings.weights == "mapped" and not any(
+        other.is_file() and other.suffix != ".json" for other in files.rglob("*") if other != path
+    ):
+        raise UnsafeModel(
+            f"its weights cannot be mapped: they are inside {path.name!r}",
+            fix="save it with external data, or leave out `weights: mapped`",
+        )
+    return settings.weights
+
+
+def _session(path: Path, threads: int, weights: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Threads spin from one part of a run to the next, where waking them would cost more, and stop
     # at its end: between runs the cores are the event loop's.
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    if weights == "mapped":
+        # What the engine packs for itself is a private copy of every weight.
+        options.add_session_config_entry("session.disable_prepacking", "1")
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -14,6 +14,7 @@ from runtime.backends import isolated, protocol
 from runtime.backends.protocol import DEFAULT_SETTINGS, Backend, Settings
 from runtime.backends.steps import stepped
 from runtime.backends.steps.stepped import SteppedBackend
+from runtime.tuning import Tuning
 
 
 def prepare(form: str, isolation: str) -> None:
@@ -32,6 +33,11 @@ def prepare(form: str, isolation: str) -> None:
             from runtime.backends import saved_model  # noqa: PLC0415
 
             saved_model.prepare()
+
+
+def settings(isolation: str, tuning: Tuning, *, seconds: float) -> Settings:
+    """How a version is opened, as its entry in the runtime's file has it."""
+    return Settings(tuning.threads, isolation, seconds, tuning.weights)
 
 
 def opened(form: str, files: Path, settings: Settings = DEFAULT_SETTINGS) -> Backend:

@@ -61,12 +61,15 @@ class Settings:
 
     `isolation`: "none"; "process", in a process of its own; "trial", in one first that is ended
     when it has loaded and warmed up, so that a file that crashes its engine does so there.
+    `weights`: "copied", and packed for the engine; or "mapped" from their files, where those are
+    apart from the model's own.
     `seconds` is how long a process of its own may take for one answer before it is ended.
     """
 
     threads: int | None = None
     isolation: str = "none"
     seconds: float = 30.0
+    weights: str = "copied"
 
 
 DEFAULT_SETTINGS = Settings()

@@ -132,7 +132,8 @@ class Worker:
 
 def _command(descriptor: int, form: str, files: Path, settings: Settings) -> list[str]:
     program = [sys.executable, "-m", "runtime.backends.in_child"]
-    return [*program, str(descriptor), form, str(files), str(settings.threads or 0)]
+    told = [str(settings.threads or 0), settings.weights]
+    return [*program, str(descriptor), form, str(files), *told]
 
 
 def _calls(head: dict[str, Json]) -> list[tuple[str, dict[str, Json]]]:

@@ -15,6 +15,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from runtime import memory
+from runtime.memory import Needed
 from tests.runtime import models
 from tests.runtime.process import CONTROL_TOKEN, Runtime, pin, running, sent
 from tests.runtime.stand_in import StandIn
@@ -183,6 +184,10 @@ def test_an_unload_while_a_version_is_opened_leaves_nothing_behind(
         assert "internal error" not in runtime.log
 
 
+def needed(mib: int) -> Needed:
+    return Needed(mib << 20, "as it is")
+
+
 def meminfo(root: Path, available_mib: int) -> Path:
     (root / "proc").mkdir()
     (root / "proc/meminfo").write_text(f"MemTotal: 9 kB\nMemAvailable: {available_mib << 10} kB\n")
@@ -190,9 +195,11 @@ def meminfo(root: Path, available_mib: int) -> Path:
 
 
 def test_memory_is_what_the_machine_has_left(tmp_path: Path) -> None:
-    assert memory.shortage(60 << 20, root=meminfo(tmp_path, 100)) == ""
-    said = memory.shortage(70 << 20, root=tmp_path)
-    assert said.startswith("100 MiB of memory are free, the version needs at least 102 MiB")
+    assert memory.shortage(needed(60), root=meminfo(tmp_path, 100)) == ""
+    assert memory.shortage(needed(70), root=tmp_path) == (
+        "100 MiB of memory are free on this machine, the version needs 102 MiB as it is: "
+        "unload a version, or give the machine more"
+    )
 
 
 @pytest.mark.parametrize(
@@ -211,7 +218,9 @@ def test_in_a_container_memory_is_what_its_limit_leaves_without_dropped_caches(
     (group / names[0]).write_text(f"{500 << 20}\n")
     (group / names[1]).write_text(f"{450 << 20}\n")
     (group / "memory.stat").write_text(f"anon 1\n{names[2]} {100 << 20}\n")
-    assert memory.shortage(100 << 20, root=tmp_path) == ""
-    assert memory.shortage(150 << 20, root=tmp_path).startswith("150 MiB of memory are free")
+    assert memory.shortage(needed(100), root=tmp_path) == ""
+    said = memory.shortage(needed(150), root=tmp_path)
+    assert said.startswith("150 MiB of memory are free within the container's limit")
+    assert "spec.runtime.resources.memory" in said
     (group / names[0]).write_text("max\n" if names[0] == "memory.max" else f"{1 << 62}\n")
-    assert memory.shortage(150 << 20, root=tmp_path) == ""
+    assert memory.shortage(needed(150), root=tmp_path) == ""

@@ -92,6 +92,16 @@ class Runtime(Told):
     isolation: Literal["none", "process", "trial"] = "none"
 
     @model_validator(mode="after")
+    def _only_onnx_is_mapped(self) -> "Runtime":
+        if self.weights == "mapped" and self.format != "onnx":
+            raise PydanticCustomError(
+                "weights_mapped",
+                "weights of the format {format} cannot be mapped",
+                {"format": self.format, "at": ("weights",), "fix": "leave weights out"},
+            )
+        return self
+
+    @model_validator(mode="after")
     def _labels_are_not_versions(self) -> "Runtime":
         for index, label in enumerate(self.labels):
             if re.fullmatch(r"latest|v\d+", label, re.IGNORECASE):

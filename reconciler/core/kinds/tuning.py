@@ -3,7 +3,7 @@
 What passes here the runtime takes too: its own file has these fields under the same names.
 """
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -82,17 +82,19 @@ class Batching(Strict):
 
 class Tuned(Strict):
     """`instances` runs at once, each on `threads` of the engine; without them what suits the
-    machine. Without `batching` each request runs by itself."""
+    machine. Without `batching` each request runs by itself. With `weights: mapped` the weights of
+    an ONNX version with external data are pages of its files, shared by all that serve it."""
 
     instances: _Count | None = None
     threads: _Count | None = None
     batching: Batching | None = None
+    weights: Literal["mapped"] | None = None
 
     @property
     def tuning(self) -> dict[str, Json]:
         """What is declared of these, as the runtime's file has it."""
         return self.model_dump(
-            include={"instances", "threads", "batching"},
+            include={"instances", "threads", "batching", "weights"},
             by_alias=True,
             exclude_none=True,
             exclude_defaults=True,
