@@ -10,11 +10,9 @@ from runtime.config import Pin
 from runtime.execution_metrics import Executions
 from runtime.table import Table
 from runtime.tallies import Counts, Histograms
+from runtime.tensorflow_metrics import TensorflowMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_TFS_COUNT = ":tensorflow:serving:request_count"
-_TFS_LATENCY = ":tensorflow:serving:request_latency"
-_TFS_BUCKETS = [10 * 1.8**power for power in range(33)]
 _BUCKETS = [0.0005 * 2**power for power in range(16)]
 
 
@@ -22,18 +20,8 @@ class Metrics:
     """All that is counted. Label values are models and versions of the table, never raw paths."""
 
     def __init__(self, table: Table) -> None:
-        self._tfs = CollectorRegistry()
+        self.tensorflow = TensorflowMetrics(table)
         self._own = _read_when_asked_for(table)
-        self._tfs_count = Counts(
-            _TFS_COUNT, "The number of requests.", ("model_name", "status"), registry=self._tfs
-        )
-        self._tfs_latency = Histograms(
-            _TFS_LATENCY,
-            "Distribution of wall time in microseconds.",
-            ("model_name", "API", "entrypoint"),
-            bounds=_TFS_BUCKETS,
-            registry=self._tfs,
-        )
         self._requests = Counts(
             "plimsoll_requests",
             "Inference requests answered, in any protocol.",
@@ -61,11 +49,18 @@ class Metrics:
         )
 
     def predicted(
-        self, pin: Pin, *, status: int, code: str, seconds: float, entrypoint: str = "REST"
+        self,
+        pin: Pin,
+        *,
+        status: int,
+        code: str,
+        seconds: float,
+        api: str = "Predict",
+        entrypoint: str = "REST",
     ) -> None:
-        """One predict request was answered; `code` is TensorFlow's name for the outcome."""
-        self._tfs_count.add(pin.model, code)
-        self._tfs_latency.add(seconds * 1e6, pin.model, "Predict", entrypoint)
+        """One request of TensorFlow Serving's dialect was answered; `code` is TensorFlow's name
+        for the outcome."""
+        self.tensorflow.answered(pin, code, api, entrypoint, seconds=seconds)
         self.answered(pin, status=status, seconds=seconds)
 
     def answered(self, pin: Pin, *, status: int, seconds: float) -> None:
@@ -79,11 +74,6 @@ class Metrics:
 
     def refused(self, model: str, check: str, code: str) -> None:
         self._refused.labels(model, check, code).inc()
-
-    def tensorflow_serving(self) -> bytes:
-        """The page at /monitoring/prometheus/metrics; its counter has no `_total`, as there."""
-        text = generate_latest(self._tfs)
-        return text.replace(f"{_TFS_COUNT}_total".encode(), _TFS_COUNT.encode())
 
     def own(self) -> bytes:
         """The page at /metrics."""

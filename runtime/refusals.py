@@ -25,7 +25,7 @@ class SlowRequest(PlimsollError):
 
 
 class NoSuchSignature(InvalidInput):
-    """The model has no signature of the name that a request asks for."""
+    """The model has no signature of the name, or of the kind, that a request asks for."""
 
     code = "no_such_signature"
     status = 400

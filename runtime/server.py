@@ -26,6 +26,7 @@ from runtime.protocols import (
     open_inference,
     open_inference_repository,
     tensorflow_serving,
+    warmup_files,
 )
 from runtime.protocols.http import Answer, Request
 from runtime.protocols.open_inference import OpenInference
@@ -134,7 +135,7 @@ class Application:
             case "/metrics":
                 return _text(self._serving.metrics.own())
             case "/monitoring/prometheus/metrics":
-                return _text(self._serving.metrics.tensorflow_serving())
+                return _text(self._serving.metrics.tensorflow.page())
         return http.problem(errors.NotFound(f"there is no {method} {path}"))
 
     def _status(self) -> dict[str, object]:
@@ -153,7 +154,8 @@ def run(loaded: Config, *, path: Path) -> None:
 
 
 async def _serve(loaded: Config, path: Path) -> None:
-    serving = Serving(loaded, cores=os.cpu_count() or 1)
+    reader = warmup_files.Reader(loaded.limits.body_bytes)
+    serving = Serving(loaded, cores=os.cpu_count() or 1, recorded=reader.read)
     application = Application(serving, Control(serving, loaded, path=path))
     for pin in config.wanted(loaded):
         serving.begin(pin)

@@ -9,6 +9,7 @@ import logging
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 from registry import errors
 from registry.core.canonical import Json
@@ -45,7 +46,7 @@ _log = logging.getLogger("plimsoll.runtime")
 class Serving:
     """Made on the event loop, used on the event loop; only the blocking parts leave it."""
 
-    def __init__(self, config: Config, *, cores: int) -> None:
+    def __init__(self, config: Config, *, cores: int, recorded: warming.ReadRecorded) -> None:
         self._config = config
         self._cache = Cache(config.cache, keep=config.limits.keep_versions)
         self._identity = identity.load_or_create(config.cache / "identity.age")
@@ -61,6 +62,7 @@ class Serving:
             _LOADERS, thread_name_prefix="load", initializer=priority.stand_back
         )
         self._cores = cores
+        self._recorded = recorded
         self._places = Places(config.limits.queue)
         self._scales = costs.Scales(self._cache.costs)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,7 +99,7 @@ class Serving:
         """Start to bring a version up in the background."""
         slot = Slot(pin)
         self.table.put(slot)
-        self._spawn(slot)
+        self.keep(self._loop.create_task(self.bring_up(slot)))
         return slot
 
     def govern(self, model: str, policy: Policy) -> None:
@@ -139,9 +141,6 @@ class Serving:
     def flush_events(self, *, seconds: float) -> None:
         """Blocks until what happened has been told, or for `seconds`."""
         self._events.flush(seconds=seconds)
-
-    def _spawn(self, slot: Slot) -> None:
-        self.keep(self._loop.create_task(self.bring_up(slot)))
 
     def _retire(self, unused: list[Slot]) -> None:
         for slot in unused:
@@ -198,18 +197,17 @@ class Serving:
                 self._loaders, opening.opened, slot.pin.format, copy.files, settings
             )
             # Set after the warm-up: an unload must not close an engine that is at work.
-            scheduler = await self._warmed_up(slot.pin, backend)
+            scheduler = await self._warmed_up(slot.pin, backend, copy.files)
         slot.backend, slot.scheduler = backend, scheduler
         self._enter_service(slot, occasion)
 
-    async def _warmed_up(self, pin: Pin, backend: Backend) -> Scheduler:
-        try:
-            runs = await self._loop.run_in_executor(
-                self._loaders, warming.measured, backend, pin.tuning
-            )
-        except errors.PlimsollError:
-            backend.close()
-            raise
+    async def _warmed_up(self, pin: Pin, backend: Backend, files: Path) -> Scheduler:
+        recorded = self._recorded(files, backend, pin)
+        runs, seconds = await self._loop.run_in_executor(
+            self._loaders, warming.warmed_up, backend, pin.tuning, recorded
+        )
+        if seconds is not None:
+            self.metrics.tensorflow.warmed_up(pin, seconds=seconds)
         scheduler = Scheduler(
             backend, pin.tuning, self._means(pin, backend), [self.observatory.of(pin)]
         )

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry import errors
+from registry.core import crc32c
 from registry.core.watermark.scheme import Tensor
-from registry.formats import crc32c
 from registry.formats.weights import CHECKSUM_BYTES, CRC32, WIDTHS, Checksum, Run, WeightMap
 
 CHUNK = 4 << 20

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Never
 
+from registry.core.crc32c import crc32c, masked
 from registry.formats import wire
-from registry.formats.crc32c import crc32c, masked
 from registry.formats.refusal import unsafe
 
 MAX_ENTRIES = 200_000

@@ -60,6 +60,12 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
 
 
+def kind(value: object) -> str:
+    """What rapidjson calls the type of a value."""
+    kinds = {dict: "Object", list: "Array", str: "String", bool: str(value), type(None): "Null"}
+    return kinds.get(type(value), "Number")
+
+
 def dtype_name(dtype: str) -> str:
     return _NAMES.get(dtype, dtype)
 
@@ -153,9 +159,8 @@ def _range(dtype: str) -> tuple[int, int]:
 
 
 def _type_error(value: object, dtype: str) -> InvalidInput:
-    kind = {dict: "Object", list: "Array", str: "String", bool: str(value), type(None): "Null"}
     return InvalidInput(
-        f"JSON Value: {shown(value)} Type: {kind.get(type(value), 'Number')} "
+        f"JSON Value: {shown(value)} Type: {kind(value)} "
         f"is not of expected type: {dtype_name(dtype)}"
     )
 

@@ -97,12 +97,25 @@ def rows(columns: Arrays) -> list[Any]:
 def _loads_with_nan(data: bytes, error: orjson.JSONDecodeError) -> object:
     if b"NaN" in data or b"Infinity" in data:
         try:
-            return json.loads(data)
+            return _without_half_characters(json.loads(data), data)
         except json.JSONDecodeError as second:
             raise InvalidInput(_parse_error(second)) from second
         except (ValueError, RecursionError) as second:
             raise InvalidInput("JSON Parse error: a number or the nesting is too long") from second
     raise InvalidInput(_parse_error(error)) from error
+
+
+def _without_half_characters(document: object, data: bytes) -> object:
+    """Python takes half of a surrogate pair for a character, and can then not write it."""
+    at = data.lower().find(rb"\ud")
+    if at >= 0:
+        try:
+            orjson.dumps(document)
+        except TypeError as error:
+            raise InvalidInput(
+                f"JSON Parse error: The surrogate pair in string is invalid. at offset: {at}"
+            ) from error
+    return document
 
 
 def _parse_error(error: json.JSONDecodeError) -> str:

@@ -10,15 +10,20 @@ from runtime.protocols import json_faults, json_strings
 from runtime.protocols.json_tensors import Reader
 
 
-def call_name(document: dict[str, Any], backend: Backend) -> str:
-    """Which of the model's signatures is called."""
-    name = document.get("signature_name", DEFAULT_CALL)
+def signature_name(document: dict[str, Any]) -> str:
+    """What stands in `signature_name`; empty where nothing does."""
+    name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise InvalidInput(
             f"JSON Value: {json_faults.shown(document)} not formatted correctly. "
             "'signature_name' key must be a string value."
         )
-    name = name or DEFAULT_CALL
+    return name
+
+
+def call_name(document: dict[str, Any], backend: Backend) -> str:
+    """Which of the model's signatures is called."""
+    name = signature_name(document) or DEFAULT_CALL
     if name not in backend.calls:
         raise InvalidInput(f'Serving signature name: "{name}" not found in signature def')
     return name

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST dialect on /v1/: predict, status, metadata. KServe's V1 shares it.
+"""TensorFlow Serving's REST dialect on /v1/: inference, status, metadata. KServe's V1 shares it.
 
 Paths, bodies, error texts and codes are those of http_rest_api_handler.cc; so is the habit of
 not looking at the Content-Type, which its best-known client (`curl -d`) sets wrong.
@@ -6,11 +6,22 @@ not looking at the Content-Type, which its best-known client (`curl -d`) sets wr
 
 import re
 import time
+from collections.abc import Sequence
 
 from registry import errors
-from runtime.backends.protocol import Backend, Call
+from registry.core.tensors import Tensor
+from runtime.backends.protocol import Arrays, Backend, Call
 from runtime.inference.asked import Asked
-from runtime.protocols import http, json_tensors, kserve_v1, predict_request
+from runtime.protocols import (
+    column_vectors,
+    encoding,
+    http,
+    json_tensors,
+    kserve_v1,
+    predict_request,
+    tensorflow_serving_examples,
+)
+from runtime.protocols.classify_regress import Task
 from runtime.protocols.http import Answer, Request
 from runtime.serving import Serving
 from runtime.table import Slot, State
@@ -66,8 +77,6 @@ async def _predict(
 ) -> Answer:
     started = time.perf_counter()
     name, version, label, method = match.groups()
-    if method.lower() != "predict":
-        return http.json_answer(501, {"error": f"{method} is not implemented, use predict"})
     try:
         slot = _found(serving, name, version, label, preview=preview)
     except errors.PlimsollError as error:
@@ -75,14 +84,30 @@ async def _predict(
     # From here to the answer the version stays loaded, whatever is swapped meanwhile.
     slot.enter()
     try:
-        found, code = Answer(200, await _predicted(serving, slot, request.body)), "OK"
+        body = request.body
+        if b"content-encoding" in request.headers:
+            body = await encoding.unpacked(request, limit=serving.limits.body_bytes)
+        found, code = Answer(200, await _inferred(serving, slot, method, body)), "OK"
     except errors.PlimsollError as error:
         found, code = _error(error), _code(error)[1]
     finally:
         slot.leave()
     seconds = time.perf_counter() - started
-    serving.metrics.predicted(slot.pin, status=found.status, code=code, seconds=seconds)
-    return Answer(found.status, found.body, (*found.headers, *slot.headers))
+    serving.metrics.predicted(
+        slot.pin, status=found.status, code=code, seconds=seconds, api=method.capitalize()
+    )
+    answer = Answer(found.status, found.body, (*found.headers, *slot.headers))
+    accepted = request.headers.get(b"accept-encoding")
+    return answer if accepted is None else await encoding.packed(answer, accepted)
+
+
+async def _inferred(serving: Serving, slot: Slot, method: str, body: bytes) -> bytes:
+    match method.lower():
+        case "classify":
+            return await tensorflow_serving_examples.answered(serving, slot, body, Task.CLASSIFY)
+        case "regress":
+            return await tensorflow_serving_examples.answered(serving, slot, body, Task.REGRESS)
+    return await _predicted(serving, slot, body)
 
 
 async def _predicted(serving: Serving, slot: Slot, body: bytes) -> bytes:
@@ -92,13 +117,24 @@ async def _predicted(serving: Serving, slot: Slot, body: bytes) -> bytes:
     tensors = backend.calls[call].signature.inputs
     if predict_request.is_row_format(document):
         inputs = predict_request.rows(document, tensors, read=read)
-        outputs = (await serving.infer(slot, Asked(call, inputs))).outputs
+        outputs = await _run(serving, slot, call, inputs, tensors)
         return json_tensors.dumps({"predictions": json_tensors.rows(outputs)}, *outputs.values())
     inputs = predict_request.columns(document, tensors, read=read)
-    outputs = (await serving.infer(slot, Asked(call, inputs))).outputs
+    outputs = await _run(serving, slot, call, inputs, tensors)
     found = {name: json_tensors.values(name, column) for name, column in outputs.items()}
     value = found if len(found) > 1 else next(iter(found.values()))
     return json_tensors.dumps({"outputs": value}, *outputs.values())
+
+
+async def _run(
+    serving: Serving, slot: Slot, call: str, inputs: Arrays, tensors: Sequence[Tensor]
+) -> Arrays:
+    has_vectors = column_vectors.are_given(inputs, tensors)
+    if has_vectors:
+        inputs = column_vectors.widened(inputs, tensors)
+    outcome = await serving.infer(slot, Asked(call, inputs))
+    serving.metrics.tensorflow.ran(slot.pin, "Predict", outcome.times)
+    return column_vectors.narrowed(outcome.outputs) if has_vectors else outcome.outputs
 
 
 def _found(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from registry.formats.crc32c import crc32c, masked
+from registry.core.crc32c import crc32c, masked
 from tests.formats import saved_models
 
 Files = dict[str, bytes]

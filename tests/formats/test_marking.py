@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from registry import errors
+from registry.core.crc32c import crc32c, masked
 from registry.core.watermark.embedding import Marker
 from registry.core.watermark.keys import CopyKey
 from registry.core.watermark.scheme import Tensor
 from registry.formats import marking
-from registry.formats.crc32c import crc32c, masked
 from registry.formats.marking import Marked, Patch
 from registry.formats.weights import Checksum, Place, Run, WeightMap
 from tests.formats.marks import Alternating, reading, sealed

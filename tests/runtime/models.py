@@ -65,6 +65,36 @@ class Texts(tf.Module):
     def one(self, word):
         return {"id": self.table.lookup(word)}
 
+def half_plus_two(folder):
+    # As TensorFlow Serving's own test model: one graph, asked with numbers or with Examples.
+    v1 = tf.compat.v1
+    describe, define = v1.saved_model.build_tensor_info, v1.saved_model.build_signature_def
+    with v1.Graph().as_default(), v1.Session() as session:
+        a, b = v1.get_variable("a", initializer=0.5), v1.get_variable("b", initializer=2.0)
+        packed = v1.placeholder(tf.string, [None], name="tf_example")
+        features = {
+            "x": v1.io.FixedLenFeature([1], tf.float32),
+            "name": v1.io.FixedLenFeature([1], tf.string, default_value=["nameless"]),
+        }
+        parsed = v1.io.parse_example(packed, features)
+        x = tf.identity(parsed["x"], name="x")
+        y = tf.add(a * x, b, name="y")
+        session.run(v1.global_variables_initializer())
+        given, score = {"inputs": describe(packed)}, describe(y)
+        regress = define(given, {"outputs": score}, "tensorflow/serving/regress")
+        classes = {"classes": describe(parsed["name"]), "scores": score}
+        signatures = {
+            "serving_default": define(
+                {"x": describe(x)}, {"y": score}, "tensorflow/serving/predict"),
+            "classify_x_to_y": define(given, {"scores": score}, "tensorflow/serving/classify"),
+            "named": define(given, classes, "tensorflow/serving/classify"),
+            "regress_x_to_y": regress,
+            "tensorflow/serving/regress": regress,
+        }
+        builder = v1.saved_model.Builder(folder)
+        builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map=signatures)
+        builder.save()
+
 model = Classifier()
 for _ in range(150):
     with tf.GradientTape() as tape:
@@ -85,6 +115,7 @@ texts = Texts()
 tf.saved_model.save(
     texts, sys.argv[4], signatures={"serving_default": texts.serve, "one": texts.one}
 )
+half_plus_two(sys.argv[6])
 """
 
 
@@ -107,13 +138,14 @@ def onnx_digits(*, shuffled: bool = False) -> dict[str, bytes]:
 
 @functools.cache
 def saved_models() -> tuple[dict[str, bytes], ...]:
-    """The digits classifier, a model of strings, one of bfloat16, and one with a vocabulary."""
+    """The digits classifier, a model of strings, one of bfloat16, one with a vocabulary, and
+    TensorFlow Serving's half_plus_two."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, name) for name in ("digits", "words", "halves", "texts")]
+        paths = [Path(folder, name) for name in ("digits", "words", "halves", "texts", "half")]
         vocabulary = Path(folder, "vocabulary.txt")
         vocabulary.write_text("ship\nline\n")
         subprocess.run(
-            [sys.executable, "-c", _SAVED_MODELS, *map(str, paths), str(vocabulary)],
+            [sys.executable, "-c", _SAVED_MODELS, *map(str, (*paths[:4], vocabulary, paths[4]))],
             check=True,
             capture_output=True,
         )
@@ -151,6 +183,23 @@ def torch_script() -> dict[str, bytes]:
     return {"model.pt": program, "tensors.json": canonical.encode(said.document())}
 
 
+@functools.cache
+def torch_half_plus_two() -> dict[str, bytes]:
+    """The same as `onnx_half_plus_two`."""
+    import torch
+
+    class Half(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"scores": x * 0.5 + 2.0}
+
+    with tempfile.TemporaryDirectory() as folder:
+        torch.jit.script(Half().eval()).save(f"{folder}/model.pt")
+        program = Path(folder, "model.pt").read_bytes()
+    column = (None, 1)
+    said = Signature((Tensor("x", "float32", column),), (Tensor("scores", "float32", column),))
+    return {"model.pt": program, "tensors.json": canonical.encode(said.document())}
+
+
 def onnx_identity(dtype: int, *, shape: tuple[int | str, ...] = ("n", "m")) -> dict[str, bytes]:
     """Gives back what it gets, in any of ONNX's types: for the ways in and out of JSON."""
     return onnx_graph(
@@ -170,6 +219,20 @@ def onnx_two_inputs() -> dict[str, bytes]:
         ],
         inputs={"a": vector, "b": vector},
         outputs={"sum": vector, "less": vector},
+    )
+
+
+def onnx_half_plus_two() -> dict[str, bytes]:
+    """TensorFlow Serving's model: a column in, half of it and two out."""
+    column = (TensorProto.FLOAT, ("n", 1))
+    return onnx_graph(
+        [
+            helper.make_node("Mul", ["x", "half"], ["z"]),
+            helper.make_node("Add", ["z", "two"], ["scores"]),
+        ],
+        inputs={"x": column},
+        outputs={"scores": column},
+        constants={"half": np.array(0.5, np.float32), "two": np.array(2, np.float32)},
     )
 
 

@@ -126,7 +126,7 @@ def test_lists_nested_without_end_are_refused(served: Runtime) -> None:
             400,
             "Failed to convert version: 99999999999999999999 to numeric.",
         ),
-        ("POST", "/v1/models/digits:classify", 501, "classify is not implemented, use predict"),
+        ("POST", "/v1/models/digits:classify", 400, "key 'examples' is expected and was not found"),
     ],
 )
 def test_a_wrong_path_gets_the_codes_of_the_original(

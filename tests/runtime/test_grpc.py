@@ -205,7 +205,6 @@ def test_status_and_metadata_are_told_and_changes_are_refused(channel: grpc.Chan
     assert asked(channel, f"{MODELS}/HandleReloadConfigRequest", b"")[0] == "PERMISSION_DENIED"
     assert asked(channel, f"{TRITON}/RepositoryModelLoad", b"")[0] == "PERMISSION_DENIED"
     assert asked(channel, f"{TRITON}/SystemSharedMemoryStatus", b"")[0] == "UNIMPLEMENTED"
-    assert asked(channel, f"{PREDICTION}/Classify", b"")[0] == "UNIMPLEMENTED"
     health = asked(channel, "grpc.health.v1.Health/Check", b"",
                    "grpc.health.v1.HealthCheckResponse")  # fmt: skip
     assert health.status == 1

@@ -95,8 +95,8 @@ def test_what_an_inference_is_refused_with_has_its_code_and_is_counted(
     talk(stub, conversation)
     counted = f'plimsoll_requests_total{{model="m",status="{status}",version="1"}} 2.0'
     assert counted in stub.metrics.own().decode()
-    assert f'{{model_name="m",status="{code}"}} 1.0' in stub.metrics.tensorflow_serving().decode()
-    assert 'entrypoint="GRPC"' in stub.metrics.tensorflow_serving().decode()
+    assert f'{{model_name="m",status="{code}"}} 1.0' in stub.metrics.tensorflow.page().decode()
+    assert 'entrypoint="GRPC"' in stub.metrics.tensorflow.page().decode()
 
 
 def test_a_client_that_leaves_ends_its_inference() -> None:

@@ -30,7 +30,7 @@ SEVERAL = {
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     registry = StandIn()
-    pictures, words, halves, *_ = models.saved_models()
+    pictures, words, halves, _, half = models.saved_models()
     with registry.answering():
         form = {"format": "saved_model"}
         published = [
@@ -39,6 +39,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
             registry.publish(pictures, model="pictures", **form),
             registry.publish(words, model="words", **form),
             registry.publish(halves, model="halves", **form),
+            registry.publish(half, model="half", **form),
             registry.publish(models.torch_script(), model="torch", format="torchscript"),
         ]
         runtime = Runtime(tmp_path_factory.mktemp("stock"), registry)
@@ -65,6 +66,11 @@ def triton_grpc(served: Runtime) -> Any:
 
 
 @pytest.fixture(scope="module")
+def tensorflow(served: Runtime) -> Any:
+    return seen("with_tensorflow_serving.py", served.grpc, TENSORFLOW)
+
+
+@pytest.fixture(scope="module")
 def kserve(url: str, served: Runtime) -> Any:
     return seen("with_kserve.py", f"http://{url}", served.grpc)
 
@@ -81,7 +87,7 @@ def test_tritonclient_is_told_of_server_and_models(triton: Any) -> None:
     assert {"name": "digits", "version": "1", "state": "READY", "reason": ""} in told["index"]
     (counted,) = told["statistics"]["model_stats"]
     assert (counted["name"], counted["version"]) == ("digits", "1")
-    assert len(told["all statistics"]["model_stats"]) == 6
+    assert len(told["all statistics"]["model_stats"]) == 7
     assert told["unknown"] == ["404", "Request for unknown model: 'nobody' is not found"]
     assert told["load"][0] == "403"
 
@@ -142,7 +148,7 @@ def test_tritonclient_is_told_the_same_over_grpc(triton: Any, triton_grpc: Any) 
     (already,) = over_http["statistics"]["model_stats"]
     assert int(counted["inference_count"]) > already["inference_count"]
     assert int(counted["inference_stats"]["success"]["ns"]) > 0
-    assert len(told["all statistics"]["model_stats"]) == 6
+    assert len(told["all statistics"]["model_stats"]) == 7
     assert told["unknown"] == ["StatusCode.NOT_FOUND", over_http["unknown"][1]]
     assert told["load"][0] == "StatusCode.PERMISSION_DENIED"
     assert told["memory"][0] == "StatusCode.UNIMPLEMENTED"
@@ -200,8 +206,8 @@ def described(kinds: Any, prefix: str = "") -> dict[str, list[tuple[object, ...]
     return found
 
 
-def test_tensorflow_servings_stubs_get_the_same_answers(served: Runtime, triton: Any) -> None:
-    found = seen("with_tensorflow_serving.py", served.grpc, TENSORFLOW)
+def test_tensorflow_servings_stubs_get_the_same_answers(tensorflow: Any, triton: Any) -> None:
+    found = tensorflow
     assert found["labels"] == {
         "digits": triton["onnx"]["binary"],
         "pictures": triton["saved_model"]["binary"],
@@ -218,6 +224,24 @@ def test_tensorflow_servings_stubs_get_the_same_answers(served: Runtime, triton:
     said = "Unrecognized servable version label: none"
     assert found["label"] == ["INVALID_ARGUMENT", said]
     assert found["signature"][0] == "FAILED_PRECONDITION"
+
+
+def test_tensorflow_servings_stubs_classify_and_regress(tensorflow: Any, triton: Any) -> None:
+    found = tensorflow["examples"]
+    assert found["spec"] == ["half", "classify_x_to_y", 1]
+    assert found["classified"] == [[["", 2.5]], [["", 3.0]]]
+    assert found["regressed"] == [3.0]
+    assert found["both"] == [[[["", 2.5]], [["", 3.0]]], [2.5, 3.0]]
+    for model, form in (("digits", "onnx"), ("torch", "torchscript")):
+        (row,) = found["digit"][model]
+        assert max(row, key=lambda one: float(one[1]))[0] == str(triton[form]["binary"])
+    assert found["kind"][0] == "INVALID_ARGUMENT"
+    assert found["kind"][1].endswith("Was: tensorflow/serving/predict")
+    assert found["name"] == ["INVALID_ARGUMENT", "No signature was found with the name: no"]
+    assert found["empty"] == ["INVALID_ARGUMENT", "Input is empty."]
+    assert found["feature"][1] == "Example 0 has no feature 'X', which is an input"
+    assert found["unfit"][0] == "FAILED_PRECONDITION"
+    assert found["tasks"][1].endswith("Was: tensorflow/serving/classify")
 
 
 def test_kserves_client_asks_by_the_open_inference_protocol(kserve: Any, triton: Any) -> None:

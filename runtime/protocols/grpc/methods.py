@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 
 from registry import errors
 from runtime.observing import current
-from runtime.protocols.grpc import health, models, prediction
+from runtime.protocols.grpc import classify_regress, health, models, prediction
 from runtime.protocols.grpc.calls import Call, Code, Ending, Streaming, Unary
 from runtime.protocols.grpc.inference import Inference
 from runtime.protocols.grpc.repository import Doors, Repository
@@ -106,9 +106,9 @@ def _methods(inference: Inference, repository: Repository) -> Mapping[str, Metho
         **{_TRITON + name: method for name, method in triton.items()},
         f"{predict}Predict": prediction.predict,
         f"{predict}GetModelMetadata": prediction.metadata,
-        f"{predict}Classify": prediction.unsupported,
-        f"{predict}Regress": prediction.unsupported,
-        f"{predict}MultiInference": prediction.unsupported,
+        f"{predict}Classify": classify_regress.classify,
+        f"{predict}Regress": classify_regress.regress,
+        f"{predict}MultiInference": classify_regress.multi_inference,
         f"{model}GetModelStatus": prediction.status,
         f"{model}HandleReloadConfigRequest": prediction.reload,
         "/grpc.health.v1.Health/Check": health.check,

@@ -4,11 +4,13 @@ Which version runs is declared in Git, so a request to reload another configurat
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from registry import errors
 from runtime.backends.protocol import DEFAULT_CALL, Array, Call
 from runtime.inference.asked import Asked
+from runtime.protocols import column_vectors
 from runtime.protocols.grpc import messages, tensor_proto
 from runtime.protocols.grpc.terms import Context, code, http_status
 from runtime.refusals import NoSuchSignature
@@ -41,16 +43,21 @@ async def predict(context: Context, data: bytes) -> bytes:
 async def _predicted(context: Context, slot: Slot, request: Any) -> bytes:
     signature = request.model_spec.signature_name or DEFAULT_CALL
     call = called(slot, signature)
-    inputs = _inputs(context, request.inputs, call)
-    outputs = _outputs(request.output_filter, call)
+    given = inputs(request.inputs, call, limit=context.serving.limits.body_bytes)
+    wanted = outputs(request.output_filter, call)
+    has_vectors = column_vectors.are_given(given, call.signature.inputs)
+    if has_vectors:
+        given = column_vectors.widened(given, call.signature.inputs)
     outcome = await context.serving.infer(
-        slot, Asked(signature, inputs, outputs, timeout_seconds=context.seconds)
+        slot, Asked(signature, given, wanted, timeout_seconds=context.seconds)
     )
+    context.serving.metrics.tensorflow.ran(slot.pin, "Predict", outcome.times)
+    answers = column_vectors.narrowed(outcome.outputs) if has_vectors else outcome.outputs
     made = _PREDICTED()
     answered(made.model_spec, slot, signature)
     for tensor in call.signature.outputs:
-        if tensor.name in outcome.outputs:
-            value = tensor_proto.proto(outcome.outputs[tensor.name], tensor.dtype)
+        if tensor.name in answers:
+            value = tensor_proto.proto(answers[tensor.name], tensor.dtype)
             made.outputs[tensor.name].CopyFrom(value)
     return bytes(made.SerializeToString())
 
@@ -111,10 +118,6 @@ async def reload(context: Context, data: bytes) -> bytes:
     raise errors.Forbidden("what is served here is declared in Git: no client reloads it")
 
 
-async def unsupported(context: Context, data: bytes) -> bytes:
-    raise errors.Unsupported("classification and regression are not offered here: use Predict")
-
-
 def found(context: Context, request: Any) -> Slot:
     """The version that a request names; raises what TensorFlow Serving says."""
     require_spec(request)
@@ -135,7 +138,12 @@ def calls(slot: Slot) -> dict[str, Call]:
 
 
 def called(slot: Slot, signature: str) -> Call:
-    call = calls(slot).get(signature)
+    return named(calls(slot), signature)
+
+
+def named(known: Mapping[str, Call], signature: str) -> Call:
+    """Raises `NoSuchSignature`."""
+    call = known.get(signature)
     if call is None:
         raise NoSuchSignature(f'Serving signature key "{signature[:200]}" not found.')
     return call
@@ -164,7 +172,8 @@ def _named(spec: Any) -> tuple[str, int | None, str | None]:
     return spec.name, None, None
 
 
-def _inputs(context: Context, given: Any, call: Call) -> dict[str, Array]:
+def inputs(given: Any, call: Call, *, limit: int) -> dict[str, Array]:
+    """The tensors of a PredictRequest; raises `InvalidInput`."""
     tensors = {tensor.name: tensor for tensor in call.signature.inputs}
     if given.keys() != tensors.keys():
         extra, missing = (
@@ -176,12 +185,12 @@ def _inputs(context: Context, given: Any, call: Call) -> dict[str, Array]:
             f"len({{{','.join(sorted(given))}}}) != len({{{','.join(sorted(tensors))}}}). "
             f"Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
         )
-    limit = context.serving.limits.body_bytes
     return {name: tensor_proto.array(given[name], tensor, limit=limit)
             for name, tensor in tensors.items()}  # fmt: skip
 
 
-def _outputs(wanted: Any, call: Call) -> tuple[str, ...]:
+def outputs(wanted: Any, call: Call) -> tuple[str, ...]:
+    """What its output_filter names; raises `InvalidInput`."""
     known = {tensor.name for tensor in call.signature.outputs}
     for name in wanted:
         if name not in known:

@@ -17,6 +17,8 @@ sys.modules["tensorflow"] = tensorflow
 MODULES = (
     "tritonclient.grpc.service_pb2",
     "tritonclient.grpc.model_config_pb2",
+    "tensorflow.core.example.example_pb2",
+    "tensorflow.core.example.feature_pb2",
     "tensorflow.core.framework.tensor_pb2",
     "tensorflow.core.framework.tensor_shape_pb2",
     "tensorflow.core.protobuf.meta_graph_pb2",
@@ -24,7 +26,7 @@ MODULES = (
         f"tensorflow_serving.apis.{name}_pb2"
         for name in (
             "classification", "get_model_metadata", "get_model_status", "inference", "input",
-            "model", "predict", "regression", "status",
+            "model", "predict", "prediction_log", "regression", "status",
         )
     ),
 )  # fmt: skip

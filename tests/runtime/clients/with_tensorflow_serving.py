@@ -16,14 +16,18 @@ tensorflow = types.ModuleType("tensorflow")
 tensorflow.__path__ = [sys.argv[2]]
 sys.modules["tensorflow"] = tensorflow
 
+from tensorflow.core.example import example_pb2  # noqa: E402
 from tensorflow.core.framework import tensor_pb2, types_pb2  # noqa: E402
 from tensorflow_serving.apis import (  # noqa: E402
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    inference_pb2,
     model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
+    regression_pb2,
 )
 
 DIGIT = (np.arange(64, dtype=np.float32) / 64).reshape(1, 64)
@@ -68,6 +72,66 @@ def words(stub: Any) -> list[list[str]]:
             for name in ("same", "more_bytes")]  # fmt: skip
 
 
+def example(**features: list[float]) -> Any:
+    found = example_pb2.Example()
+    for name, values in features.items():
+        found.features.feature[name].float_list.value.extend(values)
+    return found
+
+
+def asked(request: Any, model: str, signature: str, *examples: Any, context: Any = None) -> Any:
+    request.model_spec.name, request.model_spec.signature_name = model, signature
+    if context is None:
+        request.input.example_list.examples.extend(examples)
+    else:
+        request.input.example_list_with_context.examples.extend(examples)
+        request.input.example_list_with_context.context.CopyFrom(context)
+    return request
+
+
+def scores(result: Any) -> list[list[list[Any]]]:
+    return [[[one.label, one.score] for one in row.classes] for row in result.classifications]
+
+
+def of_examples(stub: Any) -> dict[str, Any]:
+    """Classify, Regress and MultiInference, of models that parse Examples and that do not."""
+    rows = example(x=[1.0]), example(x=[2.0])
+    classify = classification_pb2.ClassificationRequest
+    regress = regression_pb2.RegressionRequest
+    multi = inference_pb2.MultiInferenceRequest()
+    for signature, method in (("classify_x_to_y", "classify"), ("regress_x_to_y", "regress")):
+        task = multi.tasks.add(method_name=f"tensorflow/serving/{method}")
+        task.model_spec.name, task.model_spec.signature_name = "half", signature
+    multi.input.example_list.examples.extend(rows)
+    both = stub.MultiInference(multi, timeout=20).results
+    shared = asked(regress(), "half", "regress_x_to_y", example(), context=rows[1])
+    classified = stub.Classify(asked(classify(), "half", "classify_x_to_y", *rows), timeout=20)
+    spec = classified.model_spec
+    digit = {
+        model: scores(stub.Classify(asked(classify(), model, "", given), timeout=20).result)
+        for model, given in (
+            ("digits", example(X=DIGIT.ravel())), ("torch", example(pixels=DIGIT.ravel())),
+        )
+    }  # fmt: skip
+    multi.tasks[1].model_spec.signature_name = "classify_x_to_y"
+    return {
+        "spec": [spec.name, spec.signature_name, spec.version.value],
+        "classified": scores(classified.result),
+        "regressed": [one.value for one in stub.Regress(shared, timeout=20).result.regressions],
+        "both": [scores(both[0].classification_result),
+                 [one.value for one in both[1].regression_result.regressions]],
+        "digit": digit,
+        "kind": refused(lambda: stub.Regress(asked(regress(), "half", "", *rows), timeout=20)),
+        "name": refused(lambda: stub.Classify(asked(classify(), "half", "no", *rows), timeout=20)),
+        "empty": refused(lambda: stub.Classify(asked(classify(), "digits", ""), timeout=20)),
+        "feature": refused(
+            lambda: stub.Classify(asked(classify(), "digits", "", *rows), timeout=20)
+        ),
+        "unfit": refused(lambda: stub.Regress(asked(regress(), "digits", "", *rows), timeout=20)),
+        "tasks": refused(lambda: stub.MultiInference(multi, timeout=20)),
+    }  # fmt: skip
+
+
 def signatures(stub: Any) -> dict[str, list[str]]:
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = "pictures"
@@ -92,6 +156,7 @@ def main(address: str) -> None:
         seen = {
             "labels": labels,
             "words": words(stub),
+            "examples": of_examples(stub),
             "signatures": signatures(stub),
             "status": [
                 [one.version, get_model_status_pb2.ModelVersionStatus.State.Name(one.state)]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from registry.formats.crc32c import Crc32c, crc32c, masked
+from registry.core.crc32c import Crc32c, crc32c, masked
 
 RANDOM = random.Random(7).randbytes(130_001)
 
