@@ -1,6 +1,6 @@
 # Every target does its own set-up; on Debian as root that includes a Docker Engine.
 .DEFAULT_GOAL := help
-.PHONY: help setup engine images demo up down test lint bench clean
+.PHONY: help setup engine images demo up down test lint bench fuzz clean
 PYTHON_RUN := .venv/bin/python
 # Our programs start as they do where they are installed: compiled.
 unexport PYTHONDONTWRITEBYTECODE
@@ -67,6 +67,11 @@ lint: setup      ## ruff, mypy --strict, import-linter
 bench: test-setup  ## the numbers, with their bars (AREA=registry for one area)
 	@deploy/setup.sh docker-registry
 	@$(PYTHON_RUN) -m bench --area $(AREA)
+
+SECONDS ?= 60
+fuzz: setup      ## look for inputs that find a defect in the runtime (SECONDS=60 for each target)
+	@for target in $$($(PYTHON_RUN) -m tests.fuzz); do \
+	  $(PYTHON_RUN) -m tests.fuzz $$target $(SECONDS) .build/fuzz || exit 1; done
 
 clean:           ## remove what was built here
 	rm -rf .venv .build .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
