@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reconciler import importing
 from registry import errors
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ git_app = typer.Typer(no_args_is_help=True, help="Which commit is in force, and 
 app.add_typer(git_app, name="git")
 permit_app = typer.Typer(no_args_is_help=True, help="Permits: what hosts are allowed to serve.")
 app.add_typer(permit_app, name="permit")
+app.add_typer(importing.app, name="import")
 
 Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]
 Folder = Annotated[Path, typer.Argument(help="A checkout of the desired-state repository.")]

@@ -1,0 +1,1 @@
+"""Other servers' configuration files, read and said in our own words. Pure."""
