@@ -60,7 +60,7 @@ PROGRAMS = {
     "runtime-edge": Program(
         "runtime",
         _RUNTIME_CODE,
-        frozenset({"tensorflow-cpu", "rich", "structlog", "typer"}),
+        frozenset({"tensorflow", "tensorflow-cpu", "rich", "structlog", "typer"}),
         (
             *("onnxruntime/transformers", "onnxruntime/quantization", "onnxruntime/tools"),
             *("onnxruntime/backend", "onnxruntime/datasets", "numpy/f2py"),
