@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import TypeAlias
@@ -115,11 +116,13 @@ class Wire:
         if link is None:
             link = self._mine.link = self._new()
             self._all.append(link)
-        if link.sock is not None and _is_over(link.sock):
+        # On a new TLS connection the server speaks first: that is no end.
+        if link.sock is not None and self._mine.is_used and _is_over(link.sock):
             link.close()
         if link.sock is None:
             link.timeout = _CONNECT_S
             link.connect()
+            self._mine.is_used = False
         link.sock.settimeout(self.patience_s)
         return link
 
@@ -134,10 +137,13 @@ class Wire:
     ) -> Iterator[HTTPResponse]:
         """The answer's head, for its body to be read meanwhile."""
         link = self.ready()
+        self._mine.is_used = True
         is_whole = False
         try:
-            self._send(link, method, path, headers, body)
+            broken = self._send(link, method, path, headers, body)
             answer = link.getresponse()
+            if broken is not None and answer.status < HTTPStatus.BAD_REQUEST:
+                raise broken
             yield answer
             is_whole = answer.isclosed() and not answer.will_close
         finally:
@@ -151,7 +157,8 @@ class Wire:
         path: str,
         headers: Mapping[str, str],
         body: Body,
-    ) -> None:
+    ) -> OSError | None:
+        """What broke while the body was sent: the other side may have said why before it did."""
         target = self._address.path.rstrip("/") + quote(path, safe=_PLAIN)
         if self._proxy is not None and self._address.scheme == "http":
             target = f"http://{self._address.netloc.rpartition('@')[2]}{target}"
@@ -165,8 +172,9 @@ class Wire:
         try:
             for part in body:
                 _put(link.sock, part)
-        except (BrokenPipeError, ConnectionResetError):
-            return  # it has answered before all was sent, or the answer is that there is none
+        except (BrokenPipeError, ConnectionResetError) as broken:
+            return broken
+        return None
 
     def _new(self) -> HTTPConnection:
         host, port = self._address.hostname or "", self._port

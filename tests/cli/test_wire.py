@@ -1,6 +1,9 @@
 """The command line's connections: kept, renewed, through proxies, and honest about broken ones."""
 
+import os
+import select
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from registry.cli import downloading, wire
 from registry.cli.client import Client
 from registry.core import digest as digests
 from registry.core.oms import File
+from tests.registry.authorities import Ca, server_files
 
 Heard = list[bytes]
 Talk = Callable[[socket.socket, Heard], None]
@@ -62,7 +66,8 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_anew():
     with speaking(answering(b"{}")) as (url, heard), Client(url) as client:
         for _ in range(3):
             assert client.document("POST", "/v1/tokens", b"{}", is_repeatable=False) == {}
-            client.wire.ready().sock.settimeout(0.2)
+            closing, _, _ = select.select([client.wire._mine.link.sock], [], [], 30)
+            assert closing
     assert [head.split(b"\r\n")[0] for head in heard] == [b"POST /v1/tokens HTTP/1.1"] * 3
 
 
@@ -79,12 +84,58 @@ def test_an_answer_that_comes_before_the_body_was_taken_is_heard(tmp_path: Path)
             client.send("PUT", "/v1/uploads/1", {}, [span])
 
 
+def test_over_tls_one_connection_takes_files_and_answers(tmp_path: Path):
+    certificate, key, authority = server_files(tmp_path, Ca())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    content = os.urandom(300_000)
+    (tmp_path / "file").write_bytes(content)
+    connections: list[ssl.SSLSocket] = []
+
+    def talk(plain: socket.socket, heard: Heard) -> None:
+        connection = context.wrap_socket(plain, server_side=True)
+        connections.append(connection)
+        while head := head_of(connection):
+            size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+            body = b""
+            while len(body) < size:
+                body += connection.recv(65536)
+            heard.append(body)
+            connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+        connection.close()
+
+    span = wire.Span(tmp_path / "file", 5, len(content), lambda _: None)
+    with (
+        speaking(talk) as (url, heard),
+        Client(url.replace("http:", "https:"), "", str(authority)) as client,
+    ):
+        for _ in range(3):
+            client.call("POST", "/v1/blobs", [b"line\n", span])
+    assert heard == [b"line\n" + content[5:]] * 3
+    assert len(connections) == 1
+
+
 def test_a_file_that_became_shorter_is_not_sent_as_if_it_were_whole(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"short")
-    with speaking(answering(b"{}")) as (url, _), Client(url) as client:
+
+    def talk(connection: socket.socket, heard: Heard) -> None:
+        head_of(connection)
+        while connection.recv(65536):
+            pass
+
+    with speaking(talk) as (url, _), Client(url) as client:
         span = wire.Span(tmp_path / "file", 0, 10, lambda _: None)
         with pytest.raises(errors.DigestMismatch, match="became shorter"):
             client.call("POST", "/v1/blobs", [b"line\n", span])
+
+
+def test_a_success_that_comes_before_the_body_was_taken_is_none(tmp_path: Path):
+    big = tmp_path / "big"
+    big.write_bytes(b"x" * 32 * 1024 * 1024)
+    with speaking(answering(b"{}")) as (url, _), Client(url) as client:
+        span = wire.Span(big, 0, big.stat().st_size, lambda _: None)
+        with pytest.raises(errors.Unavailable, match="does not answer"):
+            client.send("PUT", "/v1/uploads/1", {}, [span])
 
 
 def test_the_proxy_that_the_environment_names_is_used(monkeypatch: pytest.MonkeyPatch):
