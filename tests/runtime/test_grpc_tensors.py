@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from registry import errors
 from runtime.backends.protocol import NUMPY_TYPES, Array, objects
 from runtime.protocols import datatypes
-from runtime.protocols.grpc import prediction, tensor_proto
+from runtime.protocols.grpc import infer_answer, prediction, tensor_proto
 from runtime.protocols.grpc.inference import Inference
 from runtime.protocols.grpc.terms import Context
 from tests.runtime.grpc_echo import PREDICT_REQUEST, PREDICTED, REQUEST, RESPONSE, serving
@@ -119,3 +119,23 @@ def test_no_inference_request_is_a_defect(
     data = request.SerializeToString()
     check_told_plainly(lambda: Inference().infer(context, data))
     check_told_plainly(lambda: Inference().infer(context, data[: len(noise) - 12] + noise))
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 3_000_000])
+def test_an_answer_put_together_by_hand_is_the_message_that_it_stands_for(size: int) -> None:
+    value = np.arange(size, dtype=np.uint8)
+    outputs = [("y", "UINT8", value), ("words", "BYTES", np.array([b"a" * 300], object))]
+    heads = infer_answer.Heads()
+    for asked in ("", "an id", "ü" * 100):
+        found = RESPONSE.FromString(heads.raw("m", "1", asked, outputs))
+        wanted = RESPONSE(
+            model_name="m",
+            model_version="1",
+            id=asked,
+            outputs=[
+                {"name": "y", "datatype": "UINT8", "shape": [size]},
+                {"name": "words", "datatype": "BYTES", "shape": [1]},
+            ],
+            raw_output_contents=[value.tobytes(), (300).to_bytes(4, "little") + b"a" * 300],
+        )
+        assert found == wanted

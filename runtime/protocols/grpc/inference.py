@@ -13,21 +13,15 @@ from runtime.backends.protocol import Array, objects
 from runtime.inference.asked import Asked
 from runtime.observing import current
 from runtime.protocols import datatypes, labels, open_inference_answer, open_inference_shape
-from runtime.protocols.grpc import messages
+from runtime.protocols.grpc import infer_answer, messages
 from runtime.protocols.grpc.models import found
 from runtime.protocols.grpc.terms import Context, http_status
 from runtime.protocols.open_inference_plan import Part, Plan, Plans, Wanted
 from runtime.table import Slot
 
 _REQUEST = messages.of("inference.ModelInferRequest")
-_RESPONSE = messages.of("inference.ModelInferResponse")
 _STREAMED = messages.of("inference.ModelStreamInferResponse")
-_CONTENTS = {
-    "BOOL": "bool_contents", "INT8": "int_contents", "INT16": "int_contents",
-    "INT32": "int_contents", "INT64": "int64_contents", "UINT8": "uint_contents",
-    "UINT16": "uint_contents", "UINT32": "uint_contents", "UINT64": "uint64_contents",
-    "FP32": "fp32_contents", "FP64": "fp64_contents", "BYTES": "bytes_contents",
-}  # fmt: skip
+_ANSWERED = _STREAMED.DESCRIPTOR.fields_by_name["infer_response"].number
 
 
 class Inference:
@@ -35,10 +29,10 @@ class Inference:
 
     def __init__(self) -> None:
         self._plans = Plans()
+        self._heads = infer_answer.Heads()
 
     async def infer(self, context: Context, data: bytes) -> bytes:
-        made = await self._inferred(context, messages.read(_REQUEST, data))
-        return bytes(made.SerializeToString())
+        return await self._inferred(context, messages.read(_REQUEST, data))
 
     async def streamed(
         self, context: Context, requests: AsyncIterator[bytes]
@@ -55,12 +49,13 @@ class Inference:
         try:
             request = messages.read(_REQUEST, data)
             made.infer_response.id = request.id
-            made.infer_response.CopyFrom(await self._inferred(context, request))
+            found = await self._inferred(context, request)
         except errors.PlimsollError as error:
             made.error_message = error.detail
-        return bytes(made.SerializeToString())
+            return bytes(made.SerializeToString())
+        return b"".join(infer_answer.length_delimited(_ANSWERED, found))
 
-    async def _inferred(self, context: Context, request: Any) -> Any:
+    async def _inferred(self, context: Context, request: Any) -> bytes:
         slot = found(context, request.model_name, request.model_version)
         started, answered = time.perf_counter(), context.serving.metrics.answered
         current.named(request.id)
@@ -73,7 +68,7 @@ class Inference:
         answered(slot.pin, status=200, seconds=time.perf_counter() - started)
         return made
 
-    async def _run(self, context: Context, slot: Slot, request: Any) -> Any:
+    async def _run(self, context: Context, slot: Slot, request: Any) -> bytes:
         plan = self._plans.of(slot)
         wanted = _wanted(plan, request.outputs)
         outputs = tuple(one.part.tensor.name for one in wanted) if request.outputs else ()
@@ -85,15 +80,16 @@ class Inference:
         outcome = await context.serving.infer(
             slot, Asked(plan.call, inputs, outputs, priority, timeout)
         )
-        made = _RESPONSE(model_name=plan.model, model_version=plan.version, id=request.id)
         names = labels.of(slot) if any(one.classes for one in wanted) else ()
         is_raw = bool(request.raw_input_contents) or not _is_typed(wanted)
+        given = []
         for one in wanted:
             value, datatype = outcome.outputs[one.part.tensor.name], one.part.datatype
             if one.classes:
                 value, datatype = open_inference_answer.classified(value, one, names), "BYTES"
-            _put(made, one.part.tensor.name, datatype, value, is_raw=is_raw)
-        return made
+            given.append((one.part.tensor.name, datatype, value))
+        answer = self._heads.raw if is_raw else infer_answer.typed
+        return answer(plan.model, plan.version, request.id, given)
 
 
 def _inputs(plan: Plan, request: Any, *, limit: int) -> dict[str, Array]:
@@ -156,7 +152,7 @@ def _raw(part: Part, shape: tuple[int, ...], data: bytes) -> Array:
 
 
 def _typed(part: Part, shape: tuple[int, ...], item: Any, *, limit: int) -> Array:
-    field = _CONTENTS.get(part.datatype)
+    field = infer_answer.CONTENTS.get(part.datatype)
     if field is None:
         raise errors.InvalidInput(
             f"{part.datatype} of input '{item.name}' has no typed contents: "
@@ -198,16 +194,7 @@ def _wanted(plan: Plan, given: Any) -> tuple[Wanted, ...]:
 
 def _is_typed(wanted: tuple[Wanted, ...]) -> bool:
     """FP16 and BF16 have no typed contents, and raw ones are for all outputs or for none."""
-    return all(one.classes or one.part.datatype in _CONTENTS for one in wanted)
-
-
-def _put(made: Any, name: str, datatype: str, value: Array, *, is_raw: bool) -> None:
-    output = made.outputs.add(name=name, datatype=datatype, shape=value.shape)
-    if is_raw:
-        data = datatypes.packed(value) if datatype == "BYTES" else value.tobytes()
-        made.raw_output_contents.append(data)
-    else:
-        getattr(output.contents, _CONTENTS[datatype]).extend(value.ravel().tolist())
+    return all(one.classes or one.part.datatype in infer_answer.CONTENTS for one in wanted)
 
 
 def _whole(parameters: Any, name: str, what: str) -> int:
