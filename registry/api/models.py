@@ -244,4 +244,4 @@ def _files(listed: list[wire_models.FileEntry]) -> tuple[File, ...]:
 
 def _answer(published: publish.Published) -> Response:
     status = HTTPStatus.CREATED if published.is_new else HTTPStatus.OK
-    return wire.ready(documents.text(published.version) + documents.UNASKED, status)
+    return wire.ready(published.document + documents.UNASKED, status)

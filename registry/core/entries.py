@@ -4,7 +4,7 @@ A leaf is the canonical JSON of one entry, at most 65535 bytes (C2SP tlog-tiles 
 entry's length in 16 bits).
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from registry.core import canonical, fields
@@ -99,7 +99,8 @@ _FIELDS = frozenset(Entry.__slots__)
 
 def encode(entry: Entry) -> bytes:
     """The leaf of `entry`; what is empty is left out. Raises `TooLarge`."""
-    document = {key: value for key, value in asdict(entry).items() if value not in ("", 0, {})}
+    said = [(name, getattr(entry, name)) for name in Entry.__slots__]
+    document: dict[str, Json] = {name: value for name, value in said if value not in ("", 0, {})}
     leaf = canonical.encode(document)
     if len(leaf) > LEAF_LIMIT:
         raise TooLarge(

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from registry.db.prepared import Listed
 from registry.db.tables import Blob
+from registry.db.tables_log import LogHead
 from registry.db.tables_watermark import WatermarkSource
 
 
@@ -28,6 +29,11 @@ _BLOBS = Blob.metadata.tables[Blob.__tablename__]
 _CLAIMED = select(_BLOBS.c.digest, _BLOBS.c.created_at).where(_BLOBS.c.condemned_at.is_(None))
 _ORIGINAL = exists().where(WatermarkSource.digest == _BLOBS.c.digest, WatermarkSource.is_changed)
 _PRESENT = Listed(_CLAIMED, _BLOBS.c.digest)
+_HEADS = LogHead.metadata.tables[LogHead.__tablename__]
+_PRESENT_AT = Listed(
+    _CLAIMED.add_columns(_HEADS.c.size).select_from(_BLOBS.join(_HEADS, _HEADS.c.id == 1)),
+    _BLOBS.c.digest,
+)
 _PRESENT_OR_ORIGINAL = Listed(_CLAIMED.add_columns(_ORIGINAL.label("is_original")), _BLOBS.c.digest)
 
 
@@ -50,6 +56,15 @@ def claim(session: Session, sizes: Iterable[tuple[str, int]], *, now: datetime) 
 def claims(session: Session | Connection, digests: Iterable[str]) -> dict[str, datetime]:
     """Since when each is claimed; without those that nobody has claimed or that are condemned."""
     return dict(_PRESENT.rows(session, list(set(digests))))
+
+
+def claims_at(
+    connection: Connection, digests: Iterable[str]
+) -> tuple[dict[str, datetime], int | None]:
+    """As `claims`, and the log's size at that moment; None where nothing is claimed."""
+    rows = _PRESENT_AT.rows(connection, list(set(digests)))
+    size: int | None = rows[0][2] if rows else None
+    return {digest: since for digest, since, _ in rows}, size
 
 
 def claims_and_originals(

@@ -8,38 +8,26 @@ from sqlalchemy.orm import Session
 from registry import errors
 from registry.core import facts
 from registry.core.facts import Facts, Parent
-from registry.db import versions
-from registry.db.tables import Dataset, Derivation, Metric, Parameter, Version, VersionTag
-
-Described = VersionTag | Metric | Parameter | Dataset | Derivation
+from registry.db import fresh, versions
+from registry.db.tables import Derivation, Version
 
 
 def describe(session: Session, version_id: int, said: Facts) -> None:
     """Write down what is said of a version; InvalidInput where a parent is not there."""
-    for rows in described(session, said).values():
-        for row in rows:
-            row.version_id = version_id
-        session.add_all(rows)
-    session.flush()
+    fresh.describe(session, version_id, described(session, said))
 
 
-def described(session: Session, said: Facts) -> dict[str, list[Described]]:
-    """What is said, as rows that do not know their version yet, by the version's own lists."""
-    return {
-        "tags": [
-            VersionTag(key=key, value=value, start=facts.start(value))
-            for key, value in said.tags.items()
+def described(session: Session, said: Facts) -> fresh.Described:
+    """What is said, as rows that do not know their version yet; raises as above."""
+    return fresh.Described(
+        tags=[fresh.Tag(key, value, facts.start(value)) for key, value in said.tags.items()],
+        metrics=[fresh.Metric(key, value) for key, value in said.metrics.items()],
+        parameters=[
+            fresh.Tag(key, value, facts.start(value)) for key, value in said.parameters.items()
         ],
-        "metrics": [Metric(key=key, value=value) for key, value in said.metrics.items()],
-        "parameters": [
-            Parameter(key=key, value=value, start=facts.start(value))
-            for key, value in said.parameters.items()
-        ],
-        "datasets": [
-            Dataset(name=data.name, digest=data.digest, uri=data.uri) for data in said.datasets
-        ],
-        "parents": [_edge(session, parent) for parent in said.parents],
-    }
+        datasets=[fresh.Dataset(data.name, data.digest, data.uri) for data in said.datasets],
+        parents=[_edge(session, parent) for parent in said.parents],
+    )
 
 
 def from_parents(session: Session, ids: Iterable[int]) -> Sequence[Derivation]:
@@ -67,7 +55,7 @@ def named(session: Session, ids: Iterable[int]) -> Sequence[Version]:
     return session.scalars(statement).all()
 
 
-def _edge(session: Session, parent: Parent) -> Derivation:
+def _edge(session: Session, parent: Parent) -> fresh.Parent:
     parent_id = None
     if parent.model:
         found = versions.find(session, parent.model, parent.version)
@@ -77,8 +65,4 @@ def _edge(session: Session, parent: Parent) -> Derivation:
                 fix="publish the parent first, or name it as a reference elsewhere",
             )
         parent_id = found.id
-    return Derivation(
-        relation=parent.relation,
-        reference=parent.name,
-        parent_id=parent_id,
-    )
+    return fresh.Parent(parent.relation, parent.name, parent_id)

@@ -110,10 +110,12 @@ def add(
 
 def frontier(session: Session, size: int) -> dict[tuple[int, int], bytes]:
     """The complete subtrees that a log of `size` is cut into: all an append needs."""
-    wanted = [
-        (level, (size >> level) - 1) for level in range(size.bit_length()) if size >> level & 1
-    ]
-    return _hashes(session, wanted)
+    return _hashes(session, frontier_places(size))
+
+
+def frontier_places(size: int) -> list[tuple[int, int]]:
+    """Where they are: (level, index)."""
+    return [(level, (size >> level) - 1) for level in range(size.bit_length()) if size >> level & 1]
 
 
 def _hashes(session: Session, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], bytes]:

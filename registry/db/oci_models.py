@@ -165,13 +165,15 @@ def _ready(statement: _Selected, model: str) -> _Selected:
     )
 
 
-def name_evidence(session: Session, signed: Variant, bundles: Mapping[str, bytes]) -> None:
-    """Write down how these bundles about a variant that was just inserted are called."""
+def name_evidence(
+    session: Session, variant_id: int, subject: bytes, bundles: Mapping[str, bytes]
+) -> None:
+    """Write down how bundles about a variant, whose manifest is `subject`, are called."""
     named = [
         {
-            "variant_id": signed.id,
+            "variant_id": variant_id,
             "what": what,
-            "manifest": digests.of(oci_documents.evidence(content, subject=signed.manifest)),
+            "manifest": digests.of(oci_documents.evidence(content, subject=subject)),
             "bundle": digests.of(content),
         }
         for what, content in bundles.items()

@@ -4,27 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Table as FromTable
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session, defer, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from registry import errors
-from registry.core import oci_documents
-from registry.db import oci_models
 from registry.db.prepared import Prepared
 from registry.db.tables import (
-    Dataset,
-    Derivation,
     File,
-    Metric,
     Model,
     ModelTag,
-    Parameter,
-    Table,
     Variant,
     Version,
-    VersionTag,
 )
 
 _HEAVY = (
@@ -33,19 +24,8 @@ _HEAVY = (
     Variant.publisher_bundle,
     Variant.registry_bundle,
 )
-_TABLES: dict[type[Table], FromTable] = {
-    kind: kind.metadata.tables[kind.__tablename__]
-    for kind in (Version, Variant, File, VersionTag, Metric, Parameter, Dataset, Derivation)
-}
-_COLUMNS = {kind: tuple(column.name for column in table.columns) for kind, table in _TABLES.items()}
+_VERSIONS = Version.metadata.tables[Version.__tablename__]
 _MODELS = Model.metadata.tables[Model.__tablename__]
-_INSERT: dict[type[Table], Prepared] = {
-    kind: Prepared(insert(table)) for kind, table in _TABLES.items()
-}
-_RETURNING = {
-    kind: Prepared(insert(_TABLES[kind]).returning(_TABLES[kind].c.id))
-    for kind in (Version, Variant)
-}
 _FOLLOWING = Prepared(
     select(_MODELS.c.next_version).where(
         _MODELS.c.name == bindparam("model"), _MODELS.c.deleted_at.is_(None)
@@ -57,10 +37,16 @@ _TAKE_NUMBER = Prepared(
     .values(next_version=bindparam("following"), updated_at=bindparam("now"))
     .returning(_MODELS.c.name)
 )
+_TAKE_NEXT = Prepared(
+    update(_MODELS)
+    .where(_MODELS.c.name == bindparam("model"), _MODELS.c.deleted_at.is_(None))
+    .values(next_version=_MODELS.c.next_version + 1, updated_at=bindparam("now"))
+    .returning(_MODELS.c.next_version)
+)
 _IDENTITY = Prepared(
-    select(*(_TABLES[Version].c[name] for name in ("id", "status", "digest", "updated_at"))).where(
-        _TABLES[Version].c.model == bindparam("model"),
-        _TABLES[Version].c.version == bindparam("version"),
+    select(*(_VERSIONS.c[name] for name in ("id", "status", "digest", "updated_at"))).where(
+        _VERSIONS.c.model == bindparam("model"),
+        _VERSIONS.c.version == bindparam("version"),
     )
 )
 # All that a version's document shows, and nothing that it does not.
@@ -131,6 +117,17 @@ def next_number(session: Session, name: str, *, now: datetime) -> int:
     return found
 
 
+def take_next(session: Session, name: str, *, now: datetime) -> int:
+    """Give out the model's next number; the model is made where it is not there."""
+    row = _TAKE_NEXT.row(session, {"model": name, "now": now})
+    if row is None:
+        ensure_model(session, name, now=now)
+        row = _TAKE_NEXT.row(session, {"model": name, "now": now})
+    if row is None:
+        raise errors.Conflict(f"model {name!r} was deleted meanwhile", fix="try again")
+    return int(row[0]) - 1
+
+
 def take_number(session: Session, name: str, *, expected: int, number: int, now: datetime) -> None:
     """Give out `number`; raises Conflict where `next_version` is no longer `expected`."""
     following = max(expected, number + 1)
@@ -187,36 +184,6 @@ def whole(session: Session, model_name: str, number: int) -> Version:
     return found
 
 
-def add(session: Session, new: Version) -> None:
-    """Insert a version with its variants and all that is said of it.
-
-    `new` stays an object of its own that no session knows: every publication comes through here,
-    and the unit of work would take longer than all the rest of it.
-    """
-    new.id = _insert(session, new)
-    for variant in new.variants:
-        variant.version_id = new.id
-        add_variant(session, variant)
-    for rows in (new.tags, new.metrics, new.parameters, new.datasets, new.parents):
-        for row in rows:
-            row.version_id = new.id
-        if rows:
-            _INSERT[type(rows[0])].write(session, [_values(row) for row in rows])
-
-
-def add_variant(session: Session, new: Variant) -> None:
-    """Insert a variant with its files; `new` stays an object of its own, as above."""
-    new.id = _insert(session, new)
-    for file in new.files:
-        file.variant_id = new.id
-    _INSERT[File].write(session, [_values(file) for file in new.files])
-    signed = {
-        oci_documents.PUBLISHER: new.publisher_bundle,
-        oci_documents.REGISTRY: new.registry_bundle,
-    }
-    oci_models.name_evidence(session, new, signed)
-
-
 def count(session: Session, model_name: str) -> int:
     """How many versions the model has, in whatever state."""
     statement = select(func.count()).select_from(Version).where(Version.model == model_name)
@@ -242,21 +209,6 @@ def files(session: Session, variant_id: int) -> Sequence[File]:
 def card(session: Session, version_id: int) -> str:
     """The model card's text, empty where there is none."""
     return session.execute(select(Version.card).where(Version.id == version_id)).scalar_one()
-
-
-def _insert(session: Session, row: Version | Variant) -> int:
-    ((found,),) = _RETURNING[type(row)].rows(session, _values(row))
-    return int(found)
-
-
-def _values(row: Table) -> dict[str, object]:
-    """The columns of a row that are set."""
-    # Past the attributes of mapped objects, each of which costs as much as a column's value.
-    said = vars(row)
-    found = {name: said.get(name) for name in _COLUMNS[type(row)]}
-    if "id" in found and found["id"] is None:
-        del found["id"]
-    return found
 
 
 def missing(session: Session, model_name: str, number: int) -> errors.NotFound:

@@ -70,8 +70,9 @@ def check_sound(registry: Registry, sound: Draft) -> Checked:
     """The same for a draft whose form was looked at."""
     wanted = {file.digest for file in sound.files}
     with registry.database.asking() as connection:
-        claimed: Mapping[str, datetime] = blobs.claims(connection, wanted)
-        index = log_rows.require_head(connection).size
+        found, size = blobs.claims_at(connection, wanted)
+        index = log_rows.require_head(connection).size if size is None else size
+    claimed: Mapping[str, datetime] = found
     if wanted != claimed.keys():
         claimed = claims(registry, sound.files)
     require_stored(registry, sound)

@@ -12,12 +12,12 @@ from operator import attrgetter
 from typing import Any
 
 from registry.db import documents as rows
+from registry.db import fresh, tables, whole
 from registry.db import log as log_rows
-from registry.db import tables, whole
 from registry.db.engine import Database, Session
 
-Row = tables.Version | whole.Version
-AnyVariant = tables.Variant | whole.Variant
+Row = tables.Version | whole.Version | fresh.Version
+AnyVariant = tables.Variant | whole.Variant | fresh.Variant
 
 # Of what is added to a kept document: in lists nobody asked for evidence, and here there is none.
 UNASKED, NONE = ',"evidence":null}', ',"evidence":[]}'
@@ -38,9 +38,11 @@ def of(session: Session, ids: Sequence[int]) -> list[str]:
     return [known[one] + UNASKED for one in ids if one in known]
 
 
-def keep(session: Session, version: Row) -> None:
-    """Keep the document of a new version."""
-    rows.add(session, _document(version))
+def keep(session: Session, version: Row) -> str:
+    """Keep the document of a new version, and give it."""
+    made = _document(version)
+    rows.add(session, made)
+    return made.content
 
 
 def renew(database: Database, since: datetime, is_over: Callable[[], bool]) -> datetime:
@@ -154,7 +156,7 @@ def _in_order(found: Iterable[Any], *names: str) -> list[Any]:
     return sorted(found, key=attrgetter(*names))
 
 
-def _parent(row: tables.Derivation | whole.Parent) -> dict[str, Any]:
+def _parent(row: tables.Derivation | whole.Parent | fresh.Parent) -> dict[str, Any]:
     model, number, reference = "", 0, row.reference
     if row.parent_id is not None:
         model, _, text_of_number = row.reference.rpartition("@")

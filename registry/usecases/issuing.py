@@ -22,7 +22,7 @@ from registry.core.envelope import Wanted
 from registry.core.watermark import records
 from registry.core.watermark.records import Derivation
 from registry.core.watermark.scheme import OWNER
-from registry.db import blobs, oci_models, tables, watermarks
+from registry.db import blobs, fresh, oci_models, watermarks
 from registry.db.engine import Session
 from registry.db.tables_watermark import Watermark
 from registry.trust import sign
@@ -49,7 +49,7 @@ class Issue:
 class Proven:
     """The variant as it is to be filed, and its mark, which needs the variant's id."""
 
-    variant: tables.Variant
+    variant: fresh.Variant
     watermark: Watermark | None
     source: tuple[oms.File, ...]
 
@@ -63,7 +63,7 @@ class Proven:
                 oci_documents.DERIVATION: self.watermark.bundle,
                 oci_documents.MARKED: self.watermark.signature,
             }
-            oci_models.name_evidence(session, self.variant, signed)
+            oci_models.name_evidence(session, self.variant.id, self.variant.manifest, signed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +208,9 @@ def _publication(issue: Issue, signed: _Signed | None) -> entries.Entry:
     )
 
 
-def _variant(issue: Issue, registry_bundle: dict[str, Json], log_index: int) -> tables.Variant:
+def _variant(issue: Issue, registry_bundle: dict[str, Json], log_index: int) -> fresh.Variant:
     draft, checked = issue.checked.draft, issue.checked
-    return tables.Variant(
+    return fresh.Variant(
         name=draft.variant_name,
         format=draft.format,
         digest=issue.built.digest,
@@ -224,9 +224,7 @@ def _variant(issue: Issue, registry_bundle: dict[str, Json], log_index: int) -> 
         signature=checked.inspected.signature.document(),
         log_index=log_index,
         created_at=issue.now,
-        files=[
-            tables.File(path=file.path, digest=file.digest, size=file.size) for file in draft.files
-        ],
+        files=draft.files,
     )
 
 

@@ -69,7 +69,8 @@ def append_all(session: Session, registry: Registry, leaves: Sequence[Leaf]) -> 
     """Add all `leaves` under one signature, and return the index of the first; as `append`."""
     head = rows.locked_head(session)
     _require_whole(head)
-    known = rows.frontier(session, head.size)
+    # The checkpoint says which tree it is: what this process computed of it need not be read.
+    known = dict(registry.frontiers.get(head.checkpoint) or rows.frontier(session, head.size))
     hashes: list[tuple[int, int, bytes]] = []
     for index, leaf in enumerate(leaves, head.size):
         steps = merkle.appended(index, leaf.data, lambda level, at: known[level, at])
@@ -78,6 +79,8 @@ def append_all(session: Session, registry: Registry, leaves: Sequence[Leaf]) -> 
     size = head.size + len(leaves)
     root = merkle.root(size, lambda level, at: known[level, at])
     checkpoint = sign.sign_checkpoint(head.origin, size, root, registry.log_key)
+    kept = {place: known[place] for place in rows.frontier_places(size)}
+    registry.frontiers.put(checkpoint, kept)
     rows.add(session, [_row(index, leaf) for index, leaf in enumerate(leaves, head.size)], hashes)
     rows.move_head(session, old_size=head.size, new_size=size, checkpoint=checkpoint)
     return head.size

@@ -63,6 +63,7 @@ class Recorded:
 
 
 Recordings: TypeAlias = Sequence[Recorded]
+Frontier: TypeAlias = Mapping[tuple[int, int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ class Registry:
     keyring: DatabaseKeyring | None
     # Groups of events from outside, on their way into the log.
     told: Together[Any, Recordings] = field(default_factory=Together)
+    # What an append needs of the log, by the checkpoint it is appended to.
+    frontiers: Recent[str, Frontier] = field(default_factory=lambda: Recent(8))
     # Hosts' own copies, as this process makes them.
     workshop: Workshop = field(default_factory=Workshop)
 
@@ -111,7 +114,7 @@ class Registry:
         own = self._own_root()
         if self.settings.trust is not None:
             return roots.accept(self.settings.trust, self.settings, own)
-        publishers = _publishers(self.settings.publishers_file)
+        publishers = _listed(self.settings.publishers_file, "publishers")
         publishers += own.publishers
         witnesses = witness_list.read(self.settings.witnesses_file)
         return TrustRoot(
@@ -266,17 +269,13 @@ def _custodian_key(settings: Settings) -> SigningKey | None:
     file = settings.data_dir / "keys" / "custodian.pem"
     if not settings.custodian and not file.exists():
         return None
-    if any(one.name == _CUSTODIAN for one in _publishers(settings.publishers_file)):
+    if any(one.name == _CUSTODIAN for one in _listed(settings.publishers_file, "publishers")):
         raise errors.InvalidConfig(
             f"{settings.publishers_file} lists a publisher called {_CUSTODIAN!r}, which is the "
             "registry's own name where it signs what nobody else signed",
             fix="give that publisher another name",
         )
     return keys.load_or_create_signing_key(file)
-
-
-def _publishers(file: Path) -> tuple[dsse.Signer, ...]:
-    return _listed(file, "publishers")
 
 
 def _listed(file: Path, role: str) -> tuple[dsse.Signer, ...]:

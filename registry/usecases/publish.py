@@ -12,7 +12,7 @@ from registry import errors
 from registry.core import facts
 from registry.core.oms import File
 from registry.core.watermark import records
-from registry.db import derivations, tables, versions
+from registry.db import derivations, fresh, tables, versions
 from registry.db import log as log_rows
 from registry.db.engine import Session
 from registry.usecases import checking, documents, issuing, policing, watermarking
@@ -25,10 +25,11 @@ from registry.usecases.opening import Registry
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The version with all that its document shows, and whether it is this call that made it."""
+    """The version, its document as `documents.text` writes it, and whether this call made it."""
 
-    version: tables.Version
+    version: tables.Version | fresh.Version
     is_new: bool
+    document: str
 
 
 def publish(registry: Registry, draft: Draft, by: Caller) -> Published:
@@ -45,21 +46,18 @@ def publish(registry: Registry, draft: Draft, by: Caller) -> Published:
     now = datetime.now(UTC)
     with policing.desk(registry, by) as desk, registry.database.writing() as session:
         log_rows.locked_head(session)  # from here on no other writer can be first
-        following = versions.next_number(session, sound.model, now=now)
-        number = sound.version or following
-        # From `following` on no number was ever given out.
-        if number < following and _is_there(session, sound, number):
-            return _unchanged(session, sound.model, number)
-        versions.take_number(session, sound.model, expected=following, number=number, now=now)
+        number = _taken(session, sound, now)
+        if number is None:
+            return _unchanged(session, sound.model, sound.version or 0)
         built = checking.build(checked.draft, number)
         issue = Issue(checked, number, built, by, now, desk)
         proven = issuing.prove(session, registry, issue)
         version = _new_version(session, issue, proven.variant)
-        versions.add(session, version)
+        fresh.add(session, version)
         proven.file_mark(session)
-        documents.keep(session, version)
+        document = documents.keep(session, version)
         session.commit()
-        return Published(version, is_new=True)
+        return Published(version, True, document)
 
 
 def add_variant(registry: Registry, draft: Draft, by: Caller) -> Published:
@@ -87,7 +85,8 @@ def add_variant(registry: Registry, draft: Draft, by: Caller) -> Published:
             return _unchanged(session, draft.model, number)
         _attach(session, registry, version, issue)
         session.commit()
-        return Published(versions.whole(session, draft.model, number), is_new=True)
+        found = versions.whole(session, draft.model, number)
+        return Published(found, True, documents.text(found))
 
 
 def complete(registry: Registry, checked: Checked, by: Caller) -> tables.Version:
@@ -105,6 +104,18 @@ def complete(registry: Registry, checked: Checked, by: Caller) -> tables.Version
         _attach(session, registry, version, issue)
         session.commit()
         return versions.whole(session, draft.model, number)
+
+
+def _taken(session: Session, draft: Draft, now: datetime) -> int | None:
+    """The number that is given out for `draft`; None where the very same is there under its own."""
+    if draft.version is None:
+        return versions.take_next(session, draft.model, now=now)
+    following = versions.next_number(session, draft.model, now=now)
+    # From `following` on no number was ever given out.
+    if draft.version < following and _is_there(session, draft, draft.version):
+        return None
+    versions.take_number(session, draft.model, expected=following, number=draft.version, now=now)
+    return draft.version
 
 
 def _is_there(session: Session, draft: Draft, number: int) -> bool:
@@ -180,13 +191,15 @@ def _has_variant(session: Session, version: tables.Version, issue: Issue) -> boo
 
 
 def _unchanged(session: Session, model: str, number: int) -> Published:
-    return Published(versions.whole(session, model, number), is_new=False)
+    found = versions.whole(session, model, number)
+    return Published(found, False, documents.text(found))
 
 
-def _new_version(session: Session, issue: Issue, first: tables.Variant) -> tables.Version:
+def _new_version(session: Session, issue: Issue, first: fresh.Variant) -> fresh.Version:
     draft = issue.checked.draft
     said = draft.facts
-    return tables.Version(
+    described = derivations.described(session, said)
+    return fresh.Version(
         model=draft.model,
         version=issue.number,
         status=tables.READY,
@@ -204,7 +217,11 @@ def _new_version(session: Session, issue: Issue, first: tables.Variant) -> table
         created_at=issue.now,
         updated_at=issue.now,
         variants=[first],
-        **derivations.described(session, said),
+        tags=described.tags,
+        metrics=described.metrics,
+        parameters=described.parameters,
+        datasets=described.datasets,
+        parents=described.parents,
     )
 
 
@@ -222,7 +239,7 @@ def _attach(session: Session, registry: Registry, version: tables.Version, issue
     """Add the variant to a version that is there; it is ready from here on."""
     proven = issuing.prove(session, registry, issue)
     proven.variant.version_id = version.id
-    versions.add_variant(session, proven.variant)
+    fresh.add_variant(session, proven.variant)
     proven.file_mark(session)
     version.status, version.status_message = tables.READY, ""
     version.digest = version.digest or issue.built.digest

@@ -23,7 +23,7 @@ SAID = Facts(
     parameters={"epochs": "3"},
     datasets=(Dataset("digits"),),
 )
-_PUBLICATION, _GET = 15, 1
+_PUBLICATION, _GET = 12, 1
 
 
 @contextmanager
