@@ -28,6 +28,7 @@ from bench import (
     encryption,
     figures,
     folders,
+    fuzzing,
     mlflow,
     models,
     planning,
@@ -46,6 +47,7 @@ from registry import errors
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results.json"
 SCRATCH = ROOT / ".build"
+_FUZZ_SECONDS = 600.0
 
 Rows = Generator[Row, None, None]
 Area = Callable[[Path], Rows]
@@ -145,6 +147,10 @@ def _runtime(folder: Path) -> Rows:
         yield from runtime.rows(registry, folder, saved_model=saved_model, scratch=SCRATCH)
 
 
+def _fuzz(folder: Path) -> Rows:
+    yield from fuzzing.rows(folder, seconds=float(os.environ.get("SECONDS", _FUZZ_SECONDS)))
+
+
 def _rollouts(folder: Path) -> Rows:
     for name, part in (("commits", rollouts.rows), ("converged", converged.rows)):
         (folder / name).mkdir()
@@ -163,6 +169,7 @@ AREAS: Mapping[str, Area] = {
     "registry": _registry,
     "trust": _trust,
     "runtime": _runtime,
+    "fuzz": _fuzz,
     "rollouts": _rollouts,
     "watermark": _watermark,
 }
