@@ -29,7 +29,7 @@ class Places:
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a version runs with: `engine` runs `instances` at once, for requests that the event
-    loop is not to wait for."""
+    loop is not to wait for; `worked` is the processor time of all threads."""
 
     engine: Executor
     instances: int
@@ -37,3 +37,4 @@ class Means:
     deadline_seconds: float
     clock: Clock = time.perf_counter_ns
     pace: Callable[[], Pace] = Pace
+    worked: Clock = time.process_time_ns

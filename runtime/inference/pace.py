@@ -68,6 +68,12 @@ class Pace:
         return False
 
 
+def own(nanoseconds: int, worked: int) -> int:
+    """What a run took, without the time for which other processes had the core: on a busy machine
+    that is most of it. `worked` is the processor time of this process meanwhile, all of it."""
+    return nanoseconds if nanoseconds > _NO_ACCIDENT_NS else min(nanoseconds, worked)
+
+
 class NeverQuick(Pace):
     """For an engine that the loop must not wait for, however quick it is: another process may
     hang or die."""

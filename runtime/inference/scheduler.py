@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from registry import errors
 from registry.errors import PlimsollError
 from runtime.backends.protocol import Backend
-from runtime.inference import batches, form
+from runtime.inference import batches, form, pace
 from runtime.inference.asked import Asked, Observer, Outcome, Times
 from runtime.inference.batches import Done
 from runtime.inference.company import Company
 from runtime.inference.form import Form
 from runtime.inference.means import Means
+from runtime.inference.pace import QUICK_NS
 from runtime.inference.statistics import Statistics
 from runtime.inference.waiting import Line, Waiting
 from runtime.tuning import Tuning
@@ -32,7 +33,7 @@ class Scheduler:
         self.statistics = Statistics()
         self._backend = backend
         self._means = means
-        self._clock = means.clock
+        self._clock, self._worked = means.clock, means.worked
         self._observers: tuple[Observer, ...] = (self.statistics, *observers)
         self._forms = {
             name: Form(call, means.pace(), is_batched=tuning.batching is not None)
@@ -120,9 +121,13 @@ class Scheduler:
         )
 
     def _at_once(self, asked: Asked, found: Form, arrived: int, size: int) -> Outcome:
+        worked = self._worked()
         outputs = batches.run(self._backend, asked)
         spent = self._clock() - arrived
-        found.pace.took(size, spent)
+        if spent < QUICK_NS:  # to ask how long it worked costs as much as all else here
+            found.pace.took(size, spent)
+        else:
+            found.pace.took(size, pace.own(spent, self._worked() - worked))
         if found.batches:
             self._company.ran_alone()
         outcome = Outcome(outputs, Times(0, 0, spent, 0), found.rows(asked.inputs) or 1)
@@ -178,7 +183,9 @@ class Scheduler:
             for one in members:
                 one.is_running = True
             if self._forms[members[0].asked.call].pace.is_quick(sum(one.size for one in members)):
-                self._finish(members, batches.execute(self._backend, members, self._clock))
+                worked = self._worked()
+                done = batches.execute(self._backend, members, self._clock)
+                self._finish(members, done, self._worked() - worked)
                 if self._line.count:
                     self._wake()  # and let whatever else the loop has to do go first
                 return
@@ -193,18 +200,19 @@ class Scheduler:
 
     def _work(self, members: list[Waiting]) -> None:
         """On an engine's thread."""
+        worked = self._worked()
         done = batches.execute(self._backend, members, self._clock)
-        self._loop.call_soon_threadsafe(self._landed, members, done)
+        self._loop.call_soon_threadsafe(self._landed, members, done, self._worked() - worked)
 
-    def _landed(self, members: list[Waiting], done: Done) -> None:
+    def _landed(self, members: list[Waiting], done: Done, worked: int) -> None:
         self._flying.remove(members)
-        self._finish(members, done)
+        self._finish(members, done, worked)
         self._turn()
 
-    def _finish(self, members: list[Waiting], done: Done) -> None:
+    def _finish(self, members: list[Waiting], done: Done, worked: int) -> None:
         found = self._forms[members[0].asked.call]
         self._means.places.taken -= len(members)
-        self._count(found, members, done)
+        self._count(found, members, done, worked)
         for one, result in zip(members, done.results, strict=True):
             if one.is_settled:
                 continue
@@ -216,12 +224,13 @@ class Scheduler:
                 self._fail(one, result)
         self._rest()
 
-    def _count(self, found: Form, members: list[Waiting], done: Done) -> None:
+    def _count(self, found: Form, members: list[Waiting], done: Done, worked: int) -> None:
         self._company.ran(len(members))
         outcomes = [result for result in done.results if isinstance(result, Outcome)]
         if done.is_whole:
             if outcomes:
-                found.pace.took(sum(one.size for one in members), outcomes[0].times.compute)
+                spent = pace.own(outcomes[0].times.compute, worked)
+                found.pace.took(sum(one.size for one in members), spent)
                 self.statistics.executed(outcomes[0].batch, outcomes[0].times)
             return
         for outcome in outcomes:

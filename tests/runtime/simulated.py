@@ -7,6 +7,7 @@ no time and two runs with one seed are the same run.
 import asyncio
 import random
 import selectors
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
@@ -123,12 +124,17 @@ class Rig:
     seconds: Callable[[], float] = lambda: 0.01
     deadline: float = 30.0
     pace: Callable[[], Pace] = NeverQuick
+    clock: Callable[[], int] = clock
+    worked: Callable[[], int] = time.process_time_ns
 
     def __post_init__(self) -> None:
         self.backend = Doubling()
         self.engines = Engines(self.seconds)
         self.places = Places(self.limit)
-        means = Means(self.engines, self.instances, self.places, self.deadline, clock, self.pace)
+        means = Means(
+            self.engines, self.instances, self.places, self.deadline,
+            self.clock, self.pace, self.worked,
+        )  # fmt: skip
         self.scheduler = Scheduler(self.backend, self.tuning, means)
 
     def ask(self, *rows: float, width: int = 1, **options: Any) -> asyncio.Task[Outcome]:

@@ -1,6 +1,7 @@
 """Every request gets exactly one outcome, its own rows, and nothing is left behind."""
 
 import asyncio
+import itertools
 from collections import Counter
 from random import Random
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from registry import errors
-from runtime.inference.pace import NeverQuick, Pace
+from runtime.inference.pace import NeverQuick, Pace, own
 from runtime.tuning import Batching, Queue, Tuning
 from tests.runtime.simulated import CRASH, POISON, Rig, draws, simulate
 
@@ -292,3 +293,21 @@ def test_one_run_held_up_keeps_a_model_from_the_loop_for_a_moment_and_two_for_lo
     for _ in range(500):
         pace.took(100, 50_000)
     assert not pace.is_quick(100)
+
+
+def test_a_run_is_as_long_as_it_worked_unless_it_was_too_long_for_a_chance() -> None:
+    assert own(30_000_000, 60_000) == 60_000
+    assert own(50_000, 900_000) == 50_000  # other threads of this process worked beside it
+    assert own(900_000_000, 60_000) == 900_000_000
+
+
+def test_a_machine_that_takes_the_core_away_does_not_send_a_quick_model_to_threads() -> None:
+    async def main() -> None:
+        ticks = itertools.count(step=30_000_000)
+        rig = Rig(Tuning(), pace=Pace, clock=lambda: next(ticks), worked=lambda: 0)
+        rig.scheduler.prime("double", 8, 50_000)
+        for _ in range(30):
+            await rig.ask(1.0)
+        assert rig.engines.most == 0
+
+    simulate(main())
