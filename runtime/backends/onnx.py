@@ -59,7 +59,10 @@ class OnnxBackend:
     def __init__(self, files: Path, settings: Settings = DEFAULT_SETTINGS) -> None:
         path = _model_file(files)
         weights = _weights(files, path, settings)
-        self._session = _session(path, settings.threads or os.cpu_count() or 1, weights)
+        cores = os.cpu_count() or 1
+        may_be_small = settings.threads is None and _size(files) <= _SMALL_BYTES
+        threads = 1 if may_be_small else settings.threads or cores
+        self._session = _session(path, threads, weights)
         signature = Signature(
             tuple(_tensor(node, "input") for node in self._session.get_inputs()),
             tuple(_tensor(node, "output") for node in self._session.get_outputs()),
@@ -74,8 +77,8 @@ class OnnxBackend:
         }
         given = {tensor.dtype for tensor in signature.inputs}
         found = {tensor.dtype for tensor in signature.outputs}
-        if settings.threads is None and self._is_small(path, signature):
-            self._session = _session(path, 1, weights)
+        if may_be_small and not self._is_small(signature):
+            self._session = _session(path, cores, weights)
         # The session's own `run` looks at every value again, which costs as much as a small run.
         direct = self._session._sess.run  # noqa: SLF001
         self._run = self._run_bits if "bfloat16" in given | found else direct
@@ -107,10 +110,8 @@ class OnnxBackend:
         given = {name: _handed_in(value) for name, value in feed.items()}
         return [_taken_out(value) for value in self._session.run_with_ort_values(outputs, given)]
 
-    def _is_small(self, path: Path, signature: Signature) -> bool:
-        """Whether a row is done before a second thread is awake; its size is then known."""
-        if path.stat().st_size > _SMALL_BYTES:
-            return False
+    def _is_small(self, signature: Signature) -> bool:
+        """Whether a row, whose size is known, is done before a second thread would be awake."""
         if any(not tensor.shape or None in tensor.shape[1:] for tensor in signature.inputs):
             return False
         feed = protocol.zeros(signature)
@@ -153,10 +154,15 @@ def _session(path: Path, threads: int, weights: str) -> Any:
         raise UnsafeModel(f"onnxruntime cannot load {path.name!r}: {error}") from error
 
 
+def _size(files: Path) -> int:
+    return sum(file.stat().st_size for file in files.rglob("*") if file.is_file())
+
+
 def _took(session: Any, feed: Arrays) -> int:
-    started = time.perf_counter_ns()
+    """Processor time of this thread, which is the only one: others may have the core meanwhile."""
+    started = time.thread_time_ns()
     session.run(None, feed)
-    return time.perf_counter_ns() - started
+    return time.thread_time_ns() - started
 
 
 def _model_file(files: Path) -> Path:
