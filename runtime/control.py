@@ -55,6 +55,8 @@ class Control:
     def _action(self, request: Request) -> Act:
         method, path = request.method, request.path
         found = self._about_version(request) or self._about_model(request)
+        if found is None and (_VERSION.fullmatch(path) or _MODEL.fullmatch(path)):
+            raise errors.Unsupported(f"{path} has no {method}")
         if found is None:
             raise errors.NotFound(f"there is no {method} {path}")
         return found

@@ -35,6 +35,9 @@ from runtime.wire import server as wire
 
 _CHANGES = "/v2/repository/models/"
 _EVENTS_SECONDS = 2.0
+_PAGES = frozenset(
+    {"/livez", "/readyz", "/plimsoll/status", "/metrics", "/monitoring/prometheus/metrics"}
+)
 _PRIVATE = frozenset({"/plimsoll/sketches", "/plimsoll/recent"})
 _NO_TOKEN = errors.Unauthenticated(
     "this page tells of inputs and answers", fix="send the runtime's control token: Bearer ..."
@@ -89,6 +92,9 @@ class Application:
             return await self._control.answer(request)
         if path == "/" and self._serving.has_kserve_v1:
             return kserve_v1.ALIVE
+        if (path in _PAGES or path in _PRIVATE) and request.method not in {"GET", "HEAD"}:
+            refused = http.problem(errors.Unsupported(f"{path} is for GET, not {request.method}"))
+            return refused._replace(headers=(*refused.headers, (b"allow", b"GET, HEAD")))
         is_private = path in _PRIVATE
         return await self._private(request) if is_private else self._page(request.method, path)
 

@@ -135,6 +135,9 @@ class Reader:
             self._refuse(refusals.MalformedRequest("HTTP is spoken here in version 1.1 or 1.0"))
         if b"host" not in headers and version == "1.1":
             self._refuse(refusals.MalformedRequest("the request has no Host header"))
+        if version == "1.0" and b"transfer-encoding" in headers:
+            # RFC 9112, 6.1: whoever passed it on may not have seen where the body ends.
+            self._refuse(refusals.MalformedRequest("HTTP/1.0 has no transfer codings"))
         if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             self._refuse(refusals.MalformedRequest("the only transfer coding here is chunked"))
         length = headers.get(b"content-length", b"")

@@ -53,12 +53,14 @@ def test_no_request_makes_the_registry_fail(running: tuple[str, dict[str, str]])
     assert asked > 1000
 
 
-def cases_of(operation: schemathesis.schemas.APIOperation) -> list[schemathesis.Case]:
+def cases_of(
+    operation: schemathesis.schemas.APIOperation, *, examples: int = EXAMPLES
+) -> list[schemathesis.Case]:
     """Right and wrong requests for one route: the same ones in every run."""
     cases: list[schemathesis.Case] = []
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         deadline=None,
         derandomize=True,
         database=None,

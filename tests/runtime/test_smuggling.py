@@ -68,6 +68,14 @@ def test_a_request_without_a_flaw_is_read_with_the_one_behind_it() -> None:
     assert [request.path for request in reader.requests] == ["/p", "/smuggled"]
 
 
+def test_chunks_of_http_1_0_are_refused() -> None:
+    reader = Reader(body_limit=1000, room=Room(1 << 30))
+    fault = reader.feed(_HEAD.replace(b"1.1", b"1.0") + _CHUNKED + b"0\r\n\r\n" + _SMUGGLED)
+    assert fault is not None
+    assert "no transfer codings" in fault.error.detail
+    assert not reader.requests
+
+
 def test_nothing_behind_the_last_request_of_a_connection_is_read() -> None:
     reader = Reader(body_limit=1000, room=Room(1 << 30))
     reader.feed(_SMUGGLED.replace(b"/smuggled", b"/a").replace(b"1.1", b"1.0") + _SMUGGLED)
