@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, UnknownMetricFamily
 from prometheus_client.registry import Collector
 
+from runtime.inference.cached import Cached
 from runtime.inference.statistics import Snapshot
 from runtime.table import Table
 
@@ -35,6 +36,7 @@ class Executions(Collector):
         )
         histograms = {name: HistogramMetricFamily(name, said, labels=_LABELS)
                       for name, said in _HISTOGRAMS.items()}  # fmt: skip
+        caches = [GaugeMetricFamily(name, said, labels=_LABELS) for name, said in _CACHES.items()]
         for slot in self._table.slots():
             if slot.scheduler is None:
                 continue
@@ -43,10 +45,14 @@ class Executions(Collector):
             pending.add_metric(labels, slot.scheduler.pending)
             for family, value in zip(counters.values(), _counted(seen), strict=True):
                 family.add_metric(labels, value)
+            if isinstance(slot.scheduler, Cached):
+                for gauge, value in zip(caches, slot.scheduler.store.held, strict=True):
+                    gauge.add_metric(labels, value)
             for reason, count in seen.failures.items():
                 failures.add_metric((*labels, reason), count)
             _fill(histograms, labels, seen)
         yield pending
+        yield from caches
         yield failures
         yield from counters.values()
         yield from histograms.values()
@@ -61,6 +67,14 @@ _COUNTERS = {
     "nv_inference_compute_input_duration_us": "Time of requests while batches were made.",
     "nv_inference_compute_infer_duration_us": "Time of requests in the engine.",
     "nv_inference_compute_output_duration_us": "Time of requests while batches were taken apart.",
+    "nv_cache_num_hits_per_model": "Requests answered from the cache.",
+    "nv_cache_num_misses_per_model": "Requests that the cache had no answer for.",
+    "nv_cache_hit_duration_per_model": "Time of requests answered from the cache, in microseconds.",
+    "nv_cache_miss_duration_per_model": "Time of looking in vain, in microseconds.",
+}
+_CACHES = {
+    "plimsoll_cache_entries": "Answers kept.",
+    "plimsoll_cache_bytes": "Memory of the answers kept.",
 }
 _HISTOGRAMS = {
     "plimsoll_queue_seconds": "Waiting for an engine, by request.",
@@ -79,6 +93,10 @@ def _counted(seen: Snapshot) -> tuple[float, ...]:
         seen.inference_count,
         seen.execution_count,
         *(one.ns / 1000 for one in spent),
+        seen.cache_hit.count,
+        seen.cache_miss.count,
+        seen.cache_hit.ns / 1000,
+        seen.cache_miss.ns / 1000,
     )
 
 

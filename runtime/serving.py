@@ -25,6 +25,7 @@ from runtime.config import Config, Pin
 from runtime.events import Events
 from runtime.inference import warming
 from runtime.inference.asked import Asked, Outcome
+from runtime.inference.cached import Cached
 from runtime.inference.means import Means, Places
 from runtime.inference.pace import NeverQuick, Pace
 from runtime.inference.scheduler import Scheduler
@@ -201,18 +202,19 @@ class Serving:
         slot.backend, slot.scheduler = backend, scheduler
         self._enter_service(slot, occasion)
 
-    async def _warmed_up(self, pin: Pin, backend: Backend, files: Path) -> Scheduler:
+    async def _warmed_up(self, pin: Pin, backend: Backend, files: Path) -> Scheduler | Cached:
         recorded = self._recorded(files, backend, pin)
         runs, seconds = await self._loop.run_in_executor(
             self._loaders, warming.warmed_up, backend, pin.tuning, recorded
         )
         if seconds is not None:
             self.metrics.tensorflow.warmed_up(pin, seconds=seconds)
-        scheduler = Scheduler(
-            backend, pin.tuning, self._means(pin, backend), [self.observatory.of(pin)]
-        )
+        observers = [self.observatory.of(pin)]
+        scheduler = Scheduler(backend, pin.tuning, self._means(pin, backend), observers)
         for call, size, nanoseconds in runs:
             scheduler.prime(call, size, nanoseconds)
+        if pin.tuning.cache_bytes:
+            return Cached(scheduler, pin.tuning.cache_bytes, observers)
         return scheduler
 
     async def _obtained(self, slot: Slot, occasion: str) -> Copy | None:

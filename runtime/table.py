@@ -11,6 +11,7 @@ from registry import errors
 from runtime.backends.protocol import Backend
 from runtime.cache import Copy
 from runtime.config import Pin
+from runtime.inference.cached import Cached
 from runtime.inference.scheduler import Scheduler
 from runtime.policy import Active, All, Latest, Policy, Specific
 from runtime.progress import Progress
@@ -39,7 +40,7 @@ class Slot:
     check: str = ""
     code: str = ""
     backend: Backend | None = None
-    scheduler: Scheduler | None = None
+    scheduler: Scheduler | Cached | None = None
     copy: Copy | None = None
     progress: Progress = field(default_factory=Progress)
     in_flight: int = 0

@@ -1,4 +1,4 @@
-"""How a version is run, as an engineer declares it: instances, threads, batching.
+"""How a version is run, as an engineer declares it: instances, threads, batching, cache.
 
 The fields stand in the runtime's file in `models[]`.
 An unknown field, a wrong type or a value that contradicts another one names itself.
@@ -12,13 +12,14 @@ from registry.errors import InvalidInput
 
 _LONGEST_DELAY_MICROSECONDS = 10_000_000
 _LARGEST = 2**40
-TUNING_FIELDS = frozenset({"instances", "threads", "batching", "weights"})
+TUNING_FIELDS = frozenset({"instances", "threads", "batching", "weights", "cache"})
 WEIGHTS = ("copied", "mapped")
 _BATCHING_FIELDS = frozenset(
     {"maxBatchSize", "delayMicroseconds", "preferredSizes", "queue", "priorities",
      "defaultPriority"}
 )  # fmt: skip
 _QUEUE_FIELDS = frozenset({"size", "timeoutMilliseconds"})
+_CACHE_FIELDS = frozenset({"bytes"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,14 @@ class Batching:
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """`instances` runs at once on `threads` each, None for what suits the machine. `weights` is one
-    of WEIGHTS: a copy that the engine has packed, or the files' own pages."""
+    of WEIGHTS: a copy that the engine has packed, or the files' own pages. Answers of
+    `cache_bytes` are kept for who asks the same again, 0 for none."""
 
     instances: int | None = None
     threads: int | None = None
     batching: Batching | None = None
     weights: str = "copied"
+    cache_bytes: int = 0
 
     def document(self) -> dict[str, Json]:
         """What `parse` reads; what was not declared is left out."""
@@ -69,6 +72,8 @@ class Tuning:
             found["batching"] = _batching_document(self.batching)
         if self.weights != "copied":
             found["weights"] = self.weights
+        if self.cache_bytes:
+            found["cache"] = {"bytes": self.cache_bytes}
         return found
 
 
@@ -82,6 +87,7 @@ def parse(item: dict[str, Json], *, what: str) -> Tuning:
         _optional(item, "threads", what),
         _batching(item, what) if item.get("batching") is not None else None,
         _weights(item, what),
+        _cache(item, what) if item.get("cache") is not None else 0,
     )
 
 
@@ -95,6 +101,12 @@ def _weights(item: dict[str, Json], what: str) -> str:
             fix="leave it out",
         )
     return found
+
+
+def _cache(item: dict[str, Json], what: str) -> int:
+    given, where = fields.mapping(item, "cache", what=what), f"{what}: cache"
+    fields.refuse_unknown(given, _CACHE_FIELDS, what=where)
+    return _positive(given, "bytes", where)
 
 
 def _batching(item: dict[str, Json], what: str) -> Batching:

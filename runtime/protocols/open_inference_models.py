@@ -77,6 +77,8 @@ def configuration(slot: Slot, plan: Plan) -> dict[str, Any]:
             "preferred_batch_size": list(batching.preferred_sizes),
             "max_queue_delay_microseconds": batching.delay_microseconds,
         }
+    if tuning.cache_bytes:
+        found["response_cache"] = {"enable": True}
     return found
 
 

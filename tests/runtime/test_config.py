@@ -134,6 +134,7 @@ def test_how_a_version_runs_is_read_and_written_back() -> None:
             "priorities": [{"size": 10}, {"timeoutMilliseconds": 50}],
             "defaultPriority": 2,
         },
+        "cache": {"bytes": 1000},
     }
     assert tuning.parse(declared, what="x").document() == declared
     assert tuning.parse({}, what="x") == tuning.Tuning()
@@ -144,6 +145,8 @@ def test_how_a_version_runs_is_read_and_written_back() -> None:
     [
         ({"threads": 0}, "'threads' must be above zero"),
         ({"batching": {}}, "'maxBatchSize'"),
+        ({"cache": {"bytes": 0}}, "cache: 'bytes' must be above zero"),
+        ({"cache": {"size": 1}}, "cache: unknown field 'size'"),
         ({"batching": {"maxBatchSize": 8, "delay": 1}}, "unknown field 'delay'"),
         ({"batching": {"maxBatchSize": 8, "preferredSizes": [16]}}, "'preferredSizes' has 16"),
         ({"batching": {"maxBatchSize": 8, "queue": {}, "priorities": []}}, "are both there"),

@@ -1,4 +1,4 @@
-"""How a version is run: instances, threads and batching, as an engineer declares them in Git.
+"""How a version is run, as an engineer declares it in Git: instances, threads, batching, cache.
 
 What passes here the runtime takes too: its own file has these fields under the same names.
 """
@@ -80,21 +80,29 @@ class Batching(Strict):
         )
 
 
+class Cache(Strict):
+    """Answers of so many bytes are kept for who asks the very same again."""
+
+    bytes: Annotated[int, Field(ge=1, le=2**40)]
+
+
 class Tuned(Strict):
     """`instances` runs at once, each on `threads` of the engine; without them what suits the
-    machine. Without `batching` each request runs by itself. With `weights: mapped` the weights of
-    an ONNX version with external data are pages of its files, shared by all that serve it."""
+    machine. Without `batching` each request runs by itself, without `cache` each runs. With
+    `weights: mapped` the weights of an ONNX version with external data are pages of its files,
+    shared by all that serve it."""
 
     instances: _Count | None = None
     threads: _Count | None = None
     batching: Batching | None = None
     weights: Literal["mapped"] | None = None
+    cache: Cache | None = None
 
     @property
     def tuning(self) -> dict[str, Json]:
         """What is declared of these, as the runtime's file has it."""
         return self.model_dump(
-            include={"instances", "threads", "batching", "weights"},
+            include={"instances", "threads", "batching", "weights", "cache"},
             by_alias=True,
             exclude_none=True,
             exclude_defaults=True,

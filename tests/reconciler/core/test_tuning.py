@@ -19,10 +19,11 @@ def test_what_git_says_of_a_run_reaches_the_runtime() -> None:
         "instances: 2, threads: 3, batching: {maxBatchSize: 32, delayMicroseconds: 500, "
         "preferredSizes: [8, 16], defaultPriority: 2, "
         "priorities: [{size: 100}, {size: 20, timeoutMilliseconds: 50}, {}]}, "
+        "cache: {bytes: 1000}, "
     )
     queues = (Queue(100), Queue(20, 50), Queue())
     batching = Batching(32, 500, (8, 16), Queue(), queues, 2)
-    assert config.pin(told, what="models[0]").tuning == Tuning(2, 3, batching)
+    assert config.pin(told, what="models[0]").tuning == Tuning(2, 3, batching, cache_bytes=1000)
 
 
 def test_the_defaults_of_batching_are_the_runtimes_own() -> None:
