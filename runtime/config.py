@@ -18,7 +18,7 @@ from runtime.observation import Declared
 from runtime.policy import Policy
 from runtime.tuning import DEFAULT_TUNING, Tuning
 
-FORMATS = ("onnx", "saved_model", "torchscript")
+FORMATS = ("onnx", "saved_model", "torchscript", "ensemble")
 # In this process; in one of its own; in one of its own first, to see that it loads.
 ISOLATIONS = ("none", "process", "trial")
 _SAID_ISOLATIONS = "none, process or trial"

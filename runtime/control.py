@@ -14,7 +14,7 @@ from pathlib import Path
 from registry import errors
 from registry.core import canonical, names
 from registry.core.canonical import Json
-from runtime import config, manual, policy, renewal, status
+from runtime import config, ensembles, manual, policy, renewal, status
 from runtime.config import Config, Pin
 from runtime.policy import Policy
 from runtime.protocols import http
@@ -187,6 +187,7 @@ class Control:
 
     async def _unload(self, model: str, version: int) -> Answer | Slot:
         """Answers once the version's requests are finished and its memory is given back."""
+        self._require_unused(model, version)
         others = [pin for pin in self._config.models
                   if (pin.model, pin.version) != (model, version)]  # fmt: skip
         await self._pin(tuple(others))
@@ -195,6 +196,13 @@ class Control:
             return Answer(204, b"", ())
         self._serving.table.remove(slot)
         return slot
+
+    def _require_unused(self, model: str, version: int) -> None:
+        if users := ensembles.users(self._serving.table, model, version):
+            raise errors.Conflict(
+                f"{model}@{version} is a member of {', '.join(users)}",
+                fix="unload the ensemble first, or replace it by a version without this member",
+            )
 
     async def _pin(self, models: tuple[Pin, ...]) -> None:
         await self._persist(config.with_models(self._config, models))
@@ -223,6 +231,8 @@ class Control:
     async def unload(self, request: Request, model: str) -> None:
         """See `runtime.manual`."""
         await self._authenticate(request)
+        for slot in self._serving.table.versions(model):
+            self._require_unused(model, slot.pin.version)
         async with self._changing:
             await self._deactivate(model)
         await manual.end(self._serving, model)

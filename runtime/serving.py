@@ -16,18 +16,17 @@ from registry.core.canonical import Json
 from registry.core.checks import Check
 from registry.core.entries import Kind
 from registry.core.envelope import Refused
-from runtime import costs, identity, memory, obtain, priority
+from runtime import costs, ensembles, identity, memory, obtain, priority
 from runtime.backends import opening
-from runtime.backends.isolated import IsolatedBackend
 from runtime.backends.protocol import Backend
 from runtime.cache import Cache, Copy
 from runtime.config import Config, Pin
+from runtime.ensembles import Members
 from runtime.events import Events
-from runtime.inference import warming
+from runtime.inference import cached, means, warming
 from runtime.inference.asked import Asked, Outcome
-from runtime.inference.cached import Cached
-from runtime.inference.means import Means, Places
-from runtime.inference.pace import NeverQuick, Pace
+from runtime.inference.cached import Runs
+from runtime.inference.means import Places
 from runtime.inference.scheduler import Scheduler
 from runtime.metrics import Metrics
 from runtime.observing.observatory import Observatory
@@ -59,9 +58,7 @@ class Serving:
         self._events = Events(self._registry, host=config.host)
         self._loop = asyncio.get_running_loop()
         # The threads that an engine starts while it is loaded take after the loader.
-        self._loaders = ThreadPoolExecutor(
-            _LOADERS, thread_name_prefix="load", initializer=priority.stand_back
-        )
+        self._loaders = ThreadPoolExecutor(_LOADERS, "load", priority.stand_back)
         self._cores = cores
         self._recorded = recorded
         self._places = Places(config.limits.queue)
@@ -145,6 +142,8 @@ class Serving:
 
     def _retire(self, unused: list[Slot]) -> None:
         for slot in unused:
+            if ensembles.users(self.table, slot.pin.model, slot.pin.version):
+                continue
             self.keep(self._loop.create_task(self.end(slot)))
 
     def keep(self, task: asyncio.Task[None]) -> None:
@@ -191,31 +190,45 @@ class Serving:
         ):
             self._postpone(slot, short, discarded=None, occasion=occasion)
             await asyncio.sleep(_MEMORY_SECONDS)
-        seconds = self.limits.deadline_seconds
-        settings = opening.settings(slot.pin.isolation, slot.pin.tuning, seconds=seconds)
-        with self._scales.weighing(cost):
-            backend = await self._loop.run_in_executor(
-                self._loaders, opening.opened, slot.pin.format, copy.files, settings
-            )
-            # Set after the warm-up: an unload must not close an engine that is at work.
-            scheduler = await self._warmed_up(slot.pin, backend, copy.files)
-        slot.backend, slot.scheduler = backend, scheduler
+        if slot.pin.format == ensembles.FORMAT:
+            await self._chain(slot, copy, occasion)
+        else:
+            with self._scales.weighing(cost):
+                await self._open(slot, copy)
         self._enter_service(slot, occasion)
 
-    async def _warmed_up(self, pin: Pin, backend: Backend, files: Path) -> Scheduler | Cached:
+    async def _open(self, slot: Slot, copy: Copy) -> None:
+        seconds = self.limits.deadline_seconds
+        settings = opening.settings(slot.pin.isolation, slot.pin.tuning, seconds=seconds)
+        backend = await self._loop.run_in_executor(
+            self._loaders, opening.opened, slot.pin.format, copy.files, settings
+        )
+        # Set after the warm-up: an unload must not close an engine that is at work.
+        scheduler = await self._warmed_up(slot.pin, backend, copy.files)
+        slot.backend, slot.scheduler = backend, scheduler
+
+    async def _chain(self, slot: Slot, copy: Copy, occasion: str) -> None:
+        observers = [self.observatory.of(slot.pin)]
+        chain = await Members(self.table, self.infer).chained(
+            slot, copy.files, observers, deadline_seconds=self.limits.deadline_seconds,
+            postpone=lambda said: self._postpone(slot, said, discarded=None, occasion=occasion),
+        )  # fmt: skip
+        if chain is not None:
+            slot.backend, slot.scheduler = chain, cached.kept(chain, slot.pin.tuning, observers)
+
+    async def _warmed_up(self, pin: Pin, backend: Backend, files: Path) -> Runs:
         recorded = self._recorded(files, backend, pin)
         runs, seconds = await self._loop.run_in_executor(
             self._loaders, warming.warmed_up, backend, pin.tuning, recorded
         )
         if seconds is not None:
             self.metrics.tensorflow.warmed_up(pin, seconds=seconds)
+        given = means.of(pin, backend, self._places, cores=self._cores, limits=self.limits)
         observers = [self.observatory.of(pin)]
-        scheduler = Scheduler(backend, pin.tuning, self._means(pin, backend), observers)
+        scheduler = Scheduler(backend, pin.tuning, given, observers)
         for call, size, nanoseconds in runs:
             scheduler.prime(call, size, nanoseconds)
-        if pin.tuning.cache_bytes:
-            return Cached(scheduler, pin.tuning.cache_bytes, observers)
-        return scheduler
+        return cached.kept(scheduler, pin.tuning, observers)
 
     async def _obtained(self, slot: Slot, occasion: str) -> Copy | None:
         """Verified files, sooner or later; None where the version is refused, or gone meanwhile."""
@@ -244,21 +257,6 @@ class Serving:
             cache=self._cache,
             witness=self._witness,
             progress=slot.progress,
-        )
-
-    def _means(self, pin: Pin, backend: Backend) -> Means:
-        """Batches gather while one instance runs; single requests run on every core."""
-        instances = pin.tuning.instances or (self._cores if pin.tuning.batching is None else 1)
-        return Means(
-            ThreadPoolExecutor(
-                instances,
-                thread_name_prefix=f"engine-{pin.model}",
-                initializer=priority.stand_back,
-            ),
-            instances,
-            self._places,
-            self.limits.deadline_seconds,
-            pace=NeverQuick if isinstance(backend, IsolatedBackend) else Pace,
         )
 
     def _enter_service(self, slot: Slot, occasion: str) -> None:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from registry import errors
-from runtime.backends.protocol import Backend
+from runtime.backends.protocol import Offered
 from runtime.cache import Copy
 from runtime.config import Pin
-from runtime.inference.cached import Cached
-from runtime.inference.scheduler import Scheduler
+from runtime.inference.cached import Runs
 from runtime.policy import Active, All, Latest, Policy, Specific
 from runtime.progress import Progress
 
@@ -39,8 +38,8 @@ class Slot:
     reason: str = ""
     check: str = ""
     code: str = ""
-    backend: Backend | None = None
-    scheduler: Scheduler | Cached | None = None
+    backend: Offered | None = None
+    scheduler: Runs | None = None
     copy: Copy | None = None
     progress: Progress = field(default_factory=Progress)
     in_flight: int = 0

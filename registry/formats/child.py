@@ -16,6 +16,7 @@ from registry.formats import (
     confine,
     content,
     detect,
+    ensemble,
     onnx_model,
     onnx_suspect,
     onnx_weights,
@@ -40,12 +41,14 @@ _PARSERS: Mapping[str, Callable[[Model], Found]] = {
     detect.SAVED_MODEL: saved_model.inspect,
     detect.SAFETENSORS: safetensors.inspect,
     detect.TORCHSCRIPT: torchscript.inspect,
+    detect.ENSEMBLE: ensemble.inspect,
 }
 _FINDERS: Mapping[str, Callable[[Model], WeightMap]] = {
     detect.ONNX: onnx_weights.find,
     detect.SAVED_MODEL: saved_model_weights.find,
     detect.SAFETENSORS: safetensors_weights.find,
     detect.TORCHSCRIPT: torchscript_weights.find,
+    detect.ENSEMBLE: ensemble.find,
 }
 
 

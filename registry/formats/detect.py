@@ -1,22 +1,26 @@
 """Which format a model is in, by the names of its files. What is in them `content` looks at.
 
 The head is the one file that says what the model is: `saved_model.pb`, the only `.onnx` or
-TorchScript file, the only `.safetensors` file, or the index of several.
+TorchScript file, the only `.safetensors` file, or the index of several; of an ensemble, the file
+that names its members.
 """
 
 from collections.abc import Iterable, Sequence
 
 from registry import errors
+from registry.core import ensemble
 from registry.formats import side_files
 from registry.formats.refusal import unsafe
 
 ONNX, SAVED_MODEL, SAFETENSORS, TORCHSCRIPT = "onnx", "saved_model", "safetensors", "torchscript"
-FORMATS = (ONNX, SAVED_MODEL, SAFETENSORS, TORCHSCRIPT)
+ENSEMBLE = ensemble.FORMAT
+FORMATS = (ONNX, SAVED_MODEL, SAFETENSORS, TORCHSCRIPT, ENSEMBLE)
 TITLES = {
     ONNX: "ONNX",
     SAVED_MODEL: "TensorFlow SavedModel",
     SAFETENSORS: "safetensors",
     TORCHSCRIPT: "TorchScript",
+    ENSEMBLE: "an ensemble",
 }
 SAVED_MODEL_HEAD = "saved_model.pb"
 SAVED_MODEL_VARIABLES = "variables/"
@@ -30,11 +34,13 @@ _SUFFIXES = {
     ONNX: (".onnx",),
     SAFETENSORS: (SAFETENSORS_SUFFIX,),
     TORCHSCRIPT: (".pt", ".pth", ".ts", ".torchscript"),
+    ENSEMBLE: (ensemble.FILE,),
 }
 _PUSH_ONE = {
     ONNX: "push one .onnx file (and its external data files) as one model",
     SAFETENSORS: "push the index too (model.safetensors.index.json), or one file as one model",
     TORCHSCRIPT: "push one TorchScript file as one model",
+    ENSEMBLE: f"push one {ensemble.FILE} as one model",
 }
 
 

@@ -6,6 +6,7 @@ Only the document is: images, texts and tokenizers are for the runtime's own pro
 import os
 from dataclasses import replace
 
+from registry.core import ensemble
 from registry.core.oms import File
 from registry.core.steps import FILE, LARGEST_FILE, document, flow
 from registry.errors import InvalidInput
@@ -19,6 +20,10 @@ def checked(registry: Registry, files: tuple[File, ...], found: Inspection) -> I
     by_path = {file.path: file for file in files}
     if FILE not in by_path:
         return found
+    if found.format == ensemble.FORMAT:
+        raise InvalidInput(
+            f"{FILE}: an ensemble has no steps of its own", fix="give them to one of its members"
+        )
     if by_path[FILE].size > LARGEST_FILE:
         raise InvalidInput(f"{FILE} has {by_path[FILE].size} bytes, at most {LARGEST_FILE}")
     with inspection.opened(registry, by_path[FILE]) as descriptor:

@@ -25,6 +25,8 @@ def prepare(form: str, isolation: str) -> None:
     if isolation == "process":
         return
     match form:
+        case "ensemble":
+            pass  # its members have theirs
         case "onnx":
             from runtime.backends import onnx  # noqa: F401, PLC0415
         case "torchscript":

@@ -75,20 +75,29 @@ class Settings:
 DEFAULT_SETTINGS = Settings()
 
 
-class Backend(Protocol):
-    """One loaded version. `run` is safe from several threads at once.
+class Offered(Protocol):
+    """What a loaded version offers, however it is run.
 
     `trouble` says why it cannot answer at present, and is empty while it can.
     """
 
-    calls: Mapping[str, Call]
-    trouble: str
+    @property
+    def calls(self) -> Mapping[str, Call]:
+        """By name."""
 
-    def run(self, call: str, inputs: Arrays) -> dict[str, Array]:
-        """The outputs for `inputs`, which fit the call; raises `InvalidInput` for bad values."""
+    @property
+    def trouble(self) -> str:
+        """See above."""
 
     def close(self) -> None:
         """Give the memory back; nothing is run afterwards."""
+
+
+class Backend(Offered, Protocol):
+    """One loaded version. `run` is safe from several threads at once."""
+
+    def run(self, call: str, inputs: Arrays) -> dict[str, Array]:
+        """The outputs for `inputs`, which fit the call; raises `InvalidInput` for bad values."""
 
 
 def objects(items: Iterable[object], shape: tuple[int, ...]) -> Array:

@@ -10,15 +10,17 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from runtime.backends.protocol import Array
 from runtime.inference import form
 from runtime.inference.asked import Asked, Observer, Outcome, Times
+from runtime.inference.chain import Chain
 from runtime.inference.scheduler import Scheduler
 from runtime.inference.statistics import Statistics
+from runtime.tuning import Tuning
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -35,7 +37,7 @@ class Cached:
     """A scheduler that answers from memory what it can. Used on the event loop only."""
 
     def __init__(
-        self, scheduler: Scheduler, limit: int, observers: Sequence[Observer] = ()
+        self, scheduler: Scheduler | Chain, limit: int, observers: Sequence[Observer] = ()
     ) -> None:
         self._scheduler = scheduler
         self._observers: tuple[Observer, ...] = (scheduler.statistics, *observers)
@@ -78,6 +80,17 @@ class Cached:
         """See `Scheduler.close`."""
         self._scheduler.close()
         self.store.clear()
+
+
+# Whatever a version's requests go to.
+Runs: TypeAlias = Scheduler | Chain | Cached
+
+
+def kept(scheduler: Scheduler | Chain, tuning: Tuning, observers: Sequence[Observer]) -> Runs:
+    """The scheduler, with a cache in front where one is declared."""
+    if tuning.cache_bytes:
+        return Cached(scheduler, tuning.cache_bytes, observers)
+    return scheduler
 
 
 class Store:

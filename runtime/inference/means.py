@@ -2,12 +2,17 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from registry import errors
+from runtime import priority
+from runtime.backends.isolated import IsolatedBackend
+from runtime.backends.protocol import Backend
+from runtime.config import Pin
 from runtime.inference.batches import Clock
-from runtime.inference.pace import Pace
+from runtime.inference.pace import NeverQuick, Pace
+from runtime.limits import Limits
 
 
 class Places:
@@ -38,3 +43,19 @@ class Means:
     clock: Clock = time.perf_counter_ns
     pace: Callable[[], Pace] = Pace
     worked: Clock = time.process_time_ns
+
+
+def of(pin: Pin, backend: Backend, places: Places, *, cores: int, limits: Limits) -> Means:
+    """Batches gather while one instance runs; single requests run on every core."""
+    instances = pin.tuning.instances or (cores if pin.tuning.batching is None else 1)
+    return Means(
+        ThreadPoolExecutor(
+            instances,
+            thread_name_prefix=f"engine-{pin.model}",
+            initializer=priority.stand_back,
+        ),
+        instances,
+        places,
+        limits.deadline_seconds,
+        pace=NeverQuick if isinstance(backend, IsolatedBackend) else Pace,
+    )

@@ -16,11 +16,13 @@ _PLATFORMS = {
     "onnx": "onnx_onnxv1",
     "saved_model": "tensorflow_savedmodel",
     "torchscript": "pytorch_torchscript",
+    "ensemble": "ensemble",
 }
 _TRITON_PLATFORMS = {
     "onnx": ("onnxruntime_onnx", "onnxruntime", "model.onnx"),
     "saved_model": ("tensorflow_savedmodel", "tensorflow", "model.savedmodel"),
     "torchscript": ("pytorch_libtorch", "pytorch", "model.pt"),
+    "ensemble": ("ensemble", "", ""),
 }
 _STATES = {State.AVAILABLE: "READY", State.LOADING: "LOADING"}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from registry.core.tensors import Tensor
 from registry.errors import InvalidInput
-from runtime.backends.protocol import DEFAULT_CALL, Array, Backend
+from runtime.backends.protocol import DEFAULT_CALL, Array, Offered
 from runtime.protocols import json_faults, json_strings
 from runtime.protocols.json_tensors import Reader
 
@@ -21,7 +21,7 @@ def signature_name(document: dict[str, Any]) -> str:
     return name
 
 
-def call_name(document: dict[str, Any], backend: Backend) -> str:
+def call_name(document: dict[str, Any], backend: Offered) -> str:
     """Which of the model's signatures is called."""
     name = signature_name(document) or DEFAULT_CALL
     if name not in backend.calls:

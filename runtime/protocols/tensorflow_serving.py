@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from registry import errors
 from registry.core.tensors import Tensor
-from runtime.backends.protocol import Arrays, Backend, Call
+from runtime.backends.protocol import Arrays, Call, Offered
 from runtime.inference.asked import Asked
 from runtime.protocols import (
     column_vectors,
@@ -151,7 +151,7 @@ def _found(
         raise errors.InvalidInput(f"Unrecognized servable version label: {label}") from error
 
 
-def _backend(slot: Slot) -> Backend:
+def _backend(slot: Slot) -> Offered:
     if slot.backend is None:  # unloaded while the body was on its way
         raise errors.Unavailable(f"{slot.pin.model}@{slot.pin.version} was unloaded")
     return slot.backend
@@ -202,7 +202,7 @@ def _status(slot: Slot) -> dict[str, object]:
     }
 
 
-def _metadata(slot: Slot, backend: Backend) -> dict[str, object]:
+def _metadata(slot: Slot, backend: Offered) -> dict[str, object]:
     definitions = {name: _definition(call) for name, call in backend.calls.items()}
     return {
         "model_spec": {

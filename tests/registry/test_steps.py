@@ -1,5 +1,7 @@
 """A version with steps is published when they fit its model, and refused with the reason else."""
 
+from dataclasses import replace
+
 import pytest
 
 from registry import errors
@@ -68,3 +70,45 @@ def test_steps_without_their_file_are_refused_at_publication(
     store(registry, without)
     with pytest.raises(errors.InvalidInput, match=r"names 'labels.txt', which is no file"):
         publish.publish(registry, alice.draft(without), ALICE)
+
+
+def chained(**changes: object) -> dict[str, bytes]:
+    tensor = {"dtype": "float32", "shape": [None, 4]}
+    digest = "sha256:" + "a" * 64
+    step = {"model": "m", "version": 1, "digest": digest, "inputMap": {"x": "in"},
+            "outputMap": {"y": "out"}}  # fmt: skip
+    whole = {
+        "version": 1,
+        "inputs": [tensor | {"name": "in"}],
+        "outputs": [tensor | {"name": "out"}],
+        "steps": [step],
+    }
+    return {"plimsoll_ensemble.json": canonical.encode(whole | changes)}
+
+
+def test_an_ensemble_is_published_by_the_tensors_that_it_declares(
+    registry: Registry, alice: Publisher
+) -> None:
+    store(registry, chained())
+    draft = replace(alice.draft(chained()), format="ensemble")
+    found = publish.publish(registry, draft, ALICE).version.variants[0]
+    assert found.signature["outputs"] == [{"name": "out", "dtype": "float32", "shape": [None, 4]}]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (chained(steps=[]), "0 steps, must be 1 to 64"),
+        (chained(outputs=[{"name": "o", "dtype": "int8", "shape": []}]), "'o' is given by no step"),
+        ({"plimsoll_ensemble.json": b"{"}, "not valid JSON"),
+        (chained() | {"model.onnx": onnx_model()}, "model.onnx"),
+        (chained() | {"plimsoll_steps.json": b"{}"}, "an ensemble has no steps of its own"),
+    ],
+)
+def test_an_ensemble_that_cannot_run_is_refused_at_publication(
+    registry: Registry, alice: Publisher, wrong: dict[str, bytes], said: str
+) -> None:
+    store(registry, wrong)
+    draft = replace(alice.draft(wrong), format="ensemble")
+    with pytest.raises((errors.UnsafeModel, errors.InvalidInput), match=said):
+        publish.publish(registry, draft, ALICE)

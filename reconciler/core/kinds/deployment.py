@@ -86,7 +86,7 @@ class Runtime(Told):
     """
 
     image: Image
-    format: Literal["onnx", "saved_model", "torchscript"]
+    format: Literal["onnx", "saved_model", "torchscript", "ensemble"]
     resources: Resources
     labels: Annotated[list[VersionLabel], Field(max_length=32)] = Field(default_factory=list)
     isolation: Literal["none", "process", "trial"] = "none"
