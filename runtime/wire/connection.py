@@ -210,8 +210,7 @@ class Connection(asyncio.Protocol):
         self._request = self._waited = None
         if self._is_ending:
             return
-        if not self._waiting:
-            self._reader.answered()
+        self._reader.answered()
         last = not self._waiting and (
             self._reader.is_last or self._all.is_draining or _closes(answer)
         )

@@ -4,6 +4,7 @@ The methods named `on_…` are called by httptools. A limit that is passed raise
 ends the parser: after a fault nobody knows where the next request would begin.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
@@ -53,7 +54,8 @@ class Reader:
         self._parser = httptools.HttpRequestParser(self)
         self._body_limit = body_limit
         self._room = room
-        self._arriving = self._held = 0
+        self._arriving = 0
+        self._held: deque[int] = deque()
         self._error: errors.PlimsollError | None = None
         self.requests: list[Request] = []
         self.is_amid = False
@@ -88,16 +90,15 @@ class Reader:
         return None
 
     def answered(self) -> None:
-        """No request that came whole is in memory any more."""
-        if self._held:
-            self._room.give_back(self._held)
-            self._held = 0
+        """The first of the requests that came whole is in memory no more."""
+        if taken := self._held.popleft():
+            self._room.give_back(taken)
 
     def closed(self) -> None:
         """None is, whole or not, and none will come."""
-        self._held += self._arriving
+        self._room.give_back(self._arriving + sum(self._held))
         self._arriving = 0
-        self.answered()
+        self._held.clear()
 
     def on_message_begin(self) -> None:
         self._begin()
@@ -171,7 +172,7 @@ class Reader:
         self.is_last = (
             not self._parser.should_keep_alive() or self._parser.get_http_version() == "1.0"
         )
-        self._held += self._arriving
+        self._held.append(self._arriving)
         self._arriving = 0
         self.requests.append(Request(method, path, self._headers, body, query))
 

@@ -14,6 +14,7 @@ from runtime.control import Control
 from runtime.inference.means import Means, Places
 from runtime.inference.scheduler import Scheduler
 from runtime.limits import Limits
+from runtime.protocols import warmup_files
 from runtime.protocols.datatypes import NAMES
 from runtime.protocols.grpc.calls import Call, Code, Ending, Unary
 from runtime.protocols.grpc.methods import Methods
@@ -111,7 +112,7 @@ def _config(folder: Path) -> Config:
 async def _started(
     loaded: Config, file: Path, engine: ThreadPoolExecutor
 ) -> tuple[Application, Methods]:
-    serving = Serving(loaded, cores=1)
+    serving = Serving(loaded, cores=1, recorded=warmup_files.Reader(BODY_LIMIT).read)
     for model in MODELS:
         _serve(serving, model, engine)
     application = Application(serving, Control(serving, loaded, path=file))

@@ -43,6 +43,13 @@ def _predict(rig: Rig, data: bytes) -> None:
         require_no_defect(rig.http(_posted(f"/v1/models/{_model(data)}:predict", data[1:])))
 
 
+def _examples(rig: Rig, data: bytes) -> None:
+    if data:
+        verb = ("classify", "regress")[data[0] % 2]
+        path = f"/v1/models/{_model(data)}:{verb}"
+        require_no_defect(rig.http(_posted(path, data[1:])))
+
+
 def _infer(rig: Rig, data: bytes) -> None:
     """Two bytes say how long the JSON is; 0 is that all of it is JSON."""
     if len(data) < 3:
@@ -96,6 +103,13 @@ def _rows() -> tuple[bytes, ...]:
         _chosen("float32") + b'{"instances": [[NaN, Infinity]]}',
     ]
     return tuple(found)
+
+
+def _features() -> tuple[bytes, ...]:
+    example = {"x": [1.0, 2.0], "n": 3, "s": ["a", {"b64": "YQ=="}]}
+    whole = {"signature_name": "serving_default", "context": {"c": 1.5}, "examples": [example] * 2}
+    found = [_chosen(model) + _json(whole) for model in ("float32", "float64", "int64", "string")]
+    return (*found, _chosen("float32") + b'{"examples": [{"x": [NaN, 1]}]}')
 
 
 def _tensors() -> tuple[bytes, ...]:
@@ -163,6 +177,7 @@ def _requests() -> tuple[bytes, ...]:
 TARGETS = {
     "http": Target(_http, _requests()),
     "predict": Target(_predict, _rows()),
+    "examples": Target(_examples, _features()),
     "infer": Target(_infer, _tensors()),
     "compressed": Target(_compressed, (b"\0\x1f\x8b\x08\0\0\0\0\0\0\3", b"\1x\x9c\3\0\0\0\0\1")),
     "grpc-infer": Target(_grpc(_INFER), _infer_calls()),

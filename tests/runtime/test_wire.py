@@ -522,6 +522,21 @@ def test_bodies_that_do_not_fit_together_are_refused_and_the_others_answered() -
     served(test, limits)
 
 
+def test_each_answer_gives_back_what_its_body_took_whatever_waits_behind_it() -> None:
+    room = Room(1_000_000)
+    reader = Reader(body_limit=300_000, room=room)
+    large = POST.replace(b"3\r\n\r\nabc", b"200000\r\n\r\n") + b"x" * 200_000
+    assert reader.feed(large + POST + large + large[:-1]) is None
+    assert len(reader.requests) == 3
+    left = []
+    for _ in range(3):
+        reader.answered()
+        left.append(room.taken)
+    assert left == [399_999, 399_999, 199_999]
+    reader.closed()
+    assert room.taken == 0
+
+
 def test_after_an_answer_to_an_old_client_the_connection_ends() -> None:
     async def test(to: Served) -> None:
         kept = GET.replace(b"1.1", b"1.0").replace(b"x\r\n", b"x\r\nConnection: keep-alive\r\n")
