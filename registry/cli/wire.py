@@ -102,6 +102,9 @@ class Wire:
         self._headers = dict(headers)
         self._context = context
         self._proxy = _proxy(self._address)
+        # Behind a tunnel nobody but the registry would read what is for the proxy.
+        if self._proxy is not None and self._address.scheme == "http":
+            self._headers |= _authorized(self._proxy)
         self._mine = threading.local()
         self._all: list[HTTPConnection] = []
 
@@ -163,7 +166,7 @@ class Wire:
         if self._proxy is not None and self._address.scheme == "http":
             target = f"http://{self._address.netloc.rpartition('@')[2]}{target}"
         link.putrequest(method, target, skip_accept_encoding=True)
-        for name, value in (self._headers | _authorized(self._proxy) | dict(headers)).items():
+        for name, value in (self._headers | dict(headers)).items():
             link.putheader(name, value)
         size = sum(len(part) for part in body)
         if size or method in _WITH_BODY:
@@ -223,8 +226,8 @@ def _proxy(address: SplitResult) -> SplitResult | None:
     return urlsplit(named if "://" in named else f"http://{named}")
 
 
-def _authorized(proxy: SplitResult | None) -> dict[str, str]:
-    if proxy is None or proxy.username is None:
+def _authorized(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
         return {}
     said = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
     return {"Proxy-Authorization": f"Basic {b64encode(said.encode()).decode()}"}

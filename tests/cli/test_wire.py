@@ -152,6 +152,33 @@ def test_the_proxy_that_the_environment_names_is_used(monkeypatch: pytest.Monkey
     assert "Authorization: Bearer plm_token" in lines
 
 
+def test_through_a_tunnel_the_registry_is_not_told_what_the_proxy_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    certificate, key, authority = server_files(tmp_path, Ca())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def tunnel(connection: socket.socket, heard: Heard) -> None:
+        heard.append(head_of(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with context.wrap_socket(connection, server_side=True) as inside:
+            heard.append(head_of(inside))
+            inside.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with speaking(tunnel) as (proxy, heard):
+        monkeypatch.setenv("https_proxy", proxy.replace("//", "//me:secret@"))
+        # The tunnel leads to this address whatever it is, and the certificate is for it.
+        with Client("https://127.0.0.1:8440", "plm_token", authority=str(authority)) as client:
+            client.document("GET", "/v1/whoami")
+    opened, asked = heard
+    assert opened.startswith(b"CONNECT 127.0.0.1:8440 ")
+    assert b"Proxy-Authorization: Basic bWU6c2VjcmV0" in opened
+    assert b"Bearer plm_token" not in opened
+    assert b"Bearer plm_token" in asked
+    assert b"Proxy-Authorization" not in asked
+
+
 @pytest.mark.parametrize("url", ["registry", "ftp://registry", "http://", "http://host:port"])
 def test_what_is_no_address_is_said_so(url: str):
     with pytest.raises(errors.InvalidConfig, match="no address"):
