@@ -32,6 +32,7 @@ from runtime.metrics import Metrics
 from runtime.observing.observatory import Observatory
 from runtime.obtain import NotNow
 from runtime.policy import Policy
+from runtime.room import Room
 from runtime.table import Slot, State, Table
 from runtime.witness import Rounds, Witness
 
@@ -65,6 +66,7 @@ class Serving:
         self._scales = costs.Scales(self._cache.costs)
         self._tasks: set[asyncio.Task[None]] = set()
         self.limits = config.limits
+        self.unpacked = Room(config.limits.room)
         self.has_kserve_v1 = config.kserve_v1
         self.table = Table()
         for model, declared in config.policies.items():

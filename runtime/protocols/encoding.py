@@ -7,9 +7,12 @@ Large ones are packed and unpacked on another thread: the event loop has other r
 import asyncio
 import functools
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from registry.errors import InvalidInput, TooLarge
+from registry.errors import Busy, InvalidInput, TooLarge
 from runtime.protocols.http import Answer, Request
+from runtime.room import Room
 
 # What an answer has to have to be worth packing, and what is too much to do on the event loop.
 _SMALLEST = 1024
@@ -19,20 +22,33 @@ _WINDOWS = {"gzip": 31, "deflate": 15}
 _RAW_DEFLATE = -15  # what some clients send as deflate, without the zlib head of RFC 9110 8.4.1.2
 
 
-async def unpacked(request: Request, *, limit: int) -> bytes:
-    """The body as it was before its Content-Encoding. Raises `InvalidInput`, `TooLarge`."""
-    named = request.headers.get(b"content-encoding")
-    if named is None or named == b"identity":
-        return request.body
-    coding = named.decode("latin-1").strip().lower()
+@asynccontextmanager
+async def unpacked(request: Request, *, limit: int, room: Room) -> AsyncIterator[bytes]:
+    """The body as it was before its Content-Encoding, which takes of `room` while it is used.
+
+    Raises `InvalidInput`, `TooLarge`, and `Busy` where there is no room."""
+    coding = request.headers[b"content-encoding"].decode("latin-1").strip().lower()
+    if coding == "identity":
+        yield request.body
+        return
     if coding not in _WINDOWS:
         raise InvalidInput(
             f"the Content-Encoding {coding[:80]!r} is not known here",
             fix="send the body as it is, or packed by gzip or deflate",
         )
     if len(request.body) > _LARGE:
-        return await asyncio.to_thread(inflated, request.body, coding, limit)
-    return inflated(request.body, coding, limit)
+        found = await asyncio.to_thread(inflated, request.body, coding, limit)
+    else:
+        found = inflated(request.body, coding, limit)
+    if not room.take(len(found)):
+        raise Busy(
+            f"what all bodies unpack to would be over {room.size} bytes together",
+            fix="try again soon; limits.bodiesBytes is the room that they share",
+        )
+    try:
+        yield found
+    finally:
+        room.give_back(len(found))
 
 
 async def packed(answer: Answer, accepted: bytes | None) -> Answer:

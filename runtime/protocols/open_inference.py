@@ -74,10 +74,15 @@ class OpenInference:
         return answer
 
     async def _run(self, slot: Slot, plan: Plan, request: Request) -> Answer:
-        headers = request.headers
-        body = request.body
-        if b"content-encoding" in headers:
-            body = await encoding.unpacked(request, limit=self._serving.limits.body_bytes)
+        if b"content-encoding" not in request.headers:
+            return await self._answered(slot, plan, request.headers, request.body)
+        limit, room = self._serving.limits.body_bytes, self._serving.unpacked
+        async with encoding.unpacked(request, limit=limit, room=room) as body:
+            return await self._answered(slot, plan, request.headers, body)
+
+    async def _answered(
+        self, slot: Slot, plan: Plan, headers: Mapping[bytes, bytes], body: bytes
+    ) -> Answer:
         start = _head_length(headers, len(body))
         if start or not body or _HEAD not in headers:
             layout = open_inference_request.layout(plan, body[:start])

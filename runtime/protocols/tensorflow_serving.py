@@ -84,10 +84,7 @@ async def _predict(
     # From here to the answer the version stays loaded, whatever is swapped meanwhile.
     slot.enter()
     try:
-        body = request.body
-        if b"content-encoding" in request.headers:
-            body = await encoding.unpacked(request, limit=serving.limits.body_bytes)
-        found, code = Answer(200, await _inferred(serving, slot, method, body)), "OK"
+        found, code = Answer(200, await _unpacked(serving, slot, method, request)), "OK"
     except errors.PlimsollError as error:
         found, code = _error(error), _code(error)[1]
     finally:
@@ -99,6 +96,14 @@ async def _predict(
     answer = Answer(found.status, found.body, (*found.headers, *slot.headers))
     accepted = request.headers.get(b"accept-encoding")
     return answer if accepted is None else await encoding.packed(answer, accepted)
+
+
+async def _unpacked(serving: Serving, slot: Slot, method: str, request: Request) -> bytes:
+    if b"content-encoding" not in request.headers:
+        return await _inferred(serving, slot, method, request.body)
+    limit, room = serving.limits.body_bytes, serving.unpacked
+    async with encoding.unpacked(request, limit=limit, room=room) as body:
+        return await _inferred(serving, slot, method, body)
 
 
 async def _inferred(serving: Serving, slot: Slot, method: str, body: bytes) -> bytes:

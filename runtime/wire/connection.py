@@ -15,9 +15,9 @@ from registry import errors
 from runtime import refusals
 from runtime.limits import Limits
 from runtime.protocols.http import Answer, Request
+from runtime.room import Room
 from runtime.wire import written
 from runtime.wire.reading import Fault, Reader
-from runtime.wire.room import Room
 
 _LINGERING_SECONDS = 1.0
 

@@ -15,7 +15,7 @@ from registry import errors
 from runtime import refusals
 from runtime.protocols import http
 from runtime.protocols.http import Request
-from runtime.wire.room import Room
+from runtime.room import Room
 
 _HEAD_BYTES = 64 * 1024
 _HEADERS = 128

@@ -19,12 +19,12 @@ from runtime.protocols.datatypes import NAMES
 from runtime.protocols.grpc.calls import Call, Code, Ending, Unary
 from runtime.protocols.grpc.methods import Methods
 from runtime.protocols.http import Answer
+from runtime.room import Room
 from runtime.server import Application
 from runtime.serving import Serving
 from runtime.table import Slot, State
 from runtime.tuning import DEFAULT_TUNING
 from runtime.wire.reading import Reader
-from runtime.wire.room import Room
 from tests.runtime.mirror import Mirror
 
 # A model for each type of tensor, and one that takes two of them.

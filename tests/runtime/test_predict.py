@@ -131,4 +131,4 @@ def test_unknown_pages_are_told_so(served: Runtime) -> None:
     response = served.get("/nothing")
     assert response.status_code == 404
     assert response.json()["code"] == "not_found"
-    assert served.post("/livez").status_code == 404
+    assert served.post("/nothing").status_code == 404

@@ -6,8 +6,8 @@ end may never be answered.
 
 import pytest
 
+from runtime.room import Room
 from runtime.wire.reading import Reader
-from runtime.wire.room import Room
 
 _HEAD = b"POST /p HTTP/1.1\r\nHost: x\r\n"
 _CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"

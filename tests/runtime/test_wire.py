@@ -17,10 +17,10 @@ from registry import errors
 from runtime.limits import Limits
 from runtime.protocols import http
 from runtime.protocols.http import Answer, Request
+from runtime.room import Room
 from runtime.wire import server
 from runtime.wire.connection import Connections
 from runtime.wire.reading import Fault, Reader
-from runtime.wire.room import Room
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"

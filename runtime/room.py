@@ -1,4 +1,4 @@
-"""The memory that the bodies of all connections share."""
+"""The memory that the bodies of all requests share: as they came, and as they are unpacked."""
 
 
 class Room:
