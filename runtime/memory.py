@@ -48,9 +48,16 @@ def anonymous(root: Path = Path("/")) -> int:
     children = (
         child
         for listed in (root / "proc/self/task").glob("*/children")
-        for child in listed.read_text().split()
+        for child in _listed(listed)
     )
     return sum(_anonymous(root / "proc" / process) for process in ("self", *children))
+
+
+def _listed(children: Path) -> list[str]:
+    try:
+        return children.read_text().split()
+    except OSError:  # the thread ended meanwhile
+        return []
 
 
 def _anonymous(process: Path) -> int:

@@ -8,6 +8,7 @@ input that found a defect is written to FOLDER/TARGET-crash-…, and the process
 """
 
 import logging
+import resource
 import sys
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def main(name: str, seconds: str, folder: str) -> None:
     logging.disable(logging.WARNING)
     options = {
         "max_total_time": seconds,
-        "rss_limit_mb": _MEGABYTES,
+        "rss_limit_mb": _MEGABYTES + _inherited_megabytes(),
         "max_len": _LONGEST_INPUT,
         "timeout": _LONGEST_SECONDS,
         "artifact_prefix": f"{folder}/{name}-",
@@ -44,6 +45,11 @@ def main(name: str, seconds: str, folder: str) -> None:
         command = [sys.argv[0], *arguments, str(corpus)]
         atheris.Setup(command, lambda data: target.require_handled(found, data))
         atheris.Fuzz()
+
+
+def _inherited_megabytes() -> int:
+    """The peak that is measured begins with that of the process which started this one."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 if __name__ == "__main__":

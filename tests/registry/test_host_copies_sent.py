@@ -99,7 +99,7 @@ def test_the_runtime_pulls_its_copy_encrypted_and_goes_on_where_it_was_cut_off(
     for left in (0, 1000, 70_000):
         with target.open("ab") as file:
             file.truncate(left)
-        pulling.download(own, target)
+        pulling.download(own, target, tmp_path / "pieces")
         assert "sha256:" + hashlib.sha256(target.read_bytes()).hexdigest() == own.digest
 
 
