@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -14,7 +13,7 @@ from registry.core import facts
 from registry.core.canonical import Json
 from registry.core.facts import Facts
 from registry.core.oms import File
-from registry.db import blobs
+from registry.store.blobs import Stored
 from registry.trust import keys, sign
 from registry.trust.keys import SigningKey
 from registry.usecases.access import Caller, Role
@@ -85,10 +84,7 @@ def listed(files: dict[str, bytes]) -> tuple[File, ...]:
 
 def store(registry: Registry, files: dict[str, bytes]) -> None:
     """As if uploaded."""
-    with registry.database.writing() as session:
-        sizes = [(digest_of(data), len(data)) for data in files.values()]
-        blobs.claim(session, sizes, now=datetime.now(UTC))
-        session.commit()
+    registry.claims.make(*(Stored(digest_of(data), len(data)) for data in files.values()))
     for data in files.values():
         registry.blobs.put(data, digest_of(data))
 
