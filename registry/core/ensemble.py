@@ -8,7 +8,7 @@ and no ensemble can be a part of itself, since it would have to know its own dig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from registry.core import canonical, digest, fields, names, tensors
+from registry.core import digest, fields, names, tensors
 from registry.core.canonical import Json
 from registry.core.tensors import UNKNOWN, Signature, Tensor
 from registry.errors import InvalidInput
@@ -70,13 +70,7 @@ class Ensemble:
 
 def parse(data: bytes) -> Ensemble:
     """The content of the file; raises `InvalidInput` that names the step and the tensor."""
-    if len(data) > LARGEST_FILE:
-        raise InvalidInput(f"{FILE} has {len(data)} bytes, at most {LARGEST_FILE} are read")
-    document = canonical.decode_object(data, what=FILE)
-    fields.refuse_unknown(document, _FIELDS, what=FILE)
-    version = fields.integer(document, "version", what=FILE)
-    if version != 1:
-        raise InvalidInput(f"{FILE}: version {version} is not known", fix="write 'version': 1")
+    document = fields.first_version(data, _FIELDS, most=LARGEST_FILE, what=FILE)
     listed = fields.objects(document, "steps", what=FILE)
     if not 0 < len(listed) <= _MOST:
         raise InvalidInput(f"{FILE}: {len(listed)} steps, must be 1 to {_MOST}")

@@ -8,6 +8,7 @@ import base64
 import binascii
 from collections.abc import Collection
 
+from registry.core import canonical
 from registry.core.canonical import Json
 from registry.errors import InvalidInput
 
@@ -61,6 +62,19 @@ def refuse_unknown(source: dict[str, Json], known: Collection[str], *, what: str
             f"{what}: unknown field {min(unknown)[:80]!r}",
             fix=f"the fields are {', '.join(sorted(known))}",
         )
+
+
+def first_version(data: bytes, known: Collection[str], *, most: int, what: str) -> dict[str, Json]:
+    """A document of at most `most` bytes that says it is of version 1, and has no field but
+    `known`; raises `InvalidInput`."""
+    if len(data) > most:
+        raise InvalidInput(f"{what} has {len(data)} bytes, at most {most} are read")
+    document = canonical.decode_object(data, what=what)
+    refuse_unknown(document, known, what=what)
+    version = integer(document, "version", what=what)
+    if version != 1:
+        raise InvalidInput(f"{what}: version {version} is not known", fix="write 'version': 1")
+    return document
 
 
 def base64_bytes(source: dict[str, Json], name: str, *, what: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from registry.core import canonical, fields, tensors
+from registry.core import fields, tensors
 from registry.core.canonical import Json
 from registry.core.steps import FILE, LARGEST_FILE, kinds, reading
 from registry.core.steps.kinds import Step
@@ -36,13 +36,7 @@ class Steps:
 
 def parse(data: bytes) -> Steps:
     """The content of the file; raises `InvalidInput` that names the file, the step, the field."""
-    if len(data) > LARGEST_FILE:
-        raise InvalidInput(f"{FILE} has {len(data)} bytes, at most {LARGEST_FILE} are read")
-    document = canonical.decode_object(data, what=FILE)
-    fields.refuse_unknown(document, _FIELDS, what=FILE)
-    version = fields.integer(document, "version", what=FILE)
-    if version != 1:
-        raise InvalidInput(f"{FILE}: version {version} is not known", fix="write 'version': 1")
+    document = fields.first_version(data, _FIELDS, most=LARGEST_FILE, what=FILE)
     outputs = fields.sequence(document, "outputs", what=FILE)
     _require_few(outputs, "outputs")
     return Steps(
