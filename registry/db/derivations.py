@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from registry import errors
 from registry.core import facts
 from registry.core.facts import Facts, Parent
-from registry.db import fresh, versions
+from registry.db import fresh, versions, whole
 from registry.db.tables import Derivation, Version
 
 
@@ -21,11 +21,11 @@ def described(session: Session, said: Facts) -> fresh.Described:
     """What is said, as rows that do not know their version yet; raises as above."""
     return fresh.Described(
         tags=[fresh.Tag(key, value, facts.start(value)) for key, value in said.tags.items()],
-        metrics=[fresh.Metric(key, value) for key, value in said.metrics.items()],
+        metrics=[whole.Metric(key, value) for key, value in said.metrics.items()],
         parameters=[
             fresh.Tag(key, value, facts.start(value)) for key, value in said.parameters.items()
         ],
-        datasets=[fresh.Dataset(data.name, data.digest, data.uri) for data in said.datasets],
+        datasets=[whole.Dataset(data.name, data.digest, data.uri) for data in said.datasets],
         parents=[_edge(session, parent) for parent in said.parents],
     )
 
@@ -55,7 +55,7 @@ def named(session: Session, ids: Iterable[int]) -> Sequence[Version]:
     return session.scalars(statement).all()
 
 
-def _edge(session: Session, parent: Parent) -> fresh.Parent:
+def _edge(session: Session, parent: Parent) -> whole.Parent:
     parent_id = None
     if parent.model:
         found = versions.find(session, parent.model, parent.version)
@@ -65,4 +65,4 @@ def _edge(session: Session, parent: Parent) -> fresh.Parent:
                 fix="publish the parent first, or name it as a reference elsewhere",
             )
         parent_id = found.id
-    return fresh.Parent(parent.relation, parent.name, parent_id)
+    return whole.Parent(parent.relation, parent.name, parent_id)

@@ -16,6 +16,7 @@ from registry.core import oci_documents
 from registry.core.oms import File
 from registry.db import oci_models, tables
 from registry.db.prepared import Prepared
+from registry.db.whole import Dataset, Metric, Parent
 
 
 class Tag(NamedTuple):
@@ -24,29 +25,6 @@ class Tag(NamedTuple):
     key: str
     value: str
     start: str
-
-
-class Metric(NamedTuple):
-    """A number that was measured."""
-
-    key: str
-    value: float
-
-
-class Dataset(NamedTuple):
-    """Data that the version was made from."""
-
-    name: str
-    digest: str
-    uri: str
-
-
-class Parent(NamedTuple):
-    """What the version was made of; without an id, it is elsewhere."""
-
-    relation: str
-    reference: str
-    parent_id: int | None
 
 
 @dataclass(slots=True)

@@ -156,7 +156,7 @@ def _in_order(found: Iterable[Any], *names: str) -> list[Any]:
     return sorted(found, key=attrgetter(*names))
 
 
-def _parent(row: tables.Derivation | whole.Parent | fresh.Parent) -> dict[str, Any]:
+def _parent(row: tables.Derivation | whole.Parent) -> dict[str, Any]:
     model, number, reference = "", 0, row.reference
     if row.parent_id is not None:
         model, _, text_of_number = row.reference.rpartition("@")
