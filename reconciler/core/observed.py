@@ -139,13 +139,62 @@ class Instance:
         return "is gone" if self.exit_code is None else f"exited with code {self.exit_code}"
 
 
+class Match(StrEnum):
+    """How a header's value is compared; `REGEX` must match the whole value."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    REGEX = "regex"
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderMatch:
+    """Requests whose header `name` has such a value."""
+
+    name: str
+    match: Match
+    value: str
+
+
+class StickyBy(StrEnum):
+    """What tells one client from another: a cookie of ours, or a header that they send."""
+
+    COOKIE = "cookie"
+    HEADER = "header"
+
+
+@dataclass(frozen=True, slots=True)
+class Sticky:
+    """A client stays where it was sent; `name` is that of the cookie or the header."""
+
+    by: StickyBy
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a candidate gets of a model's traffic beside the instance that serves it.
+
+    `weight` is the percentage of requests that it answers. Requests that match all of `headers`,
+    where there are any, it answers in any case. `mirror` is the percentage of requests that it
+    gets a copy of, and whose answers no client sees.
+    """
+
+    instance: str
+    weight: int = 0
+    mirror: int = 0
+    headers: tuple[HeaderMatch, ...] = ()
+    sticky: Sticky | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Which instance gets the traffic of a model on one host."""
+    """Which instance gets the traffic of a model on one host, less the `share` of another."""
 
     model: str
     deployment: str
     instance: str
+    share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)

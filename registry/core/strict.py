@@ -14,6 +14,7 @@ _MODEL = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
 _DIGEST = r"^sha256:[0-9a-f]{64}$"
 _PATH = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
 _MEMORY = r"^[1-9][0-9]{0,6}(Ki|Mi|Gi)$"
+_DURATION = r"^(0|[1-9][0-9]{0,6})(s|m|h)$"
 _IMAGE = r"^[a-z0-9][A-Za-z0-9._:/@-]*$"
 _URL = r"^https?://[^\s]+$"
 _GLOB = r"^[a-z0-9*?._-]+$"
@@ -27,6 +28,7 @@ PATTERNS = {
     _DIGEST: "write sha256: and the 64 hex digits that `plimsoll show` prints for the version",
     _PATH: "write a path from the root of the repository, such as models.d/datasets/digits.csv",
     _MEMORY: "write a whole number and Ki, Mi or Gi, such as 512Mi",
+    _DURATION: "write a whole number and s, m or h, such as 30s",
     _IMAGE: "write an image as Docker knows it, such as plimsoll-runtime:1",
     _URL: "write a URL that starts with http:// or https://",
     _GLOB: "write a model's name, in which * stands for anything, such as fraud-*",
@@ -41,6 +43,7 @@ Digest: TypeAlias = Annotated[str, StringConstraints(pattern=_DIGEST)]
 Labels: TypeAlias = dict[Name, Annotated[str, StringConstraints(max_length=63)]]
 RepositoryPath: TypeAlias = Annotated[str, StringConstraints(pattern=_PATH, max_length=512)]
 Memory: TypeAlias = Annotated[str, StringConstraints(pattern=_MEMORY)]
+Duration: TypeAlias = Annotated[str, StringConstraints(pattern=_DURATION)]
 Image: TypeAlias = Annotated[str, StringConstraints(pattern=_IMAGE, max_length=512)]
 Url: TypeAlias = Annotated[str, StringConstraints(pattern=_URL, max_length=512)]
 ModelGlob: TypeAlias = Annotated[str, StringConstraints(pattern=_GLOB, max_length=128)]
@@ -50,6 +53,7 @@ VersionLabel: TypeAlias = Annotated[str, StringConstraints(pattern=_VERSION_LABE
 
 
 _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def memory_bytes(text: str) -> int:
@@ -57,6 +61,13 @@ def memory_bytes(text: str) -> int:
     if not re.fullmatch(_MEMORY, text):
         raise ValueError(f"{text[:40]!r} is not a size such as 512Mi")
     return int(text[:-2]) * _UNITS[text[-2:]]
+
+
+def duration_seconds(text: str) -> int:
+    """The seconds of a duration such as 5m; raises ValueError for anything else."""
+    if not re.fullmatch(_DURATION, text):
+        raise ValueError(f"{text[:40]!r} is not a duration such as 30s")
+    return int(text[:-1]) * _SECONDS[text[-1]]
 
 
 class Strict(BaseModel):
