@@ -28,7 +28,11 @@ def check(tree: Tree, files: Mapping[str, bytes]) -> Checked:
     for key, problems in tree.broken_deployments.items():
         checked.held[key] = tuple(problems)
     for key, source in tree.deployments.items():
-        problems = [*_target_problems(tree, source), *_template_problems(checked, source)]
+        problems = [
+            *_target_problems(tree, source),
+            *_template_problems(checked, source),
+            *_ensemble_problems(tree, source),
+        ]
         if problems:
             _hold(checked, key, problems)
         else:
@@ -109,6 +113,21 @@ def _template_problems(
             )
             fix = f"mend or add models.d/templates/{reference.template}.yaml"
             yield source.document.problem(at, message, fix=fix)
+
+
+def _ensemble_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Iterator[Problem]:
+    """Members serve in the same runtime; in a container of its own an ensemble waits for ever."""
+    if source.kind.spec.runtime.format != "ensemble":
+        return
+    for name in _targets(tree, source.kind):
+        host = tree.hosts.get(name)
+        if host is not None and not host.kind.spec.engine.is_process:
+            message = (
+                f"spec.runtime.format: an ensemble needs its members in its own runtime, and on "
+                f"the Docker host {name} each deployment has a container of its own"
+            )
+            fix = "target hosts whose engine.address is process://, its members' deployments too"
+            yield source.document.problem(("spec", "runtime", "format"), message, fix=fix)
 
 
 def _check_collisions(tree: Tree, checked: Checked) -> None:

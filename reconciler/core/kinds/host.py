@@ -34,6 +34,11 @@ class Engine(Strict):
             )
         return address
 
+    @property
+    def is_process(self) -> bool:
+        """Whether one runtime serves all of the host's models."""
+        return self.address.startswith("process://")
+
 
 class Ingress(Strict):
     """The one port on which the host answers clients of all its models, and the one for those

@@ -61,6 +61,20 @@ def test_a_broken_host_file_leaves_the_deployment_to_its_other_hosts() -> None:
     assert state.may_prune
 
 
+def test_an_ensemble_is_for_hosts_where_one_runtime_serves_all() -> None:
+    text = plain("judge", hosts=("h1", "h2")).replace("format: onnx", "format: ensemble")
+    found = files(judge=text)
+    state = desired.load(found, commit="c")
+    assert len(state.problems) == 2
+    assert "the Docker host h1 each deployment has" in state.problems[0].message
+    assert "the Docker host h2 each deployment has" in state.problems[1].message
+    assert list(state.held) == ["production/judge"]
+    for name in ("h1", "h2"):
+        path = f"models.d/hosts/{name}.yaml"
+        found[path] = found[path].replace(b"unix:///var/run/docker.sock", b"process://")
+    assert list(desired.load(found, commit="c").deployments) == ["production/judge"]
+
+
 def test_a_broken_policy_is_remembered_as_broken_so_that_decisions_fail_closed() -> None:
     state = desired.load({"policies/deploy/x.yaml": b"kind: ["}, commit="c")
     assert [problem.path for problem in state.policies.broken] == ["policies/deploy/x.yaml"]
