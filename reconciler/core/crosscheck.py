@@ -16,6 +16,7 @@ class Checked:
 
     hosts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     templates: dict[str, kinds.AcceptanceTemplate] = field(default_factory=dict)
+    analyses: dict[str, kinds.AnalysisTemplate] = field(default_factory=dict)
     datasets: dict[str, bytes] = field(default_factory=dict)
     held: dict[str, tuple[Problem, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -25,6 +26,7 @@ def check(tree: Tree, files: Mapping[str, bytes]) -> Checked:
     """What of `tree` stands, and what does not."""
     checked = Checked(problems=list(tree.problems))
     _check_templates(tree, files, checked)
+    checked.analyses.update({name: source.kind for name, source in tree.analyses.items()})
     for key, problems in tree.broken_deployments.items():
         checked.held[key] = tuple(problems)
     for key, source in tree.deployments.items():
@@ -112,6 +114,8 @@ def _template_problems(
                 f"{reference.template!r}"
             )
             fix = f"mend or add models.d/templates/{reference.template}.yaml"
+            if reference.template in checked.analyses:
+                fix = "that is an AnalysisTemplate, for a strategy: name an AcceptanceTemplate"
             yield source.document.problem(at, message, fix=fix)
 
 

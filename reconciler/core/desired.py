@@ -56,9 +56,9 @@ class Deployment:
 class DesiredState:
     """One commit. `held` maps deployments that keep their last state to the reasons why.
 
-    `datasets` holds the golden data of all templates by path. `allow_empty` says whether a
-    commit without any deployment may prune everything. `provenance` says who signed the commit,
-    `refused` is the newer one that Git has and that changes nothing.
+    `datasets` holds the golden data of all templates by path, `analyses` the analyses by name.
+    `allow_empty` says whether a commit without any deployment may prune everything. `provenance`
+    says who signed the commit, `refused` is the newer one that Git has and that changes nothing.
     """
 
     commit: str
@@ -67,6 +67,7 @@ class DesiredState:
     policies: PolicySet
     policy_tests: Mapping[str, kinds.PolicyTest] = field(default_factory=dict)
     datasets: Mapping[str, bytes] = field(default_factory=dict)
+    analyses: Mapping[str, kinds.AnalysisTemplate] = field(default_factory=dict)
     held: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     allow_empty: bool = False
@@ -101,6 +102,7 @@ def load(files: Mapping[str, bytes], *, commit: str, allow_empty: bool = False) 
         policies=tree.policies.policies,
         policy_tests=tree.policies.tests,
         datasets=checked.datasets,
+        analyses=checked.analyses,
         held=checked.held,
         problems=tuple(sorted(checked.problems, key=lambda problem: (problem.path, problem.line))),
         allow_empty=allow_empty,

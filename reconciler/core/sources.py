@@ -12,7 +12,7 @@ from registry.core.documents import Document, Problem
 
 K = TypeVar("K", bound=kinds.Kind)
 
-_RESERVED = {"hosts": kinds.Host, "templates": kinds.AcceptanceTemplate}
+_RESERVED = {"hosts", "templates"}
 _DATA_FOLDER = "models.d/datasets/"
 _POLICIES = f"{policy.FOLDER}/"
 _NAMED = re.compile(r"models\.d/(?P<folder>[^/]+)/(?P<name>[^/]+)\.yaml")
@@ -42,6 +42,7 @@ class Tree:
     deployments: dict[str, Source[kinds.ModelDeployment]] = field(default_factory=dict)
     hosts: dict[str, Source[kinds.Host]] = field(default_factory=dict)
     templates: dict[str, Source[kinds.AcceptanceTemplate]] = field(default_factory=dict)
+    analyses: dict[str, Source[kinds.AnalysisTemplate]] = field(default_factory=dict)
     policies: policy.Found = field(default_factory=lambda: policy.read({}))
     broken_deployments: dict[str, list[Problem]] = field(default_factory=dict)
     broken_hosts: set[str] = field(default_factory=set)
@@ -84,7 +85,7 @@ def _misplaced(document: Document, kind: kinds.Kind) -> Problem | None:
             return _misplaced_deployment(document, kind)
         case kinds.Host():
             return reading.misnamed(document, f"models.d/hosts/{kind.metadata.name}.yaml")
-        case kinds.AcceptanceTemplate():
+        case kinds.AcceptanceTemplate() | kinds.AnalysisTemplate():
             return reading.misnamed(document, f"models.d/templates/{kind.metadata.name}.yaml")
         case kinds.Policy() | kinds.PolicyTest():
             return document.problem((), "the file does not belong here", fix=_LAYOUT)
@@ -113,6 +114,8 @@ def _add(tree: Tree, source: Source[kinds.Kind]) -> None:
             tree.hosts[kind.metadata.name] = Source(document, kind)
         case kinds.AcceptanceTemplate() as kind:
             tree.templates[kind.metadata.name] = Source(document, kind)
+        case kinds.AnalysisTemplate() as kind:
+            tree.analyses[kind.metadata.name] = Source(document, kind)
         case kinds.Policy() | kinds.PolicyTest():
             return
 

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from registry.core import documents, strict
 from registry.core.documents import Document, Path, Problem
+from registry.errors import InvalidInput
 
 API_VERSION = "plimsoll.dev/v1"
 SCHEMAS = "https://plimsoll.dev/schema/v1"
@@ -57,6 +58,16 @@ def read(document: Document, kinds: Mapping[str, type[K]]) -> K | tuple[Problem,
         return chosen.model_validate(document.value)
     except ValidationError as error:
         return tuple(_problem(document, chosen, entry) for entry in error.errors())
+
+
+def part(source: Mapping[str, object], kind: type[K], *, what: str) -> K:
+    """A part of a document that was read before, from where it was kept; raises `InvalidInput`."""
+    try:
+        return kind.model_validate(dict(source))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise InvalidInput(f"{what}: {where}: {_message(first)}") from error
 
 
 def misnamed(document: Document, expected: str) -> Problem | None:

@@ -6,6 +6,7 @@ a document into one of them, or into problems that name the place and the fix.
 
 from typing import TypeAlias, get_args
 
+from reconciler.core.kinds.analysis import AnalysisTemplate
 from reconciler.core.kinds.deployment import ModelDeployment
 from reconciler.core.kinds.host import Host
 from reconciler.core.kinds.template import AcceptanceTemplate
@@ -17,6 +18,7 @@ from registry.core.reading import schema
 __all__ = [
     "KINDS",
     "AcceptanceTemplate",
+    "AnalysisTemplate",
     "Host",
     "Kind",
     "ModelDeployment",
@@ -26,7 +28,9 @@ __all__ = [
     "schema",
 ]
 
-Kind: TypeAlias = ModelDeployment | Host | AcceptanceTemplate | Policy | PolicyTest
+Kind: TypeAlias = (
+    ModelDeployment | Host | AcceptanceTemplate | AnalysisTemplate | Policy | PolicyTest
+)
 KINDS: dict[str, type[Kind]] = {kind.__name__: kind for kind in get_args(Kind)}
 
 

@@ -2,7 +2,7 @@
 
 An ERROR is a value like any other to CEL, and a truthy one to Python: so nothing here asks for
 a value before its type. Evaluation is bounded: cel-expr-python counts the rounds of all loops
-of an expression and ends in an error. cel-expr-python's only home.
+of an expression and ends in an error. cel-expr-python's home, with `conditions` beside it.
 """
 
 import re
@@ -222,7 +222,7 @@ def _compile(
     try:
         expression = environment.compile(source)
     except RuntimeError as error:
-        work.faults.append(Fault(at, f"{_dotted(at)}: {_first_line(error)}", fix))
+        work.faults.append(Fault(at, f"{_dotted(at)}: {first_line(error)}", fix))
         return None
     found = expression.return_type()
     if wanted.kind is None or found in (wanted.kind, cel.Type.DYN):
@@ -262,7 +262,7 @@ def _plain(expression: cel.Expression, activation: cel.Activation) -> object | _
     try:
         plain: object = found.plain_value()
     except _RAISED as raised:
-        return _Error(_first_line(raised))
+        return _Error(first_line(raised))
     return plain
 
 
@@ -271,9 +271,9 @@ def _value(expression: cel.Expression, activation: cel.Activation) -> cel.Value 
     try:
         found = expression.eval(activation=activation)
         if found.type() == cel.Type.ERROR:
-            return _Error(_first_line(found.value()))
+            return _Error(first_line(found.value()))
     except _RAISED as raised:
-        return _Error(_first_line(raised))
+        return _Error(first_line(raised))
     return found
 
 
@@ -290,7 +290,7 @@ def _dotted(at: Path) -> str:
     return ".".join(str(part) for part in at)
 
 
-def _first_line(error: object) -> str:
+def first_line(error: object) -> str:
     """What went wrong, without what the library wraps around it."""
     line = str(error).partition("\n")[0]
     return _NOISE.sub("", line.partition("ERROR: <input>:")[2] or line)

@@ -1,0 +1,173 @@
+"""Where the numbers of an analysis come from: the providers that a metric may name.
+
+Addresses are only those that the reconciler's own configuration allows, and secrets are never
+here: docs/analysis.md.
+"""
+
+import re
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from registry.core.strict import Strict, Url
+
+_Share: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
+_Query: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+
+
+def _is_pointer(text: str) -> str:
+    if text and not text.startswith("/"):
+        raise PydanticCustomError(
+            "pointer",
+            "is no JSON pointer",
+            {"fix": "write /data/value, or nothing for the whole answer"},
+        )
+    return text
+
+
+_Pointer: TypeAlias = Annotated[str, StringConstraints(max_length=512), AfterValidator(_is_pointer)]
+_NO_PLACE = re.compile(r"https?://[^/?#{}\s]+([/?][^#\s]*)?", re.IGNORECASE)
+
+
+class Prometheus(Strict):
+    """An instant query. A vector is a list of numbers to the conditions, a scalar one number.
+
+    `samples` is another query, for how many observations the result stands on.
+    """
+
+    address: Url
+    query: _Query
+    samples: _Query | None = None
+
+
+class RuntimeNumbers(Strict):
+    """What the instances count themselves, since the last measurement that was judged.
+
+    `errorRate` is a share of 1, `latencySeconds` is at `quantile`, `requests` a number. `result`
+    is the candidate's; the conditions may name `candidate` and `stable` too.
+    """
+
+    measure: Literal["errorRate", "latencySeconds", "requests"]
+    quantile: _Share | None = None
+
+    @model_validator(mode="after")
+    def _quantile_of_latency(self) -> "RuntimeNumbers":
+        if (self.quantile is not None) != (self.measure == "latencySeconds"):
+            raise PydanticCustomError(
+                "quantile",
+                "latencySeconds is measured at a quantile, and nothing else is",
+                {"fix": "write {measure: latencySeconds, quantile: 0.99}"},
+            )
+        return self
+
+
+class IngressNumbers(RuntimeNumbers):
+    """The same as the host's ingress counts it: with what clients met when nothing answered."""
+
+
+class Http(Strict):
+    """One request that is answered with JSON; `jsonPointer` (RFC 6901) leads to the value.
+
+    Another status than `expectedStatus` is an error, not a failure.
+    """
+
+    url: Url
+    method: Literal["GET", "POST"] = "GET"
+    body: dict[str, JsonValue] | None = None
+    expected_status: Annotated[int, Field(ge=100, le=599)] = 200
+    json_pointer: _Pointer = ""
+    samples_pointer: _Pointer | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _fixed_origin(cls, url: str) -> str:
+        if not _NO_PLACE.fullmatch(url):
+            raise PydanticCustomError(
+                "url",
+                "the address must be written out, up to its path",
+                {"fix": "put arguments into the path or the query only"},
+            )
+        return url
+
+
+class Comparison(Strict):
+    """Stable's and candidate's answers to the same requests, pair by pair: for mirrored traffic.
+
+    `agreement` is the share of pairs that are equal (numbers within `tolerance`), `meanDifference`
+    and `maxDifference` are of the numbers. `output` names the tensor; all of them if left out.
+    """
+
+    measure: Literal["agreement", "meanDifference", "maxDifference"]
+    output: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    tolerance: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Sequential(Strict):
+    """Whether the candidate's error rate exceeds stable's by more than `margin`, by a test that
+    may be looked at as often as one likes: it is wrong about that with a chance below `alpha`.
+
+    `result` has `difference`, `low` and `high`: an interval that holds at every look at once.
+    """
+
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    margin: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class Provider(Strict):
+    """Exactly one."""
+
+    prometheus: Prometheus | None = None
+    runtime: RuntimeNumbers | None = None
+    ingress: IngressNumbers | None = None
+    http: Http | None = None
+    comparison: Comparison | None = None
+    sequential: Sequential | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Provider":
+        given = [name for name, value in self if value is not None]
+        if len(given) != 1:
+            raise PydanticCustomError(
+                "provider",
+                "is not exactly one of {known}",
+                {
+                    "known": ", ".join(type(self).model_fields),
+                    "fix": "write one, such as runtime: {measure: errorRate}",
+                },
+            )
+        return self
+
+    @property
+    def one(
+        self,
+    ) -> Prometheus | RuntimeNumbers | IngressNumbers | Http | Comparison | Sequential:
+        """The one that is given."""
+        found = (
+            self.prometheus
+            or self.runtime
+            or self.ingress
+            or self.http
+            or self.comparison
+            or self.sequential
+        )
+        assert found is not None  # noqa: S101  as validated
+        return found
+
+    @property
+    def counts_samples(self) -> bool:
+        """Whether a measurement says on how many observations it stands."""
+        match self.one:
+            case Prometheus(samples=samples):
+                return samples is not None
+            case Http(samples_pointer=pointer):
+                return pointer is not None
+            case RuntimeNumbers() | IngressNumbers() | Comparison() | Sequential():
+                return True
