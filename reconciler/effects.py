@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler import acceptance, attesting, journal, judging, permits, proposal
-from reconciler.core import actions, desired, golden, kinds, outcomes
+from reconciler.core import actions, desired, golden, kinds, outcomes, reasons
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
@@ -147,7 +147,7 @@ class Effects:
     def _route(self, action: actions.RouteTo, engine: Engine) -> outcomes.Outcome:
         self._announce(Kind.DEPLOYING, action.spec, action.reason.text)
         engine.route(action.route)
-        rolled_back = action.reason.code is actions.Why.ROLLED_BACK
+        rolled_back = action.reason.code is reasons.Why.ROLLED_BACK
         kind = Kind.ROLLED_BACK if rolled_back else Kind.DEPLOYED
         # By its instance the log tells which removal ends this: another may have the same digest.
         detail: dict[str, Json] = {"instance": action.spec.name}

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from reconciler import client, journal, reading, witness
 from reconciler.core import actions, desired, gittrust, holding
-from reconciler.core.actions import Why
 from reconciler.core.observed import InstanceSpec
+from reconciler.core.reasons import Why
 from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
 from registry import errors
 from registry.core import envelope, policy, trustchain

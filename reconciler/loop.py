@@ -10,7 +10,7 @@ import structlog
 
 from reconciler import effects, journal, lanes, memory, metrics, source, statuses
 from reconciler.core import actions, desired, outcomes, plan
-from reconciler.core.actions import Why
+from reconciler.core.reasons import Why
 from reconciler.core.rollout import Rollouts
 
 _LOOK_TIMEOUT_S = 3.0

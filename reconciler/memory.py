@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 
 from reconciler import state
-from reconciler.core import actions, outcomes, rollout
+from reconciler.core import actions, outcomes, remembering, rollout
 from reconciler.core.observed import HostState, Unreachable
 
 
@@ -24,18 +24,18 @@ class Memory:
     def look(self, observed: Mapping[str, HostState | Unreachable], now: float) -> rollout.Rollouts:
         """Let deadlines run on. Not saved by itself: a crash only gives candidates more time."""
         with self._lock:
-            self._rollouts = outcomes.look(self._rollouts, observed, now)
+            self._rollouts = remembering.look(self._rollouts, observed, now)
             return self._rollouts
 
     def intend(self, action: actions.Action, now: float) -> None:
         """Remember that `action` is about to be performed."""
         with self._lock:
-            self._keep(outcomes.intend(self._rollouts, action, now))
+            self._keep(remembering.intend(self._rollouts, action, now))
 
     def conclude(self, action: actions.Action, outcome: outcomes.Outcome, now: float) -> None:
         """Remember how `action` ended."""
         with self._lock:
-            self._keep(outcomes.conclude(self._rollouts, action, outcome, now))
+            self._keep(remembering.conclude(self._rollouts, action, outcome, now))
 
     def _keep(self, changed: rollout.Rollouts) -> None:
         if changed != self._rollouts:

@@ -16,7 +16,7 @@ import secrets
 import threading
 from pathlib import Path
 
-from reconciler.core import rollout
+from reconciler.core import rollout, rolloutjson
 from registry import errors
 from registry.core import canonical
 from registry.core.canonical import Json
@@ -31,7 +31,7 @@ _FOLDERS = ("outbox", "statements", "tokens", "permits", WISHES)
 def peek(path: Path) -> rollout.Rollouts:
     """What the reconciler that owns `path` saved last, without getting in its way."""
     try:
-        return rollout.load((path / "rollouts.json").read_bytes())
+        return rolloutjson.load((path / "rollouts.json").read_bytes())
     except FileNotFoundError:
         return {}
 
@@ -77,11 +77,11 @@ class StateFolder:
     def rollouts(self) -> rollout.Rollouts:
         """What was saved last; nothing at the first start."""
         data = self._read("rollouts.json")
-        return rollout.load(data) if data is not None else {}
+        return rolloutjson.load(data) if data is not None else {}
 
     def save_rollouts(self, rollouts: rollout.Rollouts) -> None:
         """Replace what is remembered; on disk when this returns."""
-        self._write("rollouts.json", rollout.dump(rollouts))
+        self._write("rollouts.json", rolloutjson.dump(rollouts))
 
     def checkpoint(self) -> str | None:
         """The last checkpoint seen, as a signed note."""

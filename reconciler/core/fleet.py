@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from reconciler.core.actions import Reason, Wait, Why
+from reconciler.core.actions import Wait
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.observed import HostState, Unreachable
+from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
 from reconciler.core.seat import Remains, Seat, claims, same, sort_by_deployment
 from reconciler.core.stage import View

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from reconciler.core import actions
-from reconciler.core.actions import HostAction, Reason, Wait, Why
+from reconciler.core.actions import HostAction, Wait
 from reconciler.core.observed import Health, Instance, InstanceSpec, Phase
+from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Failure, HostRollout
 from reconciler.core.seat import CRASH_LOOP_RESTARTS, RESTART_WINDOW_S, Seat, is_healthy
 from reconciler.core.stage import Stage, View

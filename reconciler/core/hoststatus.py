@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.core.actions import Why
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
 from reconciler.core.observed import Health as EngineHealth
 from reconciler.core.observed import Instance, InstanceSpec, Phase
+from reconciler.core.reasons import Why
 from reconciler.core.rollout import Quarantined, Verdict
 from reconciler.core.seat import Seat, is_healthy
 from reconciler.core.stage import Stage, View

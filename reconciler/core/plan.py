@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.core import actions, holding, hostplan
-from reconciler.core.actions import Action, Reason, Wait, Why
+from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.hostplan import Step
+from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Quarantined, Rollouts
 from reconciler.core.seat import Seat
 from reconciler.core.stage import Stage, View

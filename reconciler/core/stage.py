@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.core.actions import Reason, Why
 from reconciler.core.desired import Deployment
 from reconciler.core.observed import Health, InstanceSpec, Phase
+from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Candidate, Verdict
 from reconciler.core.seat import Seat, is_healthy, same
 

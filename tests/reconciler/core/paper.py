@@ -7,7 +7,7 @@ and checks the planner's safety rules at every single action.
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from reconciler.core import actions, desired, outcomes
+from reconciler.core import actions, desired, outcomes, reasons, remembering
 from reconciler.core.observed import (
     Health,
     HostState,
@@ -18,7 +18,8 @@ from reconciler.core.observed import (
     Unreachable,
 )
 from reconciler.core.plan import Plan, plan
-from reconciler.core.rollout import Rollouts, Verdict, dump, load
+from reconciler.core.rollout import Rollouts, Verdict
+from reconciler.core.rolloutjson import dump, load
 
 
 class Fate(StrEnum):
@@ -36,7 +37,7 @@ class Fate(StrEnum):
 _FATES: tuple[Fate, ...] = (Fate.GOOD, Fate.GOOD, *Fate)
 
 
-_BRIEF = frozenset({actions.Why.WAITING_FOR_HEALTH})
+_BRIEF = frozenset({reasons.Why.WAITING_FOR_HEALTH})
 
 
 def fate_of(version: int) -> Fate:
@@ -108,7 +109,7 @@ class Paper:
             else Unreachable(name, "no route to host")
             for name, host in self.hosts.items()
         }
-        self.rollouts = outcomes.look(self.rollouts, observed, self.now)
+        self.rollouts = remembering.look(self.rollouts, observed, self.now)
         return plan(self.wish, observed, self.rollouts, self.now)
 
     def tick(self, seconds: float = 10.0) -> Plan:
@@ -152,7 +153,7 @@ class Paper:
 
     def _perform(self, action: actions.Action) -> None:
         self._survive()
-        self.rollouts = outcomes.intend(self.rollouts, action, self.now)
+        self.rollouts = remembering.intend(self.rollouts, action, self.now)
         self._survive()
         before = {name: host.serving() for name, host in self.hosts.items()}
         error = self.errors.get(action.verb)
@@ -160,7 +161,7 @@ class Paper:
         self._check_service(action, before)
         self.done.append(action)
         self._survive()
-        self.rollouts = outcomes.conclude(self.rollouts, action, outcome, self.now)
+        self.rollouts = remembering.conclude(self.rollouts, action, outcome, self.now)
 
     def _survive(self) -> None:
         if self.dies_in is not None:
@@ -282,9 +283,9 @@ class Paper:
 
 def _is_at_rest(made: Plan) -> bool:
     """Nothing to do and nothing to wait for, but to ask again about what was refused."""
-    others = [action for action in made.actions if action.reason.code != actions.Why.REFUSED]
+    others = [action for action in made.actions if action.reason.code != reasons.Why.REFUSED]
     timed = [wait for wait in made.waits if wait.until is not None or wait.reason.code in _BRIEF]
-    return not others and all(wait.reason.code == actions.Why.REFUSED for wait in timed)
+    return not others and all(wait.reason.code == reasons.Why.REFUSED for wait in timed)
 
 
 def _started(spec: InstanceSpec) -> Instance:

@@ -4,8 +4,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from reconciler.core import actions, status
-from reconciler.core.actions import Why
 from reconciler.core.observed import Health, Phase, Unreachable
+from reconciler.core.reasons import Why
 from registry.core.documents import Problem
 from tests.reconciler.core.asking import BOTH, KEY, ask
 from tests.reconciler.core.paper import Paper, PaperHost

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core import outcomes, status
-from reconciler.core.actions import Accept, Quarantine, Reason, Start, Why
+from reconciler.core import outcomes, remembering, status
+from reconciler.core.actions import Accept, Quarantine, Start
 from reconciler.core.observed import Health, HostState, Phase
 from reconciler.core.plan import plan
+from reconciler.core.reasons import Reason, Why
 from tests.reconciler.core.paper import Paper, PaperHost
 from tests.reconciler.core.wishes import deployment_file, wish
 
@@ -237,15 +238,15 @@ def test_a_host_nobody_has_looked_at_yet_counts_as_unreachable(one: Paper) -> No
 
 def test_healing_the_last_known_good_makes_no_candidate_of_it(one: Paper) -> None:
     spec = one.wish.deployments[KEY].spec_on("h1", "c9")
-    after = outcomes.intend(one.rollouts, Start("h1", spec, "", WHY), one.now)
+    after = remembering.intend(one.rollouts, Start("h1", spec, "", WHY), one.now)
     assert after[KEY].on("h1").candidate is None
 
 
 def test_a_verdict_on_an_older_revision_does_not_count(one: Paper) -> None:
     spec = replace(one.wish.deployments[KEY].spec_on("h1", "c9"), version=2)
-    started = outcomes.intend(one.rollouts, Start("h1", spec, "new", WHY), one.now)
+    started = remembering.intend(one.rollouts, Start("h1", spec, "new", WHY), one.now)
     late = Accept("h1", spec, "old", None, WHY)
-    after = outcomes.conclude(started, late, outcomes.Tested(passed=True), one.now)
+    after = remembering.conclude(started, late, outcomes.Tested(passed=True), one.now)
     candidate = after[KEY].on("h1").candidate
     assert candidate is not None
     assert candidate.acceptance is None
@@ -254,8 +255,8 @@ def test_a_verdict_on_an_older_revision_does_not_count(one: Paper) -> None:
 def test_quarantining_twice_is_remembered_once(one: Paper) -> None:
     spec = one.wish.deployments[KEY].spec_on("h1", "c9")
     action = Quarantine("h1", KEY, "r", spec, WHY)
-    once = outcomes.conclude(one.rollouts, action, outcomes.Done(), 1.0)
-    assert outcomes.conclude(once, action, outcomes.Done(), 2.0) == once
+    once = remembering.conclude(one.rollouts, action, outcomes.Done(), 1.0)
+    assert remembering.conclude(once, action, outcomes.Done(), 2.0) == once
 
 
 @pytest.mark.parametrize("tested", [True, False])

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from reconciler.core import desired
-from reconciler.core.actions import Why
 from reconciler.core.observed import Health, Phase, Unreachable
 from reconciler.core.plan import plan
+from reconciler.core.reasons import Why
 from tests.reconciler.core.asking import BOTH, KEY, ask
 from tests.reconciler.core.paper import Paper
 from tests.reconciler.core.wishes import deployment_file, host_file, wish

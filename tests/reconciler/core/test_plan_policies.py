@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.core.actions import Why
 from reconciler.core.desired import DesiredState
+from reconciler.core.reasons import Why
 from tests.reconciler.core.paper import Paper, PaperHost
 from tests.reconciler.core.test_plan_corners import exit_version
 from tests.reconciler.core.wishes import deployment_file, digest_of, wish

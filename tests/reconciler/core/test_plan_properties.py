@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reconciler.core import actions
+from reconciler.core import actions, reasons
 from reconciler.core.observed import Health, Phase
 from tests.reconciler.core.paper import Broken, Fate, Paper, PaperHost, fate_of
 from tests.reconciler.core.wishes import deployment_file, digest_of, wish
@@ -203,6 +203,6 @@ def test_the_paper_fleet_notices_a_planner_that_removes_too_early() -> None:
     past.commit(Commit("digits", 1, ("h1",)))
     past.paper.run()
     serving = past.paper.hosts["h1"].serving()["digits"]
-    why = actions.Reason(actions.Why.SUPERSEDED, "too early")
+    why = reasons.Reason(reasons.Why.SUPERSEDED, "too early")
     with pytest.raises(Broken, match="removed with traffic"):
         past.paper._perform(actions.Remove("h1", "production/digits", serving, why))

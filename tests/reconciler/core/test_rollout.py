@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core import rollout
+from reconciler.core import rollout, rolloutjson
 from reconciler.core.observed import InstanceSpec
 from registry.errors import InvalidInput
 
@@ -43,7 +43,7 @@ rollouts = st.dictionaries(
 
 @given(rollouts)
 def test_what_is_remembered_survives_its_json_form(known: dict[str, rollout.Rollout]) -> None:
-    assert rollout.load(rollout.dump(known)) == known
+    assert rolloutjson.load(rolloutjson.dump(known)) == known
 
 
 @pytest.mark.parametrize(
@@ -60,20 +60,20 @@ def test_what_is_remembered_survives_its_json_form(known: dict[str, rollout.Roll
 )
 def test_damaged_memory_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
-        rollout.load(text.encode())
+        rolloutjson.load(text.encode())
 
 
 @given(rollouts, st.data())
 def test_no_damage_to_memory_escapes_as_another_error(
     known: dict[str, rollout.Rollout], data: st.DataObject
 ) -> None:
-    text = rollout.dump(known).decode()
+    text = rolloutjson.dump(known).decode()
     tokens = ["true", "null", "1", '"x"', "[]", "{}"]
     cut = data.draw(st.integers(0, len(text)))
     damaged = text[:cut] + data.draw(st.sampled_from(tokens)) + text[cut + 1 :]
     try:
-        found = rollout.load(damaged.encode())
+        found = rolloutjson.load(damaged.encode())
     except InvalidInput as error:
         assert error.detail  # noqa: PT017  either outcome is good, another error is not
     else:
-        assert rollout.load(rollout.dump(found)) == found
+        assert rolloutjson.load(rolloutjson.dump(found)) == found

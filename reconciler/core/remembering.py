@@ -1,0 +1,153 @@
+"""How memory changes: before an effect, after it, and with each look. Pure, and safe to repeat.
+
+The loop saves the result of `intend` before it performs an action and that of `conclude`
+after it. A crash in between leaves the intent, and the next plan finds its way from there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from reconciler.core import actions, hostmemory, outcomes
+from reconciler.core.observed import HostState, Unreachable
+from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollout, Rollouts
+
+_QUARANTINES_KEPT = 50
+
+
+def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
+    """What to remember before `action` is performed."""
+    match action:
+        case actions.Start():
+            return _edit(rollouts, action, lambda facts: hostmemory.starting(facts, action, now))
+        case actions.Restart() | actions.Renew():
+            return _edit(
+                rollouts, action, lambda facts: hostmemory.restarting(facts, action.instance, now)
+            )
+        case actions.RouteTo():
+            return _edit(rollouts, action, lambda facts: hostmemory.routed(facts, action.spec, now))
+        case (
+            actions.Preflight()
+            | actions.Accept()
+            | actions.Unroute()
+            | actions.Remove()
+            | actions.Settle()
+            | actions.Forget()
+            | actions.Quarantine()
+            | actions.PushRevert()
+        ):
+            return rollouts
+
+
+def conclude(
+    rollouts: Rollouts, action: actions.Action, outcome: outcomes.Outcome, now: float
+) -> Rollouts:
+    """What to remember after `action` ended with `outcome`."""
+    match action:
+        case actions.Quarantine():
+            return _quarantine(rollouts, action, now)
+        case actions.PushRevert():
+            return _reverted(rollouts, action, outcome, now)
+        case actions.Forget():
+            return _forget(rollouts, action)
+        case actions.Settle():
+            return _settle(rollouts, action)
+        case (
+            actions.Preflight()
+            | actions.Start()
+            | actions.Restart()
+            | actions.Renew()
+            | actions.Accept()
+            | actions.RouteTo()
+            | actions.Unroute()
+            | actions.Remove()
+        ):
+            return _edit(
+                rollouts, action, lambda facts: hostmemory.after(facts, action, outcome, now)
+            )
+
+
+def look(
+    rollouts: Rollouts, observed: Mapping[str, HostState | Unreachable], now: float
+) -> Rollouts:
+    """Let the deadlines of candidates run on for as long as their hosts are seen."""
+    changed = dict(rollouts)
+    for deployment, known in rollouts.items():
+        hosts = {
+            host: replace(
+                facts, candidate=hostmemory.seen(facts.candidate, observed.get(host), now)
+            )
+            for host, facts in known.hosts.items()
+            if facts.candidate is not None and facts.candidate.routed_at is None
+        }
+        if hosts:
+            changed[deployment] = replace(known, hosts={**known.hosts, **hosts})
+    return changed
+
+
+def _quarantine(rollouts: Rollouts, action: actions.Quarantine, now: float) -> Rollouts:
+    known = rollouts.get(action.deployment, NO_ROLLOUT)
+    if known.quarantine_of(action.revision) is not None:
+        return rollouts
+    entry = Quarantined(
+        revision=action.revision,
+        spec=action.spec,
+        host=action.host,
+        code=action.reason.code,
+        reason=action.reason.text,
+        at=now,
+    )
+    kept = (*known.quarantined, entry)[-_QUARANTINES_KEPT:]
+    return {**rollouts, action.deployment: replace(known, quarantined=kept)}
+
+
+def _reverted(
+    rollouts: Rollouts, action: actions.PushRevert, outcome: outcomes.Outcome, now: float
+) -> Rollouts:
+    known = rollouts.get(action.deployment, NO_ROLLOUT)
+    entries = tuple(
+        _pushed(entry, action, outcome, now) if entry.revision == action.revision else entry
+        for entry in known.quarantined
+    )
+    return {**rollouts, action.deployment: replace(known, quarantined=entries)}
+
+
+def _pushed(
+    entry: Quarantined, action: actions.PushRevert, outcome: outcomes.Outcome, now: float
+) -> Quarantined:
+    match outcome:
+        case outcomes.Done():
+            return replace(entry, reverted=outcome.detail, failure=None)
+        case outcomes.Failed():
+            return replace(entry, failure=hostmemory.failure(entry.failure, action, outcome, now))
+        case outcomes.Preflighted() | outcomes.Tested():
+            return entry
+
+
+def _settle(rollouts: Rollouts, action: actions.Settle) -> Rollouts:
+    known = rollouts.get(action.deployment, NO_ROLLOUT)
+    hosts = dict(known.hosts)
+    for spec in action.specs:
+        facts = known.on(spec.host)
+        hosts[spec.host] = HostRollout(preflight=facts.preflight, last_good=spec)
+    return {**rollouts, action.deployment: replace(known, hosts=hosts)}
+
+
+def _forget(rollouts: Rollouts, action: actions.Forget) -> Rollouts:
+    known = rollouts.get(action.deployment, NO_ROLLOUT)
+    hosts = {host: facts for host, facts in known.hosts.items() if host != action.host}
+    changed = {**rollouts, action.deployment: replace(known, hosts=hosts)}
+    if not hosts and not known.quarantined:
+        del changed[action.deployment]
+    return changed
+
+
+def _edit(
+    rollouts: Rollouts,
+    action: actions.HostAction,
+    change: Callable[[HostRollout], HostRollout],
+) -> Rollouts:
+    deployment = actions.deployment_of(action)
+    known = rollouts.get(deployment, NO_ROLLOUT)
+    facts = change(known.on(action.host))
+    edited = Rollout(hosts={**known.hosts, action.host: facts}, quarantined=known.quarantined)
+    return {**rollouts, deployment: edited}
