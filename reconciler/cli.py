@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler import importing
+from reconciler import checkout, importing, rendering
 from registry import errors
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ app.add_typer(git_app, name="git")
 permit_app = typer.Typer(no_args_is_help=True, help="Permits: what hosts are allowed to serve.")
 app.add_typer(permit_app, name="permit")
 app.add_typer(importing.app, name="import")
+app.command()(rendering.render)
 
 Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]
 Folder = Annotated[Path, typer.Argument(help="A checkout of the desired-state repository.")]
@@ -64,7 +65,7 @@ def validate(path: Folder = Path()) -> None:
     """Check models.d/ and policies/ without any network; errors name file, line and column."""
     from reconciler.core import desired  # noqa: PLC0415  heavy
 
-    state = desired.load(_files(path), commit="0" * 40)
+    state = desired.load(checkout.files(path), commit="0" * 40)
     _require_sound(state.problems)
     typer.echo(
         f"ok: {len(state.deployments)} deployments, {len(state.hosts)} hosts, "
@@ -88,7 +89,7 @@ def run_tests(path: Folder = Path()) -> None:
     from reconciler.core import desired  # noqa: PLC0415  heavy
     from registry.core.policy import testing  # noqa: PLC0415  heavy
 
-    state = desired.load(_files(path), commit="0" * 40)
+    state = desired.load(checkout.files(path), commit="0" * 40)
     _require_sound([one for one in state.problems if one.path.startswith("policies/")])
     report = testing.run(state.policies, state.policy_tests)
     for result in report.results:
@@ -118,7 +119,7 @@ def explain(
     from reconciler import explaining  # noqa: PLC0415  heavy
     from reconciler.core import desired  # noqa: PLC0415  heavy
 
-    state = desired.load(_files(path), commit="0" * 40)
+    state = desired.load(checkout.files(path), commit="0" * 40)
     found = explaining.explain(configuration.load(config), state, deployment)
     for area in found:
         typer.echo(f"{area.area}:")
@@ -197,19 +198,3 @@ def _require_sound(problems: Sequence["Problem"]) -> None:
     if problems:
         count = len(problems)
         raise errors.InvalidDesiredState(f"{count} problem{'s' if count > 1 else ''} found")
-
-
-def _files(root: Path) -> dict[str, bytes]:
-    from reconciler.core import desired  # noqa: PLC0415  heavy
-
-    found = [path for folder in desired.FOLDERS for path in sorted((root / folder).rglob("*"))]
-    if not found:
-        raise errors.NotFound(
-            f"{root} has neither models.d/ nor policies/",
-            fix="run this in a checkout of the desired-state repository, or name one",
-        )
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in found
-        if path.is_file() and not path.is_symlink()
-    }

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.core import kinds
+from reconciler.core import clusters, kinds
 from reconciler.core.sources import Source, Tree
 from registry.core import digest, documents
 from registry.core.documents import Problem
@@ -34,6 +34,7 @@ def check(tree: Tree, files: Mapping[str, bytes]) -> Checked:
             *_target_problems(tree, source),
             *_template_problems(checked, source),
             *_ensemble_problems(tree, source),
+            *clusters.problems(source, _known_targets(tree, source.kind)),
         ]
         if problems:
             _hold(checked, key, problems)
@@ -103,6 +104,12 @@ def _targets(tree: Tree, deployment: kinds.ModelDeployment) -> tuple[str, ...]:
     )
 
 
+def _known_targets(tree: Tree, deployment: kinds.ModelDeployment) -> dict[str, kinds.Host]:
+    """Target hosts whose files are good."""
+    found = {name: tree.hosts.get(name) for name in _targets(tree, deployment)}
+    return {name: source.kind for name, source in found.items() if source is not None}
+
+
 def _template_problems(
     checked: Checked, source: Source[kinds.ModelDeployment]
 ) -> Iterator[Problem]:
@@ -123,9 +130,8 @@ def _ensemble_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Ite
     """Members serve in the same runtime; in a container of its own an ensemble waits for ever."""
     if source.kind.spec.runtime.format != "ensemble":
         return
-    for name in _targets(tree, source.kind):
-        host = tree.hosts.get(name)
-        if host is not None and not host.kind.spec.engine.is_process:
+    for name, host in _known_targets(tree, source.kind).items():
+        if not host.spec.engine.is_process:
             message = (
                 f"spec.runtime.format: an ensemble needs its members in its own runtime, and on "
                 f"the Docker host {name} each deployment has a container of its own"

@@ -65,9 +65,9 @@ class InstanceSpec:
 
     @property
     def pinned(self) -> dict[str, Json]:
-        """What of `settings` the runtime reads beside the version: all but who sees it, and what
-        is of the whole process."""
-        others = {"labels", "process"}
+        """What of `settings` the runtime reads beside the version: all but who sees it, how many
+        there are, and what is of the whole process."""
+        others = {"labels", "process", "replicas"}
         return {name: value for name, value in self.declared.items() if name not in others}
 
     @property
@@ -75,6 +75,12 @@ class InstanceSpec:
         """What of `settings` is of the whole runtime, not of this version."""
         found = self.declared.get("process", {})
         return found if isinstance(found, dict) else {}
+
+    @property
+    def replicas(self) -> int:
+        """How many of it serve at once, where its engine can."""
+        found = self.declared.get("replicas", 1)
+        return found if isinstance(found, int) else 1
 
     @property
     def spec_hash(self) -> str:

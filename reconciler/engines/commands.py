@@ -9,17 +9,18 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.core import runtimefile
 from reconciler.core.observed import InstanceSpec
 from reconciler.engines.protocol import Launch
 
 LABEL = "dev.plimsoll"
 NETWORK = "plimsoll"
-LAUNCH_FOLDER = "/run/plimsoll"
-CACHE_FOLDER = "/var/lib/plimsoll"
+LAUNCH_FOLDER = runtimefile.LAUNCH_FOLDER
+CACHE_FOLDER = runtimefile.CACHE_FOLDER
 ROUTES_FOLDER = "/etc/plimsoll"
 ROUTES_FILE = "routes.yml"
-RUNTIME_PORT = 8501
-GRPC_PORT = 8500
+RUNTIME_PORT = runtimefile.RUNTIME_PORT
+GRPC_PORT = runtimefile.GRPC_PORT
 PREVIEW_OFFSET = 1000
 GRACE_SECONDS = 30
 _SECOND = 1_000_000_000  # Docker counts nanoseconds
@@ -94,56 +95,12 @@ def runtime_container(spec: InstanceSpec, *, start_interval: bool) -> Body:
 
 def launch_files(spec: InstanceSpec, launch: Launch) -> dict[str, bytes]:
     """What a runtime reads at its start, by file name under the launch folder."""
-    config = {
-        "listen": f"0.0.0.0:{RUNTIME_PORT}",
-        "cache": CACHE_FOLDER,
-        "registry": launch.registry_url,
-        "tokenFile": f"{LAUNCH_FOLDER}/token",
-        "trustFile": f"{LAUNCH_FOLDER}/trust.json",
-        "host": spec.host,
-        "models": [
-            {
-                "model": spec.model,
-                "version": spec.version,
-                "digest": spec.digest,
-                "format": spec.format,
-                **spec.pinned,
-                "active": True,
-                "deployment": spec.deployment,
-                "permit": json.loads(launch.permit) if launch.permit else None,
-            }
-        ],
-        "controlTokenFile": None,
-        **policies(spec),
-        **process(spec),
-    }
+    told = runtimefile.document(spec, registry=launch.registry_url, permit=launch.permit)
     return {
-        "runtime.json": json.dumps(config, indent=1).encode(),
+        runtimefile.FILE: json.dumps(told, indent=1).encode(),
         "token": launch.token.encode(),
         "trust.json": launch.trust.encode(),
     }
-
-
-def process(spec: InstanceSpec) -> dict[str, Any]:
-    """What Git declares of the whole runtime, as its file has it."""
-    declared = dict(spec.process)
-    if declared.pop("grpc", False):
-        declared["grpcListen"] = f"0.0.0.0:{GRPC_PORT}"
-    return declared
-
-
-def policies(spec: InstanceSpec) -> dict[str, Any]:
-    """The field `policies` of the runtime's file, which a runtime before labels does not know."""
-    found = policy(spec)
-    return {"policies": {spec.model: found}} if found["labels"] else {}
-
-
-def policy(spec: InstanceSpec) -> dict[str, Any]:
-    """The labels that Git declares lead to the version that it pins; to clients there is no
-    other."""
-    labels = spec.declared.get("labels", [])
-    wanted = labels if isinstance(labels, list) else []
-    return {"versions": "active", "labels": {str(label): spec.version for label in wanted}}
 
 
 def ingress_container(spec: IngressSpec) -> Body:

@@ -16,8 +16,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from reconciler.core import runtimefile
 from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
-from reconciler.engines import commands, loaded, records, wire
+from reconciler.engines import loaded, records, wire
 from reconciler.engines.protocol import Endpoint, Launch
 from reconciler.engines.records import Records
 from reconciler.engines.supervised import Supervised
@@ -202,7 +203,7 @@ class ProcessEngine:
 
     def _label(self, spec: InstanceSpec) -> None:
         """Labels move with the traffic: to a version that was accepted, never to a candidate."""
-        known, wanted = self._ask("GET", "/plimsoll/status"), commands.policy(spec)
+        known, wanted = self._ask("GET", "/plimsoll/status"), runtimefile.policy(spec)
         if loaded.labels(known, spec.model) != wanted["labels"]:
             self._ask("PUT", f"/plimsoll/models/{spec.model}/policy", json.dumps(wanted).encode())
 

@@ -83,6 +83,7 @@ class Runtime(Told):
     which may crash without the runtime; with `trial` it is only loaded in one first.
     `instances`, `threads` and `batching` say how requests run; `kserveV1`, `grpc`, `observing` and
     `limits` are of the whole runtime, which on a Docker host serves this deployment alone.
+    `replicas` says how many of it serve at once on a cluster; a host has one.
     """
 
     image: Image
@@ -90,6 +91,7 @@ class Runtime(Told):
     resources: Resources
     labels: Annotated[list[VersionLabel], Field(max_length=32)] = Field(default_factory=list)
     isolation: Literal["none", "process", "trial"] = "none"
+    replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
 
     @model_validator(mode="after")
     def _only_onnx_is_mapped(self) -> "Runtime":
@@ -123,6 +125,8 @@ class Runtime(Told):
         if self.isolation != "none":
             declared["isolation"] = self.isolation
         declared |= self.tuning
+        if self.replicas not in (None, 1):
+            declared["replicas"] = self.replicas
         if process := self.process:
             declared["process"] = process
         return canonical.encode(declared).decode() if declared else ""

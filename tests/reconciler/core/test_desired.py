@@ -75,6 +75,15 @@ def test_an_ensemble_is_for_hosts_where_one_runtime_serves_all() -> None:
     assert list(desired.load(found, commit="c").deployments) == ["production/judge"]
 
 
+def test_replicas_are_for_clusters_and_a_host_that_has_one_says_so() -> None:
+    text = plain("digits").replace("format: onnx", "format: onnx, replicas: 3")
+    [problem] = desired.load(files(digits=text), commit="c").problems
+    assert "spec.runtime.replicas: the host h1 runs one instance" in problem.message
+    assert problem.fix == "leave replicas out, or target more hosts"
+    one = text.replace("replicas: 3", "replicas: 1")
+    assert list(desired.load(files(digits=one), commit="c").deployments) == ["production/digits"]
+
+
 def test_a_broken_policy_is_remembered_as_broken_so_that_decisions_fail_closed() -> None:
     state = desired.load({"policies/deploy/x.yaml": b"kind: ["}, commit="c")
     assert [problem.path for problem in state.policies.broken] == ["policies/deploy/x.yaml"]
