@@ -1,16 +1,18 @@
 """Models whose engine's time is nearly all: over HTTP against the engine alone, in this process;
 and what a small model's clients notice of a heavy one beside it."""
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-import onnxruntime
 
 from bench import load, networks, questions, turns
 from bench.figures import Bar, Row, ratio_at_most
 from bench.load import Load
 from bench.questions import Rows
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
 
 _ENGINE, _ALONE = "onnxruntime in-process", "alone"
 _ROUNDS, _SECONDS, _LONGER = 5, 1.5, 2.0

@@ -33,6 +33,28 @@ def laid_out(contents: dict[str, bytes], folder: Path) -> Path:
 OPENED: list[Backend] = []
 
 
+_LOADED = """
+import os, sys
+from pathlib import Path
+from runtime.backends import opening
+opening.opened("onnx", Path(sys.argv[1]))
+print(*(os.readlink(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd")[:-1]))
+"""
+
+
+def test_the_engine_tells_its_makers_nothing(tmp_path: Path) -> None:
+    folder = laid_out(models.onnx_digits(), tmp_path / "model")
+    home = tmp_path / "home"
+    home.mkdir()
+    # Where it finds itself in CI it is quiet anyway.
+    environment = {"HOME": str(home), "PATH": "/usr/bin"}
+    run = [sys.executable, "-c", _LOADED, str(folder)]
+    opened = subprocess.run(run, cwd=ROOT, env=environment, check=True, capture_output=True)
+    assert b"/dev/null" in opened.stdout
+    assert b".onnxruntime" not in opened.stdout
+    assert list(home.iterdir()) == []
+
+
 @pytest.fixture(autouse=True)
 def closing() -> Iterator[None]:
     """What a test opened is closed behind it: processes would stay."""
