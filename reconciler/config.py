@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reconciler.core.gittrust import Mode
 from registry import errors
-from registry.core import table
+from registry.core import destination, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,24 @@ class GitTrust:
     people: Path | None
     require_author: bool
     signing_key: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An address that analyses may ask. `token_file` holds a bearer token, which goes there and
+    nowhere else; `ca` has the authorities to believe about who answers."""
+
+    address: str
+    ca: Path | None = None
+    token_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """All of them: `[[reconciler.prometheus]]`, `[[reconciler.checks]]`. Nothing else is asked."""
+
+    prometheus: tuple[Source, ...] = ()
+    checks: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +71,7 @@ class Config:
     permit_days: float
     git: GitTrust
     registry_ca: Path | None = None
+    sources: Sources = Sources()
 
 
 def load(path: Path) -> Config:
@@ -89,6 +108,10 @@ def _config(settings: table.Table, folder: Path) -> Config:
         permit_days=settings.take("permit_days", float, 7.0),
         git=_git(settings, folder),
         registry_ca=None if authority is None else folder / authority,
+        sources=Sources(
+            _sources(settings.tables("prometheus"), folder),
+            _sources(settings.tables("checks"), folder),
+        ),
     )
     settings.finish()
     if config.poll_s <= 0:
@@ -96,6 +119,29 @@ def _config(settings: table.Table, folder: Path) -> Config:
     if config.permit_days < 0:
         raise settings.error("permit_days", "must not be below zero")
     return config
+
+
+def _sources(tables: list[table.Table], folder: Path) -> tuple[Source, ...]:
+    found = []
+    for each in tables:
+        address, ca, token = (
+            each.take("address", str), each.optional("ca"), each.optional("token_file")
+        )  # fmt: skip
+        each.finish()
+        try:
+            destination.parse(address)
+        except errors.InvalidInput as error:
+            raise each.error("address", f"is {address!r}: {error.detail}") from error
+        if token is not None and not destination.is_confidential(address):
+            raise each.error("token_file", f"would be read by anybody between here and {address}")
+        found.append(
+            Source(
+                address,
+                None if ca is None else folder / ca,
+                None if token is None else folder / token,
+            )
+        )
+    return tuple(found)
 
 
 def _git(settings: table.Table, folder: Path) -> GitTrust:

@@ -7,7 +7,7 @@ what served before needs no log entry first: a registry outage stops changes, ne
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler import acceptance, attesting, journal, judging, permits, proposal
+from reconciler import acceptance, analysing, attesting, journal, judging, permits, proposal
 from reconciler.core import actions, desired, golden, kinds, outcomes, reasons
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
@@ -26,6 +26,7 @@ class Effects:
     proposals: proposal.Proposals
     permits: permits.Permits
     attester: attesting.Attester
+    analyst: analysing.Analyst
     launch: Callable[[str, kinds.Host], Launch]
     rollouts: Callable[[], Rollouts]
 
@@ -41,7 +42,7 @@ class Effects:
         except errors.PlimsollError as error:
             return outcomes.Failed(error.detail)
 
-    def _performed(  # noqa: C901, PLR0911  one arm an action, and mypy finds a missing one
+    def _performed(  # noqa: C901, PLR0911, PLR0912  one arm an action, and mypy finds a missing one
         self,
         action: actions.Action,
         state: desired.DesiredState,
@@ -60,6 +61,8 @@ class Effects:
                 return self._renew(action, state.hosts[action.host], engines[action.host])
             case actions.Accept():
                 return self._accept(action, state, engines[action.host])
+            case actions.Measure():
+                return self.analyst.measure(action, engines)
             case actions.RouteTo():
                 return self._route(action, engines[action.host])
             case actions.Unroute():

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import uvicorn
 
 from reconciler import (
+    analysing,
     anchor,
     attesting,
     checkpoints,
@@ -99,6 +100,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
                 proposals=proposal.Proposals(repository),
                 permits=_permits(settings, folder, key, followed.root),
                 attester=attesting.Attester(registry, folder, key, trust=followed.root),
+                analyst=analysing.Analyst(written, settings.sources),
                 launch=_Launches(settings, registry, folder, followed.text).launch,
                 rollouts=remembered.rollouts,
             ),

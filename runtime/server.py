@@ -35,6 +35,7 @@ from runtime.wire import server as wire
 
 _CHANGES = "/v2/repository/models/"
 _EVENTS_SECONDS = 2.0
+_MATCH_SECONDS = 3600
 _PAGES = frozenset(
     {"/livez", "/readyz", "/plimsoll/status", "/metrics", "/monitoring/prometheus/metrics"}
 )
@@ -105,8 +106,14 @@ class Application:
         observatory = self._serving.observatory
         if request.path == "/plimsoll/sketches":
             return http.json_answer(200, observatory.sketches())
-        query = urllib.parse.parse_qs(request.query)
-        return http.json_answer(200, observatory.recent(query.get("id", [""])[0]))
+        query = {name: said[0] for name, said in urllib.parse.parse_qs(request.query).items()}
+        seconds = query.get("match", "")[:6]
+        found = observatory.recent(
+            query.get("id", ""),
+            values=query.get("values") == "1",
+            match_seconds=min(int(seconds), _MATCH_SECONDS) if seconds.isdecimal() else 0,
+        )
+        return http.json_answer(200, found)
 
     async def _open(self, request: Request) -> Answer:
         try:

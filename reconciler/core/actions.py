@@ -8,6 +8,7 @@ each other's outcome; a plan holds only steps that are safe whichever of them su
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from reconciler.core.analysis import AnalysisRun
 from reconciler.core.observed import InstanceSpec, Route
 from reconciler.core.reasons import Reason
 from registry.core.canonical import Json
@@ -70,6 +71,38 @@ class Accept:
     revision: str
     against: str | None
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A candidate on its host, and the instance that serves there, if there is one."""
+
+    candidate: InstanceSpec
+    stable: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Measure `metrics` of the analysis `run`, on all of `pairs` together.
+
+    The lane of the first one's host does it; the others are only asked.
+    """
+
+    verb: ClassVar[str] = "measure"
+    pairs: tuple[Pair, ...]
+    run: AnalysisRun
+    metrics: tuple[str, ...]
+    reason: Reason
+
+    @property
+    def spec(self) -> InstanceSpec:
+        """The candidate on the first host."""
+        return self.pairs[0].candidate
+
+    @property
+    def host(self) -> str:
+        """The first host."""
+        return self.spec.host
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +187,9 @@ class PushRevert:
     reason: Reason
 
 
-HostAction: TypeAlias = Preflight | Start | Restart | Renew | Accept | RouteTo | Unroute | Remove
+HostAction: TypeAlias = (
+    Preflight | Start | Restart | Renew | Accept | Measure | RouteTo | Unroute | Remove
+)
 Note: TypeAlias = Settle | Forget | Quarantine
 Action: TypeAlias = HostAction | Note | PushRevert
 
@@ -172,7 +207,7 @@ class Wait:
 def deployment_of(action: Action) -> str:
     """`environment/name` of the deployment that `action` is for."""
     match action:
-        case Preflight() | Start() | Renew() | Accept() | RouteTo():
+        case Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo():
             return action.spec.deployment
         case Restart() | Unroute() | Remove() | Settle() | Forget() | Quarantine() | PushRevert():
             return action.deployment
@@ -181,7 +216,7 @@ def deployment_of(action: Action) -> str:
 def key(action: Action) -> str:
     """What makes two actions the same attempt, so that failures of one can be counted."""
     match action:
-        case Preflight() | Start() | Renew() | Accept() | RouteTo():
+        case Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo():
             return f"{action.verb} {action.spec.name}"
         case Restart() | Remove():
             return f"{action.verb} {action.instance}"
@@ -204,6 +239,7 @@ def place(action: Action) -> str:
             | Restart()
             | Renew()
             | Accept()
+            | Measure()
             | RouteTo()
             | Unroute()
             | Remove()

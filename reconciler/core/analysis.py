@@ -245,6 +245,8 @@ def _memo(one: MetricRun, measurement: Measurement, said: Said) -> Mapping[str, 
     match measurement:
         case Trouble():
             return one.memo
-        case Found() | NotEnough():
+        case NotEnough():
+            return measurement.memo or one.memo
+        case Found():
             judged = said in {Said.SUCCESS, Said.FAILURE, Said.INCONCLUSIVE}
-            return measurement.memo if judged or not one.memo else one.memo
+            return measurement.memo if judged else one.memo

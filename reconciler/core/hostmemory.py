@@ -66,7 +66,7 @@ def after(
 def _succeeded(
     facts: HostRollout,
     action: actions.HostAction,
-    outcome: outcomes.Done | outcomes.Preflighted | outcomes.Tested,
+    outcome: outcomes.Done | outcomes.Preflighted | outcomes.Tested | outcomes.Measured,
     now: float,
 ) -> HostRollout:
     match action:
@@ -78,7 +78,13 @@ def _succeeded(
             facts = routed(facts, action.spec, now)
         case actions.Remove():
             facts = _removed(facts, action.instance)
-        case actions.Start() | actions.Restart() | actions.Renew() | actions.Unroute():
+        case (
+            actions.Start()
+            | actions.Restart()
+            | actions.Renew()
+            | actions.Measure()
+            | actions.Unroute()
+        ):
             pass
     return facts
 

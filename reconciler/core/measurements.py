@@ -46,7 +46,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class NotEnough:
-    """There is nothing to judge yet; `memo` is where counting begins, if it has not begun."""
+    """There is nothing to judge yet; `memo`, where it is not empty, is wanted back next time."""
 
     reason: str
     samples: int | None = None

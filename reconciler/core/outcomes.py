@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from reconciler.core import rollout
+from reconciler.core.measurements import Measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +38,11 @@ class Tested:
     reasons: tuple[str, ...] = ()
 
 
-Outcome: TypeAlias = Done | Failed | Preflighted | Tested
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The outcome of a `Measure`: what was found, by metric."""
+
+    found: tuple[tuple[str, Measurement], ...]
+
+
+Outcome: TypeAlias = Done | Failed | Preflighted | Tested | Measured

@@ -19,6 +19,7 @@ class Why(StrEnum):
     ROLLED_BACK = "rolled_back"
     SETTLED = "settled"
     ADOPTED = "adopted"
+    MEASUREMENT_DUE = "measurement_due"
     SUPERSEDED = "superseded"
     REMOVED_FROM_GIT = "removed_from_git"
     NOT_A_TARGET = "not_a_target"

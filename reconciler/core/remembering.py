@@ -28,6 +28,7 @@ def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
         case (
             actions.Preflight()
             | actions.Accept()
+            | actions.Measure()
             | actions.Unroute()
             | actions.Remove()
             | actions.Settle()
@@ -57,6 +58,7 @@ def conclude(
             | actions.Restart()
             | actions.Renew()
             | actions.Accept()
+            | actions.Measure()
             | actions.RouteTo()
             | actions.Unroute()
             | actions.Remove()
@@ -119,7 +121,7 @@ def _pushed(
             return replace(entry, reverted=outcome.detail, failure=None)
         case outcomes.Failed():
             return replace(entry, failure=hostmemory.failure(entry.failure, action, outcome, now))
-        case outcomes.Preflighted() | outcomes.Tested():
+        case outcomes.Preflighted() | outcomes.Tested() | outcomes.Measured():
             return entry
 
 

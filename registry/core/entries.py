@@ -65,6 +65,7 @@ class Kind(StrEnum):
     STARTING = "starting"
     STARTED = "started"
     TESTED = "tested"
+    ANALYSED = "analysed"
     DEPLOYING = "deploying"
     DEPLOYED = "deployed"
     RESTARTED = "restarted"

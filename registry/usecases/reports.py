@@ -22,6 +22,7 @@ _BY_OTHERS = _BY_HOSTS | {
     Kind.STARTING,
     Kind.STARTED,
     Kind.TESTED,
+    Kind.ANALYSED,
     Kind.DEPLOYING,
     Kind.DEPLOYED,
     Kind.RESTARTED,

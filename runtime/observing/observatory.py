@@ -44,7 +44,7 @@ class Seen:
             if self.sketches is not None:
                 self.sketches.look(asked, outcome)
             if self.ring is not None:
-                self.ring.keep(outcome)
+                self.ring.keep(asked, outcome)
             if self._requests is not None:
                 self._requests.answered(asked, outcome)
             if self._spans is not None:
@@ -103,12 +103,17 @@ class Observatory:
         ]
         return {"versions": found}
 
-    def recent(self, request_id: str) -> dict[str, Json]:
+    def recent(
+        self, request_id: str, *, values: bool = False, match_seconds: float = 0
+    ) -> dict[str, Json]:
         """The page /plimsoll/recent; with an id only the answers to that request."""
+        rings = [(seen.pin, seen.ring) for seen in self._seen.values() if seen.ring is not None]
+        if match_seconds:
+            for _, ring in rings:
+                ring.match(match_seconds)
         found: list[Json] = [
-            {**_named(seen.pin), "answers": seen.ring.document(request_id)}
-            for seen in self._seen.values()
-            if seen.ring is not None
+            {**_named(pin), "answers": ring.document(request_id, values=values)}
+            for pin, ring in rings
         ]
         return {"versions": found}
 

@@ -58,3 +58,31 @@ def test_listen_must_be_a_list(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidConfig, match=r"nowhere.toml cannot be read"):
         config.load(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    ("tables", "complaint"),
+    [
+        ("[[reconciler.checks]]\n", r"checks\[0\].address must be text"),
+        ('[[reconciler.checks]]\naddress = "checks.example"\n', "is not one of http or https"),
+        ('[[reconciler.checks]]\naddress = "https://u:p@c.example"\n', "a user, a password"),
+        (
+            '[[reconciler.prometheus]]\naddress = "http://p.example"\ntoken_file = "t"\n',
+            "would be read by anybody",
+        ),
+        ('[[reconciler.prometheus]]\naddress = "https://p"\ntoken = "t"\n', "is not a setting"),
+    ],
+)
+def test_whom_analyses_may_ask_is_an_address_and_a_token_goes_nowhere_in_the_clear(
+    tmp_path: Path, tables: str, complaint: str
+) -> None:
+    with pytest.raises(errors.InvalidConfig, match=complaint):
+        config.load(written(tmp_path, f'[reconciler]\nrepository = "x"\n{tables}'))
+
+
+def test_a_token_may_go_to_this_machine(tmp_path: Path) -> None:
+    tables = '[[reconciler.prometheus]]\naddress = "http://127.0.0.1:9090"\ntoken_file = "t"\n'
+    text = f'[reconciler]\nrepository = "x"\n{tables}'
+    found = config.load(written(tmp_path, text)).sources
+    assert found.prometheus[0].token_file == tmp_path / "t"
+    assert found.checks == ()

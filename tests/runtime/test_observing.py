@@ -125,6 +125,31 @@ def test_the_ring_has_the_last_answers_of_whom_named_them() -> None:
     assert observatory.recent("") == {"versions": []}
 
 
+def test_requests_without_an_id_are_kept_with_their_inputs_while_somebody_compares() -> None:
+    observatory = Observatory(Declared(recent=9), host="edge-1")
+    observe(observatory, np.ones(1), np.ones(1))
+    assert _versions(observatory.recent("", match_seconds=60))[0]["answers"] == []
+    batch = np.arange(4.0).reshape(2, 2)
+    observe(observatory, batch[:1], np.array([1.0, math.nan]))
+    observe(observatory, batch[:1].copy(), np.ones(1), "r1")
+    observe(observatory, batch[1:], np.ones(1))
+    observe(observatory, batch[:1].astype(np.float32), np.ones(1))
+    observe(observatory, np.zeros(4096), np.ones(1))
+    observe(observatory, np.zeros(4096), np.ones(1), "large")
+    (version,) = _versions(observatory.recent("", values=True, match_seconds=-1))
+    found = version["answers"][::-1]
+    assert [one["number"] for one in found] == [1, 2, 3, 4, 5, 6]
+    digests = [one.get("inputs") for one in found]
+    assert digests[0] == digests[1]
+    assert len(set(digests[1:4])) == 3
+    assert digests[4:] == [None, None]
+    assert found[0]["outputs"]["y"]["values"] == [1.0, None]
+    observe(observatory, np.ones(1), np.ones(1))
+    (version,) = _versions(observatory.recent("", values=False))
+    assert len(version["answers"]) == 6
+    assert "values" not in version["answers"][0]["outputs"]["y"]
+
+
 def test_equal_answers_have_equal_digests_whatever_batch_they_came_from() -> None:
     observatory = Observatory(Declared(), host="edge-1")
     batch = np.arange(12.0).reshape(6, 2)

@@ -19,9 +19,8 @@ from registry.errors import InvalidInput
 CONDITION_NAMES = ("result", "samples", "candidate", "stable", "args")
 # What every analysis knows of what it is about, without being told.
 GIVEN_ARGS = frozenset(
-    {"model", "environment", "deployment", "host", "candidate", "stable",
-     "candidate-version", "stable-version"}
-)  # fmt: skip
+    {"model", "environment", "deployment", "candidate-version", "stable-version"}
+)
 _Value: TypeAlias = Annotated[str, StringConstraints(max_length=1024)]
 _Limit: TypeAlias = Annotated[int, Field(ge=-1, le=10_000)]
 

@@ -51,11 +51,12 @@ class Prometheus(Strict):
 class RuntimeNumbers(Strict):
     """What the instances count themselves, since the last measurement that was judged.
 
-    `errorRate` is a share of 1, `latencySeconds` is at `quantile`, `requests` a number. `result`
-    is the candidate's; the conditions may name `candidate` and `stable` too.
+    `errorRate` is the share of answers with status 500 and more, `rejectionRate` of those with 400
+    to 499; `latencySeconds` is at `quantile`, `requests` a number. `result` is the candidate's;
+    conditions may name `candidate` and `stable` too.
     """
 
-    measure: Literal["errorRate", "latencySeconds", "requests"]
+    measure: Literal["errorRate", "rejectionRate", "latencySeconds", "requests"]
     quantile: _Share | None = None
 
     @model_validator(mode="after")
@@ -67,10 +68,6 @@ class RuntimeNumbers(Strict):
                 {"fix": "write {measure: latencySeconds, quantile: 0.99}"},
             )
         return self
-
-
-class IngressNumbers(RuntimeNumbers):
-    """The same as the host's ingress counts it: with what clients met when nothing answered."""
 
 
 class Http(Strict):
@@ -101,24 +98,24 @@ class Http(Strict):
 class Comparison(Strict):
     """Stable's and candidate's answers to the same requests, pair by pair: for mirrored traffic.
 
-    `agreement` is the share of pairs that are equal (numbers within `tolerance`), `meanDifference`
-    and `maxDifference` are of the numbers. `output` names the tensor; all of them if left out.
+    `agreement` is the share of pairs that are equal (numbers within `tolerance`), `sameTop` of
+    those whose highest score is in the same place, `meanDifference` and `maxDifference` are of the
+    numbers. `output` names the tensor; all of them if left out.
     """
 
-    measure: Literal["agreement", "meanDifference", "maxDifference"]
+    measure: Literal["agreement", "sameTop", "meanDifference", "maxDifference"]
     output: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
     tolerance: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Sequential(Strict):
-    """Whether the candidate's error rate exceeds stable's by more than `margin`, by a test that
-    may be looked at as often as one likes: it is wrong about that with a chance below `alpha`.
+    """Whether the candidate's rate is above stable's, by a test that may be looked at at any time.
 
-    `result` has `difference`, `low` and `high`: an interval that holds at every look at once.
+    `result` is a p-value over all that came since the analysis began: below 0.01 is a false alarm
+    in one of a hundred rollouts at most, however often it is measured.
     """
 
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    margin: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    measure: Literal["errorRate", "rejectionRate"]
 
 
 class Provider(Strict):
@@ -126,7 +123,6 @@ class Provider(Strict):
 
     prometheus: Prometheus | None = None
     runtime: RuntimeNumbers | None = None
-    ingress: IngressNumbers | None = None
     http: Http | None = None
     comparison: Comparison | None = None
     sequential: Sequential | None = None
@@ -148,16 +144,9 @@ class Provider(Strict):
     @property
     def one(
         self,
-    ) -> Prometheus | RuntimeNumbers | IngressNumbers | Http | Comparison | Sequential:
+    ) -> Prometheus | RuntimeNumbers | Http | Comparison | Sequential:
         """The one that is given."""
-        found = (
-            self.prometheus
-            or self.runtime
-            or self.ingress
-            or self.http
-            or self.comparison
-            or self.sequential
-        )
+        found = self.prometheus or self.runtime or self.http or self.comparison or self.sequential
         assert found is not None  # noqa: S101  as validated
         return found
 
@@ -169,5 +158,5 @@ class Provider(Strict):
                 return samples is not None
             case Http(samples_pointer=pointer):
                 return pointer is not None
-            case RuntimeNumbers() | IngressNumbers() | Comparison() | Sequential():
+            case RuntimeNumbers() | Comparison() | Sequential():
                 return True

@@ -9,7 +9,7 @@ from tests.reconciler.core.analysed import metric, template_file
 from tests.reconciler.core.wishes import TEMPLATE, deployment_file, host_file
 
 PROMETHEUS = (
-    """{prometheus: {address: 'http://p:9090', query: 'x{a="{{args.host}}"}[{{args.w}}]'}}"""
+    """{prometheus: {address: 'http://p:9090', query: 'x{a="{{args.model}}"}[{{args.w}}]'}}"""
 )
 
 
