@@ -33,7 +33,7 @@ test: test-setup ## all tests, as CI runs them
 
 .PHONY: test-setup
 test-setup:
-	@deploy/setup.sh curl postgresql nginx-light openssh-server openssh-client gnupg iproute2 iptables procps skopeo age softhsm2
+	@deploy/setup.sh curl postgresql nginx-light openssh-server openssh-client gnupg iproute2 iptables procps skopeo age softhsm2 prometheus
 	@deploy/engine.sh
 	@$(PYTHON_RUN) deploy/images.py
 	@$(MAKE) --silent verifiers clients torch

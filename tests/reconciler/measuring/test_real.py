@@ -1,0 +1,138 @@
+"""The providers against the real things: a Prometheus from Debian, a runtime in its own process."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler import measuring
+from reconciler.core import analysis
+from reconciler.core.kinds.analysis import Metric
+from reconciler.core.measurements import Found, Measurement, NotEnough, Trouble
+from reconciler.measuring import Context
+from registry.core import reading
+from tests.reconciler.core.analysed import metric as metric_text
+from tests.reconciler.core.analysed import template
+from tests.reconciler.measuring.real import Prometheus, context, prometheus, two_versions, until
+from tests.runtime.process import CONTROL_TOKEN, Runtime
+from tests.runtime.test_control import BODY
+
+COUNT = 'plimsoll_requests_total{model="{{args.model}}",version="{{args.candidate-version}}"}'
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Runtime, Prometheus]]:
+    """Both versions have answered forty requests, and Prometheus knows of that."""
+    folder: Path = tmp_path_factory.mktemp("real")
+    with two_versions(folder) as runtime, prometheus(folder, scraping=runtime.port) as seen:
+        for number in range(40):
+            for version in (1, 2):
+                ask(runtime, version, number)
+        query = 'plimsoll_requests_total{version="2",status="200"}'
+        until(lambda: seen.value(query) == 40.0, what=lambda: runtime.log)
+        yield runtime, seen
+
+
+def ask(runtime: Runtime, version: int, number: int, body: Any = None) -> int:
+    given = {"instances": [[float(number)] * 64]} if body is None else body
+    return runtime.post(
+        f"/v1/models/digits/versions/{version}:predict",
+        given,
+        headers={"authorization": f"Bearer {CONTROL_TOKEN}"},
+    ).status_code
+
+
+def measured(about: Context, **provider: Any) -> Measurement:
+    document = {"name": "n", "provider": provider}
+    return measuring.measure(reading.part(document, Metric, what="metric"), about)
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        (COUNT, [40.0]),
+        (f"scalar(sum({COUNT})) / 4", 10.0),
+        (f"{COUNT} * 2 or vector(7)", [80.0, 7.0]),
+        ('count(up{job=~"{{args.hostile}}|runtime"})', [1.0]),
+    ],
+)
+def test_prometheus_answers_with_numbers(
+    world: tuple[Runtime, Prometheus], query: str, wanted: Any
+) -> None:
+    runtime, seen = world
+    asked = {"address": seen.url, "query": query, "samples": "count(up)"}
+    found = measured(context(runtime, seen), prometheus=asked)
+    assert found == Found(wanted, 1)
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "why"),
+    [
+        ('up{job="{{args.hostile}}"}', NotEnough, "no series"),
+        (f"{COUNT} * 0 / 0", NotEnough, "NaN"),
+        ("up[1m]", Trouble, "a matrix"),
+        ("up{", Trouble, "parse error"),
+        ('"text"', Trouble, "a string"),
+        ("up / on(instance) plimsoll_request_seconds_bucket", Trouble, "execution:"),
+    ],
+)
+def test_prometheus_answers_with_something_else(
+    world: tuple[Runtime, Prometheus], query: str, kind: type, why: str
+) -> None:
+    runtime, seen = world
+    found = measured(context(runtime, seen), prometheus={"address": seen.url, "query": query})
+    assert isinstance(found, kind)
+    assert isinstance(found, NotEnough | Trouble)
+    assert why in found.reason
+
+
+def test_infinity_is_judged_an_error(world: tuple[Runtime, Prometheus]) -> None:
+    runtime, seen = world
+    by = f"{{prometheus: {{address: '{seen.url}', query: 'vector(1) / 0'}}}}"
+    run = analysis.begin(
+        [template(metric_text("n", 'failureCondition: "result[0] > 1"', by))], {}, 0
+    )
+    found = measuring.measure(run.metrics[0].metric, context(runtime, seen))
+    run = analysis.record(run, "n", found, 0)
+    assert "not finite" in analysis.phase(run).reason
+
+
+def test_a_prometheus_of_another_authority_is_not_believed(
+    world: tuple[Runtime, Prometheus],
+) -> None:
+    runtime, seen = world
+    nobody = Path(__file__).parents[2] / "nobody.pem"
+    found = measured(
+        context(runtime, seen, ca=nobody), prometheus={"address": seen.url, "query": "up"}
+    )
+    assert isinstance(found, Trouble)
+    assert "certificate" in found.reason
+
+
+def test_a_runtimes_counters_and_answers_tell_two_versions_apart(
+    world: tuple[Runtime, Prometheus],
+) -> None:
+    """Neither request has an id; the second version was trained on nonsense."""
+    runtime, seen = world
+    about = context(runtime, seen)
+    rejections = {"runtime": {"measure": "rejectionRate"}}
+    agreement = {"comparison": {"measure": "sameTop", "output": "probabilities"}}
+    first, second = measured(about, **rejections), measured(about, **agreement)
+    assert isinstance(first, NotEnough)
+    assert isinstance(second, NotEnough)
+    for number in range(8):
+        for version in (1, 2):
+            assert ask(runtime, version, number) == 200
+    assert ask(runtime, 1, 0, BODY) == ask(runtime, 2, 0, BODY) == 200
+    assert [ask(runtime, 2, 0, {"instances": [["x"]]}) for _ in range(3)] == [400] * 3
+    counted = measured(replace(about, memo=first.memo), **rejections)
+    assert isinstance(counted, Found)
+    assert (counted.result, counted.samples) == (0.25, 12)
+    assert counted.values == {"candidate": 0.25, "stable": 0.0}
+    compared = measured(replace(about, memo=second.memo), **agreement)
+    assert isinstance(compared, Found)
+    assert compared.samples == 9
+    assert isinstance(compared.result, float)
+    assert compared.result < 0.9
