@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
-from reconciler import probe
+from reconciler import probe, watching
 from reconciler.core import kinds
 from reconciler.core.observed import Health, HostState, Instance, Phase, Unreachable
 from reconciler.engines.protocol import Engine
@@ -31,11 +31,17 @@ class Lane:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"host-{name}")
         self._looking: Future[Look] | None = None
         self._acting: Future[None] | None = None
+        self._watcher: watching.Watcher | None = None
 
     @property
     def busy(self) -> bool:
         """Whether actions are still running."""
         return self._acting is not None and not self._acting.done()
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called whenever something happens on the host."""
+        if self._watcher is None:
+            self._watcher = watching.Watcher(self.name, listen=self.engine.changes, wake=wake)
 
     def start_looking(self) -> "Future[Look] | None":
         """Begin to look; returns what to wait for, which a host that was late before is not."""
@@ -66,6 +72,8 @@ class Lane:
 
     def close(self) -> None:
         """Let go; what runs now ends by itself."""
+        if self._watcher is not None:
+            self._watcher.close()
         self._worker.shutdown(wait=False, cancel_futures=True)
         self.engine.close()
 
@@ -77,6 +85,13 @@ class Lanes:
         self._connect = connect
         self._lanes: dict[str, Lane] = {}
         self._failed: dict[str, Unreachable] = {}
+        self._wake: Callable[[], None] | None = None
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called whenever something happens on any host, from now on."""
+        self._wake = wake
+        for lane in self._lanes.values():
+            lane.watch(wake)
 
     def follow(self, hosts: Mapping[str, kinds.Host]) -> None:
         """Open lanes for new hosts, and renew those whose declaration changed."""
@@ -87,9 +102,13 @@ class Lanes:
         for name, kind in hosts.items():
             if name not in self._lanes:
                 try:
-                    self._lanes[name] = Lane(name, kind, self._connect(name, kind))
+                    lane = Lane(name, kind, self._connect(name, kind))
                 except errors.PlimsollError as error:
                     self._failed[name] = Unreachable(name, error.detail)
+                    continue
+                self._lanes[name] = lane
+                if self._wake is not None:
+                    lane.watch(self._wake)
 
     def look(self, *, timeout_s: float) -> dict[str, Look]:
         """Every host as it is now, in parallel."""

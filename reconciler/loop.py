@@ -18,6 +18,8 @@ _FETCH_PATIENCE_S = 2.0
 _APPLY_PATIENCE_S = 5.0
 _BUSY_PAUSE_S = 0.1
 _IDLE_PAUSE_S = 2.0
+# What happens on a host comes in bursts, and one look sees all of it.
+_GATHERING_S = 0.02
 _SOON_OVER = frozenset({Why.WAITING_FOR_HEALTH, Why.WAITING_FOR_HOSTS})
 
 log = structlog.get_logger()
@@ -54,10 +56,16 @@ class Loop:
         self.source.hint()
         self._wake.set()
 
+    def notice(self) -> None:
+        """Something happened on a host: look at the hosts now, and leave Git be."""
+        self._wake.set()
+
     def run(self, stop: threading.Event) -> None:
-        """Tick until `stop` is set (and `hint` or the pause wakes the loop)."""
+        """Tick until `stop` is set; a hint, a notice or the pause's end wakes the loop."""
+        self.lanes.watch(self.notice)
         while not stop.is_set():
-            self._wake.wait(self.tick())
+            if self._wake.wait(self.tick()):
+                stop.wait(_GATHERING_S)
             self._wake.clear()
 
     def tick(self) -> float:

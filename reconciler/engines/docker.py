@@ -14,8 +14,8 @@ import docker
 import docker.errors
 
 from reconciler.core.observed import HostState, InstanceSpec, Phase, Route
-from reconciler.engines import archives, commands, ingress, listing
-from reconciler.engines.protocol import Endpoint, Launch
+from reconciler.engines import archives, commands, events, ingress, listing
+from reconciler.engines.protocol import Changes, Endpoint, Launch
 from reconciler.engines.traffic import Traffic
 from reconciler.engines.transport import Connection
 from registry import errors
@@ -46,6 +46,10 @@ class DockerEngine:
             routes=routing.routes if routing else (),
             ingress_ready=routing is not None and any(map(self._traffic.is_ready, fronts)),
         )
+
+    def changes(self) -> Changes:
+        listening = self._connection.listen(f"{self._host}: listen", events.FILTERS)
+        return events.Changes(self._host, listening)
 
     def preflight(self, spec: InstanceSpec) -> list[str]:
         with self._speaking("ask what the engine has") as api:

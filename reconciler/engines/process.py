@@ -18,8 +18,8 @@ from typing import Any
 
 from reconciler.core import runtimefile
 from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
-from reconciler.engines import loaded, records, wire
-from reconciler.engines.protocol import Endpoint, Launch
+from reconciler.engines import deaths, loaded, records, wire
+from reconciler.engines.protocol import Changes, Endpoint, Launch
 from reconciler.engines.records import Records
 from reconciler.engines.supervised import Supervised
 from registry import errors
@@ -59,6 +59,9 @@ class ProcessEngine:
             routes=loaded.routes(known, versions),
             ingress_ready=versions is not None,
         )
+
+    def changes(self) -> Changes:
+        return deaths.Deaths(self._process.pid)
 
     def preflight(self, spec: InstanceSpec) -> list[str]:
         reasons = loaded.misplaced(spec, self._config)

@@ -6,7 +6,7 @@ Engines raise `errors.EngineUnreachable` when the host does not answer in time a
 `errors.EngineRefused` when it answers no.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,11 +36,26 @@ class Launch:
     permit: str = ""
 
 
+class Changes(Protocol):
+    """What happens on a host, as its engine tells it: each in a few words, for the log.
+
+    Only hints: some are lost, and what is true is what `observe` says. The iteration ends when
+    the connection does, however that came about, and when `close` is called from any thread.
+    """
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def close(self) -> None: ...
+
+
 class Engine(Protocol):
     """One host. Calls block, are safe from several threads, and end within the engine's timeout."""
 
     def observe(self) -> HostState:
         """Everything Plimsoll owns on the host, in at most a few read-only calls."""
+
+    def changes(self) -> Changes:
+        """Listen, from now on, to what happens to what Plimsoll owns on the host."""
 
     def preflight(self, spec: InstanceSpec) -> list[str]:
         """Reasons why `spec` could not start here (image, memory, disk); empty when it could."""

@@ -17,9 +17,12 @@ import docker
 import docker.errors
 import docker.tls
 import docker.transport
+import docker.types.daemon
 import docker.utils
 import paramiko
 import requests
+import requests.adapters
+import urllib3.connection
 import urllib3.exceptions
 
 from registry import errors
@@ -27,6 +30,12 @@ from registry import errors
 # The oldest engine we know answers 1.41; 29 and later refuse to speak below 1.44.
 _OLDEST, _NEWEST = "1.41", "1.47"
 _START_INTERVAL_SINCE = "1.44"
+_KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 3),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
 _SILENT = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
@@ -88,6 +97,24 @@ class Connection:
             raise docker.errors.create_api_error_from_http_exception(error) from error
         return str(answer.headers["X-Docker-Container-Path-Stat"])
 
+    def listen(self, doing: str, filters: dict[str, list[str]]) -> "Listening":
+        """Events from now on, over a connection of their own that may be silent for ever."""
+        with self.speaking(doing) as api:
+            api.ping()  # the version is settled, and nothing below waits for long
+            client = self._open(self._version)
+        with contextlib.ExitStack() as undone:
+            undone.callback(client.close)
+            with self.speaking(doing):
+                answer = client.get(
+                    f"{client.base_url}/v{self._version}/events",
+                    params={"filters": docker.utils.convert_filters(filters)},
+                    stream=True,
+                    timeout=(self._timeout, None),
+                )
+                answer.raise_for_status()
+            undone.pop_all()
+        return Listening(client, answer)
+
     def knows_start_interval(self) -> bool:
         """Whether the engine looks more often at the health of what has just started."""
         with self.speaking("ask for the engine's version"):
@@ -134,12 +161,45 @@ class Connection:
             client = docker.APIClient(
                 base_url=self.address, tls=_mutual_tls(self._credentials), **options
             )
+            client.mount("https://", _Kept())
         else:
             _knock(address.path, self._timeout)
             client = docker.APIClient(base_url=self.address, **options)
         # A CA bundle or proxy named in the environment would override our own.
         client.trust_env = False
         return client
+
+
+class Listening:
+    """The lines of an answer without an end; ends quietly when the connection does."""
+
+    def __init__(self, client: docker.APIClient, answer: requests.Response) -> None:
+        self._client = client
+        self._answer = answer
+        self._stream = docker.types.daemon.CancellableStream(
+            answer.iter_lines(chunk_size=None), answer
+        )
+
+    def __iter__(self) -> Iterator[bytes]:
+        # Closed from another thread, a socket may say so in any of these ways.
+        with contextlib.suppress(*_SILENT, ValueError, AttributeError):
+            yield from self._stream
+
+    def close(self) -> None:
+        """End the iteration, whichever thread it runs in."""
+        # Over ssh there is no socket to shut: the session's end is what the reader sees.
+        with contextlib.suppress(docker.errors.DockerException, OSError, AttributeError):
+            self._stream.close()
+        self._client.close()
+
+
+class _Kept(requests.adapters.HTTPAdapter):
+    """TCP asks after a silent peer: one that lost its power is told within six seconds."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """With our socket options besides urllib3's own."""
+        own = [*urllib3.connection.HTTPConnection.default_socket_options, *_KEEPALIVE]
+        super().init_poolmanager(*arguments, socket_options=own, **options)
 
 
 class _Ssh(docker.transport.SSHHTTPAdapter):
@@ -154,6 +214,13 @@ class _Ssh(docker.transport.SSHHTTPAdapter):
     def is_alive(self) -> bool:
         session = self.ssh_client.get_transport() if self.ssh_client else None
         return session is not None and session.is_active()
+
+    def _connect(self) -> None:
+        super()._connect()  # type: ignore[misc]
+        session = self.ssh_client.get_transport() if self.ssh_client else None
+        if session is not None and isinstance(session.sock, socket.socket):
+            for option in _KEEPALIVE:
+                session.sock.setsockopt(*option)
 
     def _create_paramiko_client(self, base_url: str) -> None:
         super()._create_paramiko_client(base_url)  # type: ignore[misc]

@@ -1,10 +1,12 @@
 """What every engine promises, asked of a simulated, an embedded and a real Docker host alike."""
 
 import dataclasses
+import threading
 
 import pytest
 
 from reconciler.core.observed import Health, Phase
+from reconciler.engines import wire
 from registry import errors
 from tests.engines import rigs
 from tests.engines.rigs import Rig, previewed, route_to, seen, serve, served, start
@@ -226,3 +228,16 @@ def test_logs_are_of_an_instance_that_exists(rig: Rig) -> None:
     assert rig.engine.logs(rig.spec().name, lines=5).strip()
     with pytest.raises(errors.EngineRefused, match="is not on"):
         rig.engine.logs("plimsoll-nobody")
+
+
+def test_a_death_is_told_to_who_listens_and_listening_ends_when_it_is_closed(rig: Rig) -> None:
+    serve(rig, rig.spec())
+    told: list[str] = []
+    changes = rig.engine.changes()
+    listening = threading.Thread(target=lambda: told.extend(changes))
+    listening.start()
+    rig.kill(rig.spec())
+    assert wire.until(lambda: bool(told), timeout=10)
+    changes.close()
+    listening.join(10)
+    assert not listening.is_alive()

@@ -11,7 +11,7 @@ from reconciler.core.observed import Health
 from reconciler.engines import wire
 from reconciler.engines.protocol import Engine
 from registry import errors
-from tests.engines import docker_hosts, images, rigs
+from tests.engines import docker_hosts, images, listening, rigs
 from tests.engines.docker_hosts import Host
 from tests.engines.rigs import Docker, previewed, seen, serve, served, start
 
@@ -89,6 +89,33 @@ def test_a_pulled_cable_is_told_within_the_timeout_and_mended(
         finally:
             remote.mend()
         assert wire.until(lambda engine=engine: _answers(engine), timeout=20), address
+
+
+def test_who_listens_over_a_cable_that_is_pulled_is_told_that_it_is_over(
+    remote: Host, rig: Docker, connect: Connect
+) -> None:
+    """Nobody sends anything when the power fails: TCP's own questions find out."""
+    addresses = (f"tcp://{remote.address}:2376", f"ssh://root@{remote.address}")
+    found = [connect(address, credentials=remote.lan.credentials) for address in addresses]
+    rig.engine = found[0]
+    serve(rig, rig.spec())
+    heard = [listening.Heard(engine) for engine in found]
+    rig.kill(rig.spec())
+    assert all(one.within(10, "die") for one in heard)
+    remote.cut()
+    try:
+        assert all(one.ends(20) for one in heard)
+    finally:
+        remote.mend()
+
+
+def test_listening_over_ssh_ends_when_it_is_closed(
+    remote: Host, rig: Docker, connect: Connect
+) -> None:
+    engine = connect(f"ssh://root@{remote.address}", credentials=remote.lan.credentials)
+    heard = listening.Heard(engine)
+    assert heard.close()
+    assert _answers(engine)
 
 
 def test_a_dead_ssh_session_is_replaced(remote: Host, rig: Docker, connect: Connect) -> None:

@@ -5,12 +5,27 @@ Turn its knobs to make it misbehave: `unreachable`, `faults`, `crash_after_creat
 was answered stopped being answered.
 """
 
+import queue
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from reconciler.core.observed import Health, HostState, Instance, InstanceSpec, Phase, Route
 from reconciler.engines.protocol import Endpoint, Launch
 from registry import errors
+
+
+class Told:
+    """What a simulated host says as it happens, until it is closed."""
+
+    def __init__(self) -> None:
+        self.words: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words.get, "")
+
+    def close(self) -> None:
+        self.words.put("")
 
 
 class Crashed(Exception):
@@ -37,6 +52,7 @@ class SimulatedEngine:
     launches: dict[str, Launch] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
     outages: list[str] = field(default_factory=list)
+    listeners: list[Told] = field(default_factory=list)
     _memory: dict[str, int] = field(default_factory=dict)
     _looks: dict[str, int] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -52,6 +68,12 @@ class SimulatedEngine:
                 routes=tuple(self.routes[model] for model in sorted(self.routes)),
                 ingress_ready=self.ingress_running,
             )
+
+    def changes(self) -> Told:
+        with self._lock:
+            self._reach("changes")
+            self.listeners.append(Told())
+            return self.listeners[-1]
 
     def preflight(self, spec: InstanceSpec) -> list[str]:
         with self._lock:
@@ -160,10 +182,12 @@ class SimulatedEngine:
             self.instances[instance] = replace(
                 known, phase=Phase.EXITED, health=Health.NONE, exit_code=exit_code
             )
+            self._tell(f"{instance} died")
 
     def stop_ingress(self) -> None:
         """The ingress dies; its routes stay on disk."""
         self.ingress_running = False
+        self._tell("the ingress died")
 
     def serving(self, model: str) -> Instance | None:
         """The healthy instance that answers clients of `model` now, if one does."""
@@ -198,6 +222,10 @@ class SimulatedEngine:
             raise errors.EngineUnreachable(f"{self.host}: {self.unreachable}", fix=fix)
         if fault := self.faults.pop(method, None):
             raise fault
+
+    def _tell(self, words: str) -> None:
+        for listener in self.listeners:
+            listener.words.put(words)
 
     def _known(self, instance: str) -> Instance:
         if instance not in self.instances:
