@@ -6,12 +6,13 @@ is the end of an analysis, good or bad; those in between are only remembered.
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from reconciler import journal, measuring
 from reconciler.config import Sources
 from reconciler.core import actions, analysis, analysis_memory, outcomes
-from reconciler.core.analysis import AnalysisRun
+from reconciler.core.analysis import AnalysisRun, MetricRun
 from reconciler.core.measurements import Measurement, Said
 from reconciler.core.observed import Instance
 from reconciler.engines.protocol import Engine
@@ -19,6 +20,7 @@ from registry import errors
 from registry.core.canonical import Json
 from registry.core.entries import Kind
 
+_TOGETHER = 8
 _TELLING = frozenset({Said.FAILURE, Said.INCONCLUSIVE})
 
 
@@ -34,21 +36,20 @@ class Analyst:
         """Every metric that is due; raises `Unavailable` where an engine cannot say who serves."""
         sites = tuple(_site(pair, engines[pair.candidate.host]) for pair in action.pairs)
         args = {**action.run.args, **_given(action, sites)}
-        found = list[tuple[str, Measurement]]()
-        for name in action.metrics:
-            one = action.run.metric(name)
-            if one is not None:
-                context = measuring.Context(
-                    action.spec.model, sites, args, self.sources, memo=one.memo
-                )
-                found.append((name, measuring.measure(one.metric, context)))
+        due = [one for one in map(action.run.metric, action.metrics) if one is not None]
+
+        def taken(one: MetricRun) -> tuple[str, Measurement]:
+            model, memo = action.spec.model, one.memo
+            context = measuring.Context(model, sites, args, self.sources, memo=memo)
+            return one.metric.name, measuring.measure(one.metric, context)
+
+        with ThreadPoolExecutor(_TOGETHER) as asking:
+            found = list(asking.map(taken, due))
         self._tell(action, found)
         return outcomes.Measured(tuple(found))
 
     def _tell(self, action: actions.Measure, found: list[tuple[str, Measurement]]) -> None:
-        run, now = action.run, self.clock()
-        for name, measurement in found:
-            run = analysis.record(run, name, measurement, now)
+        run = analysis.conclude(action.run, action.run, found, self.clock())
         judged = analysis.phase(run)
         if judged.phase in analysis.ENDED or _speaks_against(run, [name for name, _ in found]):
             detail: dict[str, Json] = {

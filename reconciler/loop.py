@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reconciler import effects, journal, lanes, memory, metrics, source, statuses
+from reconciler import beside, effects, journal, lanes, memory, metrics, source, statuses
 from reconciler.core import actions, desired, outcomes, plan
 from reconciler.core.reasons import Why
 from reconciler.core.rollout import Rollouts
@@ -50,6 +50,10 @@ class Loop:
     _wake: threading.Event = field(default_factory=threading.Event)
     _git: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _proposing: Future[None] | None = None
+    _measuring: beside.Beside = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._measuring = beside.Beside(self._wake.set)
 
     def hint(self) -> None:
         """Something may have been pushed: look now."""
@@ -103,6 +107,8 @@ class Loop:
         for action in wanted.actions:
             if isinstance(action, actions.PushRevert):
                 self._propose(action, found.desired)
+            elif isinstance(action, actions.Measure):
+                self._measure(action, found.desired)
             elif isinstance(action, actions.Settle | actions.Forget | actions.Quarantine):
                 self._perform(action, found.desired)
             else:
@@ -119,6 +125,11 @@ class Loop:
             self._proposing = None
         if self._proposing is None:
             self._proposing = self._git.submit(self._perform, action, state)
+
+    def _measure(self, action: actions.Measure, state: desired.DesiredState) -> None:
+        """Beside the hosts' lanes: whom it asks may be slow, and going back must not wait."""
+        name = actions.deployment_of(action)
+        self._measuring.begin(name, lambda: self._perform(action, state))
 
     def _job(self, todo: list[actions.Action], state: desired.DesiredState) -> Callable[[], None]:
         def job() -> None:

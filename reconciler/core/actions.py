@@ -85,7 +85,7 @@ class Pair:
 class Measure:
     """Measure `metrics` of the analysis `run`, on all of `pairs` together.
 
-    The lane of the first one's host does it; the others are only asked.
+    It is done beside the hosts' lanes; `remembering` keeps the outcome with the first host.
     """
 
     verb: ClassVar[str] = "measure"

@@ -121,6 +121,23 @@ def record(run: AnalysisRun, name: str, measurement: Measurement, now: float) ->
     return replace(run, metrics=metrics)
 
 
+def conclude(
+    run: AnalysisRun,
+    asked: AnalysisRun,
+    found: Sequence[tuple[str, Measurement]],
+    now: float,
+) -> AnalysisRun:
+    """The run after what was measured for it as it was when `asked`; what was measured for
+    another one, that began at another time or for something else, changes nothing."""
+    if (run.began_at, run.args) != (asked.began_at, asked.args):
+        return run
+    for name, measurement in found:
+        one, then = run.metric(name), asked.metric(name)
+        if one is not None and then is not None and one.taken == then.taken:
+            run = record(run, name, measurement, now)
+    return run
+
+
 def phase(run: AnalysisRun) -> Judgement:
     """The worst of what its metrics have come to; successful once all of them are."""
     judged = [_judged(one) for one in run.metrics]

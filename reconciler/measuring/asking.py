@@ -3,24 +3,27 @@
 Raises `errors.Unavailable` for all that goes wrong on the way.
 """
 
+import http.client
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
-
-import httpx2
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from reconciler.config import Source
 from registry import errors
 
 LIMIT_BYTES = 1 << 20
 _PATIENCE_S = 10.0
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and at most `LIMIT_BYTES`, unpacked."""
+    """A status and at most so many bytes as were asked for, as they came."""
 
     status: int
     body: bytes
@@ -38,22 +41,26 @@ def ask(  # noqa: PLR0913  a request has many parts
 ) -> Answer:
     """What `url` answers, whatever its status; `patience_s` is for all of it together."""
     until = time.monotonic() + patience_s
+    told = {"accept-encoding": "identity", **(headers or {}), **_token(source)}
     try:
-        with (
-            httpx2.Client(
-                timeout=patience_s / 2, trust_env=False, verify=_authority(url, source)
-            ) as client,
-            client.stream(
-                method,
-                url,
-                headers={"accept-encoding": "identity", **(headers or {}), **_token(source)},
-                content=body or None,
-            ) as reply,
-        ):
-            return Answer(reply.status_code, _whole(reply, url, limit=limit, until=until))
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        with _connected(parts, source, patience_s) as link:
+            link.request(method, target, body=body or None, headers=told)
+            reply = link.getresponse()
+            found = reply.read(limit + 1)
+    except (OSError, http.client.HTTPException, ValueError) as error:
         said = str(error) or type(error).__name__
-        raise errors.Unavailable(f"{_shown(url)} does not answer: {said}") from error
+        late = time.monotonic() >= until
+        why = "takes too long to answer" if late else f"does not answer: {said}"
+        raise errors.Unavailable(f"{_shown(url)} {why}") from error
+    if time.monotonic() >= until:
+        raise errors.Unavailable(f"{_shown(url)} takes too long to answer")
+    if len(found) > limit:
+        raise errors.Unavailable(f"{_shown(url)} answers more than {limit} bytes")
+    if reply.length:
+        raise errors.Unavailable(f"{_shown(url)} answers less than it announced")
+    return Answer(reply.status, found)
 
 
 def below(url: str, sources: tuple[Source, ...]) -> Source | None:
@@ -79,7 +86,7 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     """None for an address with a user in it, which is equal to no other."""
     try:
         parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+        port = parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError:
         return None
     if "@" in parts.netloc:
@@ -87,26 +94,41 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     return parts.scheme, (parts.hostname or "").lower(), port
 
 
-def _whole(reply: httpx2.Response, url: str, *, limit: int, until: float) -> bytes:
-    found = bytearray()
-    for chunk in reply.iter_bytes():
-        found += chunk
-        if len(found) > limit:
-            raise errors.Unavailable(f"{_shown(url)} answers more than {limit} bytes")
-        if time.monotonic() > until:
-            raise errors.Unavailable(f"{_shown(url)} takes too long to answer")
-    return bytes(found)
+@contextmanager
+def _connected(
+    parts: SplitResult, source: Source | None, patience_s: float
+) -> Iterator[http.client.HTTPConnection]:
+    """What drips in never makes a single read late: so the clock is another thread's, which
+    shuts the connection down, and leaves its number to whoever is reading from it."""
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    with closing(socket.create_connection((host, port), timeout=patience_s / 2)) as plain:
+        secured = _secured(plain, host, source) if parts.scheme == "https" else plain
+        with closing(secured), closing(http.client.HTTPConnection(host, port)) as link:
+            clock = threading.Timer(patience_s, _cut, (secured,))
+            clock.daemon = True
+            clock.start()
+            try:
+                if isinstance(secured, ssl.SSLSocket):
+                    secured.do_handshake()
+                link.sock = secured
+                yield link
+            finally:
+                clock.cancel()
 
 
-def _authority(url: str, source: Source | None) -> ssl.SSLContext | bool:
-    if url.startswith("http://"):
-        return False  # nothing to verify, and reading the bundle takes a while
-    if source is None or source.ca is None:
-        return True
+def _secured(plain: socket.socket, host: str, source: Source | None) -> ssl.SSLSocket:
+    """Not greeted yet."""
+    ca = None if source is None or source.ca is None else str(source.ca)
     try:
-        return ssl.create_default_context(cafile=str(source.ca))
+        context = ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as error:
-        raise errors.InvalidConfig(f"{source.ca} cannot be read: {error}") from error
+        raise errors.InvalidConfig(f"{ca} cannot be read: {error}") from error
+    return context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+
+
+def _cut(link: socket.socket) -> None:
+    with suppress(OSError):
+        socket.socket.shutdown(link, socket.SHUT_RDWR)
 
 
 def _token(source: Source | None) -> dict[str, str]:

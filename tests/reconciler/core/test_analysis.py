@@ -222,6 +222,17 @@ def test_a_measurement_that_comes_late_or_of_no_metric_changes_nothing() -> None
     assert analysis.record(ended, "others", BAD, START) == ended
 
 
+def test_a_measurement_for_another_run_or_of_an_earlier_moment_changes_nothing() -> None:
+    run = begun()
+    late = [("errors", BAD)]
+    assert analysis.conclude(run, run, late, START) == fed(run, [BAD])
+    moved_on = fed(run, [GOOD])
+    assert analysis.conclude(moved_on, run, late, START) == moved_on
+    other = analysis.begin([template(metric())], {}, START + 1)
+    assert analysis.conclude(other, run, late, START) == other
+    assert analysis.conclude(run, run, [("others", BAD)], START) == run
+
+
 def test_memory_of_another_form_is_refused() -> None:
     document = analysis_memory.document(begun())
     metrics: list[Json] = [{"counts": {}, "metric": {"name": "a"}}]

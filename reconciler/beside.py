@@ -1,0 +1,35 @@
+"""Work that no host waits for: an analysis that is slow must not hold up a rollback."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+_WORKERS = 8
+
+
+class Beside:
+    """One piece of work at a time for each name, a few names at once.
+
+    Used by one thread; `done` is called by those of the work, after each piece.
+    """
+
+    def __init__(self, done: Callable[[], object]) -> None:
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="beside")
+        self._running: dict[str, Future[None]] = {}
+        self._done = done
+
+    def begin(self, name: str, work: Callable[[], None]) -> bool:
+        """Start `work`; False while that of this name is still under way. What went wrong in
+        work that has ended is raised here."""
+        ended = [one for one, future in self._running.items() if future.done()]
+        for one in ended:
+            self._running.pop(one).result()
+        if name in self._running:
+            return False
+        future = self._workers.submit(work)
+        self._running[name] = future
+        future.add_done_callback(lambda _: self._done())
+        return True
+
+    def close(self) -> None:
+        """What runs now ends by itself."""
+        self._workers.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,46 @@
+"""Work beside the hosts' lanes: one at a time for each name, and nobody waits for it."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from reconciler.beside import Beside
+
+
+@pytest.fixture
+def ended() -> threading.Semaphore:
+    return threading.Semaphore(0)
+
+
+@pytest.fixture
+def aside(ended: threading.Semaphore) -> Iterator[Beside]:
+    found = Beside(ended.release)
+    yield found
+    found.close()
+
+
+def test_work_of_one_name_is_done_once_at_a_time_and_another_meanwhile(
+    aside: Beside, ended: threading.Semaphore
+) -> None:
+    let_go = threading.Event()
+    assert aside.begin("slow", lambda: let_go.wait(20) and None)
+    assert not aside.begin("slow", lambda: None)
+    assert aside.begin("quick", lambda: None)
+    assert ended.acquire(timeout=20)
+    let_go.set()
+    assert ended.acquire(timeout=20)
+    assert aside.begin("slow", lambda: None)
+
+
+def test_a_defect_in_it_is_raised_and_not_swallowed(
+    aside: Beside, ended: threading.Semaphore
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    aside.begin("broken", broken)
+    assert ended.acquire(timeout=20)
+    with pytest.raises(ZeroDivisionError):
+        aside.begin("other", lambda: None)
+    assert aside.begin("broken", lambda: None)
