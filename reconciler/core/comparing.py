@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from registry.core import fields
 from registry.core.canonical import Json
 
 Answer: TypeAlias = Mapping[str, Json]
@@ -117,7 +118,7 @@ def _values(tensor: Mapping[str, Json]) -> list[float | None] | None:
     values = tensor.get("values")
     if not isinstance(values, list):
         return None
-    return [float(one) if isinstance(one, int | float) else None for one in values]
+    return [fields.finite(one) for one in values]
 
 
 def _gap(one: float | None, other: float | None) -> float:

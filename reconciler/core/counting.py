@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from registry.core import fields
 from registry.core.canonical import Json
 
 
@@ -46,17 +47,20 @@ def read(source: Json) -> Counts | None:
     if not isinstance(source, dict):
         return None
     buckets = source.get("buckets")
-    numbers = [source.get(name) for name in ("requests", "errors", "rejections")]
-    if not isinstance(buckets, dict) or not all(
-        isinstance(one, int | float) for one in [*numbers, *buckets.values()]
-    ):
+    told = [fields.finite(source.get(name)) for name in ("requests", "errors", "rejections")]
+    numbers = [one for one in told if one is not None]
+    if not isinstance(buckets, dict) or len(numbers) != len(told):
         return None
-    try:
-        bounds = {float(bound): float(str(count)) for bound, count in buckets.items()}
-    except ValueError:
+    bounds = dict[float, float]()
+    for bound, count in buckets.items():
+        known = fields.finite(count)
+        try:
+            bounds[float(bound)] = known if known is not None else math.nan
+        except ValueError:
+            return None
+    if any(math.isnan(one) for pair in bounds.items() for one in pair):
         return None
-    requests, failed, rejected = (float(str(one)) for one in numbers)
-    return Counts(requests, failed, rejected, bounds)
+    return Counts(numbers[0], numbers[1], numbers[2], bounds)
 
 
 def _has_begun_anew(now: Counts, before: Counts) -> bool:

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from registry.core import fields
 from registry.core.canonical import Json
 
 # Krichevsky and Trofimov's estimate: never 0 or 1, and soon forgotten.
@@ -65,10 +66,10 @@ def read(source: Json) -> Evidence:
     """What `Evidence.document` wrote; for anything else nothing was seen."""
     if not isinstance(source, dict):
         return Evidence()
-    now, most = source.get("now"), source.get("most")
-    if not isinstance(now, int | float) or not isinstance(most, int | float):
+    now, most = fields.finite(source.get("now")), fields.finite(source.get("most"))
+    if now is None or most is None:
         return Evidence()
-    return Evidence(_arm(source, "candidate"), _arm(source, "stable"), float(now), float(most))
+    return Evidence(_arm(source, "candidate"), _arm(source, "stable"), now, most)
 
 
 def after(seen: Evidence, candidate: Arm, stable: Arm) -> Evidence:

@@ -6,7 +6,7 @@ from reconciler.core.measurements import Found, Measurement, NotEnough
 from reconciler.measuring import asking
 from reconciler.measuring.context import Context
 from registry import errors
-from registry.core import canonical
+from registry.core import canonical, fields
 from registry.core.canonical import Json
 
 _WHAT = "answer of the check"
@@ -33,8 +33,8 @@ def measure(asked: Http, context: Context) -> Measurement:
     document = canonical.decode(answer.body, what=_WHAT)
     samples = None
     if asked.samples_pointer is not None:
-        found = at(document, asked.samples_pointer)
-        if not isinstance(found, int | float) or isinstance(found, bool) or found < 0:
+        found = fields.finite(at(document, asked.samples_pointer))
+        if found is None or found < 0:
             raise errors.InvalidInput(f"{_WHAT}: {asked.samples_pointer} is no number of samples")
         samples = int(found)
     result = at(document, asked.json_pointer)

@@ -9,6 +9,7 @@ from reconciler.core.kinds.providers import Comparison
 from reconciler.core.measurements import Found, Measurement, NotEnough, Trouble
 from reconciler.measuring import pages
 from reconciler.measuring.context import Context, Site
+from registry.core import fields
 from registry.core.canonical import Json
 
 
@@ -68,9 +69,19 @@ def _number(answer: Answer) -> int:
 
 def _tally(source: Json) -> Tally:
     """What an earlier look left; nothing of another form."""
-    fresh = asdict(Tally())
-    if not isinstance(source, dict) or source.keys() != fresh.keys():
+    if not isinstance(source, dict):
         return Tally()
-    if not all(isinstance(value, int | float) for value in source.values()):
+    told = {name: fields.finite(source.get(name)) for name in asdict(Tally())}
+    known = {name: value for name, value in told.items() if value is not None}
+    if len(known) != len(told):
         return Tally()
-    return Tally(**{name: type(fresh[name])(str(source[name])) for name in fresh})
+    return Tally(
+        pairs=int(known["pairs"]),
+        agreeing=int(known["agreeing"]),
+        same_top=int(known["same_top"]),
+        differences=int(known["differences"]),
+        total=known["total"],
+        most=known["most"],
+        unknown=int(known["unknown"]),
+        unmeasured=int(known["unmeasured"]),
+    )

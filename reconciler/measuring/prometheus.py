@@ -29,7 +29,10 @@ def measure(asked: Prometheus, context: Context) -> Measurement:
     samples = None
     if asked.samples is not None:
         counted = _listed(_numbers(source, substitution.into_query(asked.samples, context.args)))
-        samples = int(sum(one for one in counted if math.isfinite(one)))
+        total = fields.finite(sum(one for one in counted if not math.isnan(one)))
+        if total is None:
+            raise errors.InvalidInput("the number of samples is not finite")
+        samples = max(0, int(total))
     numbers = _listed(found)
     if not numbers:
         return NotEnough("the query finds no series", samples)

@@ -6,6 +6,7 @@ through these, so no `KeyError` or `TypeError` leaves a parser.
 
 import base64
 import binascii
+import math
 from collections.abc import Collection
 
 from registry.core import canonical
@@ -27,6 +28,17 @@ def integer(source: dict[str, Json], name: str, *, what: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _wrong(what, name, "an integer", value)
     return value
+
+
+def finite(value: object) -> float | None:
+    """`value` as a float; None where it is no number, a boolean, or beyond what a float can be."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def mapping(source: dict[str, Json], name: str, *, what: str) -> dict[str, Json]:
