@@ -31,5 +31,5 @@ class Beside:
         return True
 
     def close(self) -> None:
-        """What runs now ends by itself."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        """Wait for what runs now, which is bounded; begin nothing that waits."""
+        self._workers.shutdown(wait=True, cancel_futures=True)

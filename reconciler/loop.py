@@ -71,6 +71,7 @@ class Loop:
             if self._wake.wait(self.tick()):
                 stop.wait(_GATHERING_S)
             self._wake.clear()
+        self._measuring.close()
 
     def tick(self) -> float:
         """One round; returns for how many seconds nothing is likely to change."""

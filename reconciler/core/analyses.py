@@ -42,6 +42,20 @@ def problems(
     yield from found or _questions(source, at, reference, known)
 
 
+def endless(
+    source: Source[kinds.ModelDeployment], at: Path, reference: AnalysisReference, tree: Tree
+) -> Iterator[Problem]:
+    """What never ends by itself, in an analysis that a step or a promotion waits for."""
+    known = {name: one.kind for name, one in tree.analyses.items()}
+    for index, template in enumerate(templates(reference, known)):
+        for metric in template.spec.metrics:
+            if metric.interval is not None and metric.count is None:
+                place: Path = (*at, "templates", index, "templateName")
+                message = f"{template.metadata.name}: {metric.name} is measured without end"
+                fix = "give the metric a count, or let the analysis run beside the steps"
+                yield source.document.problem(place, f"{_dotted(place)}: {message}", fix=fix)
+
+
 def _names(
     source: Source[kinds.ModelDeployment], at: Path, reference: AnalysisReference, tree: Tree
 ) -> Iterator[Problem]:

@@ -71,6 +71,21 @@ def test_templates_and_arguments_are_resolved() -> None:
     assert said(known, reference) == []
 
 
+def test_what_is_waited_for_must_end() -> None:
+    known = tree(
+        ends=template_file(metric(), name="ends"),
+        goes=template_file(metric("on", "interval: 1m"), metric("once", "count: 1"), name="goes"),
+    )
+    wanted = reading.part(
+        {"templates": [{"templateName": "ends"}, {"templateName": "goes"}]},
+        AnalysisReference,
+        what="reference",
+    )
+    source = known.deployments["production/digits"]
+    (found,) = analyses.endless(source, ("spec",), wanted, known)
+    assert found.message == "spec.templates.1.templateName: goes: on is measured without end"
+
+
 @pytest.mark.parametrize(
     ("reference", "wrong"),
     [

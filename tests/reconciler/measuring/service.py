@@ -17,7 +17,7 @@ from reconciler.measuring import Context, Site, Variant
 class Service:
     """`answers` gives status and body by path; `asked` is what came: method, path, body, headers.
 
-    Where `seconds` is not 0 each byte of a body takes so long.
+    Where `seconds` is not 0 each byte of a body takes so long; no answer comes before `answering`.
     """
 
     url: str = ""
@@ -25,6 +25,10 @@ class Service:
     asked: list[tuple[str, str, bytes, dict[str, str]]] = field(default_factory=list)
     seconds: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
+    answering: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.answering.set()
 
 
 @contextmanager
@@ -49,6 +53,7 @@ def _handler(service: Service) -> Callable[..., BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             told = {name.lower(): value for name, value in self.headers.items()}
             service.asked.append((self.command, self.path, body, told))
+            service.answering.wait(20)
             status, page = service.answers.get(self.path.partition("?")[0], (404, b"nothing"))
             self.send_response(status)
             for name, value in {"content-length": str(len(page)), **service.headers}.items():

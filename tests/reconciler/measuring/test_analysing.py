@@ -1,7 +1,7 @@
 """The action `Measure`: what is asked of whom, and what of it stands in the registry's log."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from reconciler.core import actions, analysis, outcomes
 from reconciler.core.actions import Measure, Pair
 from reconciler.core.observed import Health, Instance, InstanceSpec, Phase
+from reconciler.core.plan import Plan
 from reconciler.core.reasons import Reason, Why
 from reconciler.engines.protocol import Endpoint
 from registry.core.entries import Entry, Kind
@@ -134,6 +135,26 @@ def test_what_serves_and_is_gone_is_a_failure_of_the_action_and_no_measurement(
     outcome = here.loop.effects.perform(asked(begun()), state, {"edge-1": engine})
     assert isinstance(outcome, outcomes.Failed)
     assert "is not there to compare with" in outcome.detail
+
+
+def test_no_host_waits_for_a_measurement(here: Town, service: Service) -> None:
+    """Another action on the same host is done while whoever is asked keeps silent."""
+    engine = here.hosts["edge-1"] = host(service)
+    stable = spec(1).name
+    engine.instances[stable] = replace(engine.instances[stable], phase=Phase.EXITED)
+    assert here.loop.source.state(patience_s=20) is not None
+    found = here.loop.gather()
+    assert found is not None
+    page(service, good=1, bad=0)
+    service.answering.clear()
+    reason = Reason(Why.EXITED, "it exited")
+    restart = actions.Restart("edge-1", "production/digits", stable, reason)
+    here.loop.apply(Plan("c", (asked(begun()), restart), ()), found)
+    here.loop.apply(Plan("c", (asked(begun()),), ()), found)
+    assert engine.writes == [f"restart {stable}"]
+    service.answering.set()
+    here.loop._measuring.close()
+    assert len(service.asked) == 2, "the second action began nothing: one is under way"
 
 
 def test_an_action_says_where_it_is_and_what_it_is_for() -> None:
