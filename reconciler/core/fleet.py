@@ -48,6 +48,7 @@ class Fleet:
             facts=self.rollout(key).on(host),
             remains=self.remains[host].get(key, Remains()),
             ingress_ready=self.states[host].ingress_ready,
+            ingress_drift=self.states[host].ingress_drift,
             claims=self.claims.get(host, {}),
             now=self.now,
         )

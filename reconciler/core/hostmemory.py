@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from reconciler.core import actions, outcomes
+from reconciler.core import actions, outcomes, pacing
 from reconciler.core.observed import HostState, InstanceSpec, Unreachable
 from reconciler.core.rollout import (
     Acceptance,
@@ -75,18 +75,23 @@ def _succeeded(
         case actions.Accept():
             facts = _tested(facts, action, outcome, now)
         case actions.RouteTo():
-            facts = routed(facts, action.spec, now)
+            facts = _repaired(routed(facts, action.spec, now), action, now)
+        case actions.Start():
+            facts = _repaired(facts, action, now)
         case actions.Remove():
             facts = _removed(facts, action.instance)
-        case (
-            actions.Start()
-            | actions.Restart()
-            | actions.Renew()
-            | actions.Measure()
-            | actions.Unroute()
-        ):
+        case actions.Restart() | actions.Renew() | actions.Measure() | actions.Unroute():
             pass
     return facts
+
+
+def _repaired(
+    facts: HostRollout, action: actions.Start | actions.RouteTo, now: float
+) -> HostRollout:
+    """What undid somebody's change is counted, so that nobody is answered without end."""
+    if action.reason.code not in pacing.REPAIRS:
+        return facts
+    return restarting(facts, actions.key(action), now)
 
 
 def _removed(facts: HostRollout, instance: str) -> HostRollout:

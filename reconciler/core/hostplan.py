@@ -7,12 +7,12 @@
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from reconciler.core import actions
+from reconciler.core import actions, pacing
 from reconciler.core.actions import HostAction, Wait
 from reconciler.core.observed import Health, Instance, InstanceSpec, Phase
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Failure, HostRollout
-from reconciler.core.seat import CRASH_LOOP_RESTARTS, RESTART_WINDOW_S, Seat, is_healthy
+from reconciler.core.seat import Seat, is_healthy
 from reconciler.core.stage import Stage, View
 
 LONGEST_BACKOFF_S = 60.0
@@ -125,22 +125,33 @@ def _revive(
     if instance is None or instance.phase is Phase.CREATED:
         code = Why.VANISHED if instance is None else Why.NEVER_STARTED
         why = because or Reason(code, f"version {good.version} should be running and is not")
-        yield actions.Start(seat.host, good, revision, why)
-    elif instance.phase is Phase.EXITED:
+        yield pacing.guarded(seat, actions.Start(seat.host, good, revision, why))
+    elif instance.phase is Phase.EXITED or instance.drift:
         yield _restart(seat, good)
     elif instance.health is Health.REFUSED:
         yield _renew(seat, good, instance)
     elif not is_healthy(instance):
         yield _await_health(seat, good, instance)
-    elif not seat.is_routed(good) and (successor := seat.successor(good.model)):
+    else:
+        yield from _reroute(seat, good, because)
+
+
+def _reroute(seat: Seat, good: InstanceSpec, because: Reason | None) -> Iterator[Step]:
+    """Clients of `good` to it, which is healthy, by an ingress that is as we left it."""
+    if not seat.is_routed(good) and (successor := seat.successor(good.model)):
         text = f"{successor} serves {good.model} here now"
         yield _wait(seat, Why.WAITING_FOR_SUCCESSOR, text)
-    elif not seat.is_routed(good):
+        return
+    if not seat.is_routed(good):
         text = f"version {good.version} is healthy but gets no traffic"
-        yield actions.RouteTo(seat.host, good, because or Reason(Why.NOT_ROUTED, text))
+        why = because or Reason(Why.NOT_ROUTED, text)
     elif not seat.ingress_ready:
-        text = "the ingress is not running"
-        yield actions.RouteTo(seat.host, good, Reason(Why.INGRESS_DOWN, text))
+        why = Reason(Why.INGRESS_DOWN, "the ingress is not running")
+    elif seat.ingress_drift:
+        why = Reason(Why.DRIFTED, seat.ingress_drift)
+    else:
+        return
+    yield pacing.guarded(seat, actions.RouteTo(seat.host, good, why))
 
 
 def _remove_all_but(seat: Seat, good: InstanceSpec, because: Reason | None) -> Iterator[Step]:
@@ -170,25 +181,15 @@ def _restart(seat: Seat, spec: InstanceSpec) -> Step:
     instance = seat.instance_of(spec)
     ending = "is gone" if instance is None else instance.ending
     why = Reason(Why.EXITED, f"version {spec.version} {ending}")
-    return _paced(seat, actions.Restart(seat.host, seat.deployment, spec.name, why))
+    if instance is not None and instance.phase is not Phase.EXITED:
+        why = Reason(Why.DRIFTED, f"version {spec.version} {instance.drift}")
+    return pacing.paced(seat, actions.Restart(seat.host, seat.deployment, spec.name, why))
 
 
 def _renew(seat: Seat, good: InstanceSpec, instance: Instance) -> Step:
     """Its permit may have run out, or have been by a key that no longer counts."""
     text = f"version {good.version} was refused: {instance.detail}"
-    return _paced(seat, actions.Renew(seat.host, good, Reason(Why.REFUSED_BY_RUNTIME, text)))
-
-
-def _paced(seat: Seat, step: actions.Restart | actions.Renew) -> Step:
-    """At once the first time, then after 2, 4, 8 s; not at all in a crash loop."""
-    times = seat.recent_restarts(step.instance)
-    if len(times) >= CRASH_LOOP_RESTARTS:
-        text = f"{step.reason.text}, after {len(times)} restarts lately"
-        return _wait(seat, Why.CRASH_LOOP, text, times[0] + RESTART_WINDOW_S)
-    until = times[-1] + 2.0 ** len(times) if times else 0.0
-    if seat.now < until:
-        return Wait(seat.deployment, seat.host, step.reason, until)
-    return step
+    return pacing.paced(seat, actions.Renew(seat.host, good, Reason(Why.REFUSED_BY_RUNTIME, text)))
 
 
 def _preflight(view: View, why: Reason) -> Step:
@@ -216,7 +217,7 @@ def _start_candidate(view: View, laggards: list[str]) -> Step:
 
 def _await_candidate(view: View) -> Step:
     instance = view.seat.instance_of(view.wanted)
-    if instance is not None and instance.phase is Phase.EXITED:
+    if instance is not None and (instance.phase is Phase.EXITED or instance.drift):
         return _restart(view.seat, view.wanted)
     return _await_health(view.seat, view.wanted, instance)
 

@@ -106,7 +106,8 @@ def _settled_health(seat: Seat, good: InstanceSpec) -> tuple[Health, str]:
         return Health.PROGRESSING, f"{version} is starting {instance.detail}".rstrip()
     if not seat.ingress_ready:
         return Health.DEGRADED, "the ingress is not running"
-    return Health.HEALTHY, ""
+    drift = instance.drift or seat.ingress_drift
+    return (Health.DEGRADED, f"{version} serves: {drift}") if drift else (Health.HEALTHY, "")
 
 
 def _moving_health(view: View, stage: Stage, entry: Quarantined | None) -> tuple[Health, str]:

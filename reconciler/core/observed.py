@@ -106,7 +106,8 @@ def _spec_hash(spec: InstanceSpec) -> str:
 class Instance:
     """One runtime that is: `deployment` is `environment/name`, `exit_code` is set once exited.
 
-    `detail` says why it is not healthy, in the runtime's own words, where it was asked.
+    `detail` says why it is not healthy, in the runtime's own words, where it was asked; `drift`
+    what somebody else changed about it, which a restart puts right.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Instance:
     health: Health
     exit_code: int | None = None
     detail: str = ""
+    drift: str = ""
 
     @classmethod
     def of(cls, spec: InstanceSpec, phase: Phase, health: Health, *, detail: str = "") -> Self:
@@ -205,12 +207,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """One look at one host. `ingress_ready` is False while its ingress is absent or stopped."""
+    """One look at one host. `ingress_ready` is False while its ingress is absent or stopped;
+    `ingress_drift` is what somebody else changed about it, which routing puts right."""
 
     host: str
     instances: tuple[Instance, ...]
     routes: tuple[Route, ...]
     ingress_ready: bool
+    ingress_drift: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ class Why(StrEnum):
     ACCEPTED = "accepted"
     NOT_ROUTED = "not_routed"
     INGRESS_DOWN = "ingress_down"
+    DRIFTED = "drifted"
     ROLLED_BACK = "rolled_back"
     SETTLED = "settled"
     ADOPTED = "adopted"
@@ -27,6 +28,7 @@ class Why(StrEnum):
 
     ACCEPTANCE_FAILED = "acceptance_failed"
     DEADLINE_EXCEEDED = "deadline_exceeded"
+    FLAPPING = "flapping"
     CRASH_LOOP = "crash_loop"
     UNHEALTHY_AFTER_ROUTING = "unhealthy_after_routing"
     REFUSED_BY_RUNTIME = "refused_by_runtime"

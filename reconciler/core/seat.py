@@ -33,6 +33,7 @@ class Seat:
     ingress_ready: bool
     claims: Mapping[str, str]
     now: float
+    ingress_drift: str = ""
 
     def successor(self, model: str) -> str | None:
         """The other deployment that is asked to serve `model` here."""
@@ -59,7 +60,7 @@ class Seat:
         return min(found, key=lambda instance: not is_healthy(instance), default=None)
 
     def recent_restarts(self, instance: str) -> list[float]:
-        """When `instance` was restarted within the window, oldest first."""
+        """When `instance` was restarted or put right within the window, oldest first."""
         since = self.now - RESTART_WINDOW_S
         return [
             known.at

@@ -15,6 +15,9 @@ from reconciler.engines.protocol import Launch
 
 LABEL = "dev.plimsoll"
 NETWORK = "plimsoll"
+# Not unless-stopped: an engine that was killed itself stops what it finds running when
+# it comes back, takes that for our wish, and leaves it stopped.
+RESTART_POLICY = "always"
 LAUNCH_FOLDER = runtimefile.LAUNCH_FOLDER
 CACHE_FOLDER = runtimefile.CACHE_FOLDER
 ROUTES_FOLDER = "/etc/plimsoll"
@@ -23,6 +26,7 @@ RUNTIME_PORT = runtimefile.RUNTIME_PORT
 GRPC_PORT = runtimefile.GRPC_PORT
 PREVIEW_OFFSET = 1000
 GRACE_SECONDS = 30
+_PIDS = 512
 _SECOND = 1_000_000_000  # Docker counts nanoseconds
 
 Body = dict[str, Any]
@@ -58,9 +62,14 @@ def cache_volume(host: str) -> str:
     return f"plimsoll-cache-{host}"
 
 
+def alias(spec_hash: str) -> str:
+    """An instance's name on the network: its own may pass DNS's 63."""
+    return f"i-{spec_hash[:16]}"
+
+
 def upstream(spec_hash: str) -> str:
-    """Where the ingress finds an instance: a network alias, since a name may pass DNS's 63."""
-    return f"http://i-{spec_hash[:16]}:{RUNTIME_PORT}"
+    """Where the ingress finds an instance."""
+    return f"http://{alias(spec_hash)}:{RUNTIME_PORT}"
 
 
 def grpc_upstream(upstream: str) -> str:
@@ -73,12 +82,11 @@ def runtime_container(spec: InstanceSpec, *, start_interval: bool) -> Body:
 
     The launch folder is an anonymous volume: it is created and removed with its container.
     """
-    host_config = _hardened(memory_bytes=spec.memory_bytes, pids=512) | {
+    host_config = _hardened(memory_bytes=spec.memory_bytes, pids=_PIDS) | {
         "NanoCpus": round(spec.cpus * 1e9),
         "ExtraHosts": ["host.docker.internal:host-gateway"],
         "Mounts": [_volume(cache_volume(spec.host), CACHE_FOLDER)],
     }
-    alias = upstream(spec.spec_hash).removeprefix("http://").partition(":")[0]
     return {
         "Image": spec.image,
         "User": "10001:10001",
@@ -89,7 +97,7 @@ def runtime_container(spec: InstanceSpec, *, start_interval: bool) -> Body:
         "StopTimeout": GRACE_SECONDS,
         "Volumes": {LAUNCH_FOLDER: {}},
         "HostConfig": host_config,
-        "NetworkingConfig": {"EndpointsConfig": {NETWORK: {"Aliases": [alias]}}},
+        "NetworkingConfig": {"EndpointsConfig": {NETWORK: {"Aliases": [alias(spec.spec_hash)]}}},
     }
 
 
@@ -152,9 +160,7 @@ def _hardened(*, memory_bytes: int, pids: int) -> Body:
         "PidsLimit": pids,
         "Memory": memory_bytes,
         "MemorySwap": memory_bytes,
-        # Not unless-stopped: an engine that was killed itself stops what it finds running when
-        # it comes back, takes that for our wish, and leaves it stopped.
-        "RestartPolicy": {"Name": "always"},
+        "RestartPolicy": {"Name": RESTART_POLICY},
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
     }
 
@@ -187,6 +193,8 @@ def _runtime_labels(spec: InstanceSpec) -> dict[str, str]:
             "spec": spec.spec_hash,
             "commit": spec.commit,
             "memory": str(spec.memory_bytes),
+            "nanocpus": str(round(spec.cpus * 1e9)),
+            "pids": str(_PIDS),
         }
     )
 

@@ -8,13 +8,14 @@ import contextlib
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import docker
 import docker.errors
 
-from reconciler.core.observed import HostState, InstanceSpec, Phase, Route
-from reconciler.engines import archives, commands, events, ingress, listing
+from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
+from reconciler.engines import archives, commands, events, ingress, limits, listing
 from reconciler.engines.protocol import Changes, Endpoint, Launch
 from reconciler.engines.traffic import Traffic
 from reconciler.engines.transport import Connection
@@ -31,25 +32,28 @@ class DockerEngine:
         self._connection = connection
         self._traffic = traffic
         self._ingress_image = ingress_image
+        self._limits = limits.Limits()
         # One writer of the routes at a time: each write is read, change, write back.
         self._writing = threading.RLock()
 
     def observe(self) -> HostState:
         with self._speaking("list containers") as api:
             ours = api.containers(all=True, filters={"label": commands.owned_by(self._host)})
+            updated = self._limits.drifts(api, ours)
         runtimes = [entry for entry in ours if listing.label(entry, "kind") == "runtime"]
         fronts = [entry for entry in ours if listing.label(entry, "kind") == "ingress"]
         routing = self._traffic.read() if fronts else None
         return HostState(
             host=self._host,
-            instances=tuple(sorted(map(listing.instance, runtimes), key=lambda i: i.name)),
+            instances=tuple(sorted(_instances(runtimes, updated), key=lambda i: i.name)),
             routes=routing.routes if routing else (),
             ingress_ready=routing is not None and any(map(self._traffic.is_ready, fronts)),
+            ingress_drift=self._ingress_drift(routing, fronts, runtimes, updated),
         )
 
     def changes(self) -> Changes:
         listening = self._connection.listen(f"{self._host}: listen", events.FILTERS)
-        return events.Changes(self._host, listening)
+        return events.Changes(self._host, listening, updated=self._limits.forget)
 
     def preflight(self, spec: InstanceSpec) -> list[str]:
         with self._speaking("ask what the engine has") as api:
@@ -94,7 +98,18 @@ class DockerEngine:
                     f"{instance} was created but never got its launch files",
                     fix="start it again from its spec",
                 )
+            self._mend(api, entry)
             api.start(instance)
+
+    def _mend(self, api: docker.APIClient, entry: listing.Entry) -> None:
+        """Undo what somebody did to a container that runs."""
+        if entry["State"] == "paused":
+            api.unpause(entry["Id"])
+        if listing.is_running(entry) and listing.drift(entry):
+            alias = commands.alias(listing.label(entry, "spec"))
+            api.connect_container_to_network(entry["Id"], commands.NETWORK, aliases=[alias])
+        limits.mend(self._connection, api, entry)
+        self._limits.forget()
 
     def renew(self, spec: InstanceSpec, launch: Launch) -> None:
         """It answers nobody, so that starting it anew interrupts nobody."""
@@ -131,6 +146,7 @@ class DockerEngine:
                         f"{route.instance} is not running", fix="start it first"
                     )
             self._publish(self._traffic.ensure().with_route(route))
+            self._limits.forget()
             self._traffic.await_front(route.model, route)
 
     def unroute(self, model: str) -> None:
@@ -185,11 +201,21 @@ class DockerEngine:
         """Routes, and a preview for each instance that exists at this moment."""
         with self._speaking("list runtimes") as api:
             entries = self._runtimes(api)
-        upstreams = {
-            listing.name(entry): commands.upstream(listing.label(entry, "spec"))
-            for entry in entries
-        }
-        self._traffic.tell(routing, upstreams)
+        self._traffic.tell(routing, _upstreams(entries))
+
+    def _ingress_drift(
+        self,
+        routing: ingress.Routing | None,
+        fronts: list[listing.Entry],
+        runtimes: list[listing.Entry],
+        updated: dict[str, str],
+    ) -> str:
+        changed = "".join(updated.get(str(one["Id"]), "") for one in fronts)
+        if changed:
+            return f"the ingress {changed}"
+        if routing is not None and not self._traffic.is_told(routing, _upstreams(runtimes)):
+            return "the routes of the ingress are not as they were written"
+        return ""
 
     def _routing(self, api: docker.APIClient) -> ingress.Routing:
         """Where traffic goes, for certain: what cannot be read may still be in effect."""
@@ -221,6 +247,17 @@ class DockerEngine:
 
     def _endpoint(self, routing: ingress.Routing, instance: str) -> Endpoint:
         return Endpoint(self._traffic.preview_url, ingress.headers(routing, instance))
+
+
+def _instances(runtimes: list[listing.Entry], updated: dict[str, str]) -> list[Instance]:
+    found = ((listing.instance(one), updated.get(str(one["Id"]), "")) for one in runtimes)
+    return [replace(one, drift=one.drift or changed) for one, changed in found]
+
+
+def _upstreams(runtimes: list[listing.Entry]) -> dict[str, str]:
+    return {
+        listing.name(entry): commands.upstream(listing.label(entry, "spec")) for entry in runtimes
+    }
 
 
 def _has_image(api: docker.APIClient, image: str) -> bool:

@@ -5,7 +5,7 @@ changes or loses a container of ours, its network, or the engine's word on its h
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from reconciler.engines import commands
@@ -19,15 +19,18 @@ FILTERS = {
 
 
 class Changes:
-    """Those of `listening` that concern `host`."""
+    """Those of `listening` that concern `host`; `updated` is called for one of `docker update`."""
 
-    def __init__(self, host: str, listening: Listening) -> None:
+    def __init__(self, host: str, listening: Listening, *, updated: Callable[[], None]) -> None:
         self._host = host
+        self._updated = updated
         self._listening = listening
 
     def __iter__(self) -> Iterator[str]:
         for line in self._listening:
             if words := told(line, self._host):
+                if words.endswith(" update"):
+                    self._updated()
                 yield words
 
     def close(self) -> None:

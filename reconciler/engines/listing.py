@@ -51,8 +51,19 @@ def instance(entry: Entry) -> Instance:
         commit=label(entry, "commit"),
         phase=phase,
         health=_health(entry) if phase is Phase.RUNNING else Health.NONE,
+        drift=drift(entry),
         exit_code=int(exit_code[1]) if exit_code and phase is Phase.EXITED else None,
     )
+
+
+def drift(entry: Entry) -> str:
+    """What somebody did to a container that runs, so that it answers nobody."""
+    if entry["State"] == "paused":
+        return "is paused"
+    networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+    if is_running(entry) and commands.NETWORK not in networks:
+        return f"is cut off from the network {commands.NETWORK}"
+    return ""
 
 
 def _health(entry: Entry) -> Health:

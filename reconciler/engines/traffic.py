@@ -10,7 +10,7 @@ import docker
 import docker.errors
 
 from reconciler.core.observed import Route
-from reconciler.engines import archives, commands, ingress, listing, wire
+from reconciler.engines import archives, commands, ingress, limits, listing, wire
 from reconciler.engines.protocol import Endpoint
 from reconciler.engines.transport import Connection
 from registry import errors
@@ -34,7 +34,8 @@ class Traffic:
 
     def is_ready(self, entry: listing.Entry) -> bool:
         """Whether this container, of the engine's list, is the ingress we want, and runs."""
-        return listing.is_running(entry) and self._is_current(entry)
+        is_whole = listing.is_running(entry) and not listing.drift(entry)
+        return is_whole and self._is_current(entry)
 
     def read(self) -> ingress.Routing | None:
         """What the ingress was last told; None when there is no ingress or no routing of ours."""
@@ -49,9 +50,11 @@ class Traffic:
         with self._connection.speaking(f"start the ingress of {self._spec.host}") as api:
             filters = {"label": [*commands.owned_by(self._spec.host), _KIND]}
             known = api.containers(all=True, filters=filters)
-            if known and not self._is_current(known[0]):
-                api.remove_container(self._spec.name, force=True)
-                known = []
+            for other in [entry for entry in known if not self._is_current(entry)]:
+                api.remove_container(other["Id"], force=True)
+                known.remove(other)
+            if known:
+                self._mend(api, known[0])
             if not known:
                 self._connection.create(api, self._body, name=self._spec.name)
             told = self.read()
@@ -67,10 +70,19 @@ class Traffic:
     def tell(self, routing: ingress.Routing, upstreams: Mapping[str, str]) -> None:
         """Hand the ingress its routes, unless it has them; it takes them up a moment later."""
         wanted = self._rendered(routing, upstreams)
+        if not self._has(wanted):
+            self._put(wanted)
+
+    def is_told(self, routing: ingress.Routing, upstreams: Mapping[str, str]) -> bool:
+        """Whether the ingress has exactly this on file, and nothing by another hand."""
+        return self._has(self._rendered(routing, upstreams))
+
+    def _has(self, wanted: bytes) -> bool:
         with self._connection.speaking(f"read the routes of {self._spec.host}") as api:
-            if self._document(api) == wanted:
-                return
-        self._put(wanted)
+            try:
+                return self._document(api) == wanted
+            except docker.errors.NotFound:
+                return False
 
     def _rendered(self, routing: ingress.Routing, upstreams: Mapping[str, str]) -> bytes:
         if not self._spec.grpc_port:
@@ -104,7 +116,15 @@ class Traffic:
 
     def _is_current(self, entry: listing.Entry) -> bool:
         wanted: str = self._body["Labels"][f"{commands.LABEL}.spec"]
-        return listing.label(entry, "spec") == wanted
+        return listing.label(entry, "spec") == wanted and listing.name(entry) == self._spec.name
+
+    def _mend(self, api: docker.APIClient, entry: listing.Entry) -> None:
+        """Undo what somebody did to the container while it ran."""
+        if entry["State"] == "paused":
+            api.unpause(entry["Id"])
+        elif listing.drift(entry):
+            api.connect_container_to_network(entry["Id"], commands.NETWORK)
+        limits.mend(self._connection, api, entry)
 
     def _document(self, api: docker.APIClient) -> bytes:
         """The routes as they stand: read again only where their stamp has changed."""

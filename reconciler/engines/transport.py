@@ -84,6 +84,15 @@ class Connection:
         """Create a container from the body of the API's own call; never pulls its image."""
         api.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
 
+    def update(self, api: docker.APIClient, container: str, body: dict[str, Any]) -> None:
+        """Change limits of a container that runs; the SDK's own call knows some of them only."""
+        url = f"{api.base_url}/v{self._version}/containers/{container}/update"
+        answer = api.post(url, json=body, timeout=self._timeout)
+        try:
+            answer.raise_for_status()
+        except requests.HTTPError as error:
+            raise docker.errors.create_api_error_from_http_exception(error) from error
+
     def stamp(self, api: docker.APIClient, container: str, path: str) -> str:
         """Size, time and mode of a file in a container: a fraction of what reading it costs.
 

@@ -43,6 +43,8 @@ def test_a_runtime_container_is_exactly_this() -> None:
             "dev.plimsoll.spec": SPEC.spec_hash,
             "dev.plimsoll.commit": "c0ffee",
             "dev.plimsoll.memory": "536870912",
+            "dev.plimsoll.nanocpus": "1500000000",
+            "dev.plimsoll.pids": "512",
         },
         "Healthcheck": {
             "Timeout": 3_000_000_000,

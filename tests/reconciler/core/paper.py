@@ -61,6 +61,7 @@ class PaperHost:
     routes: dict[str, Route] = field(default_factory=dict)
     ages: dict[str, int] = field(default_factory=dict)
     ingress: bool = False
+    ingress_drift: str = ""
     is_up: bool = True
 
     def serving(self) -> dict[str, str]:
@@ -104,6 +105,7 @@ class Paper:
                 instances=tuple(host.instances.values()),
                 routes=tuple(host.routes.values()),
                 ingress_ready=host.ingress,
+                ingress_drift=host.ingress_drift,
             )
             if host.is_up
             else Unreachable(name, "no route to host")
@@ -150,6 +152,12 @@ class Paper:
             if quiet == 2:
                 return count
         raise Broken("it never comes to rest:\n" + made.render())
+
+    def settle(self) -> None:
+        """What was started becomes what it becomes, at once."""
+        for host in self.hosts.values():
+            for _ in range(5):
+                self._age(host)
 
     def _perform(self, action: actions.Action) -> None:
         self._survive()
@@ -223,8 +231,12 @@ class Paper:
         host = self._up(action.host)
         known = host.instances[action.instance]
         self._require((action.host, known.spec_hash) in self.verified, "unverified", action)
+        if known.health is Health.HEALTHY and known.drift:
+            # What is mended runs on.
+            host.instances[action.instance] = replace(known, drift="")
+            return
         host.instances[action.instance] = replace(
-            known, phase=Phase.RUNNING, health=Health.STARTING, exit_code=None
+            known, phase=Phase.RUNNING, health=Health.STARTING, exit_code=None, drift=""
         )
         host.ages[action.instance] = 0
 
@@ -245,7 +257,7 @@ class Paper:
         is_tested = (action.host, action.spec.spec_hash) in self.tested
         self._require(is_tested or not self._has_tests(action.spec), "untested", action)
         host.routes[action.spec.model] = action.route
-        host.ingress = True
+        host.ingress, host.ingress_drift = True, ""
 
     def _has_tests(self, spec: InstanceSpec) -> bool:
         found = self.wish.deployments.get(spec.deployment)
