@@ -12,7 +12,7 @@ from registry.errors import InvalidInput
 
 _LONGEST_DELAY_MICROSECONDS = 10_000_000
 _LARGEST = 2**40
-TUNING_FIELDS = frozenset({"instances", "threads", "batching", "weights", "cache"})
+TUNING_FIELDS = frozenset({"instances", "threads", "batching", "weights", "cache", "memoryBytes"})
 WEIGHTS = ("copied", "mapped")
 _BATCHING_FIELDS = frozenset(
     {"maxBatchSize", "delayMicroseconds", "preferredSizes", "queue", "priorities",
@@ -53,13 +53,15 @@ class Batching:
 class Tuning:
     """`instances` runs at once on `threads` each, None for what suits the machine. `weights` is one
     of WEIGHTS: a copy that the engine has packed, or the files' own pages. Answers of
-    `cache_bytes` are kept for who asks the same again, 0 for none."""
+    `cache_bytes` are kept for who asks the same again, 0 for none. In a process of its own the
+    version may take `memory_bytes`, 0 for no limit but the system's."""
 
     instances: int | None = None
     threads: int | None = None
     batching: Batching | None = None
     weights: str = "copied"
     cache_bytes: int = 0
+    memory_bytes: int = 0
 
     def document(self) -> dict[str, Json]:
         """What `parse` reads; what was not declared is left out."""
@@ -74,6 +76,8 @@ class Tuning:
             found["weights"] = self.weights
         if self.cache_bytes:
             found["cache"] = {"bytes": self.cache_bytes}
+        if self.memory_bytes:
+            found["memoryBytes"] = self.memory_bytes
         return found
 
 
@@ -88,6 +92,7 @@ def parse(item: dict[str, Json], *, what: str) -> Tuning:
         _batching(item, what) if item.get("batching") is not None else None,
         _weights(item, what),
         _cache(item, what) if item.get("cache") is not None else 0,
+        _optional(item, "memoryBytes", what) or 0,
     )
 
 

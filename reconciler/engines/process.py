@@ -199,7 +199,7 @@ class ProcessEngine:
     def _load(self, spec: InstanceSpec, permit: str) -> None:
         """Without a permit the one that the runtime has on file stands."""
         pin: dict[str, Any] = {"digest": spec.digest, "format": spec.format, **spec.pinned}
-        pin["deployment"] = spec.deployment
+        pin |= {"deployment": spec.deployment, "memoryBytes": spec.memory_bytes}
         if permit:
             pin["permit"] = json.loads(permit)
         self._ask("PUT", _path(spec), json.dumps(pin).encode())

@@ -39,7 +39,7 @@ def prepare(form: str, isolation: str) -> None:
 
 def settings(isolation: str, tuning: Tuning, *, seconds: float) -> Settings:
     """How a version is opened, as its entry in the runtime's file has it."""
-    return Settings(tuning.threads, isolation, seconds, tuning.weights)
+    return Settings(tuning.threads, isolation, seconds, tuning.weights, tuning.memory_bytes)
 
 
 def opened(form: str, files: Path, settings: Settings = DEFAULT_SETTINGS) -> Backend:

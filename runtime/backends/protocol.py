@@ -63,6 +63,7 @@ class Settings:
     when it has loaded and warmed up, so that a file that crashes its engine does so there.
     `weights`: "copied", and packed for the engine; or "mapped" from their files, where those are
     apart from the model's own.
+    `memory_bytes` is what a process of its own may take, 0 for no limit but the system's.
     `seconds` is how long a process of its own may take for one answer before it is ended.
     """
 
@@ -70,6 +71,7 @@ class Settings:
     isolation: str = "none"
     seconds: float = 30.0
     weights: str = "copied"
+    memory_bytes: int = 0
 
 
 DEFAULT_SETTINGS = Settings()

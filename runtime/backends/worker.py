@@ -15,8 +15,8 @@ from pathlib import Path
 
 from registry.core import fields, tensors
 from registry.core.canonical import Json
-from registry.errors import InvalidInput, UnsafeModel
-from runtime.backends import frames
+from registry.errors import InvalidInput, Unavailable, UnsafeModel
+from runtime.backends import frames, shut_in
 from runtime.backends.protocol import Array, Arrays, Call, Settings, as_stated
 
 _LOADING_SECONDS = 600.0
@@ -37,6 +37,7 @@ class Worker:
 
     def __init__(self, form: str, files: Path, settings: Settings) -> None:
         self._seconds = settings.seconds
+        self._memory = settings.memory_bytes
         self._idle: list[socket.socket] = []
         self._lock = threading.Lock()
         self._late = False
@@ -53,10 +54,15 @@ class Worker:
         self.calls = self._loaded()
 
     def run(self, call: str, inputs: Arrays) -> dict[str, Array]:
-        """Raises `InvalidInput`, `Failed`, and `Ended` where there is no process any more."""
+        """Raises `InvalidInput`, `Unavailable`, `Failed`, and `Ended` where no process is left."""
         head, outputs = self._answer(call, inputs)
         if "invalid" in head:
             raise InvalidInput(str(head["invalid"]))
+        if "full" in head:
+            raise Unavailable(
+                f"the request needs more memory than the version may take: {head['full']}",
+                fix="ask for less at once, or raise spec.runtime.resources.memory",
+            )
         if "failed" in head:
             raise Failed(str(head["failed"]))
         return as_stated(self.calls[call].signature, outputs)
@@ -123,6 +129,8 @@ class Worker:
             return Ended(f"did not answer within {self._seconds:g} seconds and was ended")
         if code is None:
             return Ended("answered what cannot be read and was ended")
+        if code == shut_in.FULL:
+            return Ended(f"needed more memory than the {self._memory >> 20} MiB that it may take")
         if code >= 0:
             return Ended(f"ended with exit code {code}")
         name = signal.Signals(-code).name
@@ -132,7 +140,7 @@ class Worker:
 
 def _command(descriptor: int, form: str, files: Path, settings: Settings) -> list[str]:
     program = [sys.executable, "-m", "runtime.backends.in_child"]
-    told = [str(settings.threads or 0), settings.weights]
+    told = [str(settings.threads or 0), settings.weights, str(settings.memory_bytes)]
     return [*program, str(descriptor), form, str(files), *told]
 
 

@@ -264,6 +264,24 @@ def onnx_slow(loops: int) -> dict[str, bytes]:
     )
 
 
+def onnx_greedy() -> dict[str, bytes]:
+    """Fills as many numbers as a request says with ones, and counts them."""
+    one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
+    return onnx_graph(
+        [
+            helper.make_node("ReduceMax", ["size"], ["most"], keepdims=0),
+            helper.make_node("Reshape", ["most", "line"], ["shape"]),
+            helper.make_node("ConstantOfShape", ["shape"], ["many"], value=one),
+            helper.make_node("ReduceSum", ["many"], ["sum"], keepdims=0),
+            helper.make_node("Shape", ["size"], ["rows"]),
+            helper.make_node("Expand", ["sum", "rows"], ["counted"]),
+        ],
+        inputs={"size": (TensorProto.INT64, ("n", 1))},
+        outputs={"counted": (TensorProto.FLOAT, ("n", 1))},
+        constants={"line": np.array([1], dtype=np.int64)},
+    )
+
+
 def onnx_graph(
     nodes: list[onnx.NodeProto],
     *,

@@ -135,6 +135,7 @@ def test_how_a_version_runs_is_read_and_written_back() -> None:
             "defaultPriority": 2,
         },
         "cache": {"bytes": 1000},
+        "memoryBytes": 1 << 30,
     }
     assert tuning.parse(declared, what="x").document() == declared
     assert tuning.parse({}, what="x") == tuning.Tuning()
