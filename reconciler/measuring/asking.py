@@ -4,6 +4,7 @@ Raises `errors.Unavailable` for all that goes wrong on the way.
 """
 
 import http.client
+import re
 import socket
 import ssl
 import threading
@@ -11,13 +12,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from reconciler.config import Source
 from registry import errors
 
 LIMIT_BYTES = 1 << 20
 _PATIENCE_S = 10.0
+# https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_PLAIN = "/%:@!$&'()*+,;=~?"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -45,6 +49,7 @@ def ask(  # noqa: PLR0913  a request has many parts
     try:
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        target = quote(target, safe=_PLAIN)
         with _connected(parts, source, patience_s) as link:
             link.request(method, target, body=body or None, headers=told)
             reply = link.getresponse()
@@ -138,6 +143,10 @@ def _token(source: Source | None) -> dict[str, str]:
         text = source.token_file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise errors.InvalidConfig(f"{source.token_file} cannot be read: {error}") from error
+    if not _TOKEN.fullmatch(text):  # before anything quotes it that complains of it
+        raise errors.InvalidConfig(
+            f"{source.token_file} holds no token", fix="write the token there, and nothing else"
+        )
     return {"authorization": f"Bearer {text}"}
 
 

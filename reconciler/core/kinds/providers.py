@@ -83,6 +83,14 @@ class Http(Strict):
     json_pointer: _Pointer = ""
     samples_pointer: _Pointer | None = None
 
+    @model_validator(mode="after")
+    def _body_is_posted(self) -> "Http":
+        if self.body is not None and self.method == "GET":
+            raise PydanticCustomError(
+                "body", "a GET has no body", {"at": ("body",), "fix": "add method: POST"}
+            )
+        return self
+
     @field_validator("url")
     @classmethod
     def _fixed_origin(cls, url: str) -> str:

@@ -121,6 +121,12 @@ def test_an_address_is_allowed_by_scheme_host_port_and_path(url: str, is_allowed
     assert (asking.below(url, known) is not None) is is_allowed
 
 
+def test_a_path_in_another_script_is_asked_percent_encoded(service: Service) -> None:
+    service.answers["/checks/%C3%A4"] = 200, b"1"
+    assert measured(service, path="/checks/ä?q=ü") == Found(1)
+    assert service.asked[0][1] == "/checks/%C3%A4?q=%C3%BC"
+
+
 def test_of_two_sources_the_more_exact_one_counts() -> None:
     one, two = Source("https://checks.example/"), Source("https://checks.example/q/")
     assert asking.below("https://checks.example/q/x", (one, two)) == two

@@ -150,6 +150,17 @@ def test_a_token_goes_to_its_own_address(service: Service, tmp_path: Path) -> No
     assert "none cannot be read" in found.reason
 
 
+@pytest.mark.parametrize("token", ["sec ret", "sec\nret", "", "sec\x00ret"])
+def test_what_is_no_token_is_not_sent_and_not_quoted(
+    service: Service, tmp_path: Path, token: str
+) -> None:
+    (tmp_path / "token").write_text(token)
+    found = measured(service, source=Source(service.url, token_file=tmp_path / "token"))
+    assert isinstance(found, Trouble)
+    assert found.reason == f"{tmp_path}/token holds no token"
+    assert service.asked == []
+
+
 def test_a_redirect_is_not_followed_and_takes_no_token_along(
     service: Service, tmp_path: Path
 ) -> None:
