@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from reconciler import measuring
-from reconciler.core import analysis
+from reconciler.core import analysis, analysis_memory
+from reconciler.core.analysis import Phase
 from reconciler.core.kinds.analysis import Metric
 from reconciler.core.measurements import Found, Measurement, NotEnough, Trouble
 from reconciler.measuring import Context
-from registry.core import reading
+from registry.core import canonical, reading
 from tests.reconciler.core.analysed import metric as metric_text
 from tests.reconciler.core.analysed import template
 from tests.reconciler.measuring.real import Prometheus, context, prometheus, two_versions, until
@@ -136,3 +137,37 @@ def test_a_runtimes_counters_and_answers_tell_two_versions_apart(
     assert compared.samples == 9
     assert isinstance(compared.result, float)
     assert compared.result < 0.9
+
+
+def test_an_analysis_survives_a_restart_after_each_look_and_finds_the_worse_version(
+    world: tuple[Runtime, Prometheus],
+) -> None:
+    """Its own counters find nothing wrong with a version that answers nonsense; its answers do."""
+    runtime, seen = world
+    about = context(runtime, seen)
+    same = "{comparison: {measure: sameTop, output: probabilities}}"
+    judged = {
+        Phase.SUCCESSFUL: metric_text(
+            "errors", "failureCondition: result < 0.01, interval: 10s, count: 2, minimumSamples: 9",
+            "{sequential: {measure: errorRate}}",
+        ),
+        Phase.FAILED: metric_text(
+            "answers", "successCondition: result > 0.98, interval: 10s, minimumSamples: 20", same
+        ),
+    }  # fmt: skip
+    for phase, text in judged.items():
+        run, now = analysis.begin([template(text)], {}, 0.0), 0.0
+        while analysis.phase(run).phase not in analysis.ENDED:
+            now = analysis.next_at(run) or now
+            found = [
+                (one.metric.name, measuring.measure(one.metric, replace(about, memo=one.memo)))
+                for one in run.metrics
+                if one.metric.name in analysis.due(run, now)
+            ]
+            run = analysis.conclude(run, run, found, now)
+            kept = canonical.encode(analysis_memory.document(run))
+            run = analysis_memory.read(canonical.decode_object(kept, what="run"))
+            for number in range(12):
+                assert [ask(runtime, version, number) for version in (1, 2)] == [200, 200]
+            assert now < 200
+        assert analysis.phase(run).phase is phase
