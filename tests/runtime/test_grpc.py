@@ -10,6 +10,12 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
 from grpc_tools import protoc
 
 from runtime.protocols.grpc import messages
@@ -73,7 +79,10 @@ def test_the_descriptors_are_those_of_the_proto_files(tmp_path: Path) -> None:
     folder = ROOT / "runtime/protocols/grpc"
     made = tmp_path / "messages.pb"
     known = resources.files("grpc_tools") / "_proto"
-    names = ("tensorflow.proto", "tensorflow_serving.proto", "open_inference.proto", "health.proto")
+    names = (
+        "tensorflow.proto", "tensorflow_serving.proto", "open_inference.proto", "health.proto",
+        "reflection.proto", "reflection_v1alpha.proto",
+    )  # fmt: skip
     assert (
         protoc.main(["", f"-I{known}", f"-I{folder}", f"--descriptor_set_out={made}", *names]) == 0
     )
@@ -208,6 +217,52 @@ def test_status_and_metadata_are_told_and_changes_are_refused(channel: grpc.Chan
     health = asked(channel, "grpc.health.v1.Health/Check", b"",
                    "grpc.health.v1.HealthCheckResponse")  # fmt: skip
     assert health.status == 1
+
+
+def test_a_stock_reflection_client_learns_every_method_that_answers(channel: grpc.Channel) -> None:
+    database = ProtoReflectionDescriptorDatabase(channel)
+    services = database.get_services()
+    assert {PREDICTION, MODELS, TRITON, "grpc.health.v1.Health"} < set(services)
+    pool = DescriptorPool(database)
+    known = [
+        (f"{service}/{method.name}", GetMessageClass(method.input_type)())
+        for service in services
+        for method in pool.FindServiceByName(service).methods
+        if not (method.client_streaming or method.server_streaming)
+    ]
+    assert len(known) == 18
+    for path, request in known:
+        said = asked(channel, path, request, "inference.ServerRequest")
+        assert not isinstance(said, tuple) or said[0] != "UNIMPLEMENTED", path
+
+
+@pytest.mark.parametrize("edition", ["v1", "v1alpha"])
+def test_reflection_finds_files_and_says_what_there_is_not(
+    channel: grpc.Channel, edition: str
+) -> None:
+    def ask(**fields: Any) -> Any:
+        return kind(**fields).SerializeToString()
+
+    kind = messages.of("grpc.reflection.v1.ServerReflectionRequest")
+    requests = [
+        ask(file_containing_symbol=f"{PREDICTION}.Predict"),
+        ask(file_by_filename="nobody.proto"),
+        ask(file_containing_symbol="nobody"),
+        ask(all_extension_numbers_of_type="tensorflow.TensorProto"),
+        ask(file_containing_extension={"containing_type": "tensorflow.TensorProto"}),
+        ask(list_services="*", host="here"),
+    ]
+    path = f"/grpc.reflection.{edition}.ServerReflection/ServerReflectionInfo"
+    read = messages.of("grpc.reflection.v1.ServerReflectionResponse").FromString
+    said = [read(one) for one in channel.stream_stream(path)(iter(requests), timeout=20)]
+    files = said[0].file_descriptor_response.file_descriptor_proto
+    names = [FileDescriptorProto.FromString(one).name for one in files]
+    assert names[-2:] == ["tensorflow.proto", "tensorflow_serving.proto"]
+    assert [one.error_response.error_code for one in said] == [0, 5, 5, 0, 5, 0]
+    assert said[5].valid_host == "here"
+    with pytest.raises(grpc.RpcError) as nothing:
+        list(channel.stream_stream(path)(iter([b""]), timeout=20))
+    assert nothing.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_where_grpc_is_not_installed_it_is_said_how_to_have_it(tmp_path: Path) -> None:

@@ -7,19 +7,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from registry import errors
-from runtime.protocols.grpc import messages
+from runtime.protocols.grpc import messages, reflection
 from runtime.protocols.grpc.terms import Context
 
 _ASKED = messages.of("grpc.health.v1.HealthCheckRequest")
 _HEALTHY = messages.of("grpc.health.v1.HealthCheckResponse")
 _POLL_SECONDS = 0.5
-_SERVICES = {
-    "",
-    "grpc.health.v1.Health",
-    "inference.GRPCInferenceService",
-    "tensorflow.serving.ModelService",
-    "tensorflow.serving.PredictionService",
-}
+_SERVICES = {"", *reflection.SERVICES}
 
 
 async def check(context: Context, data: bytes) -> bytes:

@@ -18,7 +18,7 @@ from google.protobuf import (
     wrappers_pb2,
 )
 
-from registry.errors import InvalidInput
+from registry.errors import InvalidInput, NotFound
 
 
 def of(name: str) -> Any:
@@ -32,6 +32,32 @@ def read(kind: Any, data: bytes) -> Any:
         return kind.FromString(data)
     except message.DecodeError as error:
         raise InvalidInput(f"the request is not a {kind.DESCRIPTOR.full_name}") from error
+
+
+def file(name: str) -> Any:
+    """What describes the file of this name; raises `NotFound`."""
+    try:
+        return _pool().FindFileByName(name)
+    except KeyError as error:
+        raise NotFound(f"there is no file '{name[:200]}' here") from error
+
+
+def file_with(symbol: str) -> Any:
+    """Likewise the file that has a message, a service or one of its methods, by full name."""
+    for name in (symbol, symbol.rpartition(".")[0]):
+        try:
+            return _pool().FindFileContainingSymbol(name)
+        except KeyError:
+            continue
+    raise NotFound(f"there is no symbol '{symbol[:200]}' here")
+
+
+def gather(file: Any, found: dict[str, bytes]) -> None:
+    """Add to `found` what the file imports, and then itself: serialised, by name."""
+    for imported in file.dependencies:
+        if imported.name not in found:
+            gather(imported, found)
+    found[file.name] = file.serialized_pb
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 
 from registry import errors
 from runtime.observing import current
-from runtime.protocols.grpc import classify_regress, health, models, prediction
+from runtime.protocols.grpc import classify_regress, health, models, prediction, reflection
 from runtime.protocols.grpc.calls import Call, Code, Ending, Streaming, Unary
 from runtime.protocols.grpc.inference import Inference
 from runtime.protocols.grpc.repository import Doors, Repository
@@ -119,4 +119,6 @@ def _streams(inference: Inference) -> Mapping[str, Stream]:
     return {
         f"{_TRITON}ModelStreamInfer": inference.streamed,
         "/grpc.health.v1.Health/Watch": health.watch,
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": reflection.reflect,
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": reflection.reflect,
     }
