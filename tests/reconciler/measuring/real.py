@@ -19,7 +19,7 @@ from tests.runtime.process import CONTROL_TOKEN, Runtime, pin, running
 from tests.runtime.stand_in import StandIn
 
 CONFIG = """\
-global: {{scrape_interval: 200ms}}
+global: {{scrape_interval: 1s}}
 scrape_configs:
   - job_name: runtime
     static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
@@ -34,12 +34,12 @@ class Prometheus:
     ca: Path
 
     def value(self, query: str) -> float | None:
-        """Of the first series there is."""
+        """Of the first series there is; None too while it begins, and says so in prose."""
         context = ssl.create_default_context(cafile=str(self.ca))
         answer = httpx2.get(
             f"{self.url}/api/v1/query", params={"query": query}, verify=context, trust_env=False
         )
-        series = answer.json()["data"]["result"]
+        series = answer.json()["data"]["result"] if answer.status_code == 200 else []
         return float(series[0]["value"][1]) if series else None
 
 
@@ -67,7 +67,10 @@ def prometheus(folder: Path, *, scraping: int) -> Iterator[Prometheus]:
         )  # fmt: skip
     try:
         found = Prometheus(f"https://127.0.0.1:{port}", certificate)
-        until(lambda: found.value("up") == 1.0, what=(folder / "prometheus.log").read_text)
+        until(
+            lambda: found.value("last_over_time(up[1m])") == 1.0,
+            what=(folder / "prometheus.log").read_text,
+        )
         yield found
     finally:
         child.terminate()
