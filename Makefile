@@ -33,8 +33,10 @@ test: test-setup ## all tests, as CI runs them
 
 .PHONY: test-setup
 test-setup:
-	@deploy/setup.sh curl postgresql nginx-light openssh-server openssh-client gnupg iproute2 iptables procps skopeo age softhsm2 prometheus
+	@deploy/setup.sh curl postgresql nginx-light openssh-server openssh-client gnupg iproute2 iptables procps skopeo age softhsm2 \
+	  podman runc netavark aardvark-dns catatonit prometheus
 	@deploy/engine.sh
+	@deploy/newer_engine.sh .build/engines/newer
 	@$(PYTHON_RUN) deploy/images.py
 	@$(MAKE) --silent verifiers clients torch
 

@@ -12,9 +12,11 @@ from reconciler.engines import commands
 from reconciler.engines.transport import Listening
 
 _CONTAINER = ("die", "oom", "pause", "unpause", "start", "rename", "update", "destroy")
+# Podman answers in Docker's words, and is to be asked in its own.
+_PODMAN = ("died", "remove")
 FILTERS = {
     "type": ["container", "network"],
-    "event": [*_CONTAINER, "health_status", "connect", "disconnect"],
+    "event": [*_CONTAINER, *_PODMAN, "health_status", "connect", "disconnect"],
 }
 
 

@@ -25,6 +25,7 @@ import requests.adapters
 import urllib3.connection
 import urllib3.exceptions
 
+from reconciler.engines import podman
 from registry import errors
 
 # The oldest engine we know answers 1.41; 29 and later refuse to speak below 1.44.
@@ -59,6 +60,7 @@ class Connection:
         self._timeout = timeout
         self._client: docker.APIClient | None = None
         self._version = _OLDEST
+        self._is_podman = False
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -79,9 +81,10 @@ class Connection:
                 fix="check that the engine runs, and its address and credentials",
             ) from error
 
-    @staticmethod
-    def create(api: docker.APIClient, body: dict[str, Any], *, name: str) -> None:
+    def create(self, api: docker.APIClient, body: dict[str, Any], *, name: str) -> None:
         """Create a container from the body of the API's own call; never pulls its image."""
+        if self._is_podman:
+            body = podman.adapted(body)
         api.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
 
     def update(self, api: docker.APIClient, container: str, body: dict[str, Any]) -> None:
@@ -148,7 +151,8 @@ class Connection:
     def _negotiated(self) -> docker.APIClient:
         client = self._open(_OLDEST)
         try:
-            offered = str(client.version(api_version=False)["ApiVersion"])
+            found = client.version(api_version=False)
+            offered, self._is_podman = str(found["ApiVersion"]), podman.is_podman(found)
         except BaseException:
             client.close()
             raise

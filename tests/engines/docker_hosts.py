@@ -11,9 +11,12 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+NEWER = Path(".build/engines/newer").resolve()
+"""Where deploy/newer_engine.sh unpacked the next generation."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -80,10 +83,14 @@ class Lan:
                 -CAcreateserial -extfile extension -out cert.pem""")
 
     def add_host(self) -> "Host":
+        host = self.add_bare_host()
+        host.start_docker()
+        return host
+
+    def add_bare_host(self) -> "Host":
         host = Host(self, len(self.hosts) + 1)
         self.hosts.append(host)
         host.boot()
-        host.start_docker()
         return host
 
     def down(self) -> None:
@@ -150,19 +157,33 @@ class Host:
         """A shell script on the host."""
         return _sh(f"nsenter -t {self.first_process} -a sh -ec '{script}'")
 
-    def start_docker(self) -> None:
+    def start_docker(self, programs: Path | None = None) -> None:
+        """The installed engine, or the one whose files lie below `programs`."""
+        path = f"{programs}/usr/bin:{programs}/usr/sbin:{_PATH}" if programs else _PATH
         tls = f"--tlsverify --tlscacert {self.lan.credentials}/ca.pem "
         tls += f"--tlscert {self.folder}/cert.pem --tlskey {self.folder}/key.pem"
         listen = f"-H {self.socket} -H unix:///run/docker.sock -H tcp://{self.address}:2376"
         places = f"--data-root {self.folder}/data --exec-root /run/docker"
         places += f" --pidfile /run/docker.pid --cgroup-parent /{self.name}"
-        command = f"nsenter -t {self.first_process} -a env -i PATH={_PATH} HOME=/root dockerd "
+        command = f"nsenter -t {self.first_process} -a env -i PATH={path} HOME=/root dockerd "
         with (self.folder / "dockerd.log").open("ab") as log:
             self.dockerd = subprocess.Popen(
                 [*command.split(), *places.split(), *listen.split(), *tls.split()],
                 start_new_session=True,
                 stdout=log,
                 stderr=log,
+            )
+        self._await_docker()
+
+    def start_podman(self) -> None:
+        """Podman's API, at the socket where Docker's would be."""
+        places = f"--root {self.folder}/data --runroot /run/containers"
+        command = f"nsenter -t {self.first_process} -a env -i PATH={_PATH} HOME=/root podman "
+        command += f"{places} --runtime runc --cgroup-manager cgroupfs --network-backend netavark "
+        command += f"system service --time 0 {self.socket}"
+        with (self.folder / "dockerd.log").open("ab") as log:
+            self.dockerd = subprocess.Popen(
+                command.split(), start_new_session=True, stdout=log, stderr=log
             )
         self._await_docker()
 
@@ -226,6 +247,21 @@ class Host:
             ["docker", "-H", self.socket, "version"], capture_output=True, check=False
         )
         return found.returncode == 0
+
+
+@contextlib.contextmanager
+def alone(folder: Path, start: Callable[[Host], None], images: Sequence[str]) -> Iterator[Host]:
+    """One host on a LAN of its own, with the engine that `start` starts, and these images."""
+    lan = Lan(folder)
+    try:
+        lan.up()
+        host = lan.add_bare_host()
+        start(host)
+        for image in images:
+            host.load(image)
+        yield host
+    finally:
+        lan.down()
 
 
 def _child_of(parent: int) -> int:

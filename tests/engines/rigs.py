@@ -253,7 +253,9 @@ class Docker:
         )
 
     def kill(self, spec: InstanceSpec) -> None:
+        """Newer engines answer before it is over."""
         self.api.kill(spec.name)
+        self.api.wait(spec.name, timeout=10)
 
     def crash_before_start(self, spec: InstanceSpec) -> None:
         body = commands.runtime_container(spec, start_interval=False)
@@ -263,6 +265,7 @@ class Docker:
 
     def lose_ingress(self) -> None:
         self.api.kill(f"plimsoll-ingress-{self.host}")
+        self.api.wait(f"plimsoll-ingress-{self.host}", timeout=10)
 
     def await_answers(self, spec: InstanceSpec) -> None:
         """Docker itself looks every other second only, and most tests need not wait for that."""
@@ -296,10 +299,11 @@ def processes(state: Path) -> Iterator[Process]:
 
 
 @contextmanager
-def docker_host(address: str = SOCKET) -> Iterator[Docker]:
+def docker_host(address: str = SOCKET, *, reach: str = "") -> Iterator[Docker]:
     """A host of its own on a real engine; nothing of it is left afterwards."""
     host, port = f"test-{uuid.uuid4().hex[:8]}", free_port()
-    front = engines.Front(port=port, image=images.INGRESS)
+    preview = "0.0.0.0" if reach else ""  # noqa: S104  another machine, as far as we know
+    front = engines.Front(port=port, image=images.INGRESS, reach=reach, preview_bind=preview)
 
     api = docker.APIClient(base_url=address, version="1.41", timeout=30)
     api.trust_env = False
