@@ -7,23 +7,21 @@ was asked for last. Without `controlTokenFile` none of these paths exist.
 import asyncio
 import dataclasses
 import hmac
-import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from registry import errors
 from registry.core import canonical, names
 from registry.core.canonical import Json
-from runtime import config, ensembles, manual, policy, renewal, status
+from runtime import config, ensembles, manual, paths, policy, renewal, status
 from runtime.config import Config, Pin
 from runtime.policy import Policy
 from runtime.protocols import http
 from runtime.protocols.http import Answer, Request
+from runtime.refusals import WrongMethod
 from runtime.serving import Serving
 from runtime.table import Slot, State
 
-_VERSION = re.compile(r"/plimsoll/models/([^/]+)/versions/([0-9]{1,19})(/activate)?")
-_MODEL = re.compile(r"/plimsoll/models/([^/]+)/(active|policy|labels/([^/]+))")
 _BODY_LIMIT = 64 * 1024
 # What a change leaves to be ended is ended while others may already change the next thing.
 Act = Callable[[], Awaitable[Answer | Slot]]
@@ -55,14 +53,14 @@ class Control:
     def _action(self, request: Request) -> Act:
         method, path = request.method, request.path
         found = self._about_version(request) or self._about_model(request)
-        if found is None and (_VERSION.fullmatch(path) or _MODEL.fullmatch(path)):
-            raise errors.Unsupported(f"{path} has no {method}")
+        if found is None and (allowed := paths.methods(path)):
+            raise WrongMethod(path, *allowed)
         if found is None:
             raise errors.NotFound(f"there is no {method} {path}")
         return found
 
     def _about_version(self, request: Request) -> Act | None:
-        found = _VERSION.fullmatch(request.path)
+        found = paths.VERSION.fullmatch(request.path)
         if found is None:
             return None
         model, version = names.slug(found[1]), names.version(int(found[2]))
@@ -76,7 +74,7 @@ class Control:
         return None
 
     def _about_model(self, request: Request) -> Act | None:
-        found = _MODEL.fullmatch(request.path)
+        found = paths.MODEL.fullmatch(request.path)
         if found is None:
             return None
         model, label = names.slug(found[1]), found[3] and names.alias(found[3])

@@ -1,6 +1,6 @@
 """How the runtime says no where nobody else does, in the terms of `registry.errors`."""
 
-from registry.errors import InvalidInput, PlimsollError, TooLarge
+from registry.errors import InvalidInput, PlimsollError, TooLarge, Unsupported
 
 
 class MalformedRequest(InvalidInput):
@@ -29,3 +29,14 @@ class NoSuchSignature(InvalidInput):
 
     code = "no_such_signature"
     status = 400
+
+
+class WrongMethod(Unsupported):
+    """What the path names is there, and not for this method; the header `Allow` says for which."""
+
+    code = "wrong_method"
+    status = 405
+
+    def __init__(self, path: str, *allowed: str) -> None:
+        self.allow = ", ".join(allowed)
+        super().__init__(f"Method Not Allowed: {path[:200]} is for {' or '.join(allowed)}")

@@ -30,6 +30,7 @@ from runtime.protocols import (
 )
 from runtime.protocols.http import Answer, Request
 from runtime.protocols.open_inference import OpenInference
+from runtime.refusals import WrongMethod
 from runtime.serving import Serving
 from runtime.wire import server as wire
 
@@ -94,8 +95,7 @@ class Application:
         if path == "/" and self._serving.has_kserve_v1:
             return kserve_v1.ALIVE
         if (path in _PAGES or path in _PRIVATE) and request.method not in {"GET", "HEAD"}:
-            refused = http.problem(errors.Unsupported(f"{path} is for GET, not {request.method}"))
-            return refused._replace(headers=(*refused.headers, (b"allow", b"GET, HEAD")))
+            return http.problem(WrongMethod(path, "GET", "HEAD"))
         is_private = path in _PRIVATE
         return await self._private(request) if is_private else self._page(request.method, path)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import orjson
 
 from registry import errors
+from runtime import refusals
 
 Header = tuple[bytes, bytes]
 
@@ -54,9 +55,12 @@ def problem(error: errors.PlimsollError) -> Answer:
 
 
 def extra_headers(error: errors.PlimsollError) -> tuple[Header, ...]:
-    """A client turned away for now is told when to come back; one sent away stops sending."""
+    """A client turned away for now is told when to come back, one with a wrong method the others;
+    one sent away stops sending."""
     if isinstance(error, errors.Unavailable):
         return ((b"retry-after", b"1"),)
+    if isinstance(error, refusals.WrongMethod):
+        return ((b"allow", error.allow.encode()),)
     if isinstance(error, errors.TooLarge):
         return ((b"connection", b"close"),)
     return ()

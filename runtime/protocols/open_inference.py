@@ -25,6 +25,7 @@ from runtime.protocols import (
 )
 from runtime.protocols.http import Answer, Request
 from runtime.protocols.open_inference_plan import Plan, Plans
+from runtime.refusals import WrongMethod
 from runtime.serving import Serving
 from runtime.table import Slot, State
 
@@ -108,7 +109,7 @@ class OpenInference:
             case ["models"] | ["models", "stats"]:
                 found = self._listed(parts[-1], preview=preview)
             case ["models", _, "infer"] | ["models", _, _, _, "infer"]:
-                raise _wrong_verb(request, "POST")
+                raise WrongMethod(request.path, "POST")
             case ["models", _, *rest] if not absent(rest):
                 found = self._model(parts[1:], preview=preview)
             case ["repository", *rest]:
@@ -249,8 +250,4 @@ def _wants_ready(body: bytes) -> bool:
 
 def _require(request: Request, method: str) -> None:
     if request.method != method:
-        raise _wrong_verb(request, method)
-
-
-def _wrong_verb(request: Request, method: str) -> errors.Unsupported:
-    return errors.Unsupported(f"Method Not Allowed: {request.path[:200]} is for {method}")
+        raise WrongMethod(request.path, method)

@@ -6,16 +6,17 @@ import orjson
 
 from registry import errors
 from runtime.protocols.http import Request
+from runtime.refusals import WrongMethod
 
 TAKEN = frozenset({"unload_dependents"})  # no model here depends on another
 
 
 def change(request: Request) -> tuple[str, str]:
-    """`load` or `unload`, and the model. Raises `NotFound`, `Unsupported`, `InvalidInput`."""
+    """`load` or `unload`, and the model. Raises `NotFound`, `WrongMethod`, `InvalidInput`."""
     match request.path.split("/")[4:]:
         case [str(model), "load" | "unload" as act] if model:
             if request.method != "POST":
-                raise errors.Unsupported(f"Method Not Allowed: {request.path} is for POST")
+                raise WrongMethod(request.path, "POST")
             _require_plain(request.body, model)
             return act, model
     raise errors.NotFound(f"there is no {request.path[:200]}")

@@ -75,6 +75,9 @@ def test_each_route_is_there_and_has_no_other_method(client: httpx2.Client) -> N
             # TensorFlow Serving's word for what it does not know.
             wanted = 400 if path.startswith("/v1/") else 405
             assert answer.status_code == wanted, (method, path, answer.text)
+            if wanted == 405:
+                allowed = answer.headers["allow"].lower().split(", ")
+                assert {*allowed} - {"head"} == {*operations} - {"head"}, (path, allowed)
     for path, operations in paths().items():
         if "get" in operations and "{label}" not in path:
             assert client.get(filled(path)).status_code == 200, path
