@@ -299,11 +299,13 @@ def processes(state: Path) -> Iterator[Process]:
 
 
 @contextmanager
-def docker_host(address: str = SOCKET, *, reach: str = "") -> Iterator[Docker]:
+def docker_host(address: str = SOCKET, *, reach: str = "", grpc_port: int = 0) -> Iterator[Docker]:
     """A host of its own on a real engine; nothing of it is left afterwards."""
     host, port = f"test-{uuid.uuid4().hex[:8]}", free_port()
     preview = "0.0.0.0" if reach else ""  # noqa: S104  another machine, as far as we know
-    front = engines.Front(port=port, image=images.INGRESS, reach=reach, preview_bind=preview)
+    front = engines.Front(
+        port=port, image=images.INGRESS, reach=reach, preview_bind=preview, grpc_port=grpc_port
+    )
 
     api = docker.APIClient(base_url=address, version="1.41", timeout=30)
     api.trust_env = False
