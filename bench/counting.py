@@ -69,11 +69,15 @@ async def _connection(
 ) -> None:
     from_engine, to_engine = await asyncio.open_unix_connection(engine, limit=_HEAD_LIMIT)
     answers = asyncio.create_task(_copy(from_engine, writer))
-    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-        while True:
-            await _request(reader, to_engine, calls)
-    to_engine.close()
-    await answers
+    try:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await _request(reader, to_engine, calls)
+        to_engine.close()
+        await answers
+    finally:
+        to_engine.close()
+        writer.close()
 
 
 async def _request(

@@ -1,5 +1,6 @@
 """From a push to Git to the new version answering clients, on one real Docker host."""
 
+import functools
 import http.client
 import json
 import statistics
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from bench import (
     figures,
+    healing,
     hosts,
     models,
     processes,
@@ -63,6 +65,12 @@ def rows(folder: Path) -> Iterator[Row]:
             both = [second, first]
             yield _row(stage, "ONNX to ONNX", both, counted=both, bar=figures.under(5))
             yield _row(stage, "ONNX to SavedModel", [third, first], counted=[third])
+            turns = [functools.partial(_switched, stage, to) for to in [*both, *both]]
+            yield from healing.rows(host, _MODEL, turns, lambda: bool(_answering(host.port)))
+
+
+def _switched(stage: Stage, to: Pinned) -> None:
+    _switch(stage, to)
 
 
 def _published(registry: registries.Running, folder: Path) -> list[Pinned]:

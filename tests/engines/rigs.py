@@ -234,6 +234,8 @@ class Docker:
     host: str
     port: int
     api: docker.APIClient
+    address: str
+    front: engines.Front
 
     def spec(self, version: int = 1, *, model: str = "digits") -> InstanceSpec:
         return _spec(self.host, model, version)
@@ -321,7 +323,7 @@ def docker_host(address: str = SOCKET, *, reach: str = "", grpc_port: int = 0) -
             closing.callback(engine.close)
             return engine
 
-        yield Docker(connect(), launch, connect, host, port, api)
+        yield Docker(connect(), launch, connect, host, port, api, address, front)
 
 
 def sweep(api: docker.APIClient, host: str) -> None:

@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from bench import counting
 from reconciler import engines
 from reconciler.core.observed import Health
 from reconciler.engines import archives, commands, ingress, wire
@@ -49,6 +52,28 @@ def test_looking_at_a_converged_host_writes_nothing(docker_rig: Docker) -> None:
     docker_rig.engine.route(route_to(docker_rig.spec()))
     docker_rig.engine.preflight(docker_rig.spec())
     assert _events(docker_rig, since) <= _READING
+
+
+def test_a_look_at_what_nobody_changed_finds_nothing_and_writes_nothing(
+    docker_rig: Docker,
+) -> None:
+    """Engines add defaults of their own to what was asked for. Counted are their HTTP requests."""
+    serve(docker_rig, docker_rig.spec())
+    with tempfile.TemporaryDirectory() as folder:  # a socket's path has 107 bytes at most
+        socket = Path(folder, "engine.sock")
+        with counting.proxy(socket, Path(urlsplit(docker_rig.address).path)) as calls:
+            engine = engines.connect(
+                host=docker_rig.host,
+                address=f"unix://{socket}",
+                front=docker_rig.front,
+                state=Path("/nowhere"),
+            )
+            states = [engine.observe() for _ in range(3)]
+            engine.close()
+    assert [one.drift for state in states for one in state.instances] == ["", "", ""]
+    assert {(state.ingress_ready, state.ingress_drift) for state in states} == {(True, "")}
+    assert len(calls.seen) > 3
+    assert calls.writes() == []
 
 
 def test_no_request_fails_while_versions_are_switched_and_removed(docker_rig: Docker) -> None:

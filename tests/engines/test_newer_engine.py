@@ -45,11 +45,6 @@ test_a_death_is_told_to_who_listens_and_listening_ends_when_it_is_closed = (
 test_a_runtime_can_write_to_its_cache_and_nowhere_else = (
     test_docker.test_a_runtime_can_write_to_its_cache_and_nowhere_else
 )
-
-
-def test_nothing_is_seen_as_changed_that_nobody_changed(rig: Docker) -> None:
-    """Engines add defaults of their own to what was asked for."""
-    rigs.serve(rig, rig.spec())
-    state = rig.engine.observe()
-    assert [one.drift for one in state.instances] == [""]
-    assert (state.ingress_ready, state.ingress_drift) == (True, "")
+test_a_look_at_what_nobody_changed_finds_nothing_and_writes_nothing = (
+    test_docker.test_a_look_at_what_nobody_changed_finds_nothing_and_writes_nothing
+)

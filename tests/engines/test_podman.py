@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.core.observed import Health, Phase
 from reconciler.engines import wire
-from tests.engines import docker_hosts, images, rigs, test_conformance
+from tests.engines import docker_hosts, images, rigs, test_conformance, test_docker
 from tests.engines.docker_hosts import Host
 from tests.engines.rigs import Docker
 
@@ -24,6 +24,8 @@ def rig(host: Host) -> Iterator[Docker]:
         yield made
 
 
+docker_rig = rig
+
 test_routing_takes_effect_before_it_returns = (
     test_conformance.test_routing_takes_effect_before_it_returns
 )
@@ -36,14 +38,9 @@ test_a_lost_ingress_is_noticed_and_routing_brings_it_back = (
 test_a_death_is_told_to_who_listens_and_listening_ends_when_it_is_closed = (
     test_conformance.test_a_death_is_told_to_who_listens_and_listening_ends_when_it_is_closed
 )
-
-
-def test_nothing_is_seen_as_changed_that_nobody_changed(rig: Docker) -> None:
-    """Engines add defaults of their own to what was asked for."""
-    rigs.serve(rig, rig.spec())
-    state = rig.engine.observe()
-    assert [one.drift for one in state.instances] == [""]
-    assert (state.ingress_ready, state.ingress_drift) == (True, "")
+test_a_look_at_what_nobody_changed_finds_nothing_and_writes_nothing = (
+    test_docker.test_a_look_at_what_nobody_changed_finds_nothing_and_writes_nothing
+)
 
 
 def test_what_was_killed_is_seen_and_started_again(rig: Docker) -> None:

@@ -114,6 +114,20 @@ def test_the_reason_of_a_refusal_is_seen(rig: Process) -> None:
     assert "digest" in reason()
 
 
+def test_looking_at_what_nobody_changed_finds_nothing_and_writes_nothing(rig: Process) -> None:
+    serve(rig, rig.spec())
+
+    def written() -> dict[str, int]:
+        files = (path for path in rig.state.iterdir() if path.suffix != ".log")
+        return {path.name: path.stat().st_mtime_ns for path in files if path.is_file()}
+
+    before = written()
+    states = [rig.engine.observe() for _ in range(3)]
+    assert [one.drift for state in states for one in state.instances] == ["", "", ""]
+    assert {"instances.json", "runtime.json"} <= before.keys()
+    assert written() == before
+
+
 def test_an_engine_on_an_empty_folder_has_nothing(tmp_path: Path) -> None:
     engine = process.ProcessEngine("edge-1", state=tmp_path / "new", port=1, timeout=1)
     assert engine.observe().instances == ()
