@@ -17,6 +17,7 @@ from runtime.limits import Limits
 from runtime.protocols.http import Answer, Request
 from runtime.room import Room
 from runtime.wire import written
+from runtime.wire.opened import Opened
 from runtime.wire.reading import Fault, Reader
 
 _LINGERING_SECONDS = 1.0
@@ -33,41 +34,18 @@ class Application(Protocol):
         """The answer to what is no whole request, in the words of the dialect at `path`."""
 
 
-class Connections:
-    """All that are open; `is_draining` once each is to end after the answer it owes."""
+class Connections(Opened["Connection"]):
+    """All that are open, and the room that their requests share."""
 
     def __init__(self, application: Application, limits: Limits) -> None:
+        super().__init__()
         self.application = application
         self.limits = limits
         self.room = Room(limits.room)
-        self.open: set[Connection] = set()
-        self.is_draining = False
-        self.drained = asyncio.Event()
 
     def made(self) -> "Connection":
         """A protocol for the event loop's server."""
         return Connection(self)
-
-    def sweep(self, now: float) -> None:
-        """End what is overdue at `now`, by the event loop's clock."""
-        for connection in tuple(self.open):
-            connection.require_progress(now)
-
-    def drain(self) -> None:
-        """Let every connection end as soon as it owes no answer; then `drained` is set."""
-        self.is_draining = True
-        for connection in tuple(self.open):
-            connection.end_if_idle()
-        self._look()
-
-    def lost(self, connection: "Connection") -> None:
-        """One is closed."""
-        self.open.discard(connection)
-        self._look()
-
-    def _look(self) -> None:
-        if self.is_draining and not self.open:
-            self.drained.set()
 
 
 class Connection(asyncio.Protocol):
@@ -160,7 +138,7 @@ class Connection(asyncio.Protocol):
         """Close it at once, whatever is owed."""
         self._transport.abort()
 
-    def end_if_idle(self) -> None:
+    def drain(self) -> None:
         """Close, unless an answer is owed or a request is on its way."""
         if self._request is None and not self._waiting and not self._reader.is_amid:
             self._close()

@@ -9,7 +9,6 @@ from runtime.limits import Limits
 from runtime.wire.connection import Application, Connections
 
 _BACKLOG = 2048
-_SWEEP_SECONDS = 1.0
 
 
 async def serve(
@@ -35,17 +34,10 @@ async def serve(
         loop.add_signal_handler(number, stop, number)
     host, port = address
     server = await loop.create_server(connections.made, host, port, backlog=_BACKLOG)
-    watch = loop.create_task(_watched(connections))
+    watch = loop.create_task(connections.watch())
     await stopped.wait()
     server.close()
     connections.drain()
     with suppress(TimeoutError):
         await asyncio.wait_for(connections.drained.wait(), limits.deadline_seconds)
     watch.cancel()
-
-
-async def _watched(connections: Connections) -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(_SWEEP_SECONDS)
-        connections.sweep(loop.time())

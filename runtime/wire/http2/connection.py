@@ -13,52 +13,25 @@ from runtime.protocols.grpc.calls import Find
 from runtime.wire.http2.frames import Broken, Trouble
 from runtime.wire.http2.session import Session
 from runtime.wire.http2.streams import Shared
+from runtime.wire.opened import Opened
 
 _LINGERING_SECONDS = 1.0
 _HEADER_ROOM = 64 * 1024  # a message is its tensors and a little more
 _MESSAGES = 8  # that have so much more
 
 
-class Connections:
-    """All that are open; after `drain`, `drained` is set once none is."""
+class Connections(Opened["Connection"]):
+    """All that are open, and what their streams share."""
 
     def __init__(self, find: Find, limits: Limits) -> None:
+        super().__init__()
         message_bytes = limits.body_bytes + _HEADER_ROOM
         self.shared = Shared(find, message_bytes, limits.room + _MESSAGES * _HEADER_ROOM)
         self.limits = limits
-        self.open: set[Connection] = set()
-        self.is_draining = False
-        self.drained = asyncio.Event()
 
     def made(self) -> "Connection":
         """A protocol for the event loop's server."""
         return Connection(self)
-
-    def sweep(self, now: float) -> None:
-        """End what is overdue at `now`, by the event loop's clock."""
-        for connection in tuple(self.open):
-            connection.require_progress(now)
-
-    def drain(self) -> None:
-        """Tell every client to go elsewhere, and end once what is owed is answered."""
-        self.is_draining = True
-        for connection in tuple(self.open):
-            connection.drain()
-        self._look()
-
-    def abort(self) -> None:
-        """End them all, whatever is owed."""
-        for connection in tuple(self.open):
-            connection.abort()
-
-    def lost(self, connection: "Connection") -> None:
-        """One is closed."""
-        self.open.discard(connection)
-        self._look()
-
-    def _look(self) -> None:
-        if self.is_draining and not self.open:
-            self.drained.set()
 
 
 class Connection(asyncio.Protocol):

@@ -9,7 +9,6 @@ from runtime.protocols.grpc.calls import Find
 from runtime.wire.http2.connection import Connections
 
 _BACKLOG = 2048
-_SWEEP_SECONDS = 1.0
 
 
 class Server:
@@ -32,7 +31,7 @@ class Server:
                 f"'grpcListen' is '{host}:{port}', which cannot be listened on: {error.strerror}",
                 fix="name a free port",
             ) from error
-        self._watch = loop.create_task(self._watched())
+        self._watch = loop.create_task(self.connections.watch())
         found: int = self._server.sockets[0].getsockname()[1]
         return found
 
@@ -46,9 +45,3 @@ class Server:
             await asyncio.wait_for(self.connections.drained.wait(), seconds)
         self.connections.abort()
         self._watch.cancel()
-
-    async def _watched(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            self.connections.sweep(loop.time())
