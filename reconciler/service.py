@@ -204,6 +204,7 @@ def _connector(settings: config.Config) -> lanes.Connect:
         return engines.connect(
             host=name,
             address=kind.spec.engine.address,
+            mode=kind.spec.engine.mode or "",
             front=engines.Front(
                 port=kind.spec.ingress.port,
                 image=settings.ingress_image,

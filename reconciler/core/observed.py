@@ -92,6 +92,16 @@ class InstanceSpec:
         """`plimsoll-<host>-<environment>-<deployment>-<first 8 of the spec hash>`."""
         return f"plimsoll-{self.host}-{self.deployment.replace('/', '-')}-{self.spec_hash[:8]}"
 
+    @property
+    def short_name(self) -> str:
+        """`<deployment>-v<version>-<first 8 of the spec hash>`: a DNS label of 63 characters at
+        most, as clusters name services."""
+        tail = f"-v{self.version}-{self.spec_hash[:8]}"
+        own = self.deployment.rpartition("/")[2]
+        # What begins with a digit is no name of a service in Kubernetes.
+        own = own if own[0].isalpha() else f"m-{own}"
+        return own[: 63 - len(tail)].rstrip("-") + tail
+
 
 @functools.lru_cache(maxsize=16384)
 def _spec_hash(spec: InstanceSpec) -> str:

@@ -25,7 +25,7 @@ class Front:
     grpc_port: int = 0
 
 
-def connect(
+def connect(  # noqa: PLR0913  what a Host says of itself
     *,
     host: str,
     address: str,
@@ -33,16 +33,20 @@ def connect(
     state: Path,
     credentials: Path | None = None,
     timeout: float = 10.0,
+    mode: str = "",
 ) -> Engine:
     """The engine of `host`; nothing is sent before its first call.
 
     `address` is unix://, tcp:// (with `credentials`: ca.pem, cert.pem, key.pem), ssh:// (with
     `credentials`: key, known_hosts; else the user's own) or process://, whose path is
-    its folder (else one below `state`, by the host's name).
+    its folder (else one below `state`, by the host's name). With the mode `swarm` the address
+    is that of a manager of a Docker Swarm.
 
     Raises `errors.InvalidConfig` for any other address.
     """
     match urlsplit(address).scheme:
+        case "unix" | "tcp" | "ssh" if mode == "swarm":
+            return _swarm(host, address, front=front, credentials=credentials, timeout=timeout)
         case "unix" | "tcp" | "ssh":
             return _docker(host, address, front=front, credentials=credentials, timeout=timeout)
         case "process":
@@ -65,7 +69,7 @@ def _docker(
     # The SDK is heavy: a fleet of process engines never pays for it.
     from reconciler.engines import commands, docker, traffic, transport  # noqa: PLC0415
 
-    remote = urlsplit(address).hostname if not address.startswith("unix:") else None
+    remote = _remote(address)
     spec = commands.IngressSpec(
         host=host,
         image=front.image,
@@ -86,3 +90,19 @@ def _docker(
         ),
         ingress_image=front.image,
     )
+
+
+def _swarm(
+    host: str, address: str, *, front: Front, credentials: Path | None, timeout: float
+) -> Engine:
+    from reconciler.engines import commands, swarm, swarm_traffic, transport  # noqa: PLC0415
+
+    spec = commands.IngressSpec(host=host, image=front.image, port=front.port)
+    connection = transport.Connection(address, credentials=credentials, timeout=timeout)
+    reach = front.reach or _remote(address) or "127.0.0.1"
+    traffic = swarm_traffic.SwarmTraffic(spec, connection=connection, reach=reach, timeout=timeout)
+    return swarm.SwarmEngine(host, connection=connection, traffic=traffic)
+
+
+def _remote(address: str) -> str | None:
+    return urlsplit(address).hostname if not address.startswith("unix:") else None

@@ -91,7 +91,7 @@ def runtime_container(spec: InstanceSpec, *, start_interval: bool) -> Body:
         "Image": spec.image,
         "User": "10001:10001",
         "Cmd": ["--config", f"{LAUNCH_FOLDER}/runtime.json"],
-        "Labels": _runtime_labels(spec),
+        "Labels": runtime_labels(spec),
         "Healthcheck": _health_timing(start_interval=start_interval),
         "StopSignal": "SIGTERM",
         "StopTimeout": GRACE_SECONDS,
@@ -181,7 +181,8 @@ def _health_timing(*, start_interval: bool) -> Body:
     return timing | {"Interval": 5 * _SECOND}
 
 
-def _runtime_labels(spec: InstanceSpec) -> dict[str, str]:
+def runtime_labels(spec: InstanceSpec) -> dict[str, str]:
+    """By which an instance is found again, and what it is."""
     return _labels(
         {
             "kind": "runtime",

@@ -233,6 +233,10 @@ class Host:
         """Copy an image from this machine's engine to the host's."""
         _sh(f"docker save {image} | docker -H {self.socket} load -q")
 
+    def docker(self, arguments: str, *, check: bool = True) -> str:
+        """What the docker program says to the host's engine."""
+        return _sh(f"docker -H {self.socket} {arguments}", check=check)
+
     def _await_docker(self) -> None:
         end = time.monotonic() + 30
         while not self._is_up():

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from registry.core.strict import Metadata, Strict, Url
@@ -15,9 +15,11 @@ _ADDRESS = re.compile(
 
 
 class Engine(Strict):
-    """Where the host's engine answers."""
+    """Where the host's engine answers. With `mode: swarm` it is a manager of a Docker Swarm, and
+    the host is all of its nodes."""
 
     address: str
+    mode: Literal["swarm"] | None = None
 
     @field_validator("address")
     @classmethod
@@ -33,6 +35,20 @@ class Engine(Strict):
                 },
             )
         return address
+
+    @model_validator(mode="after")
+    def _swarms_are_docker(self) -> "Engine":
+        if self.mode == "swarm" and self.is_process:
+            raise PydanticCustomError(
+                "engine_mode",
+                "{address} is no address of a Swarm's manager",
+                {
+                    "address": repr(self.address),
+                    "at": ("mode",),
+                    "fix": "leave mode out, or write the address of a manager: tcp://host:2376",
+                },
+            )
+        return self
 
     @property
     def is_process(self) -> bool:

@@ -20,7 +20,6 @@ NAME_LABEL = "app.kubernetes.io/instance"
 OWNER = {"app.kubernetes.io/managed-by": "plimsoll"}
 USER = 10001
 GRACE_SECONDS = 30
-_LONGEST_NAME = 63  # a Service's name is a DNS label
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +57,8 @@ Handed: TypeAlias = Sealed | Named
 
 
 def name(spec: InstanceSpec) -> str:
-    """`<deployment>-v<version>-<first 8 of the spec hash>`, of 63 characters at most."""
-    tail = f"-v{spec.version}-{spec.spec_hash[:8]}"
-    own = spec.deployment.rpartition("/")[2]
-    # What begins with a digit is no name of a Service.
-    own = own if own[0].isalpha() else f"m-{own}"
-    return own[: _LONGEST_NAME - len(tail)].rstrip("-") + tail
+    """What all objects of an instance are named."""
+    return spec.short_name
 
 
 def manifests(spec: InstanceSpec, place: Place, handed: Handed) -> list[Manifest]:

@@ -84,6 +84,22 @@ def test_replicas_are_for_clusters_and_a_host_that_has_one_says_so() -> None:
     assert list(desired.load(files(digits=one), commit="c").deployments) == ["production/digits"]
 
 
+def test_a_swarm_takes_replicas_of_a_pinned_image_and_no_grpc() -> None:
+    text = plain("digits").replace("format: onnx", "format: onnx, replicas: 3, grpc: true")
+    found = files(digits=text)
+    path = "models.d/hosts/h1.yaml"
+    found[path] = found[path].replace(b'docker.sock"', b'docker.sock", mode: swarm')
+    first, second = desired.load(found, commit="c").problems
+    assert {"has no digest" in one.message for one in (first, second)} == {True, False}
+    assert {"speaks HTTP only" in one.message for one in (first, second)} == {True, False}
+    name = "models.d/production/digits.yaml"
+    pinned = text.replace("runtime:1", "r.example/runtime@sha256:" + "a" * 64)
+    found[name] = pinned.replace(", grpc: true", "").encode()
+    assert list(desired.load(found, commit="c").deployments) == ["production/digits"]
+    found[path] = found[path].replace(b"unix:///var/run/docker.sock", b"process://")
+    assert "is no address of a Swarm" in desired.load(found, commit="c").problems[0].message
+
+
 def test_a_broken_policy_is_remembered_as_broken_so_that_decisions_fail_closed() -> None:
     state = desired.load({"policies/deploy/x.yaml": b"kind: ["}, commit="c")
     assert [problem.path for problem in state.policies.broken] == ["policies/deploy/x.yaml"]

@@ -1,0 +1,185 @@
+"""A Docker Swarm of two nodes, each a host with an engine of its own, on a real network."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from reconciler import engines
+from reconciler.core.observed import Health, InstanceSpec
+from reconciler.engines import swarm_listing, wire
+from registry import errors
+from tests.engines import docker_hosts, images, rigs
+from tests.engines.docker_hosts import Host
+from tests.engines.rigs import previewed, route_to, served, start
+
+# What no registry has, an engine looks for at home, once nobody answers there.
+_NOBODY = "127.0.0.1:1/"
+STANDIN, INGRESS = _NOBODY + images.STANDIN, _NOBODY + images.INGRESS
+
+
+@dataclasses.dataclass
+class Swarm(rigs.Docker):
+    nodes: tuple[Host, ...] = ()
+
+    def spec(self, version: int = 1, *, model: str = "digits") -> InstanceSpec:
+        return dataclasses.replace(super().spec(version, model=model), image=STANDIN)
+
+    def await_answers(self, spec: InstanceSpec) -> None:
+        rigs.await_health(self, spec, Health.HEALTHY)
+
+
+@pytest.fixture(scope="module")
+def nodes(
+    built_images: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Host, Host]]:
+    lan = docker_hosts.Lan(tmp_path_factory.mktemp("swarm"))
+    try:
+        lan.up()
+        manager, worker = lan.add_host(), lan.add_host()
+        for host, image in (
+            (manager, images.STANDIN),
+            (manager, images.INGRESS),
+            (worker, images.STANDIN),
+        ):
+            host.load(image)
+            host.docker(f"tag {image} {_NOBODY}{image}")
+        manager.docker(f"swarm init --advertise-addr {manager.address}")
+        token = manager.docker("swarm join-token -q worker").strip()
+        worker.docker(f"swarm join --token {token} {manager.address}:2377")
+        name = worker.docker("info --format {{.Name}}").strip()
+        manager.docker(f"node update --label-add plimsoll.ingress=none {name}")
+        yield manager, worker
+    finally:
+        lan.down()
+
+
+@pytest.fixture
+def swarm(nodes: tuple[Host, Host]) -> Iterator[Swarm]:
+    manager = nodes[0]
+    api = docker.APIClient(base_url=manager.socket, version="1.41", timeout=30)
+    api.trust_env = False
+    host, port = "west", 18501
+    front = engines.Front(port=port, image=INGRESS)
+
+    def connect() -> engines.Engine:
+        return engines.connect(
+            host=host,
+            address=f"tcp://{manager.address}:2376",
+            mode="swarm",
+            front=front,
+            state=Path("/nowhere"),
+            credentials=manager.lan.credentials,
+        )
+
+    launch = rigs.Launch("http://registry.invalid", "a-secret-token", '{"secret": "trust"}')
+    rig = Swarm(connect(), launch, connect, host, port, api, nodes)
+    yield rig
+    rig.engine.close()
+    for service in manager.docker("service ls -q").split():
+        manager.docker(f"service rm {service}")
+    for kind in ("secret", "config"):
+        assert wire.until(lambda kind=kind: _swept(manager, kind), timeout=30)
+    api.close()
+
+
+def _swept(manager: Host, kind: str) -> bool:
+    for one in manager.docker(f"{kind} ls -q").split():
+        manager.docker(f"{kind} rm {one}", check=False)
+    return not manager.docker(f"{kind} ls -q").strip()
+
+
+def running_on(rig: Swarm, spec: InstanceSpec) -> list[str]:
+    """The nodes of the tasks that run and shall go on."""
+    found = rig.nodes[0].docker(
+        f"service ps -f desired-state=running --format {{{{.Node}}}}={{{{.CurrentState}}}} "
+        f"{spec.short_name}"
+    )
+    return sorted(one.partition("=")[0] for one in found.split("\n") if "=Running" in one)
+
+
+def test_a_rollout_on_a_swarm_moves_traffic_and_leaves_nothing_behind(swarm: Swarm) -> None:
+    one, two = swarm.spec(1), swarm.spec(2)
+    assert swarm.engine.observe().instances == ()
+    assert swarm.engine.preflight(one) == []
+    start(swarm, one)
+    assert (served(swarm), previewed(swarm, one)) == (None, 1)
+    swarm.engine.route(route_to(one))
+    assert served(swarm) == 1
+    start(swarm, two)
+    assert (served(swarm), previewed(swarm, two)) == (1, 2)
+    with pytest.raises(errors.EngineRefused, match="still gets traffic"):
+        swarm.engine.remove(one.name)
+    swarm.engine.route(route_to(two))
+    assert served(swarm) == 2
+    swarm.engine.remove(one.name)
+    before = swarm.engine.observe()
+    assert [found.name for found in before.instances] == [two.name]
+    assert before.routes == (route_to(two),)
+    swarm.engine = swarm.reconnect()
+    assert swarm.engine.observe() == before
+    assert_saying_it_again_writes_nothing(swarm, two)
+    assert len(swarm.nodes[0].docker("secret ls -q").split()) == 3
+    assert "serving digits 2" in swarm.engine.logs(two.name)
+    swarm.engine.unroute("digits")
+    assert served(swarm) is None
+
+
+def assert_saying_it_again_writes_nothing(rig: Swarm, spec: InstanceSpec) -> None:
+    written = versions(rig)
+    rig.engine.start(spec, rig.launch)
+    rig.engine.route(route_to(spec))
+    rig.engine.renew(spec, rig.launch)
+    assert versions(rig) == written
+
+
+def versions(rig: Swarm) -> dict[str, int]:
+    found = rig.api.services()  # type: ignore[no-untyped-call]
+    return {one["Spec"]["Name"]: one["Version"]["Index"] for one in found}
+
+
+def test_replicas_survive_drains_rotated_secrets_bad_updates_and_a_lost_node(swarm: Swarm) -> None:
+    spec = dataclasses.replace(swarm.spec(1), settings='{"replicas":2}')
+    start(swarm, spec)
+    swarm.engine.route(route_to(spec))
+    manager, worker = swarm.nodes
+    names = sorted((manager.name, worker.name))
+    assert running_on(swarm, spec) == names
+    manager.docker(f"node update --availability drain {worker.name}")
+    assert wire.until(lambda: running_on(swarm, spec) == [manager.name] * 2, timeout=60)
+    assert served(swarm) == 1
+    manager.docker(f"node update --availability active {worker.name}")
+    first = secrets_of(swarm, spec)
+    swarm.engine.renew(spec, dataclasses.replace(swarm.launch, token="another-token"))
+    second = secrets_of(swarm, spec)
+    assert (len(first & second), second != first) == (2, True)
+    assert worker.name in running_on(swarm, spec)
+    with pytest.raises(errors.EngineRefused, match="its former spec is back"):
+        swarm.engine._update(  # type: ignore[attr-defined]
+            swarm.api, service_of(swarm, spec), crashing(service_of(swarm, spec))
+        )
+    assert secrets_of(swarm, spec) == second
+    assert served(swarm) == 1
+    worker.cut()
+    assert wire.until(lambda: running_on(swarm, spec) == [manager.name] * 2, timeout=90)
+    # Connections to the lost task fail one by one, each after a few seconds.
+    assert wire.until(lambda: served(swarm) == 1, timeout=30)
+    worker.mend()
+
+
+def service_of(rig: Swarm, spec: InstanceSpec) -> swarm_listing.Service:
+    found: swarm_listing.Service = rig.api.inspect_service(spec.short_name)  # type: ignore[no-untyped-call]
+    return found
+
+
+def crashing(service: swarm_listing.Service) -> dict[str, object]:
+    task = service["Spec"]["TaskTemplate"]
+    container = task["ContainerSpec"] | {"Command": ["python3", "-c", "raise SystemExit(3)"]}
+    return dict(service["Spec"], TaskTemplate=task | {"ContainerSpec": container})
+
+
+def secrets_of(rig: Swarm, spec: InstanceSpec) -> set[str]:
+    container = service_of(rig, spec)["Spec"]["TaskTemplate"]["ContainerSpec"]
+    return {one["SecretName"] for one in container["Secrets"]}
