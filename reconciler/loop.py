@@ -15,7 +15,8 @@ from reconciler.core.rollout import Rollouts
 
 _LOOK_TIMEOUT_S = 3.0
 _FETCH_PATIENCE_S = 2.0
-_APPLY_PATIENCE_S = 5.0
+# A slow action on one host must not keep what happens on another waiting.
+_APPLY_PATIENCE_S = 1.0
 _BUSY_PAUSE_S = 0.1
 _IDLE_PAUSE_S = 2.0
 # What happens on a host comes in bursts, and one look sees all of it.

@@ -42,6 +42,7 @@ class Source:
         self._hinted.set()
         self._next_poll = 0.0
         self._fetching: Future[desired.DesiredState] | None = None
+        self._is_late = False
         self._state: desired.DesiredState | None = None
         self.error = ""
         self.fetched_at = 0.0
@@ -51,15 +52,22 @@ class Source:
         self._hinted.set()
 
     def state(self, *, patience_s: float) -> desired.DesiredState | None:
-        """The newest state known, after waiting at most `patience_s` for a fetch that is due."""
+        """The newest state known, after waiting at most `patience_s` for a fetch that is due.
+
+        A fetch that was waited for in vain is not waited for again while there is a state: hosts
+        are looked after at the same pace while Git hangs.
+        """
         if self._fetching is None and (self._hinted.is_set() or self._clock() >= self._next_poll):
             self._hinted.clear()
             self._fetching = self._worker.submit(self._fetch)
             spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  not a secret
             self._next_poll = self._clock() + self._poll_s * spread
-        if self._fetching is not None and wait([self._fetching], timeout=patience_s).done:
-            self._take(self._fetching)
-            self._fetching = None
+        if self._fetching is not None:
+            patience = 0.0 if self._is_late and self._state is not None else patience_s
+            self._is_late = not wait([self._fetching], timeout=patience).done
+            if not self._is_late:
+                self._take(self._fetching)
+                self._fetching = None
         return self._state
 
     def close(self) -> None:

@@ -131,6 +131,27 @@ def test_a_running_loop_heals_by_what_it_hears_and_asks_git_nothing(here: Town) 
     assert here.loop.source.fetched_at == fetched
 
 
+def test_hosts_are_looked_after_at_the_same_pace_while_git_hangs(here: Town) -> None:
+    here.deploy(1)
+    here.settle()
+    hanging = threading.Event()
+    here.loop.source._worker.submit(hanging.wait, 30)  # as a fetch that gets no answer
+    try:
+        here.loop.hint()
+        here.loop.tick()
+        for _ in range(5):
+            here.loop.source.state(patience_s=600)
+        assert here.loop.source._fetching is not None  # had it been waited for, it were done
+    finally:
+        hanging.set()
+    _until(lambda: here.loop.source._fetching is None or _fetched(here))
+
+
+def _fetched(here: Town) -> bool:
+    here.loop.source.state(patience_s=5)
+    return here.loop.source._fetching is None
+
+
 def _kill(host: SimulatedEngine, *, restarts: int) -> None:
     serving = host.serving("digits")
     assert serving is not None
