@@ -30,6 +30,7 @@ from tests.runtime.mirror import Mirror
 # A model for each type of tensor, and one that takes two of them.
 MODELS = (*sorted(NAMES), "two")
 BODY_LIMIT = 1 << 20
+CONTROL_TOKEN = "control"
 
 
 class Rig:
@@ -96,6 +97,7 @@ def rig() -> Iterator[Rig]:
 
 def _config(folder: Path) -> Config:
     (folder / "token").write_text("token")
+    (folder / "control").write_text(CONTROL_TOKEN)
     return config.Config(
         listen="127.0.0.1:0",
         cache=folder / "cache",
@@ -104,7 +106,7 @@ def _config(folder: Path) -> Config:
         trust_file=folder / "trust.json",
         host="here",
         models=(),
-        control_token_file=None,
+        control_token_file=folder / "control",
         limits=Limits(body_bytes=BODY_LIMIT),
     )
 

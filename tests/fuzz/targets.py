@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from runtime.protocols.datatypes import NAMES
 from runtime.protocols.grpc import messages
-from tests.fuzz.rig import MODELS, Rig, require_no_defect, require_no_defect_in_call
+from tests.fuzz.rig import CONTROL_TOKEN, MODELS, Rig, require_no_defect, require_no_defect_in_call
 
 _INFER = b"/inference.GRPCInferenceService/ModelInfer"
 _PREDICT = b"/tensorflow.serving.PredictionService/Predict"
@@ -64,6 +64,40 @@ def _compressed(rig: Rig, data: bytes) -> None:
         coding = ("gzip", "deflate", "identity")[data[0] % 3]
         sent = _posted("/v2/models/float32/infer", data[1:], f"Content-Encoding: {coding}")
         require_no_defect(rig.http(sent))
+
+
+_SHOWN = f"Authorization: Bearer {CONTROL_TOKEN}"
+# Of a model that is not here: what is asked of it takes nothing from the other targets.
+_CHANGES = (
+    ("PUT", "/plimsoll/models/spare/versions/2"),
+    ("PUT", "/plimsoll/models/spare/policy"),
+    ("PUT", "/plimsoll/models/spare/labels/stable"),
+    ("POST", "/plimsoll/models/spare/versions/2/activate"),
+    ("DELETE", "/plimsoll/models/spare/labels/stable"),
+    ("POST", "/v2/repository/models/spare/load"),
+    ("POST", "/v2/repository/models/spare/unload"),
+)
+
+
+def _control(rig: Rig, data: bytes) -> None:
+    """Whoever has the token may still send anything."""
+    if data:
+        method, path = _CHANGES[data[0] % len(_CHANGES)]
+        sent = _posted(path, data[1:], _SHOWN)
+        require_no_defect(rig.http(sent.replace(b"POST", method.encode(), 1)))
+
+
+def _changes() -> tuple[bytes, ...]:
+    # What is read last is wrong, so nothing is loaded.
+    pin = {"digest": f"sha256:{'0' * 64}", "format": "onnx", "isolation": "process", "threads": 1,
+           "permit": {"payload": "e30="}, "weights": "copied", "memoryBytes": "none",
+           "batching": {"maxBatchSize": 8, "queue": {"size": 3}},
+           "cache": {"bytes": 1}}  # fmt: skip
+    governed = {"versions": {"latest": 2}, "labels": {"stable": 1}}
+    bodies: tuple[object, ...] = (
+        pin, governed, {"version": 1}, {}, {}, {"parameters": {}}, {"parameters": {}},
+    )  # fmt: skip
+    return tuple(bytes([number]) + _json(body) for number, body in enumerate(bodies))
 
 
 def _grpc(path: bytes) -> Callable[[Rig, bytes], None]:
@@ -167,7 +201,7 @@ def _requests() -> tuple[bytes, ...]:
     body = b"2;e=1\r\n{}\r\n0\r\nA: b\r\n\r\n"
     head = b"POST /v2/repository/index HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     return (
-        *(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in gets),
+        *(f"GET {path} HTTP/1.1\r\nHost: x\r\n{_SHOWN}\r\n\r\n".encode() for path in gets),
         _posted("/v1/models/float32:predict", b'{"instances": [[1, 2]]}'),
         _posted("/v1/models/string:classify", b'{"examples": [{"x": "a"}]}'),
         head + body,
@@ -178,6 +212,7 @@ TARGETS = {
     "http": Target(_http, _requests()),
     "predict": Target(_predict, _rows()),
     "examples": Target(_examples, _features()),
+    "control": Target(_control, _changes()),
     "infer": Target(_infer, _tensors()),
     "compressed": Target(_compressed, (b"\0\x1f\x8b\x08\0\0\0\0\0\0\3", b"\1x\x9c\3\0\0\0\0\1")),
     "grpc-infer": Target(_grpc(_INFER), _infer_calls()),

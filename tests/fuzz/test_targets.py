@@ -31,9 +31,7 @@ def test_a_defect_is_found() -> None:
     with rig.rig() as broken:
         del broken._application._serving.table  # type: ignore[attr-defined]
         with pytest.raises(AssertionError, match="internal error"):
-            TARGETS["http"].require_handled(
-                broken, b"GET /plimsoll/status HTTP/1.1\r\nHost: x\r\n\r\n"
-            )
+            TARGETS["http"].require_handled(broken, TARGETS["http"].seeds[9])
 
 
 @st.composite
