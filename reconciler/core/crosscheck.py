@@ -84,11 +84,11 @@ def _target_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Itera
             yield source.document.problem(at, f"{name}: there is no host {host!r}", fix=fix)
         elif targets.hosts and host in targets.hosts[:index]:
             yield source.document.problem(at, f"{name}: is listed twice", fix="remove one")
-    if targets.match_labels is not None and not _targets(tree, source.kind):
-        at_labels = ("spec", "targets", "matchLabels")
+    if targets.is_by_labels and not _targets(tree, source.kind):
+        field = "matchLabels" if targets.match_labels else "matchExpressions"
         fix = "give a host these labels, or name hosts with hosts: [...]"
-        message = "spec.targets.matchLabels: no host carries all of these"
-        yield source.document.problem(at_labels, message, fix=fix)
+        message = f"spec.targets.{field}: no host carries all of these"
+        yield source.document.problem(("spec", "targets", field), message, fix=fix)
 
 
 def _targets(tree: Tree, deployment: kinds.ModelDeployment) -> tuple[str, ...]:
@@ -96,10 +96,9 @@ def _targets(tree: Tree, deployment: kinds.ModelDeployment) -> tuple[str, ...]:
     targets = deployment.spec.targets
     if targets.hosts is not None:
         return tuple(sorted(targets.hosts))
-    wanted = (targets.match_labels or {}).items()
     return tuple(
         sorted(
-            name for name, host in tree.hosts.items() if wanted <= host.kind.metadata.labels.items()
+            name for name, host in tree.hosts.items() if targets.means(host.kind.metadata.labels)
         )
     )
 

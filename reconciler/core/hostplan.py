@@ -45,6 +45,13 @@ def advance(view: View, stage: Stage, laggards: list[str]) -> Iterator[Step]:
             yield _route_candidate(view, laggards)
 
 
+def await_turn(view: View, why: Reason, until: float | None) -> Iterator[Step]:
+    """A verified host of a later wave: what serves is looked after, nothing starts."""
+    yield from tend(view.seat, starting=view.wanted)
+    yield from _remove_superseded(view)
+    yield _wait(view.seat, why.code, why.text, until)
+
+
 def heal(seat: Seat, good: InstanceSpec, *, because: Reason | None = None) -> Iterator[Step]:
     """Have `good` running, healthy and routed; once it is, remove all else."""
     steps = list(_revive(seat, good, because))

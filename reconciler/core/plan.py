@@ -3,13 +3,14 @@
 Level-triggered: it starts from the facts each time, so a crash at any step, a newer commit or
 a host that comes back all take the same path. A rollout passes its gates on all reachable
 hosts together: verified before anything starts, accepted before any traffic moves, healthy
-for the whole delay before any predecessor goes. A failure on one host sends all of them back.
+for the whole delay before any predecessor goes. In waves (`waves`), the middle gate is the
+wave's; predecessors stay until the last wave. A failure on one host sends all of them back.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from reconciler.core import actions, holding, hostplan
+from reconciler.core import actions, holding, hostplan, waves
 from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
@@ -156,6 +157,7 @@ def _roll_out(fleet: Fleet, deployment: Deployment, views: list[View]) -> Iterat
         denied = holding.denial(fleet, deployment, views)
     if denied is not None:
         yield Wait(deployment.key, None, Reason(Why.HELD_BY_POLICY, "; ".join(denied.reasons)))
+    wave = waves.of(deployment, views, stages, fleet.now)
     for view in views:
         stage = stages.get(view.host)
         if stage is None:
@@ -165,11 +167,19 @@ def _roll_out(fleet: Fleet, deployment: Deployment, views: list[View]) -> Iterat
         elif stage is Stage.SETTLED:
             steps = hostplan.heal(view.seat, view.wanted)
         else:
-            steps = hostplan.advance(view, stage, _laggards(stages, stage))
+            steps = _advance(view, stages, wave)
         yield from _held_back(view.seat, steps)
     moving = [view for view in views if stages.get(view.host) not in (None, Stage.SETTLED)]
     if moving and all(stages[view.host] is Stage.BAKED for view in moving):
         yield _settle(moving)
+
+
+def _advance(view: View, stages: Mapping[str, Stage], wave: waves.Wave) -> Iterator[Step]:
+    stage = stages[view.host]
+    if stage is Stage.VERIFIED and view.host not in wave.hosts:
+        return hostplan.await_turn(view, wave.reason, wave.until)
+    gate = wave.among(stages) if stage is Stage.ACCEPTED else stages
+    return hostplan.advance(view, stage, _laggards(gate, stage))
 
 
 def _laggards(stages: Mapping[str, Stage], stage: Stage) -> list[str]:

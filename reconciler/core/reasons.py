@@ -36,6 +36,7 @@ class Why(StrEnum):
     UNHEALTHY = "unhealthy"
     WAITING_FOR_HEALTH = "waiting_for_health"
     WAITING_FOR_HOSTS = "waiting_for_hosts"
+    WAITING_FOR_TURN = "waiting_for_turn"
     WAITING_FOR_PROMOTION = "waiting_for_promotion"
     WAITING_TO_SCALE_DOWN = "waiting_to_scale_down"
     WAITING_FOR_SUCCESSOR = "waiting_for_successor"

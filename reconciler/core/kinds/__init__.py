@@ -8,6 +8,7 @@ from typing import TypeAlias, get_args
 
 from reconciler.core.kinds.analysis import AnalysisTemplate
 from reconciler.core.kinds.deployment import ModelDeployment
+from reconciler.core.kinds.fleet import FleetRollout, Targets
 from reconciler.core.kinds.host import Host
 from reconciler.core.kinds.template import AcceptanceTemplate
 from registry.core import reading
@@ -19,11 +20,13 @@ __all__ = [
     "KINDS",
     "AcceptanceTemplate",
     "AnalysisTemplate",
+    "FleetRollout",
     "Host",
     "Kind",
     "ModelDeployment",
     "Policy",
     "PolicyTest",
+    "Targets",
     "read",
     "schema",
 ]

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from reconciler.core.kinds.fleet import FleetRollout, Targets
 from reconciler.core.kinds.process import Told
 from registry.core import canonical, strict
 from registry.core.canonical import Json
@@ -44,23 +45,6 @@ class ModelReference(Strict):
                 },
             )
         return given
-
-
-class Targets(Strict):
-    """Exactly one of: `hosts` by name, or every host that carries all of `matchLabels`."""
-
-    hosts: Annotated[list[Name], Field(min_length=1)] | None = None
-    match_labels: Annotated[Labels, Field(min_length=1)] | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> "Targets":
-        if (self.hosts is None) == (self.match_labels is None):
-            raise PydanticCustomError(
-                "targets",
-                "name the targets either by hosts or by matchLabels",
-                {"fix": "write hosts: [edge-1], or matchLabels: {site: hamburg}, not both"},
-            )
-        return self
 
 
 class Resources(Strict):
@@ -186,6 +170,7 @@ class DeploymentSpec(Strict):
     targets: Targets
     runtime: Runtime
     strategy: Strategy
+    fleet: FleetRollout = FleetRollout()
     acceptance: list[AcceptanceReference] = Field(default_factory=list)
     rollback: Rollback = Rollback()
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=86400)] = 600

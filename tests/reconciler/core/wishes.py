@@ -55,6 +55,7 @@ def deployment_file(  # noqa: PLR0913  a file has many fields
     tested: bool = True,
     delay: int = 30,
     deadline: int = 100,
+    fleet: str = "",
 ) -> str:
     """models.d/production/NAME.yaml."""
     flag = {True: "true", False: "false"}
@@ -71,6 +72,7 @@ spec:
   rollback: {{auto: {flag[auto]}, pushRevertBranch: true}}
   progressDeadlineSeconds: {deadline}
   suspend: {flag[suspend]}
+  fleet: {{{fleet}}}
 """
 
 
