@@ -55,13 +55,15 @@ class Plan:
         }
 
     def render(self) -> str:
-        """The dry run: one line an action, then one a wait."""
+        """The dry run: one line an action, then one a wait; hosts that wait alike share one."""
         lines = [actions.render(action) for action in self.actions]
+        alike: dict[tuple[str, Reason], list[str]] = {}
         for wait in self.waits:
-            where = wait.host or "fleet"
-            lines.append(
-                f"{where}: wait {wait.deployment} ({wait.reason.code}: {wait.reason.text})"
-            )
+            alike.setdefault((wait.deployment, wait.reason), []).append(wait.host or "fleet")
+        lines += [
+            f"{', '.join(hosts)}: wait {deployment} ({reason.code}: {reason.text})"
+            for (deployment, reason), hosts in alike.items()
+        ]
         return "\n".join(lines) or "nothing to do"
 
 

@@ -99,6 +99,17 @@ def test_a_place_is_free_only_after_the_wait_and_the_plan_says_when() -> None:
     assert starts(paper.tick()) == ["edge-04", "edge-05", "edge-06"]
 
 
+def test_the_dry_run_says_in_one_line_what_many_hosts_wait_for() -> None:
+    paper = serving(SIX)
+    ask(paper, 2, "maxParallel: 3")
+    paper.tick()
+    paper.tick()
+    assert paper.plan().render().splitlines()[-1] == (
+        "edge-04, edge-05, edge-06: wait production/digits "
+        "(waiting_for_turn: 3 of 6 hosts move at once; first edge-01, edge-02, edge-03)"
+    )
+
+
 def test_an_unreachable_host_delays_nobody_and_catches_up() -> None:
     paper = serving(SIX)
     paper.hosts["edge-01"].is_up = False
