@@ -150,12 +150,13 @@ def _look(name: str, engine: Engine) -> Look:
 def _asked(engine: Engine, instances: Sequence[Instance]) -> list[Instance]:
     """Instances that the engine does not call healthy are asked themselves: that is faster,
     and only they can say why."""
-    return [
-        _ask(engine, one)
-        if one.phase is Phase.RUNNING and one.health not in (Health.HEALTHY, Health.REFUSED)
-        else one
-        for one in instances
-    ]
+    return [_ask(engine, one) if _can_say_more(one) else one for one in instances]
+
+
+def _can_say_more(instance: Instance) -> bool:
+    """One replica that answers says nothing of those that do not run yet."""
+    is_open = instance.health not in (Health.HEALTHY, Health.REFUSED)
+    return instance.phase is Phase.RUNNING and is_open and not instance.missing
 
 
 def _ask(engine: Engine, instance: Instance) -> Instance:

@@ -117,7 +117,8 @@ class Instance:
     """One runtime that is: `deployment` is `environment/name`, `exit_code` is set once exited.
 
     `detail` says why it is not healthy, in the runtime's own words, where it was asked; `drift`
-    what somebody else changed about it, which a restart puts right.
+    what somebody else changed about it, which a restart puts right. `missing` is how many of its
+    replicas do not run yet, on a cluster.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Instance:
     exit_code: int | None = None
     detail: str = ""
     drift: str = ""
+    missing: int = 0
 
     @classmethod
     def of(cls, spec: InstanceSpec, phase: Phase, health: Health, *, detail: str = "") -> Self:

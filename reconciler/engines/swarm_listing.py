@@ -37,6 +37,7 @@ def instance(service: Service, tasks: Iterable[Task]) -> Instance:
         phase=Phase.RUNNING,
         health=health,
         detail=detail,
+        missing=max(0, wanted - running),
     )
 
 

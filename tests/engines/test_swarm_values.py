@@ -102,6 +102,7 @@ def test_trouble_is_told_in_the_latest_tasks_words() -> None:
     ]
     found = swarm_listing.instance(service(), tasks)
     assert found.detail == "1 of 2 replicas run: exit (3)"
+    assert found.missing == 1
     assert (found.name, found.version) == (SPEC.name, 7)
 
 

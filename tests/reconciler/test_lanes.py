@@ -1,5 +1,6 @@
 """Hosts side by side: one that hangs, one that breaks, one that is well."""
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
@@ -8,9 +9,11 @@ import pytest
 
 from reconciler import lanes
 from reconciler.core import kinds
-from reconciler.core.observed import HostState, Unreachable
+from reconciler.core.observed import Health, HostState, Instance, Phase, Unreachable
+from reconciler.engines.protocol import Endpoint
 from registry import errors
 from registry.core import documents
+from tests.engines.test_swarm_values import SPEC
 from tests.reconciler.simulated import SimulatedEngine
 from tests.reconciler.town import HOST
 
@@ -58,6 +61,27 @@ def test_a_host_that_hangs_is_waited_for_once_and_then_never(fleet: lanes.Lanes)
     Hanging.free.set()
     while isinstance(fleet.look(timeout_s=5)["hangs"], Unreachable):
         time.sleep(0.01)
+
+
+class Halfway(SimulatedEngine):
+    """Runs one replica of two: whoever asks by the ingress meets the one that answers."""
+
+    def observe(self) -> HostState:
+        half = Instance.of(SPEC, Phase.RUNNING, Health.STARTING, detail="1 of 2 replicas run")
+        return HostState("well", (dataclasses.replace(half, missing=1),), (), ingress_ready=True)
+
+    def preview(self, instance: str) -> Endpoint:
+        raise AssertionError(f"{instance} was asked, and would have said that all is well")
+
+
+def test_an_instance_that_lacks_replicas_is_not_healthy_because_one_of_them_answers() -> None:
+    made = lanes.Lanes(lambda _name, _kind: Halfway("well"))
+    made.follow({"well": declared("well")})
+    seen = made.look(timeout_s=30)["well"]
+    made.close()
+    assert isinstance(seen, HostState)
+    [found] = seen.instances
+    assert (found.health, found.detail) == (Health.STARTING, "1 of 2 replicas run")
 
 
 def test_a_busy_host_shows_its_last_state_and_gets_no_second_job(
