@@ -200,7 +200,7 @@ class Host:
             PermitRootLogin prohibit-password
             StrictModes no
             UsePAM no
-            MaxSessions 20
+            MaxSessions 64
             """
         (self.folder / "sshd_config").write_text(config)
         self.run(f"/usr/sbin/sshd -f {self.folder}/sshd_config")
