@@ -33,7 +33,9 @@ _PRAGMAS = (
 # Compiling a statement takes 10 to 60 ms, and no statement here runs long enough to earn that.
 _POSTGRES_OPTIONS = (
     "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s "
-    "-c jit=off"
+    "-c jit=off "
+    # A plan that suits every tag suits none: a statement that is known still gets its own.
+    "-c plan_cache_mode=force_custom_plan"
 )
 # As many as the server has threads: no request waits for a connection, only for the database.
 _POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "pool_timeout": 10}
@@ -68,13 +70,15 @@ class _Telling(Session):
 class Database:
     """One pool of connections, used in three ways.
 
-    `listeners` are called, quickly, with the kinds of the log's entries that were just committed.
+    `end_reading` ends the transaction of a session that has only read. `listeners` are called,
+    quickly, with the kinds of the log's entries that were just committed.
     """
 
     engine: Engine
     reader: Engine
     writer: Engine
     asker: Engine
+    end_reading: Callable[[Session], None]
     listeners: list[Callable[[Sequence[str]], None]] = field(default_factory=list)
 
     @contextmanager
@@ -82,6 +86,7 @@ class Database:
         """One consistent view; nothing it does is kept."""
         with _named_failures(), Session(self.reader, expire_on_commit=False) as session:
             yield session
+            self.end_reading(session)
 
     @contextmanager
     def asking(self) -> Iterator[Connection]:
@@ -130,7 +135,7 @@ def _sqlite(url: str) -> Database:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     writer, asker = (engine.execution_options(plimsoll_begin=one) for one in (_WRITE, ""))
-    return Database(engine, engine, writer, asker)
+    return Database(engine, engine, writer, asker, Session.close)
 
 
 def _postgresql(url: str) -> Database:
@@ -145,7 +150,16 @@ def _postgresql(url: str) -> Database:
     event.listen(engine, "checkout", _require_open)
     # A reader sees one snapshot, as on SQLite.
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return Database(engine, reader, engine, engine.execution_options(isolation_level="AUTOCOMMIT"))
+    asker = engine.execution_options(isolation_level="AUTOCOMMIT")
+    return Database(engine, reader, engine, asker, _commit_nothing)
+
+
+def _commit_nothing(session: Session) -> None:
+    """After a rollback the driver has the server forget every statement that it has prepared for
+    this connection, in a round trip of its own. A session that has only read may as well commit,
+    without its objects: whatever was changed in them is not to be written."""
+    session.expunge_all()
+    session.commit()
 
 
 def _require_open(connection: Any, *_rest: object) -> None:
