@@ -15,7 +15,7 @@ import docker
 import docker.errors
 
 from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
-from reconciler.engines import archives, commands, events, ingress, limits, listing
+from reconciler.engines import archives, commands, events, ingress, limits, listing, shares
 from reconciler.engines.protocol import Changes, Endpoint, Launch
 from reconciler.engines.traffic import Traffic
 from reconciler.engines.transport import Connection
@@ -141,7 +141,7 @@ class DockerEngine:
     def route(self, route: Route) -> None:
         with self._writing:
             with self._speaking(f"route {route.model}") as api:
-                if not listing.is_running(self._known(api, route.instance)):
+                if not listing.is_running(self._known(api, shares.whole(route).instance)):
                     raise errors.EngineRefused(
                         f"{route.instance} is not running", fix="start it first"
                     )

@@ -18,7 +18,7 @@ from typing import Any
 
 from reconciler.core import runtimefile
 from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
-from reconciler.engines import deaths, loaded, records, wire
+from reconciler.engines import deaths, loaded, records, shares, wire
 from reconciler.engines.protocol import Changes, Endpoint, Launch
 from reconciler.engines.records import Records
 from reconciler.engines.supervised import Supervised
@@ -119,7 +119,7 @@ class ProcessEngine:
 
     def route(self, route: Route) -> None:
         with self._changing:
-            spec = self._known(route.instance)
+            spec = self._known(shares.whole(route).instance)
             if self._seen(route.instance).phase is not Phase.RUNNING:
                 raise errors.EngineRefused(f"{route.instance} is not running", fix="start it first")
             self._ask("POST", f"{_path(spec)}/activate")
