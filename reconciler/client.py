@@ -2,8 +2,10 @@
 
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx2
 
@@ -14,6 +16,15 @@ from registry.core.envelope import Wanted
 
 _SILENCE_S = 10.0
 _TIMEOUT = httpx2.Timeout(10.0, connect=3.0)
+_LEASES = "answer to a wish for leases"
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """The hosts that are ours, each with the epoch of its lease, and all reconcilers there are."""
+
+    held: Mapping[str, int]
+    reconcilers: tuple[str, ...]
 
 
 class Registry:
@@ -48,9 +59,14 @@ class Registry:
         """The trust root that the registry states; believed only on the very first contact."""
         return self._call("GET", "/v1/trust")
 
-    def append(self, event: Mapping[str, Json]) -> int:
-        """Append `event` to the log and return its index; the same `id` again is the same entry."""
-        answer = self._json("POST", "/v1/events", canonical.encode(event))
+    def append(self, event: Mapping[str, Json], *, holder: str = "") -> int:
+        """Append `event` to the log and return its index; the same `id` again is the same entry.
+
+        With a `holder` raises Conflict unless that one has the lease on the event's host.
+        """
+        body = canonical.encode(event)
+        extra = {"plimsoll-holder": holder} if holder else {}
+        answer = self._json("POST", "/v1/events", body, extra)
         return fields.integer(answer, "index", what="event answer")
 
     def report(self, deployment: str, status: Mapping[str, Json]) -> None:
@@ -68,6 +84,29 @@ class Registry:
         """Mint a token that lets `host` pull and report about itself, and nothing else."""
         wish = canonical.encode({"role": "host", "name": host})
         return fields.text(self._json("POST", "/v1/tokens", wish), "token", what="token answer")
+
+    def lease_hosts(self, holder: str, hosts: Sequence[str], *, seconds: int) -> Leased:
+        """Take or renew the leases on `hosts`, and let go of all others of `holder`."""
+        wish = canonical.encode({"holder": holder, "hosts": list(hosts), "seconds": seconds})
+        answer = self._json("POST", "/v1/host-leases", wish)
+        held = fields.mapping(answer, "held", what=_LEASES)
+        return Leased(
+            held={host: fields.integer(held, host, what=_LEASES) for host in held},
+            reconcilers=tuple(map(str, fields.sequence(answer, "reconcilers", what=_LEASES))),
+        )
+
+    def release_hosts(self, holder: str) -> None:
+        """Let go of all leases of `holder`."""
+        self._call("POST", "/v1/host-leases/release", canonical.encode({"holder": holder}))
+
+    def rollouts(self) -> dict[str, Json]:
+        """What reconcilers remember: by deployment `hosts`, and `fleet` where there is that."""
+        return fields.mapping(self._json("GET", "/v1/rollouts"), "rollouts", what="rollouts")
+
+    def remember(self, holder: str, changed: Mapping[str, Json]) -> None:
+        """Keep what `holder` knows, by deployment; raises Conflict where a host is not its own."""
+        body = canonical.encode({"holder": holder, "rollouts": dict(changed)})
+        self._call("POST", "/v1/rollouts", body)
 
     def checkpoint(self) -> str:
         """The newest checkpoint, unverified."""
@@ -96,8 +135,15 @@ class Registry:
         """Tell the registry of a checkpoint with this witness's cosignature."""
         self._call("POST", "/log/cosignatures", text.encode(), media_type="text/plain")
 
-    def _json(self, method: str, path: str, body: bytes | None = None) -> dict[str, Json]:
-        return canonical.decode_object(self._call(method, path, body), what=f"answer to {path}")
+    def _json(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        extra: Mapping[str, str] = MappingProxyType({}),
+    ) -> dict[str, Json]:
+        answer = self._call(method, path, body, extra=extra)
+        return canonical.decode_object(answer, what=f"answer to {path}")
 
     def _call(
         self,
@@ -106,11 +152,12 @@ class Registry:
         body: bytes | None = None,
         *,
         media_type: str = "application/json",
+        extra: Mapping[str, str] = MappingProxyType({}),
     ) -> bytes:
         what = f"registry {self.url}"
         if time.monotonic() < self._silent_until:
             raise errors.Unavailable(f"{what} did not answer a moment ago")
-        headers = {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
+        headers = {"Authorization": f"Bearer {self._token_file.read_text().strip()}", **extra}
         if body is not None:
             headers["Content-Type"] = media_type
         try:

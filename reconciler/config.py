@@ -5,7 +5,10 @@ from pathlib import Path
 
 from reconciler.core.gittrust import Mode
 from registry import errors
-from registry.core import destination, table
+from registry.core import destination, names, table
+
+# Ten of them are not counted on, for a call to an engine that is under way.
+_LEASE_S = 20, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,15 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """How this reconciler is called among those that share the fleet, and how long it keeps its
+    hosts when nothing is heard of it any more."""
+
+    name: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Settings of one reconciler; paths are absolute, times are seconds.
 
@@ -51,6 +63,7 @@ class Config:
     `allow_empty` lets a commit without any deployment prune everything. `checkpoint_branch` is
     where the log's checkpoints go, None for nowhere. `permit_days` is how long
     after its start was permitted a host may begin to serve a version; 0 means for ever.
+    `lease` is there where several reconcilers share the fleet.
     """
 
     repository: str
@@ -72,6 +85,7 @@ class Config:
     git: GitTrust
     registry_ca: Path | None = None
     sources: Sources = Sources()
+    lease: Lease | None = None
 
 
 def load(path: Path) -> Config:
@@ -112,6 +126,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
             _sources(settings.tables("prometheus"), folder),
             _sources(settings.tables("checks"), folder),
         ),
+        lease=_lease(settings),
     )
     settings.finish()
     if config.poll_s <= 0:
@@ -142,6 +157,18 @@ def _sources(tables: list[table.Table], folder: Path) -> tuple[Source, ...]:
             )
         )
     return tuple(found)
+
+
+def _lease(settings: table.Table) -> Lease | None:
+    seconds = settings.take("lease_seconds", int, 0)
+    name = settings.take("name", str, "reconciler")
+    if not seconds:
+        return None
+    if not _LEASE_S[0] <= seconds <= _LEASE_S[1]:
+        raise settings.error("lease_seconds", f"must be 0 or {_LEASE_S[0]} to {_LEASE_S[1]}")
+    if not names.is_slug(name):
+        raise settings.error("name", "must be lower-case letters and digits, words joined by '-'")
+    return Lease(name, seconds)
 
 
 def _git(settings: table.Table, folder: Path) -> GitTrust:

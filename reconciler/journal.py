@@ -43,14 +43,22 @@ def about(
 
 
 class Journal:
-    """One per reconciler; safe from several threads, and in order."""
+    """One per reconciler; safe from several threads, and in order.
+
+    With a `holder` nothing can be announced for a host that this one has no lease on.
+    """
 
     def __init__(
-        self, registry: client.Registry, folder: state.StateFolder, seen: witness.Witness
+        self,
+        registry: client.Registry,
+        folder: state.StateFolder,
+        seen: witness.Witness,
+        holder: str = "",
     ) -> None:
         self._registry = registry
         self._folder = folder
         self._witness = seen
+        self._holder = holder
         self._lock = threading.Lock()
         self._told: set[tuple[str, ...]] = set()
 
@@ -58,7 +66,7 @@ class Journal:
         """Append now; raises `Unavailable`, `LogForked` and the like when that fails."""
         with self._lock:
             self._deliver()
-            self._registry.append(_event(kind, fields))
+            self._registry.append(_event(kind, fields), holder=self._holder)
             self._witness.refresh()
 
     def record(self, kind: Kind, fields: dict[str, Json]) -> None:

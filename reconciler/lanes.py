@@ -122,6 +122,10 @@ class Lanes:
         """The engines of hosts with a lane."""
         return {name: lane.engine for name, lane in self._lanes.items()}
 
+    def busy(self) -> list[str]:
+        """The hosts on which actions are still running."""
+        return [name for name, lane in self._lanes.items() if lane.busy]
+
     def act(self, work: Mapping[str, Callable[[], None]], *, patience_s: float) -> None:
         """Run `work` per host in parallel; busy hosts are left out, slow ones left running."""
         started = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reconciler import beside, effects, journal, lanes, memory, metrics, source, statuses
+from reconciler import beside, effects, journal, lanes, leases, memory, metrics, source, statuses
 from reconciler.core import actions, desired, outcomes, plan
 from reconciler.core.reasons import Why
 from reconciler.core.rollout import Rollouts
@@ -41,6 +41,7 @@ class Loop:
     """One reconciler. `clock` gives seconds since the epoch."""
 
     source: source.Source
+    leases: leases.Sharing
     lanes: lanes.Lanes
     memory: memory.Memory
     journal: journal.Journal
@@ -82,7 +83,8 @@ class Loop:
                 return _IDLE_PAUSE_S
             wanted = plan.plan(found.desired, found.observed, found.rollouts, found.now)
             self.apply(wanted, found)
-        self.statuses.report(found.desired, found.observed, self.memory.rollouts(), found.now)
+        known = self.leases.known(self.memory.rollouts(), found.desired)
+        self.statuses.report(found.desired, found.observed, known, found.now)
         self.journal.flush()
         self.effects.attester.flush()
         return _pause(wanted, self.clock())
@@ -97,10 +99,12 @@ class Loop:
         if state is None:
             log.warning("no desired state yet", error=self.source.error)
             return None
+        state = self.leases.share(state, self.lanes.busy())
         self.lanes.follow(state.hosts)
         observed = self.lanes.look(timeout_s=_LOOK_TIMEOUT_S)
         now = self.clock()
-        return Gathered(state, observed, self.memory.look(observed, now), now)
+        rollouts = self.leases.known(self.memory.look(observed, now), state)
+        return Gathered(state, observed, rollouts, now)
 
     def apply(self, wanted: plan.Plan, found: Gathered) -> None:
         """Every host's actions in order, hosts in parallel; slow ones go on by themselves."""

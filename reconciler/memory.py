@@ -1,18 +1,19 @@
 """The rollouts, in memory and on disk: every change is saved before anybody acts on it."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from reconciler import state
+from reconciler import sharing, state
 from reconciler.core import actions, outcomes, remembering, rollout
 from reconciler.core.observed import HostState, Unreachable
 
 
 class Memory:
-    """One per reconciler; safe from several threads."""
+    """One per reconciler; safe from several threads. `shared` is for those who share a fleet."""
 
-    def __init__(self, folder: state.StateFolder) -> None:
+    def __init__(self, folder: state.StateFolder, shared: sharing.Shared | None = None) -> None:
         self._folder = folder
+        self._shared = shared
         self._lock = threading.Lock()
         self._rollouts = folder.rollouts()
 
@@ -26,6 +27,12 @@ class Memory:
         with self._lock:
             self._rollouts = remembering.look(self._rollouts, observed, now)
             return self._rollouts
+
+    def adopt(self, gained: Collection[str]) -> None:
+        """Learn what others know of hosts that have become ours; raises Unavailable."""
+        with self._lock:
+            if self._shared is not None:
+                self._keep(self._shared.taken_over(self._rollouts, gained))
 
     def intend(self, action: actions.Action, now: float) -> None:
         """Remember that `action` is about to be performed."""
@@ -41,3 +48,5 @@ class Memory:
         if changed != self._rollouts:
             self._folder.save_rollouts(changed)
             self._rollouts = changed
+        if self._shared is not None:
+            self._shared.send(changed)

@@ -22,6 +22,7 @@ from reconciler import (
     journal,
     judging,
     lanes,
+    leases,
     loop,
     memory,
     metrics,
@@ -29,6 +30,7 @@ from reconciler import (
     proposal,
     reading,
     repo,
+    sharing,
     signatures,
     signing,
     source,
@@ -76,22 +78,23 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
         folder = stack.enter_context(closing(state.StateFolder(settings.state)))
         followed = anchor.Anchor(settings.trust_file, folder)
         followed.root()  # without a trust root nothing starts
-        registry = stack.enter_context(
-            closing(client.Registry(settings.registry, settings.token_file, settings.registry_ca))
-        )
-        remembered, counted = memory.Memory(folder), metrics.Metrics()
+        registry = stack.enter_context(closing(_registry(settings)))
+        holder = "" if settings.lease is None else folder.holder(settings.lease.name)
+        remembered, counted = _memory(folder, registry, holder), metrics.Metrics()
         archive = _archive(settings, repository, followed)
         seen = witness.Witness(registry, folder, followed.root, archive)
         stack.enter_context(closing(witness.Rounds(seen, settings.state / witness.KEY_FILE)))
-        written = journal.Journal(registry, folder, seen)
+        written = journal.Journal(registry, folder, seen, holder)
         gated = gate.Gate(_examiner(settings, repository), folder, written, clock=time.time)
         judge = judging.Judge(
             registry, written, seen, reading.Reading(registry), followed.root, remembered.rollouts
         )
         key = signing.load_or_create(folder)
+        taken = stack.enter_context(closing(_sharing(settings, registry, remembered, holder)))
         reconciler = loop.Loop(
             source=stack.enter_context(closing(_source(settings, repository, gated))),
-            lanes=stack.enter_context(closing(lanes.Lanes(_connector(settings)))),
+            leases=taken,
+            lanes=stack.enter_context(closing(lanes.Lanes(taken.fenced(_connector(settings))))),
             memory=remembered,
             journal=written,
             effects=effects.Effects(
@@ -108,6 +111,28 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
             metrics=counted,
         )
         yield reconciler, counted
+
+
+def _registry(settings: config.Config) -> client.Registry:
+    return client.Registry(settings.registry, settings.token_file, settings.registry_ca)
+
+
+def _memory(folder: state.StateFolder, registry: client.Registry, holder: str) -> memory.Memory:
+    return memory.Memory(folder, sharing.Shared(registry, holder) if holder else None)
+
+
+def _sharing(
+    settings: config.Config, registry: client.Registry, known: memory.Memory, holder: str
+) -> leases.Sharing:
+    if settings.lease is None:
+        return leases.Alone()
+    return leases.Leases(
+        registry,
+        holder=holder,
+        seconds=settings.lease.seconds,
+        remembered=known.rollouts,
+        adopt=known.adopt,
+    )
 
 
 def _archive(

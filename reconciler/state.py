@@ -5,7 +5,8 @@ saw, `trust.json` the last signed trust root. `outbox/` has the log events that 
 not acknowledged yet, `statements/` the signed test results that it does not have yet. `tokens/`
 are the secrets of hosts, `permits/` what instances were handed last, `reconciler.pem` the key
 that signs those, `git.json` which commit is in force, `accept/` what an operator wants to be,
-`people.json` who stands behind which pseudonym. A lock on the folder keeps a second reconciler
+`people.json` who stands behind which pseudonym, `holder` what tells this reconciler from others
+that share its fleet. A lock on the folder keeps a second reconciler
 out.
 """
 
@@ -158,6 +159,14 @@ class StateFolder:
                 known[name] = f"p-{secrets.token_hex(8)}"
                 self._write("people.json", canonical.encode(known))
             return str(known[name])
+
+    def holder(self, name: str) -> str:
+        """What leases are taken as: `name` and 8 hex digits, the same after a restart."""
+        data = self._read("holder")
+        if data is None:
+            data = secrets.token_hex(4).encode()
+            self._write("holder", data)
+        return f"{name}-{data.decode()}"
 
     def post(self, event: dict[str, Json]) -> None:
         """Put `event` last in the outbox, under its `id`."""

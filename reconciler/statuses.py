@@ -44,7 +44,8 @@ class Statuses:
                     self._registry.report(deployment, document)
                     self._reported[deployment] = document
             for gone in self._reported.keys() - current.keys():
-                self._registry.withdraw(gone)
+                if gone not in state.elsewhere:
+                    self._registry.withdraw(gone)
                 del self._reported[gone]
         except errors.PlimsollError as error:
             log.warning("status not reported", error=error.detail)

@@ -59,6 +59,7 @@ class DesiredState:
     `datasets` holds the golden data of all templates by path, `analyses` the analyses by name.
     `allow_empty` says whether a commit without any deployment may prune everything. `provenance`
     says who signed the commit, `refused` is the newer one that Git has and that changes nothing.
+    `elsewhere` are the deployments that other reconcilers look after.
     """
 
     commit: str
@@ -73,6 +74,7 @@ class DesiredState:
     allow_empty: bool = False
     provenance: gittrust.Provenance = gittrust.UNSIGNED
     refused: gittrust.Refused | None = None
+    elsewhere: frozenset[str] = frozenset()
 
     @property
     def is_empty(self) -> bool:

@@ -71,9 +71,9 @@ def plan(desired: DesiredState, observed: Observed, rollouts: Rollouts, now: flo
     """The next steps towards `desired`; `now` is seconds since the epoch."""
     fleet = Fleet(desired, observed, rollouts, now)
     steps: list[Action | Wait] = []
-    for key in sorted(desired.deployments):
+    for key in sorted(desired.deployments.keys() - desired.elsewhere):
         steps += _deployment(fleet, desired.deployments[key])
-    for key in sorted(desired.held):
+    for key in sorted(desired.held.keys() - desired.elsewhere):
         steps += _held(fleet, key)
     steps += _prunes(fleet)
     done = [step for step in steps if not isinstance(step, Wait)]

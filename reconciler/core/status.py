@@ -55,12 +55,16 @@ def compute(
     leftovers = fleet.leftovers()
     gone = {key: hosts for key, hosts in leftovers.items() if key not in desired.deployments}
     found = (
-        *(_wanted(fleet, desired.deployments[key]) for key in sorted(desired.deployments)),
-        *(_held(fleet, key) for key in sorted(desired.held)),
+        *(_wanted(fleet, desired.deployments[key]) for key in _ours(desired, desired.deployments)),
+        *(_held(fleet, key) for key in _ours(desired, desired.held)),
         *(_leaving(fleet, key, gone[key]) for key in sorted(gone)),
     )
     refused = desired.refused
     return found if refused is None else tuple(_behind(status, refused) for status in found)
+
+
+def _ours(desired: DesiredState, keys: Iterable[str]) -> list[str]:
+    return sorted(set(keys) - desired.elsewhere)
 
 
 def documents(

@@ -32,6 +32,7 @@ _PARTS = (
     ("reports", "/v1/(deployments|events|trust)"),
     ("tokens", "/v1/tokens"),
     ("hosts", "/v1/(hosts|enrol)"),
+    ("steering", "/v1/(host-leases|rollouts)"),
     ("whoami", "/v1/whoami"),
     ("persons", "/v1/persons"),
     ("log", "/log"),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Body, Query, Response
+from fastapi import Body, Header, Query, Response
 
 from registry.api import wire, wire_search
 from registry.api.access import Known, Opened, guarded
@@ -15,14 +15,21 @@ router = guarded()
     "/v1/events", status_code=201, tags=["events"], summary="Record an event in the log, once"
 )
 def record(
-    registry: Opened, caller: Known, event: wire.NewEvent, answer: Response
+    registry: Opened,
+    caller: Known,
+    event: wire.NewEvent,
+    answer: Response,
+    holder: Annotated[str, Header(alias="plimsoll-holder", max_length=128)] = "",
 ) -> wire.EventRecorded:
-    """The same `id` again answers 200 with the same index; with another content, 409."""
+    """The same `id` again answers 200 with the same index; with another content, 409.
+
+    With `plimsoll-holder` also 409 unless that reconciler has the lease on the event's host."""
     if event.model:
         scoping.require(registry, caller, event.model)
     else:
         scoping.require_everything(caller)
-    recorded = reports.record(registry, reports.Event(**event.model_dump()), caller)
+    told = reports.Event(**event.model_dump())
+    recorded = reports.record(registry, told, caller, holder=holder)
     answer.status_code = 201 if recorded.is_new else 200
     return wire.EventRecorded(index=recorded.index)
 

@@ -14,6 +14,7 @@ from registry.db import (
     tables_log,
     tables_oci,
     tables_retention,
+    tables_steering,
     tables_watermark,
 )
 
@@ -29,6 +30,7 @@ MODULES = (
     tables_log,
     tables_oci,
     tables_retention,
+    tables_steering,
     tables_watermark,
 )
 METADATA: MetaData = tables.Table.metadata

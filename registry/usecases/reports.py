@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 from registry import errors
@@ -11,7 +11,8 @@ from registry.core.canonical import Json
 from registry.core.entries import Kind
 from registry.db import log as log_rows
 from registry.db import reports, tables_log
-from registry.usecases import log
+from registry.db.engine import Session
+from registry.usecases import log, steering
 from registry.usecases.access import Caller, Role
 from registry.usecases.opening import Recorded, Recordings, Registry
 
@@ -54,16 +55,27 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An event on its way into the log; `body` is the digest of all that it says."""
+    """An event on its way into the log; `body` is the digest of all that it says.
+
+    Where it has a `holder`, it is written only while `host` is that one's.
+    """
 
     id: str
     body: bytes
     leaf: log.Leaf
+    host: str = ""
+    holder: str = ""
 
 
-def record(registry: Registry, event: Event, by: Caller) -> Recorded:
-    """Log an event once; the same id with another content raises Conflict."""
-    return record_all(registry, [event], by)[0]
+def record(registry: Registry, event: Event, by: Caller, *, holder: str = "") -> Recorded:
+    """Log an event once; the same id with another content raises Conflict.
+
+    With a `holder` it does too unless that one has the lease on the event's host: what is about
+    to be done there by somebody else must not be announced, and so is not done.
+    """
+    now = datetime.now(UTC)
+    told = replace(_told(event, by, now), host=event.host, holder=holder)
+    return registry.told.put([told], lambda waiting: _write(registry, waiting))[0]
 
 
 def record_all(registry: Registry, events: Sequence[Event], by: Caller) -> Recordings:
@@ -92,12 +104,25 @@ def _write(
         size = log_rows.locked_head(session).size
         ids = {told.id for group in waiting for told in group}
         standing = _Standing(size, reports.told(session, ids))
-        results = [standing.add(group) for group in waiting]
+        results = [_fenced(session, group) or standing.add(group) for group in waiting]
         if standing.fresh:
             log.append_all(session, registry, [told.leaf for told in standing.fresh])
             reports.add(session, standing.rows())
             session.commit()
     return results
+
+
+def _fenced(session: Session, group: Sequence[Told]) -> errors.Conflict | None:
+    """Why none of the group may be written: a host is not the holder's any more."""
+    for told in group:
+        if told.holder:
+            try:
+                steering.require_held(
+                    session, [told.host], holder=told.holder, now=datetime.now(UTC)
+                )
+            except errors.Conflict as error:
+                return error
+    return None
 
 
 @dataclass(slots=True)

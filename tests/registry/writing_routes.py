@@ -174,6 +174,7 @@ QUIET = {
     "PUT /v1/deployments/{environment}/{name}", "DELETE /v1/deployments/{environment}/{name}",
     "POST /v1/retention/plan", "POST /log/cosignatures", "POST /login", "POST /logout",
     "POST /v1/persons/find",
+    "POST /v1/host-leases", "POST /v1/host-leases/release", "POST /v1/rollouts",
     f"POST {MLFLOW}/registered-models/get-latest-versions",
     f"POST {MLFLOW}/model-versions/transition-stage",
     "POST /v1/webhooks/{webhook}/test", f"POST {MLFLOW}/webhooks/{{webhook_id}}/test",

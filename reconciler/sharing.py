@@ -1,0 +1,88 @@
+"""What is remembered of rollouts, kept in the registry too, for whoever takes over.
+
+The registry takes it only from the reconciler whose hosts it is about. What it could not take yet
+is sent with the next change: a successor that knows less begins a rollout anew, with all its
+tests; it never skips any.
+"""
+
+import json
+from collections.abc import Collection
+
+import structlog
+
+from reconciler import client
+from reconciler.core import rolloutjson, shares
+from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
+from registry import errors
+from registry.core import canonical, fields
+from registry.core.canonical import Json
+
+log = structlog.get_logger()
+_WHAT = "shared rollouts"
+
+
+class Shared:
+    """`_sent` is what the registry has of us. Not safe from several threads: memory's lock is."""
+
+    def __init__(self, registry: client.Registry, holder: str) -> None:
+        self._registry = registry
+        self._holder = holder
+        self._sent: dict[str, Rollout] = {}
+
+    def taken_over(self, mine: Rollouts, gained: Collection[str]) -> Rollouts:
+        """`mine`, with what others know of the hosts that have become ours; raises Unavailable."""
+        found = self._registry.rollouts()
+        deployments = {key: _joined(fields.mapping(found, key, what=_WHAT)) for key in found}
+        document = canonical.encode({"format": rolloutjson.FORMAT, "deployments": deployments})
+        shared = rolloutjson.load(document)
+        taken = shares.taken_over(mine, shared, gained)
+        self._sent = {key: shared[key] for key in shared if shared[key] == taken.get(key)}
+        return taken
+
+    def send(self, rollouts: Rollouts) -> None:
+        """Let the registry have what has changed, if it answers."""
+        keys = [
+            key
+            for key in (*rollouts, *(self._sent.keys() - rollouts.keys()))
+            if rollouts.get(key) is not self._sent.get(key)
+        ]
+        changed = {key: change for key in keys if (change := self._change(key, rollouts))}
+        try:
+            if changed:
+                self._registry.remember(self._holder, changed)
+        except errors.PlimsollError as error:
+            log.warning("what is remembered was not shared yet", error=error.detail)
+            return
+        for key in keys:
+            if key in rollouts:
+                self._sent[key] = rollouts[key]
+            else:
+                del self._sent[key]
+
+    def _change(self, key: str, rollouts: Rollouts) -> dict[str, Json]:
+        """What the registry must be told of one deployment; empty where that is nothing."""
+        before = _parts(key, self._sent.get(key, NO_ROLLOUT))
+        after = _parts(key, rollouts.get(key, NO_ROLLOUT))
+        hosts: dict[str, Json] = {
+            host: after[0].get(host)
+            for host in sorted(before[0].keys() | after[0].keys())
+            if after[0].get(host) != before[0].get(host)
+        }
+        if before[1] == after[1] and key in rollouts and key in self._sent:
+            return {"hosts": hosts} if hosts else {}
+        fleet: Json = after[1] if key in rollouts else None
+        targets: list[Json] = list(after[0] or before[0])
+        return {"hosts": hosts, "fleet": {"document": fleet, "targets": targets}}
+
+
+def _parts(key: str, rollout: Rollout) -> tuple[dict[str, Json], dict[str, Json]]:
+    """What is of each host, and what is of all."""
+    whole = json.loads(rolloutjson.dump({key: rollout}))["deployments"][key]
+    hosts = whole.pop("hosts")
+    return hosts, whole
+
+
+def _joined(shared: dict[str, Json]) -> dict[str, Json]:
+    fleet = shared.get("fleet")
+    whole = fleet if isinstance(fleet, dict) else _parts("", NO_ROLLOUT)[1]
+    return {**whole, "hosts": shared.get("hosts")}

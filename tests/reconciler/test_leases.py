@@ -1,0 +1,188 @@
+"""Two reconcilers, one fleet, one real registry: no host has two masters, and none has none."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from reconciler import leases
+from reconciler.core.observed import Health
+from reconciler.leases import Leases
+from reconciler.loop import Loop
+from registry import errors
+from registry.core.entries import Kind
+from tests.reconciler.simulated import SimulatedEngine
+from tests.reconciler.town import Town, reconciler, town
+from tests.registry.publishing import Publisher
+
+SECONDS = 20
+
+
+@pytest.fixture
+def publisher() -> Publisher:
+    return Publisher()
+
+
+@pytest.fixture
+def here(tmp_path: Path, publisher: Publisher) -> Iterator[Town]:
+    """A registry, two hosts, a repository; the reconcilers of the tests come beside its own."""
+    with town(tmp_path, publisher) as made:
+        for version in (1, 2, 3):
+            made.publish(version, publisher)
+        yield made
+
+
+def configured(here: Town, name: str) -> Path:
+    """A folder of its own for another reconciler of the same town."""
+    folder = here.folder / name
+    folder.mkdir()
+    (folder / "plimsoll.toml").write_text(
+        f"""
+[reconciler]
+name = "{name}"
+lease_seconds = {SECONDS}
+repository = {json.dumps(here.origin.url)}
+registry = {json.dumps(here.server.addresses[0])}
+trust_file = {json.dumps(str(here.folder / "registry/trust.json"))}
+token_file = {json.dumps(str(here.folder / "reconciler.token"))}
+"""
+    )
+    return folder
+
+
+def opened(stack: ExitStack, here: Town, name: str) -> Loop:
+    return stack.enter_context(reconciler(configured(here, name), here.hosts))
+
+
+def run(here: Town, *loops: Loop, rounds: int = 12) -> None:
+    for _ in range(rounds):
+        for loop in loops:
+            loop.hint()
+            loop.tick()
+            while loop.lanes.busy():
+                time.sleep(0.01)
+
+
+def masters(loops: dict[str, Loop], host: str) -> list[str]:
+    """Those who may act on `host` now."""
+    found = []
+    for name, loop in loops.items():
+        assert isinstance(loop.leases, Leases)
+        try:
+            loop.leases.require(host)
+        except errors.Conflict:
+            continue
+        found.append(name)
+    return found
+
+
+def test_two_share_a_fleet_and_each_host_has_one_master(here: Town) -> None:
+    here.deploy(1, hosts="[edge-1, edge-2]")
+    with ExitStack() as stack:
+        loops = {name: opened(stack, here, name) for name in ("blue", "green")}
+        run(here, *loops.values())
+        assert here.serving("edge-1")
+        assert here.serving("edge-2")
+        assert masters(loops, "edge-1") == masters(loops, "edge-2")
+        assert len(masters(loops, "edge-1")) == 1
+        for host in here.hosts.values():
+            assert len(host.writes) == 2, host.writes  # started once, routed once
+
+
+def test_hosts_that_share_no_deployment_are_divided(here: Town) -> None:
+    here.deploy(1)
+    with ExitStack() as stack:
+        loops = {name: opened(stack, here, name) for name in ("blue", "green", "red", "amber")}
+        run(here, *loops.values(), rounds=4)
+        assert [len(masters(loops, host)) for host in here.hosts] == [1, 1]
+
+
+def test_when_one_leaves_the_other_goes_on_where_it_was(here: Town) -> None:
+    here.deploy(1)
+    with ExitStack() as stack:
+        first = opened(stack, here, "blue")
+        run(here, first)
+        here.hosts["edge-1"].becomes[here.digests[2]] = Health.REFUSED
+        bad = here.deploy(2)
+        run(here, first)
+        assert Kind.QUARANTINED in {entry.kind for entry in here.log()}
+    before = list(here.hosts["edge-1"].writes)
+    with ExitStack() as stack:
+        second = opened(stack, here, "green")
+        run(here, second)
+        assert masters({"green": second}, "edge-1") == ["green"]
+    serving = here.serving()
+    assert serving is not None
+    assert serving.version == 1
+    assert here.hosts["edge-1"].writes == before, f"{bad} was tried again"
+
+
+def test_one_that_cannot_renew_acts_no_more_and_serving_goes_on(here: Town) -> None:
+    here.deploy(1)
+    with ExitStack() as stack:
+        only = opened(stack, here, "blue")
+        run(here, only)
+        here.deploy(2)
+        here.server.stop()
+        later = leases._now() + SECONDS
+        with patch.object(leases, "_now", lambda: later):
+            before = list(here.hosts["edge-1"].writes)
+            run(here, only, rounds=3)
+            assert masters({"blue": only}, "edge-1") == []
+            assert here.hosts["edge-1"].writes == before
+    serving = here.serving()
+    assert serving is not None
+    assert serving.version == 1
+
+
+def test_one_that_wakes_up_late_changes_nothing(here: Town) -> None:
+    """Its lease has gone to another while it slept in the middle of a round."""
+    here.deploy(1)
+    with ExitStack() as stack:
+        late = opened(stack, here, "blue")
+        run(here, late)
+        engine = late.lanes.engines()["edge-1"]
+        serving = here.serving()
+        assert serving is not None
+        assert isinstance(late.leases, Leases)
+        late.leases.close()
+        another = opened(stack, here, "green")
+        run(here, another)
+        assert masters({"green": another}, "edge-1") == ["green"]
+        for change in (
+            lambda: engine.restart(serving.name),
+            lambda: engine.unroute("digits"),
+            lambda: engine.remove(serving.name),
+        ):
+            with pytest.raises(errors.Conflict, match="has no lease on edge-1 any more"):
+                change()
+        assert engine.observe().instances
+
+
+def test_the_registry_refuses_what_a_former_master_announces(here: Town) -> None:
+    with ExitStack() as stack:
+        late = opened(stack, here, "blue")
+        here.deploy(1)
+        run(here, late)
+        holder = late.journal._holder
+        here.registry.post("/v1/host-leases/release", json={"holder": holder})
+        wanted = {"holder": "green-1", "hosts": ["edge-1"], "seconds": 60}
+        assert here.registry.post("/v1/host-leases", json=wanted).json()["held"] == {"edge-1": 2}
+        fields = {"host": "edge-1", "deployment": "production/digits", "reason": "late"}
+        with pytest.raises(errors.Conflict, match="has no lease on edge-1"):
+            late.journal.require(Kind.STARTING, dict(fields))
+
+
+def test_a_fenced_engine_lets_pass_only_what_is_known_to_change_nothing() -> None:
+    def refuse() -> None:
+        raise errors.Conflict("not yours")
+
+    fenced = leases.Fenced(SimulatedEngine("edge-1"), refuse)
+    assert fenced.observe().host == "edge-1"  # type: ignore[operator]
+    for name in ("start", "restart", "renew", "remove", "route", "unroute", "settle"):
+        with pytest.raises(errors.Conflict):
+            getattr(fenced, name)()
