@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -96,12 +97,22 @@ class Town:
         for _ in range(rounds):
             before = sum(len(host.writes) for host in self.hosts.values())
             self.loop.tick()
+            self.await_slow_work()
             after = sum(len(host.writes) for host in self.hosts.values())
             quiet = quiet + 1 if before == after else 0
-            if self.loop._proposing is not None:
-                self.loop._proposing.result()
             if quiet == 6:
                 return
+
+    def await_slow_work(self) -> None:
+        """What a round did not wait for has ended: a fetch, a push, actions on a slow host."""
+        deadline = time.monotonic() + 60
+        while self._is_busy() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _is_busy(self) -> bool:
+        beside = (self.loop._proposing, self.loop.source._fetching)
+        is_working = any(one is not None and not one.done() for one in beside)
+        return is_working or bool(self.loop.lanes.busy())
 
     def serving(self, host: str = "edge-1") -> Instance | None:
         return self.hosts[host].serving("digits")
