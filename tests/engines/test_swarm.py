@@ -75,7 +75,8 @@ def swarm(nodes: tuple[Host, Host]) -> Iterator[Swarm]:
         )
 
     launch = rigs.Launch("http://registry.invalid", "a-secret-token", '{"secret": "trust"}')
-    rig = Swarm(connect(), launch, connect, host, port, api, nodes)
+    address = f"tcp://{manager.address}:2376"
+    rig = Swarm(connect(), launch, connect, host, port, api, address, front, nodes)
     yield rig
     rig.engine.close()
     for service in manager.docker("service ls -q").split():
