@@ -236,8 +236,10 @@ def test_a_death_is_told_to_who_listens_and_listening_ends_when_it_is_closed(rig
     changes = rig.engine.changes()
     listening = threading.Thread(target=lambda: told.extend(changes))
     listening.start()
-    rig.kill(rig.spec())
-    assert wire.until(lambda: bool(told), timeout=10)
-    changes.close()
+    try:
+        rig.kill(rig.spec())
+        assert wire.until(lambda: bool(told), timeout=10)
+    finally:
+        changes.close()
     listening.join(10)
     assert not listening.is_alive()
