@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler import checkout, importing, rendering
+from reconciler import checkout, importing, rendering, steering
 from registry import errors
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ app.add_typer(git_app, name="git")
 permit_app = typer.Typer(no_args_is_help=True, help="Permits: what hosts are allowed to serve.")
 app.add_typer(permit_app, name="permit")
 app.add_typer(importing.app, name="import")
+app.add_typer(steering.app)
+app.add_typer(steering.app)
 app.command()(rendering.render)
 
 Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]

@@ -74,6 +74,10 @@ class Effects:
                 return self._quarantine(action)
             case actions.PushRevert():
                 return self._push_revert(action)
+            case actions.Shift():
+                return self._shift(action, engines[action.host])
+            case actions.Proceed():
+                return self._proceed(action)
             case actions.Settle() | actions.Forget():
                 return outcomes.Done()
 
@@ -155,6 +159,28 @@ class Effects:
         # By its instance the log tells which removal ends this: another may have the same digest.
         detail: dict[str, Json] = {"instance": action.spec.name}
         self.journal.record(kind, journal.about(action.spec, action.reason.text, detail))
+        return outcomes.Done()
+
+    def _shift(self, action: actions.Shift, engine: Engine) -> outcomes.Outcome:
+        """What a candidate gets is in the log before it gets it; what it loses, after."""
+        share = action.share
+        detail: dict[str, Json] = {"instance": action.spec.name, "stable": action.stable}
+        if share is not None:
+            detail |= {"weight": share.weight, "mirror": share.mirror}
+            detail |= {"headers": [*sorted({header.name for header in share.headers})]}
+            fields = journal.about(action.spec, action.reason.text, detail)
+            self.journal.require(Kind.SHIFTING, fields)
+        engine.route(action.route)
+        self.journal.record(Kind.SHIFTED, journal.about(action.spec, action.reason.text, detail))
+        return outcomes.Done()
+
+    def _proceed(self, action: actions.Proceed) -> outcomes.Outcome:
+        """What a person did goes into the log; of all else it has what hosts were asked for."""
+        if action.granted:
+            state = "" if action.after is None else action.after.state.value
+            detail: dict[str, Json] = {"state": state}
+            fields = journal.about(replace(action.spec, host=""), action.reason.text, detail)
+            self.journal.record_once(("steered", action.granted), Kind.STEERED, fields)
         return outcomes.Done()
 
     def _remove(self, action: actions.Remove, engine: Engine) -> outcomes.Outcome:

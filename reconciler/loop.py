@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from reconciler import beside, effects, journal, lanes, leases, memory, metrics, source, statuses
-from reconciler.core import actions, desired, outcomes, plan
+from reconciler.core import actions, desired, outcomes, plan, wording
 from reconciler.core.reasons import Why
 from reconciler.core.rollout import Rollouts
 
@@ -115,7 +115,7 @@ class Loop:
                 self._propose(action, found.desired)
             elif isinstance(action, actions.Measure):
                 self._measure(action, found.desired)
-            elif isinstance(action, actions.Settle | actions.Forget | actions.Quarantine):
+            elif isinstance(action, actions.Note):
                 self._perform(action, found.desired)
             else:
                 by_host.setdefault(action.host, []).append(action)
@@ -145,7 +145,7 @@ class Loop:
         return job
 
     def _perform(self, action: actions.Action, state: desired.DesiredState) -> None:
-        line = actions.render(action)
+        line = wording.render(action)
         log.info("action", line=line)
         self.memory.intend(action, self.clock())
         outcome = self.effects.perform(action, state, self.lanes.engines())

@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
-from reconciler import sharing, state
+from reconciler import sharing, state, wishes
 from reconciler.core import actions, outcomes, remembering, rollout
 from reconciler.core.observed import HostState, Unreachable
 
@@ -23,8 +24,11 @@ class Memory:
             return self._rollouts
 
     def look(self, observed: Mapping[str, HostState | Unreachable], now: float) -> rollout.Rollouts:
-        """Let deadlines run on. Not saved by itself: a crash only gives candidates more time."""
+        """Let deadlines run on, and take in what people want. Only that is saved by itself: a
+        crash gives candidates more time."""
         with self._lock:
+            for left in wishes.found(self._folder.path):
+                self._take(left)
             self._rollouts = remembering.look(self._rollouts, observed, now)
             return self._rollouts
 
@@ -43,6 +47,13 @@ class Memory:
         """Remember how `action` ended."""
         with self._lock:
             self._keep(remembering.conclude(self._rollouts, action, outcome, now))
+
+    def _take(self, left: wishes.Left) -> None:
+        """Once, also after a crash; what is no rollout any more is not remembered."""
+        known = self._rollouts.get(left.deployment)
+        if known is not None and known.progress is not None and left.wish.id != known.granted:
+            self._keep({**self._rollouts, left.deployment: replace(known, wish=left.wish)})
+        left.drop()
 
     def _keep(self, changed: rollout.Rollouts) -> None:
         if changed != self._rollouts:

@@ -71,6 +71,11 @@ class StateFolder:
                 f"another reconciler uses {path}", fix="stop it, or give this one its own folder"
             ) from error
 
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._path
+
     def close(self) -> None:
         """Let another process in."""
         self._lock.close()

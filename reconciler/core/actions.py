@@ -2,16 +2,17 @@
 
 Every action says why in a machine-readable `Reason`. Actions on one host do not depend on
 each other's outcome; a plan holds only steps that are safe whichever of them succeed.
-`Quarantine`, `Settle` and `Forget` change only what is remembered; `PushRevert` only Git.
+`Quarantine`, `Proceed`, `Settle` and `Forget` change only what is remembered, as `Measure` does;
+`PushRevert` only Git.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from reconciler.core.analysis import AnalysisRun
-from reconciler.core.observed import InstanceSpec, Route
+from reconciler.core.observed import InstanceSpec, Route, Share
 from reconciler.core.reasons import Reason
-from registry.core.canonical import Json
+from reconciler.core.strategies.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,26 @@ class RouteTo:
 
 
 @dataclass(frozen=True, slots=True)
+class Shift:
+    """Give the candidate `spec` this share of the model's traffic; the rest stays with `stable`.
+
+    Without a share all of it is the stable instance's again.
+    """
+
+    verb: ClassVar[str] = "shift"
+    host: str
+    spec: InstanceSpec
+    stable: str
+    share: Share | None
+    reason: Reason
+
+    @property
+    def route(self) -> Route:
+        """What the engine is asked for."""
+        return Route(self.spec.model, self.spec.deployment, self.stable, self.share)
+
+
+@dataclass(frozen=True, slots=True)
 class Unroute:
     """Send no more traffic of `model` to this host."""
 
@@ -150,6 +171,22 @@ class Settle:
     deployment: str
     specs: tuple[InstanceSpec, ...]
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """Remember that a rollout is further, unless it is elsewhere than `before` by now.
+
+    `granted` is the id of the wish of a person that is met (or comes to nothing) by this.
+    """
+
+    verb: ClassVar[str] = "proceed"
+    deployment: str
+    before: Progress | None
+    after: Progress | None
+    spec: InstanceSpec
+    reason: Reason
+    granted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +225,9 @@ class PushRevert:
 
 
 HostAction: TypeAlias = (
-    Preflight | Start | Restart | Renew | Accept | Measure | RouteTo | Unroute | Remove
+    Preflight | Start | Restart | Renew | Accept | Measure | RouteTo | Shift | Unroute | Remove
 )
-Note: TypeAlias = Settle | Forget | Quarantine
+Note: TypeAlias = Proceed | Settle | Forget | Quarantine
 Action: TypeAlias = HostAction | Note | PushRevert
 
 
@@ -207,71 +244,29 @@ class Wait:
 def deployment_of(action: Action) -> str:
     """`environment/name` of the deployment that `action` is for."""
     match action:
-        case Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo():
+        case Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo() | Shift():
             return action.spec.deployment
-        case Restart() | Unroute() | Remove() | Settle() | Forget() | Quarantine() | PushRevert():
+        case (
+            Restart()
+            | Unroute()
+            | Remove()
+            | Proceed()
+            | Settle()
+            | Forget()
+            | Quarantine()
+            | PushRevert()
+        ):
             return action.deployment
 
 
 def key(action: Action) -> str:
     """What makes two actions the same attempt, so that failures of one can be counted."""
     match action:
-        case Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo():
+        case Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo() | Shift():
             return f"{action.verb} {action.spec.name}"
         case Restart() | Remove():
             return f"{action.verb} {action.instance}"
         case Unroute():
             return f"{action.verb} {action.model}"
-        case Settle() | Forget() | Quarantine() | PushRevert():
+        case Proceed() | Settle() | Forget() | Quarantine() | PushRevert():
             return f"{action.verb} {action.deployment}"
-
-
-def place(action: Action) -> str:
-    """The host that `action` is about, `git`, or `fleet` where it is about all hosts."""
-    match action:
-        case PushRevert():
-            return "git"
-        case Settle():
-            return "fleet"
-        case (
-            Preflight()
-            | Start()
-            | Restart()
-            | Renew()
-            | Accept()
-            | Measure()
-            | RouteTo()
-            | Unroute()
-            | Remove()
-            | Forget()
-            | Quarantine()
-        ):
-            return action.host
-
-
-def render(action: Action) -> str:
-    """One line for people: where, what, why."""
-    return f"{place(action)}: {key(action)} ({action.reason.code}: {action.reason.text})"
-
-
-def document(action: Action) -> dict[str, Json]:
-    """The JSON form of an action, for plans and statuses."""
-    return {
-        "action": key(action),
-        "verb": action.verb,
-        "place": place(action),
-        "deployment": deployment_of(action),
-        "code": action.reason.code,
-        "text": action.reason.text,
-    }
-
-
-def wait_document(wait: Wait) -> dict[str, Json]:
-    """The JSON form of a wait."""
-    return {
-        "deployment": wait.deployment,
-        "host": wait.host,
-        "code": wait.reason.code,
-        "text": wait.reason.text,
-        "until": wait.until,
-    }

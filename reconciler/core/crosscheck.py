@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.core import clusters, kinds
+from reconciler.core import analyses, clusters, kinds
 from reconciler.core.sources import Source, Tree
 from registry.core import digest, documents
 from registry.core.documents import Problem
@@ -35,6 +35,7 @@ def check(tree: Tree, files: Mapping[str, bytes]) -> Checked:
             *_template_problems(checked, source),
             *_ensemble_problems(tree, source),
             *clusters.problems(source, _known_targets(tree, source.kind)),
+            *_strategy_problems(tree, source),
         ]
         if problems:
             _hold(checked, key, problems)
@@ -137,6 +138,27 @@ def _ensemble_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Ite
             )
             fix = "target hosts whose engine.address is process://, its members' deployments too"
             yield source.document.problem(("spec", "runtime", "format"), message, fix=fix)
+
+
+def _strategy_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Iterator[Problem]:
+    """Its analyses are there and end; the hosts can do what it asks of them."""
+    strategy = source.kind.spec.strategy
+    for at, reference in strategy.analyses():
+        place = ("spec", *at)
+        found = list(analyses.problems(source, place, reference, tree))
+        if not found and reference is not strategy.beside:
+            found = list(analyses.endless(source, place, reference, tree))
+        yield from found
+    if strategy.in_place is None:
+        return
+    for name, host in _known_targets(tree, source.kind).items():
+        if not host.spec.engine.is_process:
+            message = (
+                "spec.strategy.inPlace: versions are swapped inside one runtime, and on the "
+                f"Docker host {name} each version has a container of its own"
+            )
+            fix = "use blueGreen: {scaleDownDelaySeconds: 0}, or hosts whose engine is process://"
+            yield source.document.problem(("spec", "strategy", "inPlace"), message, fix=fix)
 
 
 def _check_collisions(tree: Tree, checked: Checked) -> None:

@@ -80,7 +80,13 @@ def _succeeded(
             facts = _repaired(facts, action, now)
         case actions.Remove():
             facts = _removed(facts, action.instance)
-        case actions.Restart() | actions.Renew() | actions.Measure() | actions.Unroute():
+        case (
+            actions.Restart()
+            | actions.Renew()
+            | actions.Measure()
+            | actions.Shift()
+            | actions.Unroute()
+        ):
             pass
     return facts
 

@@ -28,7 +28,7 @@ def advance(view: View, stage: Stage, laggards: list[str]) -> Iterator[Step]:
         yield from _keep_routed(view, stage, laggards)
         return
     yield from tend(view.seat, starting=view.wanted)
-    yield from _remove_superseded(view)
+    yield from remove_superseded(view)
     match stage:
         case Stage.UNVERIFIED:
             text = f"version {view.wanted.version} was not checked here yet"
@@ -41,23 +41,40 @@ def advance(view: View, stage: Stage, laggards: list[str]) -> Iterator[Step]:
             yield _await_candidate(view)
         case Stage.READY:
             yield _accept(view)
-        case Stage.ACCEPTED:
-            yield _route_candidate(view, laggards)
 
 
 def await_turn(view: View, why: Reason, until: float | None) -> Iterator[Step]:
     """A verified host of a later wave: what serves is looked after, nothing starts."""
     yield from tend(view.seat, starting=view.wanted)
-    yield from _remove_superseded(view)
+    yield from remove_superseded(view)
     yield _wait(view.seat, why.code, why.text, until)
 
 
 def heal(seat: Seat, good: InstanceSpec, *, because: Reason | None = None) -> Iterator[Step]:
-    """Have `good` running, healthy and routed; once it is, remove all else."""
-    steps = list(_revive(seat, good, because))
+    """Have `good` running, healthy and routed, alone; once it is, remove all else."""
+    steps = list(revive(seat, good, because))
+    if seat.share_of(good) is not None and _serves(seat, good):
+        text = f"all traffic is for version {good.version}"
+        steps = [actions.RouteTo(seat.host, good, because or Reason(Why.NOT_ROUTED, text))]
     yield from steps
     if not steps:
         yield from _remove_all_but(seat, good, because)
+
+
+def keep(seat: Seat) -> Iterator[Step]:
+    """`tend`, where nobody can say what is wanted: a share stays for as long as it is well."""
+    yield from tend(seat)
+    good = seat.facts.last_good
+    share = None if good is None else seat.share_of(good)
+    if good is None or share is None or not _serves(seat, good):
+        return
+    if not is_healthy(seat.remains.instances.get(share.instance)):
+        text = f"{share.instance} is not well, and gets no traffic any more"
+        yield actions.RouteTo(seat.host, good, Reason(Why.UNHEALTHY, text))
+
+
+def _serves(seat: Seat, good: InstanceSpec) -> bool:
+    return seat.is_routed(good) and is_healthy(seat.instance_of(good))
 
 
 def tend(seat: Seat, *, starting: InstanceSpec | None = None) -> Iterator[Step]:
@@ -65,7 +82,7 @@ def tend(seat: Seat, *, starting: InstanceSpec | None = None) -> Iterator[Step]:
     good, serving, candidate = seat.facts.last_good, seat.serving(), seat.facts.candidate
     has_exited = serving is not None and serving.phase is Phase.EXITED
     if good is not None and (serving is None or serving.name == good.name or has_exited):
-        yield from _revive(seat, good, None)
+        yield from revive(seat, good, None)
         return
     if candidate is None or not has_exited or not seat.is_routed(candidate.spec):
         return
@@ -116,12 +133,17 @@ def hold_back(step: Step, facts: HostRollout, now: float) -> Step:
     return Wait(deployment, step.host, Reason(Why.BACKING_OFF, text), retry_at(failure))
 
 
+def held_back(seat: Seat, steps: Iterator[Step]) -> Iterator[Step]:
+    """All of `steps`, each held back where it failed."""
+    return (hold_back(step, seat.facts, seat.now) for step in steps)
+
+
 def retry_at(failure: Failure) -> float:
     """1 s after the first failure, then twice as long each time, up to a minute."""
     return failure.at + min(2.0 ** min(failure.count - 1, 10), LONGEST_BACKOFF_S)
 
 
-def _revive(
+def revive(
     seat: Seat, good: InstanceSpec, because: Reason | None, *, revision: str = ""
 ) -> Iterator[Step]:
     """The one next step towards `good` serving; nothing when it does.
@@ -173,7 +195,7 @@ def _remove_all_but(seat: Seat, good: InstanceSpec, because: Reason | None) -> I
             yield actions.Remove(seat.host, seat.deployment, name, because or why)
 
 
-def _remove_superseded(view: View) -> Iterator[Step]:
+def remove_superseded(view: View) -> Iterator[Step]:
     """Candidates of earlier commits that never got traffic make room for the newest."""
     good = view.seat.facts.last_good
     kept = {view.wanted.name} if good is None else {view.wanted.name, good.name}
@@ -216,7 +238,7 @@ def _preflight_again(view: View) -> Step:
 
 def _start_candidate(view: View, laggards: list[str]) -> Step:
     if laggards:
-        return _await_hosts(view, f"not yet verified on {', '.join(laggards)}")
+        return await_hosts(view, f"not yet verified on {', '.join(laggards)}")
     version = view.wanted.version
     why = Reason(Why.NEW_SPEC, f"Git asks for version {version} at {view.wanted.commit[:12]}")
     return actions.Start(view.host, view.wanted, view.deployment.revision, why)
@@ -237,18 +259,8 @@ def _accept(view: View) -> Step:
     return actions.Accept(view.host, view.wanted, view.deployment.revision, against, why)
 
 
-def _route_candidate(view: View, laggards: list[str]) -> Step:
-    if laggards:
-        return _await_hosts(view, f"not yet accepted on {', '.join(laggards)}")
-    if not view.deployment.manifest.spec.strategy.blue_green.auto_promotion_enabled:
-        text = "accepted; set autoPromotionEnabled: true to send it traffic"
-        return _wait(view.seat, Why.WAITING_FOR_PROMOTION, text)
-    why = Reason(Why.ACCEPTED, f"version {view.wanted.version} is accepted on all hosts")
-    return actions.RouteTo(view.host, view.wanted, why)
-
-
 def _keep_routed(view: View, stage: Stage, laggards: list[str]) -> Iterator[Step]:
-    steps = list(_revive(view.seat, view.wanted, None, revision=view.deployment.revision))
+    steps = list(revive(view.seat, view.wanted, None, revision=view.deployment.revision))
     yield from steps
     if steps:
         return
@@ -256,10 +268,11 @@ def _keep_routed(view: View, stage: Stage, laggards: list[str]) -> Iterator[Step
         text = f"version {view.wanted.version} serves; its predecessor stays until then"
         yield _wait(view.seat, Why.WAITING_TO_SCALE_DOWN, text, view.scale_down_at)
     elif laggards:
-        yield _await_hosts(view, f"not yet switched for long enough on {', '.join(laggards)}")
+        yield await_hosts(view, f"not yet switched for long enough on {', '.join(laggards)}")
 
 
-def _await_hosts(view: View, text: str) -> Wait:
+def await_hosts(view: View, text: str) -> Wait:
+    """It waits for other hosts."""
     return _wait(view.seat, Why.WAITING_FOR_HOSTS, text)
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
 from reconciler.core.observed import Health as EngineHealth
 from reconciler.core.observed import Instance, InstanceSpec, Phase
@@ -11,6 +10,7 @@ from reconciler.core.reasons import Why
 from reconciler.core.rollout import Quarantined, Verdict
 from reconciler.core.seat import Seat, is_healthy
 from reconciler.core.stage import Stage, View
+from reconciler.core.strategies.progress import Progress, State
 
 
 class Sync(StrEnum):
@@ -41,6 +41,13 @@ class Trust(StrEnum):
     VERIFIED = "Verified"
 
 
+_RESTS = {
+    State.PAUSED: "is accepted and waits for promotion",
+    State.HELD: "is held:",
+    State.ENDED: "was only looked at, and has left again",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class HostStatus:
     """One deployment on one host; `stage` is how far the version asked for has come."""
@@ -55,14 +62,15 @@ class HostStatus:
     stage: Stage | None = None
 
 
-def of_view(view: View, entry: Quarantined | None) -> HostStatus:
-    """A host that can be reached; `entry` is the quarantine of what Git asks for, if any."""
+def of_view(view: View, entry: Quarantined | None, progress: Progress | None = None) -> HostStatus:
+    """A host that can be reached; `entry` is the quarantine of what Git asks for, if any, and
+    `progress` how far its rollout is."""
     seat, stage = view.seat, view.stage()
     is_routed = seat.is_routed(view.wanted)
     trust, trust_reason = _trust(view, entry)
     health, reason = _settled_health(seat, view.wanted)
     if not view.is_settled:
-        health, reason = _moving_health(view, stage, entry)
+        health, reason = _moving_health(view, stage, entry, progress)
     return HostStatus(
         host=view.host,
         sync=Sync.SYNCED if is_routed and seat.instance_of(view.wanted) else Sync.OUT_OF_SYNC,
@@ -110,7 +118,9 @@ def _settled_health(seat: Seat, good: InstanceSpec) -> tuple[Health, str]:
     return (Health.DEGRADED, f"{version} serves: {drift}") if drift else (Health.HEALTHY, "")
 
 
-def _moving_health(view: View, stage: Stage, entry: Quarantined | None) -> tuple[Health, str]:
+def _moving_health(
+    view: View, stage: Stage, entry: Quarantined | None, progress: Progress | None
+) -> tuple[Health, str]:
     version = f"version {view.wanted.version}"
     if entry is not None:
         good = view.seat.facts.last_good
@@ -123,15 +133,11 @@ def _moving_health(view: View, stage: Stage, entry: Quarantined | None) -> tuple
         known = view.seat.facts.preflight
         said = f"{version} is {stage}: {'; '.join(known.reasons) if known else ''}"
         return (Health.HEALTHY if serves else Health.MISSING), said
-    if stage is Stage.ACCEPTED and not _promotes_itself(view.deployment):
-        return Health.SUSPENDED, f"{version} is accepted and waits for promotion"
+    if progress is not None and progress.state in _RESTS:
+        return Health.SUSPENDED, f"{version} {_RESTS[progress.state]} {progress.reason}".rstrip()
     if stage is Stage.ROUTED and not serves:
         return Health.DEGRADED, f"{version} has the traffic and is not healthy"
     return Health.PROGRESSING, f"{version} is {stage}"
-
-
-def _promotes_itself(deployment: Deployment) -> bool:
-    return deployment.manifest.spec.strategy.blue_green.auto_promotion_enabled
 
 
 def _trust(view: View, entry: Quarantined | None) -> tuple[Trust, str]:

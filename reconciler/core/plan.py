@@ -4,21 +4,23 @@ Level-triggered: it starts from the facts each time, so a crash at any step, a n
 a host that comes back all take the same path. A rollout passes its gates on all reachable
 hosts together: verified before anything starts, accepted before any traffic moves, healthy
 for the whole delay before any predecessor goes. In waves (`waves`), the middle gate is the
-wave's; predecessors stay until the last wave. A failure on one host sends all of them back.
+wave's; predecessors stay until the last wave. Between accepted and switched the hosts go through
+their strategy's program together (`strategies`). A failure on one host sends all of them back.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from reconciler.core import actions, holding, hostplan, waves
+from reconciler.core import actions, holding, hostplan, returning, shifting, waves, wording
 from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.hostplan import Step
 from reconciler.core.reasons import Reason, Why
-from reconciler.core.rollout import Quarantined, Rollouts
-from reconciler.core.seat import Seat
+from reconciler.core.rollout import Rollouts
 from reconciler.core.stage import Stage, View
+from reconciler.core.strategies import pursuit
+from reconciler.core.strategies.progress import State
 from registry.core.canonical import Json
 
 _SHORT = frozenset({Why.WAITING_FOR_HEALTH, Why.WAITING_FOR_HOSTS})
@@ -50,13 +52,13 @@ class Plan:
         """The JSON form."""
         return {
             "commit": self.commit,
-            "actions": [actions.document(action) for action in self.actions],
-            "waits": [actions.wait_document(wait) for wait in self.waits],
+            "actions": [wording.document(action) for action in self.actions],
+            "waits": [wording.wait_document(wait) for wait in self.waits],
         }
 
     def render(self) -> str:
         """The dry run: one line an action, then one a wait; hosts that wait alike share one."""
-        lines = [actions.render(action) for action in self.actions]
+        lines = [wording.render(action) for action in self.actions]
         alike: dict[tuple[str, Reason], list[str]] = {}
         for wait in self.waits:
             alike.setdefault((wait.deployment, wait.reason), []).append(wait.host or "fleet")
@@ -93,95 +95,89 @@ def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]
     views = fleet.views(deployment)
     entry = fleet.rollout(key).quarantine_of(deployment.revision)
     if entry is not None:
-        yield from _go_back(views, entry.reason)
-        yield from _revert(fleet, deployment, views, entry)
+        yield from returning.go_back(views, entry.reason)
+        yield from returning.revert(fleet, deployment, views, entry)
         return
-    is_good_elsewhere = fleet.has_settled(deployment)
-    quarantine = None if is_good_elsewhere else _quarantine(views)
-    if quarantine is not None:
-        yield quarantine
-        yield from _go_back(views, quarantine.reason.text)
-        return
-    yield from _roll_out(fleet, deployment, views)
-
-
-def _quarantine(views: list[View]) -> actions.Quarantine | None:
-    for view in views:
-        if why := view.failure():
-            spec = view.wanted if view.candidate is None else view.candidate.spec
-            revision = view.deployment.revision
-            return actions.Quarantine(view.host, view.deployment.key, revision, spec, why)
-    return None
-
-
-def _go_back(views: list[View], failed: str) -> Iterator[Action | Wait]:
-    """Each host to its own last known good, which on a host that had settled is this version."""
-    for view in views:
-        good = view.seat.facts.last_good
-        if good is None:
-            steps = hostplan.abandon(view, failed)
-        elif view.is_settled:
-            steps = hostplan.heal(view.seat, good)
-        else:
-            why = Reason(Why.ROLLED_BACK, f"back to version {good.version}: {failed}")
-            steps = hostplan.heal(view.seat, good, because=why)
-        yield from _held_back(view.seat, steps)
-    for view in views[:1]:
-        text = f"{failed}; it is not tried again until model, runtime or acceptance change"
-        yield Wait(view.deployment.key, None, Reason(Why.QUARANTINED, text))
-
-
-def _revert(
-    fleet: Fleet, deployment: Deployment, views: list[View], entry: Quarantined
-) -> Iterator[Action | Wait]:
-    """Once a rollback is under way, and unless some host has found the version good."""
-    if entry.reverted is not None or not deployment.manifest.spec.rollback.push_revert_branch:
-        return
-    goods = {view.host: view.seat.facts.last_good for view in views}
-    good = goods.get(entry.host) or next(filter(None, goods.values()), None)
-    if good is None or fleet.has_settled(deployment):
-        return
-    if entry.failure is not None and fleet.now < (until := hostplan.retry_at(entry.failure)):
-        why = Reason(Why.BACKING_OFF, f"pushing the revert failed: {entry.failure.detail}")
-        yield Wait(deployment.key, None, why, until)
-        return
-    why = Reason(Why.ROLLED_BACK, f"back to version {good.version}: {entry.reason}")
-    yield actions.PushRevert(
-        deployment.key, deployment.path, deployment.revision, entry.spec, good, why
-    )
+    failed = None if fleet.has_settled(deployment) else returning.failed(views)
+    if failed is not None:
+        view, why = failed
+        yield from pursuit.sickened(fleet, view, why)
+        yield from returning.give_up(views, view, why)
+    elif views:
+        yield from _roll_out(fleet, deployment, views)
 
 
 def _roll_out(fleet: Fleet, deployment: Deployment, views: list[View]) -> Iterator[Action | Wait]:
     failed = {view.host: why for view in views if (why := view.failure())}
     stages = {view.host: view.stage() for view in views if view.host not in failed}
+    moving = [view for view in views if stages.get(view.host) not in (None, Stage.SETTLED)]
+    if not moving:
+        yield from _look_after(views, failed)
+        return
+    wave = waves.of(deployment, views, stages, fleet.now)
+    facts = pursuit.Facts(tuple(views), stages, wave, fleet.desired.analyses, fleet.now)
+    found = pursuit.pursue(fleet, views, facts)
+    yield from found.notes
+    match found.state():
+        case State.ABORTED:
+            yield from returning.give_up(views, moving[0], shifting.abortion(found))
+            return
+        case State.ENDED:
+            yield from shifting.ended(views)
+        case _:
+            yield from _move(fleet, deployment, facts, found, failed)
+    yield from shifting.measures(found, facts)
+    yield from shifting.waits(deployment.key, found)
+
+
+def _look_after(views: list[View], failed: Mapping[str, Reason]) -> Iterator[Action | Wait]:
+    for view in views:
+        why = failed.get(view.host)
+        steps = hostplan.stand_still(view, why) if why else hostplan.heal(view.seat, view.wanted)
+        yield from hostplan.held_back(view.seat, steps)
+
+
+def _move(
+    fleet: Fleet,
+    deployment: Deployment,
+    facts: pursuit.Facts,
+    found: pursuit.Pursuit,
+    failed: Mapping[str, Reason],
+) -> Iterator[Action | Wait]:
+    stages, views = facts.stages, list(facts.views)
     denied = None
     if not _NOT_BEGUN.isdisjoint(stages.values()):
         denied = holding.denial(fleet, deployment, views)
     if denied is not None:
         yield Wait(deployment.key, None, Reason(Why.HELD_BY_POLICY, "; ".join(denied.reasons)))
-    wave = waves.of(deployment, views, stages, fleet.now)
     for view in views:
         stage = stages.get(view.host)
-        if stage is None:
-            steps = hostplan.stand_still(view, failed[view.host])
-        elif stage is Stage.VERIFIED and denied is not None:
+        if stage is None or stage is Stage.SETTLED:
+            yield from _look_after([view], failed)
+            continue
+        if stage is Stage.VERIFIED and denied is not None:
             steps = hostplan.tend(view.seat, starting=view.wanted)
-        elif stage is Stage.SETTLED:
-            steps = hostplan.heal(view.seat, view.wanted)
         else:
-            steps = _advance(view, stages, wave)
-        yield from _held_back(view.seat, steps)
+            steps = _advance(view, facts, found)
+        yield from hostplan.held_back(view.seat, steps)
     moving = [view for view in views if stages.get(view.host) not in (None, Stage.SETTLED)]
-    if moving and all(stages[view.host] is Stage.BAKED for view in moving):
+    if found.state() in (None, State.DONE) and all(
+        stages[view.host] is Stage.BAKED for view in moving
+    ):
         yield _settle(moving)
 
 
-def _advance(view: View, stages: Mapping[str, Stage], wave: waves.Wave) -> Iterator[Step]:
+def _advance(view: View, facts: pursuit.Facts, found: pursuit.Pursuit) -> Iterator[Step]:
+    stages, wave = facts.stages, facts.wave
     stage = stages[view.host]
+    if stage is Stage.ACCEPTED:
+        laggards = _laggards(wave.among(stages), stage)
+        return shifting.accepted(view, found, laggards)
+    if stage not in (Stage.ROUTED, Stage.BAKED) and view.seat.shared:
+        return shifting.take_back(view)
     if stage is Stage.VERIFIED and view.host not in wave.hosts:
         return hostplan.await_turn(view, wave.reason, wave.until)
-    gate = wave.among(stages) if stage is Stage.ACCEPTED else stages
-    return hostplan.advance(view, stage, _laggards(gate, stage))
+    return hostplan.advance(view, stage, _laggards(stages, stage))
 
 
 def _laggards(stages: Mapping[str, Stage], stage: Stage) -> list[str]:
@@ -211,7 +207,7 @@ def _held(fleet: Fleet, key: str) -> Iterator[Action | Wait]:
     for host in sorted(fleet.states):
         if key in fleet.remains[host] or host in fleet.rollout(key).hosts:
             seat = fleet.seat(key, host)
-            yield from _held_back(seat, hostplan.tend(seat))
+            yield from hostplan.held_back(seat, hostplan.keep(seat))
 
 
 def _prunes(fleet: Fleet) -> Iterator[Action | Wait]:
@@ -222,10 +218,12 @@ def _prunes(fleet: Fleet) -> Iterator[Action | Wait]:
             elif why := _why_not_prune(fleet, key):
                 seat = fleet.seat(key, host)
                 yield Wait(key, host, why)
-                yield from _held_back(seat, hostplan.tend(seat))
+                yield from hostplan.held_back(seat, hostplan.keep(seat))
             else:
                 seat = fleet.seat(key, host)
-                yield from _held_back(seat, hostplan.prune(seat, _why_prune(fleet, key, host)))
+                yield from hostplan.held_back(
+                    seat, hostplan.prune(seat, _why_prune(fleet, key, host))
+                )
 
 
 def _why_not_prune(fleet: Fleet, key: str) -> Reason | None:
@@ -247,14 +245,10 @@ def _why_prune(fleet: Fleet, key: str, host: str) -> Reason:
     return Reason(Why.REMOVED_FROM_GIT, f"{key} is no longer in Git")
 
 
-def _held_back(seat: Seat, steps: Iterator[Step]) -> Iterator[Step]:
-    return (hostplan.hold_back(step, seat.facts, seat.now) for step in steps)
-
-
 def _order(action: Action) -> int:
     """What is only remembered goes first: a crash after it loses nothing."""
     match action:
-        case actions.Quarantine() | actions.Settle() | actions.Forget():
+        case actions.Quarantine() | actions.Proceed() | actions.Settle() | actions.Forget():
             return 0
         case actions.PushRevert():
             return 2

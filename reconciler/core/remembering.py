@@ -7,9 +7,9 @@ after it. A crash in between leaves the intent, and the next plan finds its way 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from reconciler.core import actions, hostmemory, outcomes
+from reconciler.core import actions, analysis, hostmemory, outcomes
 from reconciler.core.observed import HostState, Unreachable
-from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollout, Rollouts
+from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollouts
 
 _QUARANTINES_KEPT = 50
 
@@ -31,6 +31,8 @@ def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
             | actions.Measure()
             | actions.Unroute()
             | actions.Remove()
+            | actions.Shift()
+            | actions.Proceed()
             | actions.Settle()
             | actions.Forget()
             | actions.Quarantine()
@@ -39,11 +41,13 @@ def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
             return rollouts
 
 
-def conclude(
+def conclude(  # noqa: PLR0911  one arm an action
     rollouts: Rollouts, action: actions.Action, outcome: outcomes.Outcome, now: float
 ) -> Rollouts:
     """What to remember after `action` ended with `outcome`."""
     match action:
+        case actions.Proceed():
+            return _proceed(rollouts, action)
         case actions.Quarantine():
             return _quarantine(rollouts, action, now)
         case actions.PushRevert():
@@ -52,6 +56,8 @@ def conclude(
             return _forget(rollouts, action)
         case actions.Settle():
             return _settle(rollouts, action)
+        case actions.Measure() if isinstance(outcome, outcomes.Measured):
+            return _measured(rollouts, action, outcome, now)
         case (
             actions.Preflight()
             | actions.Start()
@@ -60,6 +66,7 @@ def conclude(
             | actions.Accept()
             | actions.Measure()
             | actions.RouteTo()
+            | actions.Shift()
             | actions.Unroute()
             | actions.Remove()
         ):
@@ -99,7 +106,8 @@ def _quarantine(rollouts: Rollouts, action: actions.Quarantine, now: float) -> R
         at=now,
     )
     kept = (*known.quarantined, entry)[-_QUARANTINES_KEPT:]
-    return {**rollouts, action.deployment: replace(known, quarantined=kept)}
+    ended = replace(known, quarantined=kept, progress=None, wish=None)
+    return {**rollouts, action.deployment: ended}
 
 
 def _reverted(
@@ -131,7 +139,42 @@ def _settle(rollouts: Rollouts, action: actions.Settle) -> Rollouts:
     for spec in action.specs:
         facts = known.on(spec.host)
         hosts[spec.host] = HostRollout(preflight=facts.preflight, last_good=spec)
-    return {**rollouts, action.deployment: replace(known, hosts=hosts)}
+    return {**rollouts, action.deployment: replace(known, hosts=hosts, progress=None, wish=None)}
+
+
+def _proceed(rollouts: Rollouts, action: actions.Proceed) -> Rollouts:
+    """Unless the rollout is elsewhere by now: measurements come in beside the loop."""
+    known = rollouts.get(action.deployment, NO_ROLLOUT)
+    if known.progress != action.before:
+        return rollouts
+    is_granted = known.wish is not None and known.wish.id == action.granted
+    changed = replace(
+        known,
+        progress=action.after,
+        wish=None if is_granted else known.wish,
+        granted=action.granted if is_granted else known.granted,
+    )
+    return {**rollouts, action.deployment: changed}
+
+
+def _measured(
+    rollouts: Rollouts, action: actions.Measure, outcome: outcomes.Measured, now: float
+) -> Rollouts:
+    """Into the run that was asked for, if the rollout still has it."""
+    deployment = action.spec.deployment
+    known = rollouts.get(deployment, NO_ROLLOUT)
+    if known.progress is None:
+        return rollouts
+
+    def after(run: analysis.AnalysisRun | None) -> analysis.AnalysisRun | None:
+        return None if run is None else analysis.conclude(run, action.run, outcome.found, now)
+
+    progress = replace(
+        known.progress,
+        analysis=after(known.progress.analysis),
+        beside=after(known.progress.beside),
+    )
+    return {**rollouts, deployment: replace(known, progress=progress)}
 
 
 def _forget(rollouts: Rollouts, action: actions.Forget) -> Rollouts:
@@ -151,5 +194,5 @@ def _edit(
     deployment = actions.deployment_of(action)
     known = rollouts.get(deployment, NO_ROLLOUT)
     facts = change(known.on(action.host))
-    edited = Rollout(hosts={**known.hosts, action.host: facts}, quarantined=known.quarantined)
+    edited = replace(known, hosts={**known.hosts, action.host: facts})
     return {**rollouts, deployment: edited}

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from reconciler.core.observed import InstanceSpec
+from reconciler.core.strategies.progress import Progress, Wish
 
 
 class Verdict(StrEnum):
@@ -116,10 +117,14 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One deployment on all its hosts."""
+    """One deployment on all its hosts: how far the rollout is that they go through together,
+    what a person asked of it, and the last thing that a person got."""
 
     hosts: Mapping[str, HostRollout]
     quarantined: tuple[Quarantined, ...] = ()
+    progress: Progress | None = None
+    wish: Wish | None = None
+    granted: str = ""
 
     def on(self, host: str) -> HostRollout:
         """What is known of `host`; an empty value where nothing is."""

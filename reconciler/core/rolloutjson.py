@@ -15,6 +15,7 @@ from reconciler.core.rollout import (
     Rollouts,
     Verdict,
 )
+from reconciler.core.strategies import progress
 from registry.core import canonical
 from registry.core import fields as json_fields
 from registry.core.canonical import Json
@@ -45,15 +46,23 @@ def _document(rollout: Rollout) -> dict[str, object]:
     return {
         "hosts": {host: asdict(facts) for host, facts in rollout.hosts.items()},
         "quarantined": [asdict(entry) for entry in rollout.quarantined],
+        "progress": None if rollout.progress is None else progress.document(rollout.progress),
+        "wish": None if rollout.wish is None else progress.wish_document(rollout.wish),
+        "granted": rollout.granted,
     }
 
 
 def _rollout(source: dict[str, Json]) -> Rollout:
     hosts = json_fields.mapping(source, "hosts", what=_WHAT)
     entries = json_fields.objects(source, "quarantined", what=_WHAT)
+    # Neither was there before there were strategies.
+    under_way, wish = _optional(source, "progress"), _optional(source, "wish")
     return Rollout(
         hosts={host: _host(_object(facts)) for host, facts in hosts.items()},
         quarantined=tuple(_quarantined(entry) for entry in entries),
+        progress=None if under_way is None else progress.read(under_way),
+        wish=None if wish is None else progress.read_wish(wish),
+        granted=_text(source, "granted") if "granted" in source else "",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.core.desired import Deployment
-from reconciler.core.observed import Health, HostState, Instance, InstanceSpec, Phase, Route
+from reconciler.core.observed import Health, HostState, Instance, InstanceSpec, Phase, Route, Share
 from reconciler.core.rollout import HostRollout
 
 RESTART_WINDOW_S = 300.0
@@ -50,8 +50,21 @@ class Seat:
         return route is not None and route.instance == spec.name
 
     def has_traffic(self, instance: str) -> bool:
-        """Whether any model's clients are sent to `instance`."""
-        return any(route.instance == instance for route in self.remains.routes.values())
+        """Whether any model's clients, or copies of what they ask, are sent to `instance`."""
+        return any(
+            instance in (route.instance, route.share.instance if route.share else "")
+            for route in self.remains.routes.values()
+        )
+
+    def share_of(self, spec: InstanceSpec) -> Share | None:
+        """What of the traffic of the model of `spec` somebody else has than who serves it."""
+        route = self.remains.routes.get(spec.model)
+        return None if route is None else route.share
+
+    @property
+    def shared(self) -> bool:
+        """Whether anybody has a part of any model's traffic here."""
+        return any(route.share is not None for route in self.remains.routes.values())
 
     def serving(self) -> Instance | None:
         """The instance that clients are sent to, if it exists."""

@@ -93,8 +93,15 @@ class View:
         candidate = self.candidate
         if candidate is None or candidate.routed_at is None:
             return self.seat.now
-        delay = self.deployment.manifest.spec.strategy.blue_green.scale_down_delay_seconds
-        return candidate.routed_at + delay
+        return candidate.routed_at + self.deployment.manifest.spec.strategy.scale_down_delay_seconds
+
+    @property
+    def stable(self) -> str | None:
+        """The instance that the model's clients are sent to here, where it is not `wanted`."""
+        route = self.seat.remains.routes.get(self.wanted.model)
+        if route is None or route.instance == self.wanted.name:
+            return None
+        return route.instance if route.instance in self.seat.remains.instances else None
 
     def failure(self) -> Reason | None:
         """Why the rollout of `wanted` has failed here, if it has."""
@@ -105,6 +112,9 @@ class View:
             return self._failure_after_routing()
         if candidate.revision != self.deployment.revision:
             return None
+        share = self.seat.share_of(self.wanted)
+        if share is not None and share.instance == self.wanted.name:
+            return self._failure_after_routing()
         return self._failure_before_routing(candidate)
 
     def _preflight_stage(self) -> Stage | None:

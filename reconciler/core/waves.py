@@ -42,14 +42,22 @@ def of(deployment: Deployment, views: list[View], stages: Mapping[str, Stage], n
         if stages[host] is Stage.BAKED and view.candidate is not None
     }
     resting = {host: until for host, until in resting.items() if now < until}
-    places = max(0, rules.places(count) - len(begun) - len(resting))
+    at_once = _at_once(deployment)
+    places = max(0, at_once - len(begun) - len(resting))
     queue = [host for host in sorted(known) if stages[host] in _NOT_BEGUN and host not in begun]
-    text = f"{rules.places(count)} of {count} hosts move at once; first {_names(begun, resting)}"
+    text = f"{at_once} of {count} hosts move at once; first {_names(begun, resting)}"
     return Wave(
         hosts=frozenset({*begun, *queue[:places]}),
         reason=Reason(Why.WAITING_FOR_TURN, text),
         until=min(resting.values(), default=None),
     )
+
+
+def _at_once(deployment: Deployment) -> int:
+    """A rolling update takes one host at a time, where the file says nothing else."""
+    spec = deployment.manifest.spec
+    is_rolling = spec.strategy.rolling is not None and spec.fleet.max_parallel is None
+    return 1 if is_rolling else spec.fleet.places(len(deployment.hosts))
 
 
 def _has_begun(view: View, stage: Stage) -> bool:

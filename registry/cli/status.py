@@ -61,6 +61,9 @@ def _row(document: dict[str, Json]) -> tuple[object, ...]:
 
 def _print_details(found: dict[str, Json]) -> None:
     typer.echo()
+    if rollout := _object(found, "rollout"):
+        output.print_fields([("rollout", _where(rollout))])
+        typer.echo()
     output.print_table(
         ("host", "serving", "sync", "health", "trust", "stage", "reason"),
         [
@@ -73,6 +76,16 @@ def _print_details(found: dict[str, Json]) -> None:
     for entry in _objects(found, "quarantined"):
         branch = f"; reverted on branch {entry['branch']}" if entry.get("branch") else ""
         output.print_fields([("quarantined", f"{_version(entry)}: {entry.get('reason')}{branch}")])
+
+
+def _where(rollout: dict[str, Json]) -> str:
+    """canary step 3/7, 20 %, paused."""
+    copies = f", copies of {rollout['mirror']} %" if rollout.get("mirror") else ""
+    reason = f": {rollout['reason']}" if rollout.get("reason") else ""
+    return (
+        f"{rollout.get('strategy')} step {rollout.get('step')}/{rollout.get('steps')}, "
+        f"{rollout.get('weight')} %{copies}, {rollout.get('state')}{reason}"
+    )
 
 
 def _version(value: Json) -> str:

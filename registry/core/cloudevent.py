@@ -15,9 +15,9 @@ _WHAT = "log entry"
 # What an entry is about, where its kind's first word does not say it.
 _OF_DEPLOYMENTS = frozenset(
     {
-        "starting", "started", "tested", "analysed", "deploying", "deployed", "restarted",
-        "removed", "quarantined", "rolled_back", "revert_pushed", "commit_verified",
-        "commit_refused", "commit_accepted",
+        "starting", "started", "tested", "analysed", "deploying", "deployed", "shifting",
+        "shifted", "steered", "restarted", "removed", "quarantined", "rolled_back",
+        "revert_pushed", "commit_verified",        "commit_refused", "commit_accepted",
     }
 )  # fmt: skip
 _OF_VERSIONS = frozenset(

@@ -19,6 +19,8 @@ AT_WORK = (
     Kind.TESTED,
     Kind.DEPLOYING,
     Kind.DEPLOYED,
+    Kind.SHIFTING,
+    Kind.SHIFTED,
     Kind.RESTARTED,
     Kind.ROLLED_BACK,
 )

@@ -126,7 +126,7 @@ class SimulatedEngine:
     def remove(self, instance: str) -> None:
         with self._lock:
             self._reach("remove")
-            if any(route.instance == instance for route in self.routes.values()):
+            if any(instance in _receivers(route) for route in self.routes.values()):
                 fix = "route the model elsewhere first"
                 raise errors.EngineRefused(f"{instance} still gets traffic", fix=fix)
             if instance in self.instances:
@@ -137,12 +137,13 @@ class SimulatedEngine:
     def route(self, route: Route) -> None:
         with self._lock:
             self._reach("route")
-            if self._known(route.instance).phase is not Phase.RUNNING:
-                fix = "start it first"
-                raise errors.EngineRefused(f"{route.instance} is not running", fix=fix)
+            for name in _receivers(route):
+                if self._known(name).phase is not Phase.RUNNING:
+                    raise errors.EngineRefused(f"{name} is not running", fix="start it first")
             if self.routes.get(route.model) == route and self.ingress_running:
                 return
-            self._write(f"route {route.model} -> {route.instance}")
+            share = "" if route.share is None else f" + {route.share.weight}%"
+            self._write(f"route {route.model} -> {route.instance}{share}")
             served = self.serving(route.model)
             self.ingress_running = True
             self.routes[route.model] = route
@@ -235,3 +236,8 @@ class SimulatedEngine:
 
     def _write(self, what: str) -> None:
         self.writes.append(what)
+
+
+def _receivers(route: Route) -> tuple[str, ...]:
+    """The instances that get any of the route's traffic."""
+    return (route.instance,) if route.share is None else (route.instance, route.share.instance)

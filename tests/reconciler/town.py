@@ -45,7 +45,14 @@ spec:
 """
 
 
-def manifest(version: int, digest: str, *, hosts: str = "[edge-1]", deadline: int = 600) -> str:
+def manifest(
+    version: int,
+    digest: str,
+    *,
+    hosts: str = "[edge-1]",
+    deadline: int = 600,
+    strategy: str = "blueGreen: {scaleDownDelaySeconds: 0}",
+) -> str:
     """A deployment without acceptance tests: simulated hosts answer no requests."""
     return f"""\
 apiVersion: plimsoll.dev/v1
@@ -58,7 +65,7 @@ spec:
     digest: {digest}
   targets: {{hosts: {hosts}}}
   runtime: {{image: "plimsoll-runtime:dev", format: onnx, resources: {{memory: 512Mi, cpus: 1}}}}
-  strategy: {{blueGreen: {{scaleDownDelaySeconds: 0}}}}
+  strategy: {{{strategy}}}
   progressDeadlineSeconds: {deadline}
 """
 

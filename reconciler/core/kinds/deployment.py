@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from reconciler.core.kinds.fleet import FleetRollout, Targets
 from reconciler.core.kinds.process import Told
+from reconciler.core.kinds.strategy import Strategy
 from registry.core import canonical, strict
 from registry.core.canonical import Json
 from registry.core.strict import (
@@ -20,8 +21,6 @@ from registry.core.strict import (
     Strict,
     VersionLabel,
 )
-
-_STRATEGIES_TO_COME = frozenset({"rolling", "canary", "abTest", "shadow"})
 
 
 class ModelReference(Strict):
@@ -114,37 +113,6 @@ class Runtime(Told):
         if process := self.process:
             declared["process"] = process
         return canonical.encode(declared).decode() if declared else ""
-
-
-class BlueGreen(Strict):
-    """The successor takes all traffic at once; the predecessor stays for a while longer.
-
-    Without `autoPromotionEnabled` an accepted candidate waits until a commit turns it on.
-    """
-
-    scale_down_delay_seconds: Annotated[int, Field(ge=0, le=86400)] = 30
-    auto_promotion_enabled: bool = True
-
-
-class Strategy(Strict):
-    """How traffic moves to a new version."""
-
-    blue_green: BlueGreen
-
-    @model_validator(mode="before")
-    @classmethod
-    def _only_what_works(cls, given: object) -> object:
-        to_come = sorted(_STRATEGIES_TO_COME & given.keys()) if isinstance(given, dict) else []
-        if to_come:
-            raise PydanticCustomError(
-                "strategy_unavailable",
-                "the strategy {strategy} is not available",
-                {
-                    "strategy": to_come[0],
-                    "fix": "use blueGreen: {scaleDownDelaySeconds: 30}, the one there is",
-                },
-            )
-        return given
 
 
 class AcceptanceReference(Strict):

@@ -4,10 +4,12 @@ Applies plans as the loop does (intent, effect, outcome), can die at any of the 
 and checks the planner's safety rules at every single action.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from reconciler.core import actions, desired, outcomes, reasons, remembering
+from reconciler.core import actions, desired, outcomes, reasons, remembering, wording
+from reconciler.core.measurements import Found, Measurement
 from reconciler.core.observed import (
     Health,
     HostState,
@@ -96,10 +98,11 @@ class Paper:
     failing: set[str] = field(default_factory=set)
     slow: set[str] = field(default_factory=set)
     errors: dict[str, str] = field(default_factory=dict)
+    measured: Callable[[str], Measurement] = lambda _: Found(1.0)
 
-    def plan(self) -> Plan:
-        """What the planner makes of it now."""
-        observed = {
+    def observed(self) -> dict[str, HostState | Unreachable]:
+        """One look at every host."""
+        return {
             name: HostState(
                 host=name,
                 instances=tuple(host.instances.values()),
@@ -111,6 +114,10 @@ class Paper:
             else Unreachable(name, "no route to host")
             for name, host in self.hosts.items()
         }
+
+    def plan(self) -> Plan:
+        """What the planner makes of it now."""
+        observed = self.observed()
         self.rollouts = remembering.look(self.rollouts, observed, self.now)
         return plan(self.wish, observed, self.rollouts, self.now)
 
@@ -130,8 +137,9 @@ class Paper:
         return made
 
     def did(self) -> list[str]:
-        """What was done since last asked: verb and version or host."""
-        lines = [f"{actions.place(a)} {a.verb}" for a in self.done]
+        """What was done to hosts since last asked: verb and host."""
+        others = [a for a in self.done if not isinstance(a, actions.Proceed)]
+        lines = [f"{wording.place(a)} {a.verb}" for a in others]
         self.done.clear()
         return lines
 
@@ -198,7 +206,11 @@ class Paper:
                 self.quarantined.add((action.deployment, action.revision))
             case actions.PushRevert():
                 return outcomes.Done("branch")
-            case actions.Settle() | actions.Forget():
+            case actions.Shift():
+                self._shift(action)
+            case actions.Measure():
+                return outcomes.Measured(tuple((n, self.measured(n)) for n in action.metrics))
+            case actions.Proceed() | actions.Settle() | actions.Forget():
                 pass
         return outcomes.Done()
 
@@ -259,13 +271,29 @@ class Paper:
         host.routes[action.spec.model] = action.route
         host.ingress, host.ingress_drift = True, ""
 
+    def _shift(self, action: actions.Shift) -> None:
+        """A candidate gets traffic only when it is well and tested, and never all of it so."""
+        host = self._up(action.host)
+        known = host.routes.get(action.spec.model)
+        self._require(known is not None and known.instance == action.stable, "shifted off", action)
+        if action.share is not None:
+            there = host.instances.get(action.share.instance)
+            is_well = there is not None and there.health is Health.HEALTHY
+            self._require(is_well, "shared with the sick", action)
+            is_tested = (action.host, action.spec.spec_hash) in self.tested
+            self._require(is_tested or not self._has_tests(action.spec), "untested", action)
+        host.routes[action.spec.model] = action.route
+
     def _has_tests(self, spec: InstanceSpec) -> bool:
         found = self.wish.deployments.get(spec.deployment)
         return found is not None and bool(found.templates)
 
     def _remove(self, action: actions.Remove) -> None:
         host = self._up(action.host)
-        has_traffic = any(route.instance == action.instance for route in host.routes.values())
+        has_traffic = any(
+            action.instance in (route.instance, route.share.instance if route.share else "")
+            for route in host.routes.values()
+        )
         self._require(not has_traffic, "removed with traffic", action)
         host.instances.pop(action.instance, None)
 
@@ -283,10 +311,11 @@ class Paper:
 
     def _require(self, is_so: bool, rule: str, action: actions.Action) -> None:
         if not is_so:
-            raise Broken(f"{rule}: {actions.render(action)}")
+            raise Broken(f"{rule}: {wording.render(action)}")
 
     def _age(self, host: PaperHost) -> None:
         routed = {route.instance for route in host.routes.values()}
+        routed |= {route.share.instance for route in host.routes.values() if route.share}
         for name, known in host.instances.items():
             host.ages[name] += 1
             if known.phase is Phase.RUNNING:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 
-from reconciler.core import actions, status
+from reconciler.core import status, wording
 from reconciler.core.observed import Health, Phase, Unreachable
 from reconciler.core.reasons import Why
 from registry.core.documents import Problem
@@ -296,7 +296,7 @@ def test_an_action_that_fails_is_tried_again_ever_more_slowly(served: Paper) -> 
     tries = []
     for _ in range(240):
         made = served.tick(1.0)
-        tries += [served.now for a in made.actions if actions.place(a) == "h1"]
+        tries += [served.now for a in made.actions if wording.place(a) == "h1"]
     gaps = [round(b - a) for a, b in pairwise(tries)]
     assert gaps == [1, 2, 4, 8, 16, 32, 60, 60]
     assert Why.BACKING_OFF in codes(served)

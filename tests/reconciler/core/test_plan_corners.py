@@ -304,6 +304,7 @@ def test_a_rollout_under_way_is_progressing_and_a_paused_one_suspended(one: Pape
     one.tick()
     assert _status(one)[KEY].health == "Progressing"
     until(one, "accept")
+    one.tick()
     assert _status(one)[KEY].health == "Suspended"
     asked(one, deployment_file("digits", 2, ONE, suspend=True), commit="c3")
     assert _status(one)[KEY].health == "Suspended"

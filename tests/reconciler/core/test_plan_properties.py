@@ -14,6 +14,14 @@ from tests.reconciler.core.wishes import deployment_file, digest_of, wish
 
 HOSTS = ("h1", "h2", "h3")
 NAMES = ("digits", "fraud")
+_STEPS = "steps: [{setWeight: 10}, {pause: {duration: 20s}}, {setMirrorRoute: {percentage: 50}}]"
+STRATEGIES = (
+    "rolling: {}",
+    f"canary: {{{_STEPS}}}",
+    f"abTest: {{sticky: {{header: x-user}}, {_STEPS}}}",
+    "shadow: {percentage: 100, duration: 30s}",
+    "blueGreen: {autoPromotionEnabled: false, autoPromotionSeconds: 20}",
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,7 @@ class Commit:
     hosts: tuple[str, ...]
     suspend: bool = False
     promote: bool = True
+    strategy: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ commits = st.builds(
     hosts=st.lists(st.sampled_from(HOSTS), min_size=1, max_size=3, unique=True).map(tuple),
     suspend=st.sampled_from([False, False, False, True]),
     promote=st.sampled_from([True, True, True, False]),
+    strategy=st.sampled_from(["", "", *STRATEGIES]),
 )
 troubles = st.builds(
     Trouble,
@@ -86,7 +96,12 @@ class History:
         self.files[event.name] = event
         texts = {
             name: deployment_file(
-                name, file.version, file.hosts, suspend=file.suspend, promote=file.promote
+                name,
+                file.version,
+                file.hosts,
+                suspend=file.suspend,
+                promote=file.promote,
+                strategy=file.strategy,
             )
             for name, file in self.files.items()
             if file.version
@@ -154,9 +169,11 @@ def _check_rest(past: History, name: str, file: Commit, host: str) -> None:
         assert mine == {}
         return
     serving = here.instances.get(here.serving().get(name, ""))
+    assert all(route.share is None for route in here.routes.values())
     is_good = fate_of(file.version) is Fate.GOOD
     has_failed = ("production/" + name, past.paper.wish.deployments[f"production/{name}"].revision)
-    if is_good and file.promote and has_failed not in past.paper.quarantined:
+    is_promoted = file.promote or bool(file.strategy)
+    if is_good and is_promoted and has_failed not in past.paper.quarantined:
         assert serving is not None
         assert serving.digest == digest_of(file.version)
         assert list(mine) == [serving.name]
@@ -184,18 +201,40 @@ def test_a_crash_at_any_point_of_an_upgrade_ends_where_no_crash_ends(
 
 @pytest.mark.parametrize("version", [2, 4, 8])
 def test_a_crash_at_each_single_point_converges(version: int) -> None:
-    for survives in range(70):
-        past = History()
-        past.commit(Commit("digits", 1, ("h1", "h2")))
-        past.paper.run()
-        past.commit(Commit("digits", version, ("h1", "h2")))
-        past.paper.dies_in = survives
-        past.paper.run(150)
-        wanted = version if fate_of(version) is Fate.GOOD else 1
-        for host in ("h1", "h2"):
-            serving = past.paper.hosts[host].serving()["digits"]
-            digest = past.paper.hosts[host].instances[serving].digest
-            assert digest == digest_of(wanted)
+    ends = [_end_of_an_upgrade(version, "", survives) for survives in range(70)]
+    assert {wrong for _, wrong in ends} == {""}
+
+
+@pytest.mark.parametrize("version", [2, 9])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_crash_at_each_single_point_of_a_strategy_converges(strategy: str, version: int) -> None:
+    ends = list[tuple[bool, str]]()
+    while not ends or ends[-1][0]:
+        ends.append(_end_of_an_upgrade(version, strategy, len(ends)))
+    assert len(ends) > 15
+    assert {wrong for _, wrong in ends} == {""}
+
+
+def _end_of_an_upgrade(version: int, strategy: str, survives: int) -> tuple[bool, str]:
+    """Whether it was killed on the way, and what is not as it should be in the end."""
+    past = History()
+    past.commit(Commit("digits", 1, ("h1", "h2")))
+    past.paper.run()
+    past.commit(Commit("digits", version, ("h1", "h2"), strategy=strategy))
+    past.paper.dies_in = survives
+    past.paper.run(150)
+    wanted = version if fate_of(version) is Fate.GOOD else 1
+    wrong = []
+    for name, host in past.paper.hosts.items():
+        if name not in ("h1", "h2"):
+            continue
+        if [one.digest for one in host.instances.values()] != [digest_of(wanted)]:
+            wrong.append(f"{name} runs {sorted(host.instances)}")
+        if "digits" not in host.serving():
+            wrong.append(f"{name} serves nothing")
+        if host.routes["digits"].share is not None:
+            wrong.append(f"{name} still shares")
+    return past.paper.dies_in is None, "; ".join(wrong)
 
 
 def test_the_paper_fleet_notices_a_planner_that_removes_too_early() -> None:

@@ -64,7 +64,7 @@ def test_every_file_names_a_schema_that_accepts_it(path: str) -> None:
 
 def _kinds_of_bad_files() -> list[tuple[str, type[Kind]]]:
     folder = Path(__file__).parent / "bad"
-    names = ("field_is_misspelt_deep_down", "version_is_a_float", "strategy_canary")
+    names = ("field_is_misspelt_deep_down", "version_is_a_float", "canary_without_steps")
     return [((folder / f"{name}.yaml").read_text(), kinds.ModelDeployment) for name in names]
 
 

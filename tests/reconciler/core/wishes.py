@@ -55,10 +55,12 @@ def deployment_file(  # noqa: PLR0913  a file has many fields
     tested: bool = True,
     delay: int = 30,
     deadline: int = 100,
+    strategy: str = "",
     fleet: str = "",
 ) -> str:
     """models.d/production/NAME.yaml."""
     flag = {True: "true", False: "false"}
+    usual = f"blueGreen: {{scaleDownDelaySeconds: {delay}, autoPromotionEnabled: {flag[promote]}}}"
     return f"""\
 apiVersion: plimsoll.dev/v1
 kind: ModelDeployment
@@ -67,7 +69,7 @@ spec:
   model: {{name: {model or name}, version: {version}, digest: "{digest_of(version)}"}}
   targets: {{hosts: [{", ".join(hosts)}]}}
   runtime: {{image: "runtime:1", format: onnx, resources: {{memory: 512Mi, cpus: 1}}}}
-  strategy: {{blueGreen: {{scaleDownDelaySeconds: {delay}, autoPromotionEnabled: {flag[promote]}}}}}
+  strategy: {{{strategy or usual}}}
   acceptance: [{"{template: golden}" if tested else ""}]
   rollback: {{auto: {flag[auto]}, pushRevertBranch: true}}
   progressDeadlineSeconds: {deadline}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.core import actions, analysis, outcomes
+from reconciler.core import actions, analysis, outcomes, wording
 from reconciler.core.actions import Measure, Pair
 from reconciler.core.observed import Health, Instance, InstanceSpec, Phase
 from reconciler.core.plan import Plan
@@ -159,6 +159,6 @@ def test_no_host_waits_for_a_measurement(here: Town, service: Service) -> None:
 
 def test_an_action_says_where_it_is_and_what_it_is_for() -> None:
     action = asked(begun())
-    assert actions.render(action) == (
+    assert wording.render(action) == (
         f"edge-1: measure {spec(2).name} (measurement_due: errors is due)"
     )

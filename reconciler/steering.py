@@ -1,0 +1,62 @@
+"""`plimsoll promote`, `abort`, `pause`, `resume`: what a person does to a rollout under way.
+
+Run where the reconciler runs: the wish is left beside its memory, with the reason.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+Deployment = Annotated[str, typer.Argument(help="As ENVIRONMENT/NAME.")]
+Reason = Annotated[str, typer.Option(help="Why; it goes into the log.")]
+Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]
+
+
+@app.command()
+def promote(
+    deployment: Deployment,
+    *,
+    reason: Reason,
+    full: Annotated[
+        bool, typer.Option("--full", help="Move all traffic now, whatever steps are left.")
+    ] = False,
+    config: Config = Path("plimsoll.toml"),
+) -> None:
+    """Let a rollout go on to its next step."""
+    _leave(deployment, "promote_full" if full else "promote", reason, config)
+
+
+@app.command()
+def abort(
+    deployment: Deployment, *, reason: Reason, config: Config = Path("plimsoll.toml")
+) -> None:
+    """Send every host back to its last known good version, and quarantine the new one."""
+    _leave(deployment, "abort", reason, config)
+
+
+@app.command()
+def pause(
+    deployment: Deployment, *, reason: Reason, config: Config = Path("plimsoll.toml")
+) -> None:
+    """Let a rollout stay where it is until somebody resumes or promotes it."""
+    _leave(deployment, "pause", reason, config)
+
+
+@app.command()
+def resume(
+    deployment: Deployment, *, reason: Reason, config: Config = Path("plimsoll.toml")
+) -> None:
+    """Let a rollout that is held go on with the step that it is at, from that step's beginning."""
+    _leave(deployment, "resume", reason, config)
+
+
+def _leave(deployment: str, verb: str, reason: str, config: Path) -> None:
+    from reconciler import config as settings  # noqa: PLC0415  heavy
+    from reconciler import wishes  # noqa: PLC0415  heavy
+    from reconciler.core.strategies.progress import Verb  # noqa: PLC0415  heavy
+
+    wishes.leave(settings.load(config).state, deployment, Verb(verb), reason)
+    typer.echo("the reconciler acts on it at its next look")

@@ -1,0 +1,70 @@
+"""What a person wants of a rollout, as files beside the reconciler's memory.
+
+A command leaves a wish, the reconciler takes it into its memory and then drops the file; the id
+of a wish makes it count once, whatever is killed in between.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler import state
+from reconciler.core.rollout import NO_ROLLOUT
+from reconciler.core.strategies import progress
+from reconciler.core.strategies.progress import State, Verb, Wish
+from registry import errors
+from registry.core import canonical
+
+FOLDER = "steering"
+_LONGEST_REASON = 2000
+_OVER = frozenset({State.DONE, State.ABORTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A wish for the deployment `environment/name`, and the file that has it."""
+
+    deployment: str
+    wish: Wish
+    path: Path
+
+    def drop(self) -> None:
+        """It is remembered, or comes to nothing."""
+        self.path.unlink(missing_ok=True)
+
+
+def leave(folder: Path, deployment: str, verb: Verb, reason: str) -> None:
+    """Ask the reconciler that owns `folder`; the newest wish for a deployment stands."""
+    if not reason.strip():
+        raise errors.InvalidInput("a reason is needed: it is what auditors will read")
+    if not folder.is_dir():
+        raise errors.NotFound(
+            f"no reconciler has run with {folder}", fix="name its configuration file"
+        )
+    found = state.peek(folder).get(deployment, NO_ROLLOUT).progress
+    if found is None or found.state in _OVER:
+        raise errors.NotFound(
+            f"no rollout of {deployment[:80]} is under way", fix="see: plimsoll status"
+        )
+    wish = Wish(secrets.token_hex(8), verb, reason.strip()[:_LONGEST_REASON])
+    name = deployment.replace("/", ".")
+    (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
+    draft = folder / FOLDER / f".{name}"
+    draft.write_bytes(canonical.encode(progress.wish_document(wish)))
+    draft.replace(folder / FOLDER / name)
+
+
+def found(folder: Path) -> Iterator[Left]:
+    """Every wish that was left; a file that is none is dropped."""
+    for path in sorted((folder / FOLDER).glob("[!.]*")):
+        environment, _, name = path.name.partition(".")
+        try:
+            document = canonical.decode_object(path.read_bytes(), what="wish")
+            wish = progress.read_wish(document)
+        except FileNotFoundError:
+            continue
+        except errors.InvalidInput:
+            path.unlink(missing_ok=True)
+            continue
+        yield Left(f"{environment}/{name}", wish, path)
