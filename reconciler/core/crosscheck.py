@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.core import analyses, clusters, kinds
+from reconciler.core import abilities, analyses, clusters, kinds
 from reconciler.core.sources import Source, Tree
 from registry.core import digest, documents
 from registry.core.documents import Problem
@@ -149,16 +149,7 @@ def _strategy_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Ite
         if not found and reference is not strategy.beside:
             found = list(analyses.endless(source, place, reference, tree))
         yield from found
-    if strategy.in_place is None:
-        return
-    for name, host in _known_targets(tree, source.kind).items():
-        if not host.spec.engine.is_process:
-            message = (
-                "spec.strategy.inPlace: versions are swapped inside one runtime, and on the "
-                f"Docker host {name} each version has a container of its own"
-            )
-            fix = "use blueGreen: {scaleDownDelaySeconds: 0}, or hosts whose engine is process://"
-            yield source.document.problem(("spec", "strategy", "inPlace"), message, fix=fix)
+    yield from abilities.problems(source, _known_targets(tree, source.kind))
 
 
 def _check_collisions(tree: Tree, checked: Checked) -> None:

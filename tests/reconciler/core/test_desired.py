@@ -100,6 +100,19 @@ def test_a_swarm_takes_replicas_of_a_pinned_image_and_no_grpc() -> None:
     assert "is no address of a Swarm" in desired.load(found, commit="c").problems[0].message
 
 
+def test_what_hosts_cannot_do_is_refused_with_their_names_and_what_can() -> None:
+    names = tuple(f"h{number}" for number in range(1, 6))
+    text = deployment_file("digits", 1, names, tested=False, strategy="inPlace: {}")
+    found = {f"models.d/hosts/{name}.yaml": host_file(name).encode() for name in names}
+    found["models.d/production/digits.yaml"] = text.encode()
+    [problem] = desired.load(found, commit="c").problems
+    assert "the hosts h1, h2, h3 and 2 more cannot swap versions" in problem.message
+    assert "target process:// hosts" in problem.fix
+    for path in found.keys() - {"models.d/production/digits.yaml"}:
+        found[path] = found[path].replace(b"unix:///var/run/docker.sock", b"process://")
+    assert desired.load(found, commit="c").problems == ()
+
+
 def test_a_broken_policy_is_remembered_as_broken_so_that_decisions_fail_closed() -> None:
     state = desired.load({"policies/deploy/x.yaml": b"kind: ["}, commit="c")
     assert [problem.path for problem in state.policies.broken] == ["policies/deploy/x.yaml"]

@@ -1,0 +1,107 @@
+"""What a host can do with a model's traffic, and whether that is enough for a strategy. Pure.
+
+`ABLE` is the one place that says what each kind of host can; what it cannot is refused when the
+file is read, long before a candidate would wait for a share that it never gets.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+
+from reconciler.core.kinds import Host, ModelDeployment
+from reconciler.core.kinds import strategy as files
+from reconciler.core.sources import Source
+from registry.core.documents import Problem
+
+
+class Ability(StrEnum):
+    """One thing, in words that follow on "cannot"."""
+
+    WEIGHT = "send a part of a model's requests to a second version"
+    HEADERS = "send requests to a second version by their headers"
+    MIRROR = "copy requests to a second version"
+    STICKY_COOKIE = "keep clients with a version by a cookie"
+    STICKY_HEADER = "keep clients with a version by a header"
+    IN_PLACE = "swap versions inside one runtime"
+
+
+class Hosts(StrEnum):
+    """Kinds of hosts, as they are called in files."""
+
+    DOCKER = "Docker"
+    SWARM = "mode: swarm"
+    PROCESS = "process://"
+
+
+ABLE: Mapping[Hosts, frozenset[Ability]] = {
+    Hosts.DOCKER: frozenset(),
+    Hosts.SWARM: frozenset(),
+    Hosts.PROCESS: frozenset({Ability.IN_PLACE}),
+}
+_INSTEAD = {
+    Ability.IN_PLACE: "use blueGreen: {scaleDownDelaySeconds: 0}",
+}
+_MOST_NAMED = 3
+
+
+def kind_of(host: Host) -> Hosts:
+    """Which kind of host this is."""
+    if host.spec.engine.is_process:
+        return Hosts.PROCESS
+    return Hosts.SWARM if host.spec.engine.mode == "swarm" else Hosts.DOCKER
+
+
+def needed(strategy: files.Strategy) -> dict[Ability, files.Place]:
+    """What `strategy` asks of its hosts, each with the first place in `spec` that does."""
+    found: dict[Ability, files.Place] = {}
+    for ability, place in _needs(strategy):
+        found.setdefault(ability, ("strategy", strategy.name, *place))
+    return found
+
+
+def problems(source: Source[ModelDeployment], targets: Mapping[str, Host]) -> Iterator[Problem]:
+    """What the strategy of `source` asks of `targets` that some of them cannot."""
+    for ability, place in needed(source.kind.spec.strategy).items():
+        unable = sorted(n for n, host in targets.items() if ability not in ABLE[kind_of(host)])
+        if unable:
+            at = ("spec", *place)
+            message = f"{'.'.join(map(str, at))}: {_names(unable)} cannot {ability}"
+            yield source.document.problem(at, message, fix=_fix(ability))
+
+
+def _needs(strategy: files.Strategy) -> Iterator[tuple[Ability, files.Place]]:
+    match strategy.one:
+        case files.Canary() as chosen:
+            yield from _steps(chosen.steps)
+        case files.AbTest() as chosen:
+            by_cookie = chosen.sticky.cookie is not None
+            yield (Ability.STICKY_COOKIE if by_cookie else Ability.STICKY_HEADER), ("sticky",)
+            yield from _steps(chosen.steps)
+        case files.Shadow():
+            yield Ability.MIRROR, ()
+        case files.InPlace():
+            yield Ability.IN_PLACE, ()
+        case files.Rolling() | files.BlueGreen():
+            return
+
+
+def _steps(steps: list[files.StepOf]) -> Iterator[tuple[Ability, files.Place]]:
+    for index, step in enumerate(steps):
+        if step.set_weight is not None:
+            yield Ability.WEIGHT, ("steps", index, "setWeight")
+        if step.set_header_route is not None:
+            yield Ability.HEADERS, ("steps", index, "setHeaderRoute")
+        if step.set_mirror_route is not None:
+            yield Ability.MIRROR, ("steps", index, "setMirrorRoute")
+
+
+def _names(hosts: list[str]) -> str:
+    if len(hosts) == 1:
+        return f"the host {hosts[0]}"
+    more = f" and {len(hosts) - _MOST_NAMED} more" if len(hosts) > _MOST_NAMED else ""
+    return f"the hosts {', '.join(hosts[:_MOST_NAMED])}{more}"
+
+
+def _fix(ability: Ability) -> str:
+    instead = _INSTEAD.get(ability, "use blueGreen or rolling")
+    able = [kind for kind in Hosts if ability in ABLE[kind]]
+    return f"{instead}, or target {' or '.join(able)} hosts" if able else instead
