@@ -70,8 +70,8 @@ class Effects:
                 return outcomes.Done()
             case actions.Remove():
                 return self._remove(action, engines[action.host])
-            case actions.Quarantine():
-                return self._quarantine(action)
+            case actions.Quarantine() | actions.GiveUp():
+                return self._failed(action)
             case actions.PushRevert():
                 return self._push_revert(action)
             case actions.Shift():
@@ -190,8 +190,9 @@ class Effects:
         self.journal.record(Kind.REMOVED, fields)
         return outcomes.Done()
 
-    def _quarantine(self, action: actions.Quarantine) -> outcomes.Outcome:
-        self.journal.record(Kind.QUARANTINED, journal.about(action.spec, action.reason.text))
+    def _failed(self, action: actions.Quarantine | actions.GiveUp) -> outcomes.Outcome:
+        kind = Kind.GAVE_UP if isinstance(action, actions.GiveUp) else Kind.QUARANTINED
+        self.journal.record(kind, journal.about(action.spec, action.reason.text))
         return outcomes.Done()
 
     def _push_revert(self, action: actions.PushRevert) -> outcomes.Outcome:

@@ -2,7 +2,8 @@
 
 Every action says why in a machine-readable `Reason`. Actions on one host do not depend on
 each other's outcome; a plan holds only steps that are safe whichever of them succeed.
-`Quarantine`, `Proceed`, `Settle` and `Forget` change only what is remembered, as `Measure` does;
+`Quarantine`, `GiveUp`, `Proceed`, `Settle` and `Forget` change only what is remembered, as
+`Measure` does;
 `PushRevert` only Git.
 """
 
@@ -212,6 +213,17 @@ class Quarantine:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Never start `revision` on this host again; others may go on with it."""
+
+    verb: ClassVar[str] = "give-up"
+    host: str
+    spec: InstanceSpec
+    revision: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class PushRevert:
     """Propose to Git what the hosts do already: `path` as it was when `good` was deployed."""
 
@@ -227,7 +239,7 @@ class PushRevert:
 HostAction: TypeAlias = (
     Preflight | Start | Restart | Renew | Accept | Measure | RouteTo | Shift | Unroute | Remove
 )
-Note: TypeAlias = Proceed | Settle | Forget | Quarantine
+Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp
 Action: TypeAlias = HostAction | Note | PushRevert
 
 
@@ -244,7 +256,9 @@ class Wait:
 def deployment_of(action: Action) -> str:
     """`environment/name` of the deployment that `action` is for."""
     match action:
-        case Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo() | Shift():
+        case (
+            Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo() | Shift() | GiveUp()
+        ):
             return action.spec.deployment
         case (
             Restart()
@@ -268,5 +282,5 @@ def key(action: Action) -> str:
             return f"{action.verb} {action.instance}"
         case Unroute():
             return f"{action.verb} {action.model}"
-        case Proceed() | Settle() | Forget() | Quarantine() | PushRevert():
-            return f"{action.verb} {action.deployment}"
+        case Proceed() | Settle() | Forget() | Quarantine() | GiveUp() | PushRevert():
+            return f"{action.verb} {deployment_of(action)}"

@@ -8,6 +8,7 @@ from reconciler.core.rollout import (
     Acceptance,
     Candidate,
     Failure,
+    GaveUp,
     HostRollout,
     PreflightResult,
     Restarted,
@@ -46,6 +47,11 @@ def routed(facts: HostRollout, spec: InstanceSpec, now: float) -> HostRollout:
     if known is None or not same(known.spec, spec):
         return facts
     return replace(facts, candidate=replace(known, routed_at=now))
+
+
+def given_up(facts: HostRollout, action: actions.GiveUp, now: float) -> HostRollout:
+    mark = GaveUp(action.revision, action.reason.code, action.reason.text, now)
+    return replace(facts, gave_up=mark)
 
 
 def after(

@@ -126,8 +126,8 @@ def _moving_health(
         good = view.seat.facts.last_good
         where = "nothing to go back to" if good is None else f"rolled back to {good.version}"
         return Health.DEGRADED, f"{version} is quarantined, {where}: {entry.reason}"
-    if failed := view.failure():
-        return Health.DEGRADED, failed.text
+    if failed := _failed(view):
+        return Health.DEGRADED, failed
     serves = is_healthy(view.seat.serving())
     if stage in (Stage.REFUSED, Stage.BLOCKED):
         known = view.seat.facts.preflight
@@ -138,6 +138,16 @@ def _moving_health(
     if stage is Stage.ROUTED and not serves:
         return Health.DEGRADED, f"{version} has the traffic and is not healthy"
     return Health.PROGRESSING, f"{version} is {stage}"
+
+
+def _failed(view: View) -> str:
+    """Also once the host has gone back alone."""
+    if mark := view.gave_up:
+        good = view.seat.facts.last_good
+        serves = "nothing to go back to" if good is None else f"version {good.version} serves"
+        return f"version {view.wanted.version} failed, {serves}: {mark.reason}"
+    failed = view.failure()
+    return "" if failed is None else failed.text
 
 
 def _trust(view: View, entry: Quarantined | None) -> tuple[Trust, str]:

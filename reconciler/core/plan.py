@@ -11,7 +11,16 @@ their strategy's program together (`strategies`). A failure on one host sends al
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from reconciler.core import actions, holding, hostplan, returning, shifting, waves, wording
+from reconciler.core import (
+    actions,
+    holding,
+    hostplan,
+    losses,
+    returning,
+    shifting,
+    waves,
+    wording,
+)
 from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
@@ -27,6 +36,7 @@ _SHORT = frozenset({Why.WAITING_FOR_HEALTH, Why.WAITING_FOR_HOSTS})
 _NOT_VERIFIED = frozenset({Stage.UNVERIFIED, Stage.REFUSED, Stage.BLOCKED})
 _NOT_BEGUN = _NOT_VERIFIED | {Stage.VERIFIED}
 _NOT_ACCEPTED = _NOT_VERIFIED | {Stage.VERIFIED, Stage.STARTED, Stage.READY}
+_WITHOUT_TRAFFIC = frozenset({Stage.STARTED, Stage.READY, Stage.ACCEPTED})
 _NOT_BAKED = _NOT_ACCEPTED | {Stage.ACCEPTED, Stage.ROUTED}
 
 
@@ -98,23 +108,33 @@ def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]
         yield from returning.go_back(views, entry.reason)
         yield from returning.revert(fleet, deployment, views, entry)
         return
-    failed = None if fleet.has_settled(deployment) else returning.failed(views)
-    if failed is not None:
-        view, why = failed
-        yield from pursuit.sickened(fleet, view, why)
-        yield from returning.give_up(views, view, why)
-    elif views:
-        yield from _roll_out(fleet, deployment, views)
+    lost = losses.of(fleet, deployment, views)
+    if lost.first is not None:
+        why = lost.failed[lost.first.host]
+        yield from pursuit.sickened(fleet, lost.first, why)
+        yield from returning.give_up(views, lost.first, why)
+        return
+    yield from losses.alone(lost, views)
+    if rest := lost.rest(views):
+        yield from _roll_out(fleet, deployment, rest, lost.brake)
 
 
-def _roll_out(fleet: Fleet, deployment: Deployment, views: list[View]) -> Iterator[Action | Wait]:
+def _roll_out(
+    fleet: Fleet, deployment: Deployment, views: list[View], brake: Reason | None
+) -> Iterator[Action | Wait]:
     failed = {view.host: why for view in views if (why := view.failure())}
     stages = {view.host: view.stage() for view in views if view.host not in failed}
+    stuck = losses.stuck(deployment, stages)
+    for view in views:
+        if view.host in stuck:
+            steps = hostplan.advance(view, stages.pop(view.host), [])
+            yield from hostplan.held_back(view.seat, steps)
+    views = [view for view in views if view.host not in stuck]
     moving = [view for view in views if stages.get(view.host) not in (None, Stage.SETTLED)]
     if not moving:
         yield from _look_after(views, failed)
         return
-    wave = waves.of(deployment, views, stages, fleet.now)
+    wave = waves.of(fleet, deployment, views, stages, brake)
     facts = pursuit.Facts(tuple(views), stages, wave, fleet.desired.analyses, fleet.now)
     found = pursuit.pursue(fleet, views, facts)
     yield from found.notes
@@ -170,6 +190,8 @@ def _move(
 def _advance(view: View, facts: pursuit.Facts, found: pursuit.Pursuit) -> Iterator[Step]:
     stages, wave = facts.stages, facts.wave
     stage = stages[view.host]
+    if stage in _WITHOUT_TRAFFIC and view.host not in wave.hosts:
+        return returning.withdraw(view, wave.reason)
     if stage is Stage.ACCEPTED:
         laggards = _laggards(wave.among(stages), stage)
         return shifting.accepted(view, found, laggards)
@@ -248,7 +270,13 @@ def _why_prune(fleet: Fleet, key: str, host: str) -> Reason:
 def _order(action: Action) -> int:
     """What is only remembered goes first: a crash after it loses nothing."""
     match action:
-        case actions.Quarantine() | actions.Proceed() | actions.Settle() | actions.Forget():
+        case (
+            actions.Quarantine()
+            | actions.GiveUp()
+            | actions.Proceed()
+            | actions.Settle()
+            | actions.Forget()
+        ):
             return 0
         case actions.PushRevert():
             return 2

@@ -36,12 +36,13 @@ def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
             | actions.Settle()
             | actions.Forget()
             | actions.Quarantine()
+            | actions.GiveUp()
             | actions.PushRevert()
         ):
             return rollouts
 
 
-def conclude(  # noqa: PLR0911  one arm an action
+def conclude(  # noqa: C901, PLR0911  one arm an action
     rollouts: Rollouts, action: actions.Action, outcome: outcomes.Outcome, now: float
 ) -> Rollouts:
     """What to remember after `action` ended with `outcome`."""
@@ -50,6 +51,8 @@ def conclude(  # noqa: PLR0911  one arm an action
             return _proceed(rollouts, action)
         case actions.Quarantine():
             return _quarantine(rollouts, action, now)
+        case actions.GiveUp():
+            return _edit(rollouts, action, lambda facts: hostmemory.given_up(facts, action, now))
         case actions.PushRevert():
             return _reverted(rollouts, action, outcome, now)
         case actions.Forget():
@@ -188,7 +191,7 @@ def _forget(rollouts: Rollouts, action: actions.Forget) -> Rollouts:
 
 def _edit(
     rollouts: Rollouts,
-    action: actions.HostAction,
+    action: actions.HostAction | actions.GiveUp,
     change: Callable[[HostRollout], HostRollout],
 ) -> Rollouts:
     deployment = actions.deployment_of(action)

@@ -1,20 +1,15 @@
-"""The way back: who has failed, each host to what was good there, and the revert in Git. Pure."""
+"""The way back: each host to what was good there, and the revert in Git. Pure."""
 
 from collections.abc import Iterator
 
-from reconciler.core import actions, hostplan
+from reconciler.core import actions, hostplan, shifting
 from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
+from reconciler.core.hostplan import Step
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Quarantined
 from reconciler.core.stage import View
-
-
-def failed(views: list[View]) -> tuple[View, Reason] | None:
-    """The first host on which the rollout has failed, and why."""
-    found = ((view, why) for view in views if (why := view.failure()))
-    return next(found, None)
 
 
 def give_up(views: list[View], view: View, why: Reason) -> Iterator[Action | Wait]:
@@ -28,18 +23,35 @@ def give_up(views: list[View], view: View, why: Reason) -> Iterator[Action | Wai
 def go_back(views: list[View], failed: str) -> Iterator[Action | Wait]:
     """Each host to its own last known good, which on a host that had settled is this version."""
     for view in views:
-        good = view.seat.facts.last_good
-        if good is None:
-            steps = hostplan.abandon(view, failed)
-        elif view.is_settled:
-            steps = hostplan.heal(view.seat, good)
-        else:
-            why = Reason(Why.ROLLED_BACK, f"back to version {good.version}: {failed}")
-            steps = hostplan.heal(view.seat, good, because=why)
-        yield from hostplan.held_back(view.seat, steps)
+        yield from back(view, failed)
     for view in views[:1]:
         text = f"{failed}; it is not tried again until model, runtime or acceptance change"
         yield Wait(view.deployment.key, None, Reason(Why.QUARANTINED, text))
+
+
+def back(view: View, failed: str) -> Iterator[Step]:
+    """To the host's own last known good, which on a host that had settled is this version."""
+    good = view.seat.facts.last_good
+    if good is None:
+        steps = hostplan.abandon(view, failed)
+    elif view.is_settled:
+        steps = hostplan.heal(view.seat, good)
+    else:
+        why = Reason(Why.ROLLED_BACK, f"back to version {good.version}: {failed}")
+        steps = hostplan.heal(view.seat, good, because=why)
+    return hostplan.held_back(view.seat, steps)
+
+
+def withdraw(view: View, why: Reason) -> Iterator[Step]:
+    """A candidate without traffic whose place somebody else has by now: it begins anew later."""
+    if view.seat.shared:
+        yield from shifting.take_back(view)
+        return
+    yield from hostplan.tend(view.seat, starting=view.wanted)
+    yield from hostplan.remove_superseded(view)
+    if view.seat.instance_of(view.wanted) is not None:
+        yield actions.Remove(view.host, view.deployment.key, view.wanted.name, why)
+    yield Wait(view.deployment.key, view.host, why)
 
 
 def revert(

@@ -77,6 +77,16 @@ class Restarted:
 
 
 @dataclass(frozen=True, slots=True)
+class GaveUp:
+    """A revision that failed on this host alone, and is not tried again here."""
+
+    revision: str
+    code: str
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class HostRollout:
     """One deployment on one host; `restarts` are the recent ones, `failures` one an action."""
 
@@ -85,6 +95,7 @@ class HostRollout:
     last_good: InstanceSpec | None = None
     restarts: tuple[Restarted, ...] = ()
     failures: tuple[Failure, ...] = ()
+    gave_up: GaveUp | None = None
 
     def failure_of(self, action: str) -> Failure | None:
         """How the action with this key failed last, unless it succeeded since."""

@@ -7,6 +7,7 @@ from reconciler.core.rollout import (
     Acceptance,
     Candidate,
     Failure,
+    GaveUp,
     HostRollout,
     PreflightResult,
     Quarantined,
@@ -78,6 +79,18 @@ def _host(source: dict[str, Json]) -> HostRollout:
         failures=tuple(
             _failure(item) for item in json_fields.objects(source, "failures", what=_WHAT)
         ),
+        gave_up=_gave_up(_optional(source, "gave_up")),
+    )
+
+
+def _gave_up(source: dict[str, Json] | None) -> GaveUp | None:
+    if source is None:
+        return None
+    return GaveUp(
+        revision=_text(source, "revision"),
+        code=_text(source, "code"),
+        reason=_text(source, "reason"),
+        at=_number(source.get("at")),
     )
 
 

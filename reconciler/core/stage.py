@@ -6,7 +6,7 @@ from enum import StrEnum
 from reconciler.core.desired import Deployment
 from reconciler.core.observed import Health, InstanceSpec, Phase
 from reconciler.core.reasons import Reason, Why
-from reconciler.core.rollout import Candidate, Verdict
+from reconciler.core.rollout import Candidate, GaveUp, Verdict
 from reconciler.core.seat import Seat, is_healthy, same
 
 # A rollout that had to wait for longer, for a window or another host, is verified anew.
@@ -52,6 +52,13 @@ class View:
     def is_settled(self) -> bool:
         """Whether `wanted` already is the last known good here."""
         return same(self.seat.facts.last_good, self.wanted)
+
+    @property
+    def gave_up(self) -> GaveUp | None:
+        """What is remembered of how `wanted` failed on this host alone."""
+        known = self.seat.facts.gave_up
+        is_about_it = known is not None and known.revision == self.deployment.revision
+        return known if is_about_it and not self.is_settled else None
 
     @property
     def is_verified(self) -> bool:

@@ -7,7 +7,7 @@ disagree; `documents` is the form that is shown everywhere.
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from reconciler.core import actions, hoststatus, plan, wording
+from reconciler.core import actions, hoststatus, losses, plan, wording
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.gittrust import Refused
@@ -172,12 +172,20 @@ def _summary(
         sync=Sync.SYNCED if is_synced else Sync.OUT_OF_SYNC,
         sync_reason="" if is_synced else f"not yet on {differing}",
         health=Health.MISSING if sickest is None else sickest.health,
-        health_reason="" if sickest is None else sickest.reason,
+        health_reason="" if sickest is None else _where(sickest, hosts),
         trust=Trust.UNVERIFIED if least is None else least.trust,
         trust_reason="" if least is None else least.trust_reason,
         hosts=tuple(hosts),
         quarantined=fleet.rollout(key).quarantined,
     )
+
+
+def _where(sickest: HostStatus, hosts: list[HostStatus]) -> str:
+    """Its reason, and which hosts are as sick, where that is not all of them."""
+    alike = {host.host for host in hosts if host.health is sickest.health}
+    if sickest.health not in (Health.DEGRADED, Health.MISSING) or len(alike) == len(hosts):
+        return sickest.reason
+    return f"on {losses.names(alike)}: {sickest.reason}"
 
 
 def _document(status: DeploymentStatus) -> dict[str, Json]:

@@ -24,6 +24,7 @@ def place(action: actions.Action) -> str:
             | actions.Remove()
             | actions.Forget()
             | actions.Quarantine()
+            | actions.GiveUp()
         ):
             return action.host
 

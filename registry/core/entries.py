@@ -73,6 +73,7 @@ class Kind(StrEnum):
     STEERED = "steered"
     RESTARTED = "restarted"
     REMOVED = "removed"
+    GAVE_UP = "gave_up"
     QUARANTINED = "quarantined"
     ROLLED_BACK = "rolled_back"
     REVERT_PUSHED = "revert_pushed"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from registry.core.strict import Duration, Labels, Name, Strict, duration_seconds
@@ -13,6 +13,7 @@ _PERCENTAGE = r"^([1-9][0-9]?|100)%$"
 _MOST_HOSTS = 100_000
 
 Percentage: TypeAlias = Annotated[str, StringConstraints(pattern=_PERCENTAGE)]
+FailureAction: TypeAlias = Literal["rollback", "pause", "continue"]
 
 
 class Expression(Strict):
@@ -86,42 +87,87 @@ class Targets(Strict):
 class FleetRollout(Strict):
     """In which waves a new version goes over the hosts; left out, all hosts move together.
 
-    `maxParallel` is a number of hosts, or a percentage of all target hosts, rounded down but
-    at least one. `wait` is the time between the last host of a wave being done and the next one.
+    `maxParallel` and `maxUnavailable` are numbers of hosts, or percentages of all target hosts,
+    rounded down; at least one host may move. `wait` is the time between the last host of a wave
+    being done and the next one. A rollout is `atomic` unless it says otherwise: one host that
+    fails sends all of them back. Else a host that fails goes back alone, and once more than
+    `maxFailureRatio` of all hosts have, `failureAction` says what becomes of the others.
     """
 
     max_parallel: Annotated[int, Field(ge=1, le=_MOST_HOSTS)] | Percentage | None = None
     wait: Duration = "0s"
+    max_unavailable: Annotated[int, Field(ge=0, le=_MOST_HOSTS)] | Percentage | None = None
+    atomic: bool = True
+    failure_action: FailureAction | None = None
+    max_failure_ratio: Annotated[float, Field(ge=0, le=1)] | None = None
 
-    @field_validator("max_parallel", mode="before")
+    @field_validator("max_parallel", "max_unavailable", mode="before")
     @classmethod
-    def _number_or_percentage(cls, given: object) -> object:
+    def _number_or_percentage(cls, given: object, info: ValidationInfo) -> object:
         """One problem with one fix; of a union, pydantic tells one for each member."""
+        least = 1 if info.field_name == "max_parallel" else 0
         match given:
             case None:
                 return given
-            case int() if given is not True and 1 <= given <= _MOST_HOSTS:
+            case int() if not isinstance(given, bool) and least <= given <= _MOST_HOSTS:
                 return given
             case str() if re.fullmatch(_PERCENTAGE, given):
                 return given
             case _:
                 raise PydanticCustomError(
-                    "max_parallel",
+                    "number_of_hosts",
                     "{given} is neither a number of hosts nor a percentage of them",
-                    {"given": repr(given)[:40], "fix": "write 2, or 25%; at least 1 and 1%"},
+                    {
+                        "given": repr(given)[:40],
+                        "fix": f"write 2, or 25%; at least {least} and 1%",
+                    },
                 )
+
+    @model_validator(mode="after")
+    def _atomic_leaves_no_choice(self) -> "FleetRollout":
+        """All or nothing has one answer to a failure."""
+        chosen = "failureAction" if self.failure_action in ("pause", "continue") else ""
+        chosen = "maxFailureRatio" if self.max_failure_ratio else chosen
+        if self.atomic and chosen:
+            raise _contradiction(
+                chosen,
+                f"{chosen} is for rollouts in which a host may fail alone",
+                f"add atomic: false, or leave {chosen} out: all hosts go back",
+            )
+        if self.failure_action == "continue" and self.max_failure_ratio is not None:
+            raise _contradiction(
+                "maxFailureRatio",
+                "failureAction: continue goes on however many hosts fail",
+                "leave maxFailureRatio out, or write failureAction: pause",
+            )
+        return self
 
     @property
     def wait_seconds(self) -> int:
         """`wait` in seconds."""
         return duration_seconds(self.wait)
 
+    @property
+    def answer(self) -> FailureAction:
+        """What becomes of the others once too many hosts have failed."""
+        return self.failure_action or ("rollback" if self.atomic else "pause")
+
     def places(self, hosts: int) -> int:
         """How many of so many hosts may move at once."""
-        match self.max_parallel:
-            case None:
-                return hosts
-            case int(number):
-                return number
-            case str(percentage):
-                return max(1, hosts * int(percentage.removesuffix("%")) // 100)
+        return hosts if self.max_parallel is None else max(1, _part(self.max_parallel, hosts))
+
+    def bearable(self, hosts: int) -> int:
+        """While how many of so many hosts do not serve another one may begin."""
+        return hosts if self.max_unavailable is None else _part(self.max_unavailable, hosts)
+
+    def is_too_many(self, failed: int, hosts: int) -> bool:
+        """Whether so many failures of so many hosts are more than may be."""
+        return failed > (self.max_failure_ratio or 0.0) * hosts
+
+
+def _part(said: int | str, hosts: int) -> int:
+    return said if isinstance(said, int) else hosts * int(said.removesuffix("%")) // 100
+
+
+def _contradiction(field: str, said: str, fix: str) -> PydanticCustomError:
+    return PydanticCustomError("fleet", "{said}", {"said": said, "at": (field,), "fix": fix})

@@ -210,7 +210,7 @@ class Paper:
                 self._shift(action)
             case actions.Measure():
                 return outcomes.Measured(tuple((n, self.measured(n)) for n in action.metrics))
-            case actions.Proceed() | actions.Settle() | actions.Forget():
+            case actions.Proceed() | actions.Settle() | actions.Forget() | actions.GiveUp():
                 pass
         return outcomes.Done()
 

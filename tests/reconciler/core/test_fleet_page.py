@@ -12,7 +12,7 @@ AROUND = (Path(__file__).parent / "bad" / "nobody_may_move.yaml").read_text()
 
 def test_every_example_is_valid_in_a_deployment() -> None:
     examples = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 2, examples
     head = re.sub(r"  (targets|fleet): .*\n", "", AROUND)
     targets, fleet = ("".join(f"  {line}\n" for line in text.splitlines()) for text in examples)
     document = documents.read("models.d/production/digits.yaml", (head + targets + fleet).encode())

@@ -24,6 +24,14 @@ STRATEGIES = (
 )
 
 
+FLEETS = (
+    "maxParallel: 1, maxUnavailable: 1",
+    "maxParallel: 2, atomic: false, failureAction: continue",
+    "atomic: false, failureAction: rollback, maxFailureRatio: 0.4",
+    "maxParallel: 1, atomic: false, maxFailureRatio: 0.4",
+)
+
+
 @dataclass(frozen=True)
 class Commit:
     """Git asks for `version` of `name` on `hosts`; for none of it where `version` is 0."""
@@ -34,6 +42,7 @@ class Commit:
     suspend: bool = False
     promote: bool = True
     strategy: str = ""
+    fleet: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,7 @@ commits = st.builds(
     suspend=st.sampled_from([False, False, False, True]),
     promote=st.sampled_from([True, True, True, False]),
     strategy=st.sampled_from(["", "", *STRATEGIES]),
+    fleet=st.sampled_from(["", "", *FLEETS]),
 )
 troubles = st.builds(
     Trouble,
@@ -102,6 +112,7 @@ class History:
                 suspend=file.suspend,
                 promote=file.promote,
                 strategy=file.strategy,
+                fleet=file.fleet,
             )
             for name, file in self.files.items()
             if file.version
@@ -173,7 +184,9 @@ def _check_rest(past: History, name: str, file: Commit, host: str) -> None:
     is_good = fate_of(file.version) is Fate.GOOD
     has_failed = ("production/" + name, past.paper.wish.deployments[f"production/{name}"].revision)
     is_promoted = file.promote or bool(file.strategy)
-    if is_good and is_promoted and has_failed not in past.paper.quarantined:
+    facts = past.paper.rollouts[f"production/{name}"].on(host)
+    is_lost = facts.gave_up is not None and facts.gave_up.revision == has_failed[1]
+    if is_good and is_promoted and not is_lost and has_failed not in past.paper.quarantined:
         assert serving is not None
         assert serving.digest == digest_of(file.version)
         assert list(mine) == [serving.name]
