@@ -25,7 +25,6 @@ permit_app = typer.Typer(no_args_is_help=True, help="Permits: what hosts are all
 app.add_typer(permit_app, name="permit")
 app.add_typer(importing.app, name="import")
 app.add_typer(steering.app)
-app.add_typer(steering.app)
 app.command()(rendering.render)
 
 Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]

@@ -14,6 +14,14 @@ Deployment = Annotated[str, typer.Argument(help="As ENVIRONMENT/NAME.")]
 Reason = Annotated[str, typer.Option(help="Why; it goes into the log.")]
 Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]
 
+_WILL = {
+    "promote": "go on with the next step",
+    "promote_full": "move all traffic",
+    "abort": "send every host back and quarantine the version",
+    "pause": "stay there",
+    "resume": "begin that step again",
+}
+
 
 @app.command()
 def promote(
@@ -58,5 +66,8 @@ def _leave(deployment: str, verb: str, reason: str, config: Path) -> None:
     from reconciler import wishes  # noqa: PLC0415  heavy
     from reconciler.core.strategies.progress import Verb  # noqa: PLC0415  heavy
 
-    wishes.leave(settings.load(config).state, deployment, Verb(verb), reason)
-    typer.echo("the reconciler acts on it at its next look")
+    found = wishes.leave(settings.load(config).state, deployment, Verb(verb), reason)
+    typer.echo(
+        f"{deployment} was {found.state} at step {found.index + 1}; the reconciler will "
+        f"{_WILL[verb]} at its next look: plimsoll status {deployment}"
+    )

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from reconciler import state
 from reconciler.core.rollout import NO_ROLLOUT
-from reconciler.core.strategies import progress
-from reconciler.core.strategies.progress import State, Verb, Wish
+from reconciler.core.strategies import progress, table
+from reconciler.core.strategies.progress import Progress, State, Verb, Wish
 from registry import errors
 from registry.core import canonical
 
@@ -34,8 +34,11 @@ class Left:
         self.path.unlink(missing_ok=True)
 
 
-def leave(folder: Path, deployment: str, verb: Verb, reason: str) -> None:
-    """Ask the reconciler that owns `folder`; the newest wish for a deployment stands."""
+def leave(folder: Path, deployment: str, verb: Verb, reason: str) -> Progress:
+    """Ask the reconciler that owns `folder`; the newest wish for a deployment stands.
+
+    Returns where the rollout was; raises `Unsupported` where the wish would change nothing.
+    """
     if not reason.strip():
         raise errors.InvalidInput("a reason is needed: it is what auditors will read")
     if not folder.is_dir():
@@ -47,12 +50,28 @@ def leave(folder: Path, deployment: str, verb: Verb, reason: str) -> None:
         raise errors.NotFound(
             f"no rollout of {deployment[:80]} is under way", fix="see: plimsoll status"
         )
+    if verb not in table.possible(found):
+        raise _in_vain(deployment, verb, found)
     wish = Wish(secrets.token_hex(8), verb, reason.strip()[:_LONGEST_REASON])
     name = deployment.replace("/", ".")
     (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
     draft = folder / FOLDER / f".{name}"
     draft.write_bytes(canonical.encode(progress.wish_document(wish)))
     draft.replace(folder / FOLDER / name)
+    return found
+
+
+def _in_vain(deployment: str, verb: Verb, found: Progress) -> errors.Unsupported:
+    if found.code == table.Event.SUSPENDED:
+        return errors.Unsupported(
+            f"{deployment} is suspended in Git, so nothing of it is touched",
+            fix="push suspend: false first",
+        )
+    can = ", ".join(table.possible(found))
+    return errors.Unsupported(
+        f"{deployment} is {found.state}, and {verb} changes nothing there",
+        fix=f"what does: {can}" if can else f"see: plimsoll status {deployment}",
+    )
 
 
 def found(folder: Path) -> Iterator[Left]:

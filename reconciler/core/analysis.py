@@ -154,6 +154,16 @@ def phase(run: AnalysisRun) -> Judgement:
     return Judgement(Phase.RUNNING, still)
 
 
+def shortest(run: AnalysisRun) -> int:
+    """In how many seconds it could have measured everything, at the earliest."""
+    return max((_shortest(one.metric) for one in run.metrics), default=0)
+
+
+def _shortest(metric: Metric) -> int:
+    interval = strict.duration_seconds(metric.interval) if metric.interval else 0
+    return strict.duration_seconds(metric.initial_delay) + interval * ((metric.count or 1) - 1)
+
+
 def finish(run: AnalysisRun) -> AnalysisRun:
     """What ran beside the steps ends with them: what has not failed, and was measured, succeeded.
 

@@ -100,6 +100,7 @@ def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]
     key = deployment.key
     yield from (fleet.absence(key, host) for host in deployment.hosts if host not in fleet.states)
     if deployment.manifest.spec.suspend:
+        yield from pursuit.suspended(fleet, deployment)
         yield Wait(key, None, Reason(Why.SUSPENDED, f"{deployment.path} says suspend: true"))
         return
     views = fleet.views(deployment)

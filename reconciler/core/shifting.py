@@ -13,6 +13,7 @@ from reconciler.core.hostplan import Step
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.seat import is_healthy
 from reconciler.core.stage import Stage, View
+from reconciler.core.strategies import runs
 from reconciler.core.strategies.program import describe
 from reconciler.core.strategies.progress import Progress, State
 from reconciler.core.strategies.pursuit import Facts, Pursuit, pause_until, wanted_share
@@ -86,15 +87,16 @@ def waits(key: str, found: Pursuit) -> Iterator[Wait]:
             until = pause_until(found.program, progress)
             yield Wait(key, None, Reason(Why.WAITING_FOR_STEP, f"{found.step}: a pause"), until)
         case State.PAUSED:
-            text = f"{found.step}: accepted; a person must promote it: plimsoll promote {key}"
+            text = f"{found.step}: a person must let it go on: plimsoll promote {key}"
             yield Wait(key, None, Reason(Why.WAITING_FOR_PROMOTION, text))
         case State.HELD:
             code = Why.INCONCLUSIVE if progress.code == "inconclusive" else Why.HELD_BY_PERSON
-            text = f"{found.step}: {progress.reason}; plimsoll resume or abort {key}"
+            text = f"{found.step}: {progress.reason}; plimsoll promote, resume or abort {key}"
             yield Wait(key, None, Reason(code, text))
         case State.MEASURING if progress.analysis is not None:
             said = analysis.phase(progress.analysis).reason
-            until = analysis.next_at(progress.analysis)
+            ends = (analysis.next_at(progress.analysis), runs.gives_up_at(found.program, progress))
+            until = min((at for at in ends if at is not None), default=None)
             why = Reason(Why.WAITING_FOR_ANALYSIS, f"{found.step}: {said}")
             yield Wait(key, None, why, until)
         case State.ENDED:

@@ -7,14 +7,13 @@ disagree; `documents` is the form that is shown everywhere.
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from reconciler.core import actions, hoststatus, losses, plan, wording
+from reconciler.core import actions, hoststatus, losses, plan, rolloutstatus, wording
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.gittrust import Refused
 from reconciler.core.hoststatus import Health, HostStatus, Sync, Trust
 from reconciler.core.observed import Instance, InstanceSpec
 from reconciler.core.rollout import Quarantined, Rollouts
-from reconciler.core.strategies.program import compiled, share_at
 from registry.core.canonical import Json
 
 
@@ -78,35 +77,15 @@ def documents(
         found[status.deployment] = {
             **_document(status),
             "git": _git_document(desired),
-            "rollout": _rollout_document(desired, rollouts, status.deployment),
+            "rollout": rolloutstatus.document(
+                desired.deployments.get(status.deployment), rollouts.get(status.deployment)
+            ),
         }
     for action in coming.actions:
         _append(found, actions.deployment_of(action), "next", wording.document(action))
     for wait in coming.waits:
         _append(found, wait.deployment, "waiting", wording.wait_document(wait))
     return found
-
-
-def _rollout_document(desired: DesiredState, rollouts: Rollouts, key: str) -> Json:
-    """Where a rollout under way is in its strategy; None where none is."""
-    deployment, known = desired.deployments.get(key), rollouts.get(key)
-    found = None if known is None else known.progress
-    if deployment is None or found is None or found.revision != deployment.revision:
-        return None
-    strategy = deployment.manifest.spec.strategy
-    program = compiled(strategy)
-    share = None if found.has_switched else share_at(program, found.index, "")
-    weight = 100 if found.has_switched else 0 if share is None else share.weight
-    return {
-        "strategy": strategy.name,
-        "state": found.state.value,
-        "step": min(found.index + 1, len(program.steps)),
-        "steps": len(program.steps),
-        "weight": weight,
-        "mirror": 0 if share is None else share.mirror,
-        "since": found.since,
-        "reason": found.reason,
-    }
 
 
 def _append(

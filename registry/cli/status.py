@@ -61,9 +61,7 @@ def _row(document: dict[str, Json]) -> tuple[object, ...]:
 
 def _print_details(found: dict[str, Json]) -> None:
     typer.echo()
-    if rollout := _object(found, "rollout"):
-        output.print_fields([("rollout", _where(rollout))])
-        typer.echo()
+    _print_rollout(found)
     output.print_table(
         ("host", "serving", "sync", "health", "trust", "stage", "reason"),
         [
@@ -78,14 +76,38 @@ def _print_details(found: dict[str, Json]) -> None:
         output.print_fields([("quarantined", f"{_version(entry)}: {entry.get('reason')}{branch}")])
 
 
+def _print_rollout(found: dict[str, Json]) -> None:
+    """Where it is, what it waits for, and the commands that change that."""
+    rollout = _object(found, "rollout")
+    alike: dict[str, list[str]] = {}
+    for wait in _objects(found, "waiting"):
+        until = f", until {output.at(wait['until'])}" if wait.get("until") else ""
+        alike.setdefault(f"{wait.get('text')}{until}", []).append(str(wait.get("host") or ""))
+    fields = [("rollout", _where(rollout))] if rollout else []
+    fields += [
+        ("waits", f"{', '.join(hosts)}: {text}" if any(hosts) else text)
+        for text, hosts in alike.items()
+    ]
+    commands = _objects(rollout, "commands")
+    fields += [("to " + str(one.get("does")), str(one.get("command"))) for one in commands]
+    if fields:
+        output.print_fields(fields)
+        typer.echo()
+
+
 def _where(rollout: dict[str, Json]) -> str:
-    """canary step 3/7, 20 %, paused."""
-    copies = f", copies of {rollout['mirror']} %" if rollout.get("mirror") else ""
-    reason = f": {rollout['reason']}" if rollout.get("reason") else ""
-    return (
-        f"{rollout.get('strategy')} step {rollout.get('step')}/{rollout.get('steps')}, "
-        f"{rollout.get('weight')} %{copies}, {rollout.get('state')}{reason}"
-    )
+    """canary step 3/7 (pause), 20 % of the traffic, paused since 12:03:10 UTC."""
+    named = rollout.get("headers")
+    headers = ", ".join(map(str, named)) if isinstance(named, list) else ""
+    step = f"{rollout.get('step')}/{rollout.get('steps')} ({rollout.get('name')})"
+    parts = [
+        f"{rollout.get('strategy')} step {step}",
+        f"{rollout.get('weight')} % of the traffic",
+        f"copies of {rollout['mirror']} %" if rollout.get("mirror") else "",
+        f"requests by {headers}" if headers else "",
+        f"{rollout.get('state')} since {output.at(rollout.get('since'))}",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _version(value: Json) -> str:

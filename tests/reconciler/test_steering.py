@@ -14,6 +14,7 @@ from reconciler.core import rollout, rolloutjson
 from reconciler.core.strategies import progress
 from reconciler.core.strategies.progress import State, Verb
 from registry import errors
+from registry.cli import status
 from registry.core.entries import Kind
 from tests.reconciler.town import DEPLOYMENT, Town, manifest, town
 from tests.registry.publishing import Publisher
@@ -76,6 +77,18 @@ def test_a_person_promotes_a_canary_and_the_log_says_who_got_what_and_why(here: 
     assert here.hosts["edge-1"].outages == []
 
 
+def test_a_person_sees_where_it_is_what_it_waits_for_and_how_to_go_on(here: Town) -> None:
+    here.loop.tick()
+    server = [here.server.addresses[0], "--token-file", str(here.folder / "registry/admin.token")]
+    shown = CliRunner().invoke(status.app, [KEY, "--server", *server], catch_exceptions=False)
+    print(shown.output)
+    assert "canary step 2/4 (pause), 20 % of the traffic, paused since 20" in shown.output
+    assert f"a person must let it go on: plimsoll promote {KEY}" in shown.output
+    assert f"  plimsoll abort {KEY} --reason WHY" in shown.output
+    said = _say(here, "promote", KEY, "--reason", "numbers look good")
+    assert "was paused at step 2; the reconciler will go on with the next step" in said
+
+
 def test_a_person_aborts_a_canary_and_git_is_told_too(here: Town) -> None:
     _say(here, "abort", KEY, "--reason", "support is flooded")
     here.settle()
@@ -116,6 +129,8 @@ def test_nobody_can_promote_what_is_not_under_way(tmp_path: Path) -> None:
         folder.save_rollouts(_under_way())
     with pytest.raises(errors.NotFound, match="no rollout of production/other"):
         wishes.leave(tmp_path, "production/other", Verb.PROMOTE, "because")
+    with pytest.raises(errors.Unsupported, match="is paused, and pause changes nothing"):
+        wishes.leave(tmp_path, KEY, Verb.PAUSE, "because")
     with pytest.raises(errors.InvalidInput, match="a reason is needed"):
         wishes.leave(tmp_path, KEY, Verb.PROMOTE, " ")
     with pytest.raises(errors.NotFound, match="no reconciler has run"):

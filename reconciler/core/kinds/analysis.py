@@ -185,3 +185,10 @@ class AnalysisReference(Strict):
 
     templates: Annotated[list[TemplateName], Field(min_length=1, max_length=16)]
     args: Annotated[list[GivenArg], Field(max_length=64)] = Field(default_factory=list)
+
+
+class AwaitedAnalysis(AnalysisReference):
+    """One that a rollout waits for. What is not measured by the `timeout` is inconclusive; without
+    one, that is 30 minutes after all could have been measured."""
+
+    timeout: Duration | None = None

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from reconciler.core.kinds.analysis import AnalysisReference
+from reconciler.core.kinds.analysis import AnalysisReference, AwaitedAnalysis
 from registry.core.strict import Duration, Strict
 
 _STRATEGIES = {
@@ -58,8 +58,8 @@ class BlueGreen(Strict):
     scale_down_delay_seconds: Delay = 30
     auto_promotion_enabled: bool = True
     auto_promotion_seconds: Delay | None = None
-    pre_promotion_analysis: AnalysisReference | None = None
-    post_promotion_analysis: AnalysisReference | None = None
+    pre_promotion_analysis: AwaitedAnalysis | None = None
+    post_promotion_analysis: AwaitedAnalysis | None = None
 
 
 class PauseFor(Strict):
@@ -122,7 +122,7 @@ class StepOf(Strict):
 
     set_weight: Percent | None = None
     pause: PauseFor | None = None
-    analysis: AnalysisReference | None = None
+    analysis: AwaitedAnalysis | None = None
     set_header_route: SetHeaderRoute | None = None
     set_mirror_route: SetMirrorRoute | None = None
 
@@ -251,6 +251,7 @@ class Strategy(Strict):
 
     def analyses(self) -> Iterator[tuple[Place, AnalysisReference]]:
         """Those that it names, each with its place in `spec`."""
+        named: dict[str, AnalysisReference | None]
         match self.one:
             case BlueGreen() as chosen:
                 named = {

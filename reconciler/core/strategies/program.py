@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from reconciler.core.kinds import strategy as files
-from reconciler.core.kinds.analysis import AnalysisReference
+from reconciler.core.kinds.analysis import AnalysisReference, AwaitedAnalysis
 from reconciler.core.observed import HeaderMatch, Match, Share, Sticky, StickyBy
 from registry.core import strict
 
@@ -44,10 +44,12 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Analyse:
-    """Go on once these templates, with these arguments, have succeeded."""
+    """Go on once these templates, with these arguments, have succeeded, which is given up after
+    `timeout` seconds."""
 
     templates: tuple[str, ...]
     args: tuple[tuple[str, str], ...]
+    timeout: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,36 @@ def describe(share: Share | None) -> str:
     return " and ".join(parts)
 
 
+def place(program: Program, index: int) -> str:
+    """Where in `program` its step `index` is: step 3/8 (pause)."""
+    count = len(program.steps)
+    at = min(index, count - 1)
+    return f"step {at + 1}/{count} ({name(program.steps[at])})"
+
+
+def name(step: Step) -> str:  # noqa: C901, PLR0911  an arm a step
+    """`step` in the words of the file, where it is in there."""
+    match step:
+        case SetWeight(percent):
+            return f"setWeight {percent}"
+        case SetHeaderRoute(headers):
+            return f"setHeaderRoute {', '.join(sorted({one.name for one in headers})) or 'ends'}"
+        case SetMirror(percent):
+            return f"setMirrorRoute {percent}"
+        case Pause(seconds):
+            return "pause" if seconds is None else f"pause {seconds}s"
+        case Analyse():
+            return f"analysis {', '.join(step.templates)}"
+        case Conclude():
+            return "the analysis beside the steps"
+        case Promote():
+            return "all traffic"
+        case Bake(seconds):
+            return f"scaleDownDelaySeconds {seconds}"
+        case End():
+            return "end"
+
+
 def _blue_green(chosen: files.BlueGreen) -> tuple[Step, ...]:
     steps: list[Step] = []
     if chosen.pre_promotion_analysis is not None:
@@ -222,9 +254,11 @@ def _header(rule: files.HeaderRule) -> HeaderMatch:
 
 
 def _analyse(reference: AnalysisReference) -> Analyse:
+    timeout = reference.timeout if isinstance(reference, AwaitedAnalysis) else None
     return Analyse(
         tuple(one.template_name for one in reference.templates),
         tuple((arg.name, arg.value) for arg in reference.args),
+        None if timeout is None else strict.duration_seconds(timeout),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.core import actions
+from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
 from reconciler.core.kinds import AnalysisTemplate
 from reconciler.core.observed import InstanceSpec, Share
@@ -21,9 +22,10 @@ from reconciler.core.strategies.program import (
     Program,
     compiled,
     describe,
+    place,
     share_at,
 )
-from reconciler.core.strategies.progress import Progress, State, Verb, Wish
+from reconciler.core.strategies.progress import Progress, State, Wish
 from reconciler.core.strategies.table import Event
 from reconciler.core.waves import Wave
 
@@ -37,13 +39,6 @@ _NOT_ACCEPTED = frozenset(
         Stage.READY,
     }
 )
-_ASKED = {
-    Verb.PROMOTE: Event.PROMOTE,
-    Verb.PROMOTE_FULL: Event.PROMOTE_FULL,
-    Verb.ABORT: Event.ABORT,
-    Verb.PAUSE: Event.PAUSE,
-    Verb.RESUME: Event.RESUME,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +73,7 @@ class Pursuit:
         """Where in its strategy the rollout is, in words."""
         if self.progress is None:
             return ""
-        count = len(self.program.steps)
-        return f"step {min(self.progress.index + 1, count)}/{count}"
+        return place(self.program, self.progress.index)
 
     def state(self) -> State | None:
         """What it is doing; None before it has begun."""
@@ -117,10 +111,12 @@ def pursue(fleet: Fleet, views: list[View], facts: Facts) -> Pursuit:
     if trail.at is None and not is_late:
         begun = _begun(program, deployment.revision, facts)
         trail.go(begun, _words(program, begun))
-    if known.wish is not None:
-        _grant(trail, program, known.wish, facts)
     if trail.at is not None and trail.at.program != program.digest:
         _take(trail, program, (Event.CHANGED, "the strategy was changed in Git"), facts)
+    if trail.at is not None and trail.at.code == Event.SUSPENDED:
+        _take(trail, program, (Event.RESUME, "Git no longer says suspend: true"), facts)
+    if known.wish is not None:
+        _grant(trail, program, known.wish, facts)
     _follow(trail, program, facts)
     return Pursuit(program, trail.at, tuple(trail.notes), is_late)
 
@@ -135,7 +131,7 @@ def _take(trail: _Trail, program: Program, event: tuple[Event, str], facts: Fact
 
 def _grant(trail: _Trail, program: Program, wish: Wish, facts: Facts) -> None:
     """Once, whether or not the table has something for it."""
-    event, after = _ASKED[wish.verb], trail.at
+    event, after = table.ASKED[wish.verb], trail.at
     if after is not None:
         after = table.step(program, after, event, facts.now, reason=wish.reason)
         after = runs.begun(program, after, facts.templates, facts.now)
@@ -146,6 +142,8 @@ def _follow(trail: _Trail, program: Program, facts: Facts) -> None:
     """One event after the other, each seen from where the one before has led."""
     if trail.at is not None and trail.at.program == program.digest:
         trail.go(runs.begun(program, trail.at, facts.templates, facts.now), "an analysis begins")
+    if trail.at is not None and trail.at.program == program.digest:
+        trail.go(runs.given_up(program, trail.at, facts.now), "an analysis takes too long")
     for _ in range(len(program.steps) + 2):
         before = trail.at
         if before is None or before.program != program.digest:
@@ -169,6 +167,20 @@ def sickened(fleet: Fleet, view: View, reason: Reason) -> Iterator[actions.Proce
     if after != progress:
         why = Reason(reason.code, f"{Event.SICKENED}: {reason.text}")
         yield actions.Proceed(deployment.key, progress, after, view.wanted, why)
+
+
+def suspended(fleet: Fleet, deployment: Deployment) -> Iterator[actions.Proceed]:
+    """Git wants nothing touched: the share stays, and the step begins anew once that is over."""
+    progress = _own(fleet.rollout(deployment.key), deployment.revision)
+    program = compiled(deployment.manifest.spec.strategy)
+    if progress is None or progress.program != program.digest:
+        return
+    text = f"{deployment.path} says suspend: true"
+    after = table.step(program, progress, Event.SUSPENDED, fleet.now, reason=text)
+    if after != progress:
+        spec = deployment.spec_on(deployment.hosts[0], fleet.desired.commit)
+        why = Reason(Why.SUSPENDED, f"{Event.SUSPENDED}: {text}")
+        yield actions.Proceed(deployment.key, progress, after, spec, why)
 
 
 def _own(known: Rollout, revision: str) -> Progress | None:
@@ -253,7 +265,7 @@ def _is_baked(facts: Facts) -> bool:
 def _words(program: Program, progress: Progress | None) -> str:
     if progress is None:
         return "there is no rollout to act on"
-    where = f"step {min(progress.index + 1, len(program.steps))} of {len(program.steps)}"
+    where = place(program, progress.index)
     match progress.state:
         case State.SHIFTING:
             what = describe(share_at(program, progress.index, ""))

@@ -9,6 +9,8 @@ from reconciler.core.strategies.program import Analyse, Conclude, Program
 from reconciler.core.strategies.progress import Progress, State
 from reconciler.core.strategies.table import Event
 
+# Beyond the time that an analysis takes when there is enough to measure.
+_PATIENCE_S = 1800
 _RESTING = frozenset({State.HELD, State.ENDED, State.ABORTED, State.DONE})
 _ENDED = {
     analysis.Phase.SUCCESSFUL: Event.SUCCEEDED,
@@ -37,6 +39,25 @@ def begun(
     if beside is None or progress.beside is not None or not _runs_beside(program, progress):
         return progress
     return replace(progress, beside=_run(beside.what, templates, now))
+
+
+def gives_up_at(program: Program, progress: Progress) -> float | None:
+    """When the analysis that the step waits for is inconclusive, if it has not ended by then."""
+    run, at = progress.analysis, progress.index
+    step = program.steps[at] if at < len(program.steps) else None
+    if progress.state is not State.MEASURING or run is None or not isinstance(step, Analyse):
+        return None
+    timeout = analysis.shortest(run) + _PATIENCE_S if step.timeout is None else step.timeout
+    return run.began_at + timeout
+
+
+def given_up(program: Program, progress: Progress, now: float) -> Progress:
+    """With the analysis that the step waits for given up, where that has come to take too long."""
+    until, run = gives_up_at(program, progress), progress.analysis
+    if until is None or run is None or now < until:
+        return progress
+    said = f"given up after {round(until - run.began_at)} s"
+    return replace(progress, analysis=analysis.give_up(run, said))
 
 
 def _runs_beside(program: Program, progress: Progress) -> bool:

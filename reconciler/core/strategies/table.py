@@ -19,7 +19,7 @@ from reconciler.core.strategies.program import (
     SetMirror,
     SetWeight,
 )
-from reconciler.core.strategies.progress import Progress, State
+from reconciler.core.strategies.progress import Progress, State, Verb
 
 
 class Event(StrEnum):
@@ -51,6 +51,8 @@ class Event(StrEnum):
     """A person wants it to go on."""
     CHANGED = "changed"
     """A commit changed the strategy, and nothing that the rollout is about."""
+    SUSPENDED = "suspended"
+    """A commit wants nothing touched."""
 
 
 class Move(StrEnum):
@@ -73,47 +75,47 @@ _RESTART, _HOLD, _ABORT = Move.RESTART, Move.HOLD, Move.ABORT
 
 # In the order of `Event`:
 # in place, elapsed, succeeded, failed, erred, inconclusive, sickened,
-# promote, promote full, abort, pause, resume, changed.
+# promote, promote full, abort, pause, resume, changed, suspended.
 _ROWS: Mapping[State, tuple[Move, ...]] = {
     State.SHIFTING: (
         _NEXT, _STAY, _STAY, _ABORT, _ABORT, _HOLD, _ABORT,
-        _NEXT, _FINISH, _ABORT, _HOLD, _STAY, _RESTART,
+        _NEXT, _FINISH, _ABORT, _HOLD, _STAY, _RESTART, _HOLD,
     ),
     State.WAITING: (
         _STAY, _NEXT, _STAY, _ABORT, _ABORT, _HOLD, _ABORT,
-        _NEXT, _FINISH, _ABORT, _HOLD, _STAY, _RESTART,
+        _NEXT, _FINISH, _ABORT, _HOLD, _STAY, _RESTART, _HOLD,
     ),
     State.PAUSED: (
         _STAY, _STAY, _STAY, _ABORT, _ABORT, _STAY, _ABORT,
-        _NEXT, _FINISH, _ABORT, _STAY, _NEXT, _RESTART,
+        _NEXT, _FINISH, _ABORT, _STAY, _NEXT, _RESTART, _HOLD,
     ),
     State.MEASURING: (
         _STAY, _STAY, _NEXT, _ABORT, _ABORT, _HOLD, _ABORT,
-        _NEXT, _FINISH, _ABORT, _HOLD, _STAY, _RESTART,
+        _NEXT, _FINISH, _ABORT, _HOLD, _STAY, _RESTART, _HOLD,
     ),
     State.HELD: (
         _STAY, _STAY, _STAY, _ABORT, _ABORT, _STAY, _ABORT,
-        _NEXT, _FINISH, _ABORT, _STAY, _AGAIN, _RESTART,
+        _NEXT, _FINISH, _ABORT, _STAY, _AGAIN, _RESTART, _STAY,
     ),
     State.PROMOTING: (
         _NEXT, _STAY, _STAY, _STAY, _STAY, _STAY, _ABORT,
-        _STAY, _STAY, _ABORT, _STAY, _STAY, _RESTART,
+        _STAY, _STAY, _ABORT, _STAY, _STAY, _RESTART, _STAY,
     ),
     State.BAKING: (
         _STAY, _NEXT, _STAY, _STAY, _STAY, _STAY, _ABORT,
-        _STAY, _STAY, _ABORT, _HOLD, _STAY, _RESTART,
+        _STAY, _STAY, _ABORT, _HOLD, _STAY, _RESTART, _STAY,
     ),
     State.DONE: (
         _STAY, _STAY, _STAY, _STAY, _STAY, _STAY, _ABORT,
-        _STAY, _STAY, _ABORT, _STAY, _STAY, _STAY,
+        _STAY, _STAY, _ABORT, _STAY, _STAY, _STAY, _STAY,
     ),
     State.ENDED: (
         _STAY, _STAY, _STAY, _STAY, _STAY, _STAY, _STAY,
-        _FINISH, _FINISH, _ABORT, _STAY, _STAY, _RESTART,
+        _FINISH, _FINISH, _ABORT, _STAY, _STAY, _RESTART, _STAY,
     ),
     State.ABORTED: (
         _STAY, _STAY, _STAY, _STAY, _STAY, _STAY, _STAY,
-        _STAY, _STAY, _STAY, _STAY, _STAY, _STAY,
+        _STAY, _STAY, _STAY, _STAY, _STAY, _STAY, _STAY,
     ),
 }  # fmt: skip
 
@@ -122,6 +124,23 @@ TABLE: Mapping[tuple[State, Event], Move] = {
     for state, row in _ROWS.items()
     for event, move in zip(Event, row, strict=True)
 }
+
+
+ASKED: Mapping[Verb, Event] = {
+    Verb.PROMOTE: Event.PROMOTE,
+    Verb.PROMOTE_FULL: Event.PROMOTE_FULL,
+    Verb.RESUME: Event.RESUME,
+    Verb.PAUSE: Event.PAUSE,
+    Verb.ABORT: Event.ABORT,
+}
+
+
+def possible(progress: Progress) -> dict[Verb, Move]:
+    """What a person can do now, and what becomes of it; nothing while Git suspends it."""
+    if progress.code == Event.SUSPENDED:
+        return {}
+    found = {verb: TABLE[progress.state, event] for verb, event in ASKED.items()}
+    return {verb: move for verb, move in found.items() if move is not Move.STAY}
 
 
 def begin(program: Program, revision: str, now: float, *, at: int = 0) -> Progress:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from reconciler.core import actions, status
 from reconciler.core.measurements import Found, NotEnough, Trouble
 from reconciler.core.observed import Health, Phase, Share
@@ -36,11 +38,11 @@ def state(paper: Paper) -> State | None:
     return None if progress is None else progress.state
 
 
-def until(paper: Paper, wanted: State) -> None:
-    for _ in range(60):
+def until(paper: Paper, wanted: State, seconds: float = 10.0) -> None:
+    for _ in range(120):
         if state(paper) is wanted:
             return
-        paper.tick()
+        paper.tick(seconds)
     raise AssertionError(f"never {wanted}, but {state(paper)}: {paper.plan().render()}")
 
 
@@ -313,10 +315,61 @@ def test_a_source_that_does_not_answer_ends_it_only_after_its_limit(served: Pape
 def test_too_few_samples_neither_fail_nor_go_on(served: Paper) -> None:
     served.measured = lambda _: NotEnough("3 samples")
     analysed(served, f"canary: {{steps: [{{setWeight: 10}}, {{analysis: {BY}}}]}}")
-    for _ in range(40):
+    for _ in range(25):
         served.tick(60.0)
     assert state(served) is State.MEASURING
     assert shares(served) == {"h1": 10, "h2": 10}
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [("", 1810), (", timeout: 5m", 300)])
+def test_an_analysis_that_takes_too_long_asks_a_person(
+    served: Paper, timeout: str, seconds: int
+) -> None:
+    served.measured = lambda _: NotEnough("3 samples")
+    by = f"{{templates: [{{templateName: latency}}]{timeout}}}"
+    analysed(served, f"canary: {{steps: [{{setWeight: 10}}, {{analysis: {by}}}]}}")
+    until(served, State.MEASURING)
+    began = served.now
+    until(served, State.HELD, 20.0)
+    assert seconds <= served.now - began <= seconds + 60
+    [wait] = [wait for wait in served.plan().waits if wait.reason.code == Why.INCONCLUSIVE]
+    assert f"given up after {seconds} s" in wait.reason.text
+    assert shares(served) == {"h1": 10, "h2": 10}
+    person(served, Verb.RESUME)
+    until(served, State.MEASURING)
+
+
+def test_suspended_a_rollout_stays_as_it_is_and_its_step_begins_anew(served: Paper) -> None:
+    steps = "canary: {steps: [{setWeight: 10}, {pause: {duration: 60s}}]}"
+    ask(served, 2, steps)
+    until(served, State.WAITING)
+    served.tick(50.0)
+    served.done.clear()
+    text = deployment_file("digits", 2, BOTH, strategy=steps, suspend=True)
+    served.wish = wish({"digits": text}, commit="c3")
+    for _ in range(10):
+        served.tick(600.0)
+    assert served.did() == []
+    assert state(served) is State.HELD
+    assert shares(served) == {"h1": 10, "h2": 10}
+    ask(served, 2, steps, commit="c4")
+    began = served.now
+    until(served, State.PROMOTING)
+    assert served.now - began >= 60
+
+
+def test_an_edited_strategy_begins_anew_before_a_wish_about_the_old_one_counts(
+    served: Paper,
+) -> None:
+    ask(served, 2, CANARY)
+    until(served, State.WAITING)
+    until(served, State.PAUSED)
+    ask(served, 2, "canary: {steps: [{setWeight: 20}, {pause: {}}]}", commit="c3")
+    person(served, Verb.PROMOTE)
+    for _ in range(5):
+        served.tick()
+    assert served.serves() == {"h1": 1, "h2": 1}
+    assert shares(served) == {"h1": 20, "h2": 20}
 
 
 def test_what_runs_beside_the_steps_ends_a_rollout_in_the_middle_of_a_pause(served: Paper) -> None:
