@@ -7,7 +7,16 @@ what served before needs no log entry first: a registry outage stops changes, ne
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler import acceptance, analysing, attesting, journal, judging, permits, proposal
+from reconciler import (
+    acceptance,
+    analysing,
+    answering,
+    attesting,
+    journal,
+    judging,
+    permits,
+    proposal,
+)
 from reconciler.core import actions, desired, golden, kinds, outcomes, reasons
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
@@ -27,6 +36,7 @@ class Effects:
     permits: permits.Permits
     attester: attesting.Attester
     analyst: analysing.Analyst
+    answers: answering.Answers
     launch: Callable[[str, kinds.Host], Launch]
     rollouts: Callable[[], Rollouts]
 
@@ -78,6 +88,8 @@ class Effects:
                 return self._shift(action, engines[action.host])
             case actions.Proceed():
                 return self._proceed(action)
+            case actions.Grant():
+                return self.answers.perform(action, state)
             case actions.Settle() | actions.Forget():
                 return outcomes.Done()
 

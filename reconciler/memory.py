@@ -51,7 +51,8 @@ class Memory:
     def _take(self, left: wishes.Left) -> None:
         """Once, also after a crash; what is no rollout any more is not remembered."""
         known = self._rollouts.get(left.deployment)
-        if known is not None and known.progress is not None and left.wish.id != known.granted:
+        is_sound = known is not None and left.wish.id != known.granted
+        if known is not None and is_sound and wishes.is_about(left.wish.verb, known):
             self._keep({**self._rollouts, left.deployment: replace(known, wish=left.wish)})
         left.drop()
 

@@ -12,6 +12,7 @@ import uvicorn
 from reconciler import (
     analysing,
     anchor,
+    answering,
     attesting,
     checkpoints,
     client,
@@ -86,9 +87,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
         stack.enter_context(closing(witness.Rounds(seen, settings.state / witness.KEY_FILE)))
         written = journal.Journal(registry, folder, seen, holder)
         gated = gate.Gate(_examiner(settings, repository), folder, written, clock=time.time)
-        judge = judging.Judge(
-            registry, written, seen, reading.Reading(registry), followed.root, remembered.rollouts
-        )
+        judge = _judge(registry, written, seen, followed, remembered)
         key = signing.load_or_create(folder)
         taken = stack.enter_context(closing(_sharing(settings, registry, remembered, holder)))
         reconciler = loop.Loop(
@@ -104,6 +103,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
                 permits=_permits(settings, folder, key, followed.root),
                 attester=attesting.Attester(registry, folder, key, trust=followed.root),
                 analyst=analysing.Analyst(written, settings.sources),
+                answers=answering.Answers(judge, written, folder.pseudonym),
                 launch=_Launches(settings, registry, folder, followed.text).launch,
                 rollouts=remembered.rollouts,
             ),
@@ -115,6 +115,17 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
 
 def _registry(settings: config.Config) -> client.Registry:
     return client.Registry(settings.registry, settings.token_file, settings.registry_ca)
+
+
+def _judge(
+    registry: client.Registry,
+    written: journal.Journal,
+    seen: witness.Witness,
+    followed: anchor.Anchor,
+    remembered: memory.Memory,
+) -> judging.Judge:
+    whole = reading.Reading(registry)
+    return judging.Judge(registry, written, seen, whole, followed.root, remembered.rollouts)
 
 
 def _memory(folder: state.StateFolder, registry: client.Registry, holder: str) -> memory.Memory:

@@ -1,4 +1,5 @@
 """`plimsoll promote`, `abort`, `pause`, `resume`: what a person does to a rollout under way.
+`rollback` and `retry`: what they do at any time.
 
 Run where the reconciler runs: the wish is left beside its memory, with the reason.
 """
@@ -8,7 +9,10 @@ from typing import Annotated
 
 import typer
 
+from registry import errors
+
 app = typer.Typer()
+_PATIENCE_S = 10.0
 
 Deployment = Annotated[str, typer.Argument(help="As ENVIRONMENT/NAME.")]
 Reason = Annotated[str, typer.Option(help="Why; it goes into the log.")]
@@ -59,6 +63,45 @@ def resume(
 ) -> None:
     """Let a rollout that is held go on with the step that it is at, from that step's beginning."""
     _leave(deployment, "resume", reason, config)
+
+
+@app.command()
+def rollback(
+    deployment: Deployment,
+    *,
+    reason: Reason,
+    to: Annotated[
+        int | None, typer.Option(help="A version that was good; without it, the last one.")
+    ] = None,
+    config: Config = Path("plimsoll.toml"),
+) -> None:
+    """Send every host back to the last known good version, and quarantine what Git asks for."""
+    _ask(deployment, "rollback", reason, config, to)
+
+
+@app.command()
+def retry(
+    deployment: Deployment, *, reason: Reason, config: Config = Path("plimsoll.toml")
+) -> None:
+    """Try a quarantined version again, from the newest commit and with all its tests."""
+    _ask(deployment, "retry", reason, config)
+
+
+def _ask(deployment: str, verb: str, reason: str, config: Path, version: int | None = None) -> None:
+    """Leave the wish and wait a little for what becomes of it."""
+    from reconciler import asking  # noqa: PLC0415  heavy
+    from reconciler import config as settings  # noqa: PLC0415  heavy
+    from reconciler.core.strategies.progress import Verb  # noqa: PLC0415  heavy
+
+    folder = settings.load(config).state
+    wish = asking.leave(folder, deployment, Verb(verb), reason, version=version)
+    found = asking.answer(folder, deployment, wish, patience_s=_PATIENCE_S)
+    if found is None:
+        typer.echo("the reconciler has not come to it yet: is it running? see: plimsoll status")
+    elif found.refused:
+        raise errors.Conflict(f"{deployment}: {found.text}", fix="see: plimsoll status")
+    else:
+        typer.echo(f"{deployment}: {found.text}")
 
 
 def _leave(deployment: str, verb: str, reason: str, config: Path) -> None:

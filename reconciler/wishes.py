@@ -4,13 +4,16 @@ A command leaves a wish, the reconciler takes it into its memory and then drops 
 of a wish makes it count once, whatever is killed in between.
 """
 
+import getpass
+import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler import state
-from reconciler.core.rollout import NO_ROLLOUT
+from reconciler.core.granting import OF_A_ROLLOUT
+from reconciler.core.rollout import NO_ROLLOUT, Rollout
 from reconciler.core.strategies import progress, table
 from reconciler.core.strategies.progress import Progress, State, Verb, Wish
 from registry import errors
@@ -39,12 +42,7 @@ def leave(folder: Path, deployment: str, verb: Verb, reason: str) -> Progress:
 
     Returns where the rollout was; raises `Unsupported` where the wish would change nothing.
     """
-    if not reason.strip():
-        raise errors.InvalidInput("a reason is needed: it is what auditors will read")
-    if not folder.is_dir():
-        raise errors.NotFound(
-            f"no reconciler has run with {folder}", fix="name its configuration file"
-        )
+    require_reason(folder, reason)
     found = state.peek(folder).get(deployment, NO_ROLLOUT).progress
     if found is None or found.state in _OVER:
         raise errors.NotFound(
@@ -52,13 +50,48 @@ def leave(folder: Path, deployment: str, verb: Verb, reason: str) -> Progress:
         )
     if verb not in table.possible(found):
         raise _in_vain(deployment, verb, found)
-    wish = Wish(secrets.token_hex(8), verb, reason.strip()[:_LONGEST_REASON])
+    put(folder, deployment, made(verb, reason))
+    return found
+
+
+def require_reason(folder: Path, reason: str) -> None:
+    """Raises `InvalidInput` without a reason, and `NotFound` where nobody would ever read it."""
+    if not reason.strip():
+        raise errors.InvalidInput(
+            "a reason is needed: it is what auditors will read", fix="say it with --reason"
+        )
+    if not folder.is_dir():
+        raise errors.NotFound(
+            f"no reconciler has run with {folder}", fix="name its configuration file"
+        )
+
+
+def made(verb: Verb, reason: str, *, version: int | None = None) -> Wish:
+    """A new wish of the account that runs this."""
+    text = reason.strip()[:_LONGEST_REASON]
+    return Wish(secrets.token_hex(8), verb, text, _account(), version)
+
+
+def put(folder: Path, deployment: str, wish: Wish) -> None:
+    """Leave `wish` where the reconciler looks."""
     name = deployment.replace("/", ".")
     (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
     draft = folder / FOLDER / f".{name}"
     draft.write_bytes(canonical.encode(progress.wish_document(wish)))
     draft.replace(folder / FOLDER / name)
-    return found
+
+
+def is_about(verb: Verb, known: Rollout) -> bool:
+    """Whether there is anything that a wish of this kind could change."""
+    return known.progress is not None or verb not in OF_A_ROLLOUT
+
+
+def _account() -> str:
+    """Who asks, as the system says; who may write here could claim to be anybody."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (OSError, KeyError):
+        return f"uid {os.getuid()}"
 
 
 def _in_vain(deployment: str, verb: Verb, found: Progress) -> errors.Unsupported:

@@ -2,18 +2,18 @@
 
 Every action says why in a machine-readable `Reason`. Actions on one host do not depend on
 each other's outcome; a plan holds only steps that are safe whichever of them succeed.
-`Quarantine`, `GiveUp`, `Proceed`, `Settle` and `Forget` change only what is remembered, as
-`Measure` does;
-`PushRevert` only Git.
+`Quarantine`, `GiveUp`, `Proceed`, `Settle`, `Grant` and `Forget` change only what is remembered,
+as `Measure` does; `PushRevert` only Git.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from reconciler.core.analysis import AnalysisRun
+from reconciler.core.changes import Change
 from reconciler.core.observed import InstanceSpec, Route, Share
 from reconciler.core.reasons import Reason
-from reconciler.core.strategies.progress import Progress
+from reconciler.core.strategies.progress import Progress, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +224,18 @@ class GiveUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """Remember what a person's wish for a deployment comes to; `spec` is what Git asks for."""
+
+    verb: ClassVar[str] = "grant"
+    deployment: str
+    spec: InstanceSpec
+    wish: Wish
+    change: Change
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class PushRevert:
     """Propose to Git what the hosts do already: `path` as it was when `good` was deployed."""
 
@@ -239,7 +251,7 @@ class PushRevert:
 HostAction: TypeAlias = (
     Preflight | Start | Restart | Renew | Accept | Measure | RouteTo | Shift | Unroute | Remove
 )
-Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp
+Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant
 Action: TypeAlias = HostAction | Note | PushRevert
 
 
@@ -260,16 +272,9 @@ def deployment_of(action: Action) -> str:
             Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo() | Shift() | GiveUp()
         ):
             return action.spec.deployment
-        case (
-            Restart()
-            | Unroute()
-            | Remove()
-            | Proceed()
-            | Settle()
-            | Forget()
-            | Quarantine()
-            | PushRevert()
-        ):
+        case Restart() | Unroute() | Remove():
+            return action.deployment
+        case Proceed() | Settle() | Forget() | Quarantine() | Grant() | PushRevert():
             return action.deployment
 
 
@@ -284,3 +289,5 @@ def key(action: Action) -> str:
             return f"{action.verb} {action.model}"
         case Proceed() | Settle() | Forget() | Quarantine() | GiveUp() | PushRevert():
             return f"{action.verb} {deployment_of(action)}"
+        case Grant():
+            return f"{action.wish.verb} {action.deployment}"

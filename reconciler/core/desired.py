@@ -7,7 +7,8 @@ Unknown until the file is mended.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from reconciler.core import crosscheck, gittrust, kinds, sources
 from reconciler.core.observed import InstanceSpec
@@ -50,6 +51,15 @@ class Deployment:
             commit=commit,
             settings=spec.runtime.settings,
         )
+
+    def asking_for(self, spec: InstanceSpec) -> Self:
+        """The same, were the version of `spec` what its file asks for."""
+        before = self.manifest.spec
+        reference = {"name": spec.model, "version": spec.version, "digest": spec.digest}
+        model = before.model.model_copy(update=reference)
+        whole = before.model_copy(update={"model": model})
+        manifest = self.manifest.model_copy(update={"spec": whole})
+        return replace(self, manifest=manifest, revision=_revision(manifest, self.templates))
 
 
 @dataclass(frozen=True, slots=True)

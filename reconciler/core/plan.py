@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from reconciler.core import (
     actions,
+    granting,
     holding,
     hostplan,
     losses,
@@ -87,6 +88,7 @@ def plan(desired: DesiredState, observed: Observed, rollouts: Rollouts, now: flo
         steps += _deployment(fleet, desired.deployments[key])
     for key in sorted(desired.held.keys() - desired.elsewhere):
         steps += _held(fleet, key)
+    steps += granting.strays(fleet)
     steps += _prunes(fleet)
     done = [step for step in steps if not isinstance(step, Wait)]
     return Plan(
@@ -99,6 +101,9 @@ def plan(desired: DesiredState, observed: Observed, rollouts: Rollouts, now: flo
 def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]:
     key = deployment.key
     yield from (fleet.absence(key, host) for host in deployment.hosts if host not in fleet.states)
+    if (wish := granting.asked(fleet, key)) is not None:
+        yield from granting.grant(fleet, deployment, wish)
+        return
     if deployment.manifest.spec.suspend:
         yield from pursuit.suspended(fleet, deployment)
         yield Wait(key, None, Reason(Why.SUSPENDED, f"{deployment.path} says suspend: true"))
@@ -276,6 +281,7 @@ def _order(action: Action) -> int:
             | actions.GiveUp()
             | actions.Proceed()
             | actions.Settle()
+            | actions.Grant()
             | actions.Forget()
         ):
             return 0

@@ -36,6 +36,9 @@ class Why(StrEnum):
     ANALYSIS_FAILED = "analysis_failed"
     ANALYSIS_ERRED = "analysis_erred"
     ABORTED = "aborted"
+    ROLLED_BACK_BY_HAND = "rolled_back_by_hand"
+    TRIED_AGAIN = "tried_again"
+    DECLINED = "declined"
 
     UNHEALTHY = "unhealthy"
     WAITING_FOR_HEALTH = "waiting_for_health"

@@ -7,11 +7,9 @@ after it. A crash in between leaves the intent, and the next plan finds its way 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from reconciler.core import actions, analysis, hostmemory, outcomes
+from reconciler.core import actions, analysis, goods, granted, hostmemory, outcomes
 from reconciler.core.observed import HostState, Unreachable
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollouts
-
-_QUARANTINES_KEPT = 50
 
 
 def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
@@ -37,6 +35,7 @@ def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
             | actions.Forget()
             | actions.Quarantine()
             | actions.GiveUp()
+            | actions.Grant()
             | actions.PushRevert()
         ):
             return rollouts
@@ -53,6 +52,9 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
             return _quarantine(rollouts, action, now)
         case actions.GiveUp():
             return _edit(rollouts, action, lambda facts: hostmemory.given_up(facts, action, now))
+        case actions.Grant():
+            known = rollouts.get(action.deployment, NO_ROLLOUT)
+            return {**rollouts, action.deployment: granted.after(known, action, outcome, now)}
         case actions.PushRevert():
             return _reverted(rollouts, action, outcome, now)
         case actions.Forget():
@@ -108,7 +110,7 @@ def _quarantine(rollouts: Rollouts, action: actions.Quarantine, now: float) -> R
         reason=action.reason.text,
         at=now,
     )
-    kept = (*known.quarantined, entry)[-_QUARANTINES_KEPT:]
+    kept = (*known.quarantined, entry)[-granted.QUARANTINES_KEPT :]
     ended = replace(known, quarantined=kept, progress=None, wish=None)
     return {**rollouts, action.deployment: ended}
 
@@ -140,8 +142,7 @@ def _settle(rollouts: Rollouts, action: actions.Settle) -> Rollouts:
     known = rollouts.get(action.deployment, NO_ROLLOUT)
     hosts = dict(known.hosts)
     for spec in action.specs:
-        facts = known.on(spec.host)
-        hosts[spec.host] = HostRollout(preflight=facts.preflight, last_good=spec)
+        hosts[spec.host] = goods.settled(known.on(spec.host), spec)
     return {**rollouts, action.deployment: replace(known, hosts=hosts, progress=None, wish=None)}
 
 

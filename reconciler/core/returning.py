@@ -25,7 +25,7 @@ def go_back(views: list[View], failed: str) -> Iterator[Action | Wait]:
     for view in views:
         yield from back(view, failed)
     for view in views[:1]:
-        text = f"{failed}; it is not tried again until model, runtime or acceptance change"
+        text = f"{failed}; until model, runtime or acceptance change, or somebody retries it"
         yield Wait(view.deployment.key, None, Reason(Why.QUARANTINED, text))
 
 

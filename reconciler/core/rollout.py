@@ -88,7 +88,10 @@ class GaveUp:
 
 @dataclass(frozen=True, slots=True)
 class HostRollout:
-    """One deployment on one host; `restarts` are the recent ones, `failures` one an action."""
+    """One deployment on one host; `restarts` are the recent ones, `failures` one an action.
+
+    `earlier` is what was good before `last_good`, newest first.
+    """
 
     preflight: PreflightResult | None = None
     candidate: Candidate | None = None
@@ -96,6 +99,7 @@ class HostRollout:
     restarts: tuple[Restarted, ...] = ()
     failures: tuple[Failure, ...] = ()
     gave_up: GaveUp | None = None
+    earlier: tuple[InstanceSpec, ...] = ()
 
     def failure_of(self, action: str) -> Failure | None:
         """How the action with this key failed last, unless it succeeded since."""
@@ -104,7 +108,10 @@ class HostRollout:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A revision that failed on `host`; `reverted` names the branch once it is pushed."""
+    """A revision that failed on `host`, or on none where a person, `by`, sent it back.
+
+    `reverted` names the branch once it is pushed.
+    """
 
     revision: str
     spec: InstanceSpec
@@ -114,6 +121,7 @@ class Quarantined:
     at: float
     reverted: str | None = None
     failure: Failure | None = None
+    by: str = ""
 
     @property
     def digest(self) -> str:
@@ -127,15 +135,25 @@ class Quarantined:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of the wish with that id, in words; `refused` says that it came to nothing."""
+
+    wish: str
+    refused: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """One deployment on all its hosts: how far the rollout is that they go through together,
-    what a person asked of it, and the last thing that a person got."""
+    what a person asked of it, the last thing that a person got, and the last answer to one."""
 
     hosts: Mapping[str, HostRollout]
     quarantined: tuple[Quarantined, ...] = ()
     progress: Progress | None = None
     wish: Wish | None = None
     granted: str = ""
+    answer: Answer | None = None
 
     def on(self, host: str) -> HostRollout:
         """What is known of `host`; an empty value where nothing is."""

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import (
     Acceptance,
+    Answer,
     Candidate,
     Failure,
     GaveUp,
@@ -50,6 +51,7 @@ def _document(rollout: Rollout) -> dict[str, object]:
         "progress": None if rollout.progress is None else progress.document(rollout.progress),
         "wish": None if rollout.wish is None else progress.wish_document(rollout.wish),
         "granted": rollout.granted,
+        "answer": None if rollout.answer is None else asdict(rollout.answer),
     }
 
 
@@ -64,7 +66,14 @@ def _rollout(source: dict[str, Json]) -> Rollout:
         progress=None if under_way is None else progress.read(under_way),
         wish=None if wish is None else progress.read_wish(wish),
         granted=_text(source, "granted") if "granted" in source else "",
+        answer=_answer(_optional(source, "answer")),
     )
+
+
+def _answer(source: dict[str, Json] | None) -> Answer | None:
+    if source is None:
+        return None
+    return Answer(_text(source, "wish"), source.get("refused") is True, _text(source, "text"))
 
 
 def _host(source: dict[str, Json]) -> HostRollout:
@@ -80,6 +89,9 @@ def _host(source: dict[str, Json]) -> HostRollout:
             _failure(item) for item in json_fields.objects(source, "failures", what=_WHAT)
         ),
         gave_up=_gave_up(_optional(source, "gave_up")),
+        earlier=tuple(map(_spec, json_fields.objects(source, "earlier", what=_WHAT)))
+        if "earlier" in source
+        else (),
     )
 
 
@@ -151,6 +163,7 @@ def _quarantined(source: dict[str, Json]) -> Quarantined:
         at=_number(source.get("at")),
         reverted=None if source.get("reverted") is None else _text(source, "reverted"),
         failure=None if failure is None else _failure(failure),
+        by=_text(source, "by") if "by" in source else "",
     )
 
 

@@ -13,7 +13,7 @@ from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.gittrust import Refused
 from reconciler.core.hoststatus import Health, HostStatus, Sync, Trust
 from reconciler.core.observed import Instance, InstanceSpec
-from reconciler.core.rollout import Quarantined, Rollouts
+from reconciler.core.rollout import Quarantined, Rollout, Rollouts
 from registry.core.canonical import Json
 
 
@@ -80,12 +80,19 @@ def documents(
             "rollout": rolloutstatus.document(
                 desired.deployments.get(status.deployment), rollouts.get(status.deployment)
             ),
+            "answer": _answer_document(rollouts.get(status.deployment)),
         }
     for action in coming.actions:
         _append(found, actions.deployment_of(action), "next", wording.document(action))
     for wait in coming.waits:
         _append(found, wait.deployment, "waiting", wording.wait_document(wait))
     return found
+
+
+def _answer_document(known: Rollout | None) -> Json:
+    """What became of the last thing that a person asked for; None where nobody did."""
+    found = None if known is None else known.answer
+    return None if found is None else {"refused": found.refused, "text": found.text}
 
 
 def _append(
@@ -221,6 +228,7 @@ def _quarantine_document(entry: Quarantined) -> dict[str, Json]:
         "reason": entry.reason,
         "at": entry.at,
         "branch": entry.reverted,
+        "by": entry.by,
     }
 
 

@@ -9,7 +9,7 @@ def place(action: actions.Action) -> str:
     match action:
         case actions.PushRevert():
             return "git"
-        case actions.Proceed() | actions.Settle():
+        case actions.Proceed() | actions.Settle() | actions.Grant():
             return "fleet"
         case (
             actions.Preflight()

@@ -73,7 +73,11 @@ def _print_details(found: dict[str, Json]) -> None:
     )  # fmt: skip
     for entry in _objects(found, "quarantined"):
         branch = f"; reverted on branch {entry['branch']}" if entry.get("branch") else ""
-        output.print_fields([("quarantined", f"{_version(entry)}: {entry.get('reason')}{branch}")])
+        by = f" (by {entry['by']})" if entry.get("by") else ""
+        said = f"{_version(entry)}: {entry.get('reason')}{by}{branch}"
+        output.print_fields([("quarantined", said)])
+    if answer := _object(found, "answer"):
+        output.print_fields([("last asked", str(answer.get("text")))])
 
 
 def _print_rollout(found: dict[str, Json]) -> None:

@@ -39,22 +39,29 @@ class State(StrEnum):
 
 
 class Verb(StrEnum):
-    """What a person can ask of a rollout."""
+    """What a person can ask of a rollout; the last two need none under way."""
 
     PROMOTE = "promote"
     PROMOTE_FULL = "promote_full"
     ABORT = "abort"
     PAUSE = "pause"
     RESUME = "resume"
+    ROLLBACK = "rollback"
+    RETRY = "retry"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a person asked for, with their reason; `id` makes it count once."""
+    """What a person asked for, with their reason; `id` makes it count once.
+
+    `by` is the account that asked, `version` the one that a rollback names.
+    """
 
     id: str
     verb: Verb
     reason: str
+    by: str = ""
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,13 @@ def read(source: Mapping[str, Json]) -> Progress:
 
 def wish_document(wish: Wish) -> dict[str, Json]:
     """What `read_wish` reads."""
-    return {"id": wish.id, "verb": wish.verb.value, "reason": wish.reason}
+    return {
+        "id": wish.id,
+        "verb": wish.verb.value,
+        "reason": wish.reason,
+        "by": wish.by,
+        "version": wish.version,
+    }
 
 
 def read_wish(source: Mapping[str, Json]) -> Wish:
@@ -124,6 +137,10 @@ def read_wish(source: Mapping[str, Json]) -> Wish:
         id=fields.text(known, "id", what=_WHAT),
         verb=_verb(fields.text(known, "verb", what=_WHAT)),
         reason=fields.text(known, "reason", what=_WHAT),
+        by=fields.text(known, "by", what=_WHAT) if "by" in known else "",
+        version=None
+        if known.get("version") is None
+        else fields.integer(known, "version", what=_WHAT),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from reconciler.core import actions, desired, outcomes, reasons, remembering, wording
+from reconciler.core import actions, changes, desired, outcomes, reasons, remembering, wording
 from reconciler.core.measurements import Found, Measurement
 from reconciler.core.observed import (
     Health,
@@ -98,6 +98,7 @@ class Paper:
     failing: set[str] = field(default_factory=set)
     slow: set[str] = field(default_factory=set)
     errors: dict[str, str] = field(default_factory=dict)
+    is_registry_down: bool = False
     measured: Callable[[str], Measurement] = lambda _: Found(1.0)
 
     def observed(self) -> dict[str, HostState | Unreachable]:
@@ -186,7 +187,7 @@ class Paper:
                 self.dies_in = None
                 raise Died
 
-    def _effect(self, action: actions.Action) -> outcomes.Outcome:  # noqa: C901  an arm an action
+    def _effect(self, action: actions.Action) -> outcomes.Outcome:  # noqa: C901, PLR0912  an arm an action
         match action:
             case actions.Preflight():
                 return self._preflight(action)
@@ -210,7 +211,26 @@ class Paper:
                 self._shift(action)
             case actions.Measure():
                 return outcomes.Measured(tuple((n, self.measured(n)) for n in action.metrics))
+            case actions.Grant():
+                return self._grant(action)
             case actions.Proceed() | actions.Settle() | actions.Forget() | actions.GiveUp():
+                pass
+        return outcomes.Done()
+
+    def _grant(self, action: actions.Grant) -> outcomes.Outcome:
+        """What was good on one host may be gone back to on another, where it verifies."""
+        match action.change:
+            case changes.GoBack(revision, goods):
+                self.quarantined.add((action.deployment, revision))
+                if self.is_registry_down:
+                    return outcomes.Done()
+                passed = {(spec.host, spec.spec_hash) for spec in goods}
+                self.verified |= passed
+                self.tested |= passed
+                return outcomes.Preflighted(self.wish.policies.digest, Verdict.PASSED)
+            case changes.TryAgain(revision):
+                self.quarantined.discard((action.deployment, revision))
+            case changes.Decline():
                 pass
         return outcomes.Done()
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.core import actions, reasons
 from reconciler.core.observed import Health, Phase
+from reconciler.core.strategies.progress import Verb, Wish
 from tests.reconciler.core.paper import Broken, Fate, Paper, PaperHost, fate_of
 from tests.reconciler.core.wishes import deployment_file, digest_of, wish
 
@@ -75,7 +76,9 @@ commits = st.builds(
 )
 troubles = st.builds(
     Trouble,
-    what=st.sampled_from(["kill", "vanish", "down", "up", "ingress", "amnesia"]),
+    what=st.sampled_from(
+        ["kill", "vanish", "down", "up", "ingress", "amnesia", Verb.ROLLBACK, Verb.RETRY]
+    ),
     host=st.sampled_from(HOSTS),
 )
 ticks = st.builds(Ticks, count=st.integers(1, 12), survives=st.none() | st.integers(0, 12))
@@ -135,6 +138,11 @@ class History:
                 host.ingress = False
             case "down" | "up":
                 host.is_up = event.what == "up"
+            case Verb.ROLLBACK | Verb.RETRY:
+                asked = Wish(f"{self.paper.now}", Verb(event.what), "because")
+                self.paper.rollouts = {
+                    key: replace(known, wish=asked) for key, known in self.paper.rollouts.items()
+                }
             case "amnesia":
                 self.paper.rollouts = {}
                 self.paper.quarantined.clear()

@@ -1,0 +1,77 @@
+"""Performs what a person's wish comes to: the version to go back to is checked, the log is told.
+
+A version that trust or policy refuse is not gone back to. Where the registry does not answer,
+what was decided when the version last served stands: an outage must not keep anybody from going
+back. The log has the person under a pseudonym.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from reconciler import journal, judging
+from reconciler.core import actions, changes, desired, outcomes
+from reconciler.core.observed import InstanceSpec
+from reconciler.core.rollout import Verdict
+from registry import errors
+from registry.core.canonical import Json
+from registry.core.entries import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """One per reconciler; `pseudonym` is what the log calls an account."""
+
+    judge: judging.Judge
+    journal: journal.Journal
+    pseudonym: Callable[[str], str]
+
+    def perform(self, action: actions.Grant, state: desired.DesiredState) -> outcomes.Outcome:
+        """Decide and write down; nothing is done to any host here."""
+        match action.change:
+            case changes.GoBack():
+                return self._go_back(action, action.change, state)
+            case changes.TryAgain():
+                self._tell(action, granted=True)
+                return outcomes.Done()
+            case changes.Decline():
+                self._tell(action, granted=False)
+                return outcomes.Done()
+
+    def _go_back(
+        self, action: actions.Grant, change: changes.GoBack, state: desired.DesiredState
+    ) -> outcomes.Outcome:
+        outcome = self._checked(change.goods, state)
+        if isinstance(outcome, outcomes.Preflighted) and outcome.verdict is not Verdict.PASSED:
+            self._tell(action, granted=False, why="; ".join(outcome.reasons))
+            return outcome
+        self._tell(action, granted=True)
+        fields = journal.about(action.spec, action.reason.text, self._detail(action))
+        self.journal.record_once(("quarantined", action.wish.id), Kind.QUARANTINED, fields)
+        return outcome
+
+    def _checked(
+        self, goods: tuple[InstanceSpec, ...], state: desired.DesiredState
+    ) -> outcomes.Outcome:
+        """Each version once, on behalf of all hosts."""
+        refusals: list[str] = []
+        for spec in {one.digest: replace(one, host="") for one in goods}.values():
+            deployment = state.deployments[spec.deployment].asking_for(spec)
+            asked = replace(state, deployments={deployment.key: deployment})
+            try:
+                refusals += self.judge.refusals(spec, asked)
+            except (errors.Unavailable, errors.Unauthenticated, errors.Forbidden):
+                return outcomes.Done()
+            except errors.PlimsollError as error:
+                refusals.append(f"{spec.model}@{spec.version}: {error.detail}")
+        verdict = Verdict.REFUSED if refusals else Verdict.PASSED
+        return outcomes.Preflighted(state.policies.digest, verdict, tuple(refusals))
+
+    def _tell(self, action: actions.Grant, *, granted: bool, why: str = "") -> None:
+        detail = {**self._detail(action), "granted": granted, "why": why}
+        fields = journal.about(action.spec, action.reason.text, detail)
+        self.journal.record_once(("steered", action.wish.id), Kind.STEERED, fields)
+
+    def _detail(self, action: actions.Grant) -> dict[str, Json]:
+        wish = action.wish
+        by = self.pseudonym(wish.by) if wish.by else ""
+        return {"asked": wish.verb.value, "by": by, "reason": wish.reason}

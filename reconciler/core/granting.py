@@ -1,0 +1,92 @@
+"""What a person's wish comes to that needs no rollout under way: rollback and retry. Pure.
+
+Wishes about a rollout under way are events of its table (`strategies`).
+"""
+
+from collections.abc import Iterator
+
+from reconciler.core import actions, changes, goods, hostplan
+from reconciler.core.actions import Action, Wait
+from reconciler.core.desired import Deployment
+from reconciler.core.fleet import Fleet
+from reconciler.core.reasons import Reason, Why
+from reconciler.core.seat import same
+from reconciler.core.strategies.progress import Verb, Wish
+
+OF_A_ROLLOUT = frozenset(Verb) - {Verb.ROLLBACK, Verb.RETRY}
+
+
+def asked(fleet: Fleet, key: str) -> Wish | None:
+    """What a person wants of `key` beside its strategy, if anything."""
+    wish = fleet.rollout(key).wish
+    return None if wish is None or wish.verb in OF_A_ROLLOUT else wish
+
+
+def grant(fleet: Fleet, deployment: Deployment, wish: Wish) -> Iterator[Action | Wait]:
+    """It is remembered first; until the next look, what serves is kept alive."""
+    spec = deployment.spec_on("", fleet.desired.commit)
+    change, why = _change(fleet, deployment, wish)
+    yield actions.Grant(deployment.key, spec, wish, change, why)
+    for view in fleet.views(deployment):
+        yield from hostplan.held_back(view.seat, hostplan.keep(view.seat))
+
+
+def _change(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.Change, Reason]:
+    if deployment.manifest.spec.suspend:
+        return _no(f"{deployment.path} says suspend: true")
+    match wish.verb:
+        case Verb.RETRY:
+            return _retry(fleet, deployment, wish)
+        case _:
+            return _rollback(fleet, deployment, wish)
+
+
+def _rollback(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.Change, Reason]:
+    known, revision = fleet.rollout(deployment.key), deployment.revision
+    bad = deployment.spec_on("", fleet.desired.commit)
+    found = goods.before(known, deployment.hosts, bad, wish.version)
+    if not found:
+        return _no(_nothing(wish, bad.version))
+    entry = known.quarantine_of(revision)
+    version = found[0].version
+    if entry is not None and all(same(known.on(one.host).last_good, one) for one in found):
+        return _no(f"version {version} serves already: {entry.reason}")
+    versions = ", ".join(sorted({str(one.version) for one in found}))
+    text = f"from version {bad.version} back to version {versions}: {wish.reason}"
+    return changes.GoBack(revision, found), Reason(Why.ROLLED_BACK_BY_HAND, text)
+
+
+def _nothing(wish: Wish, version: int) -> str:
+    if wish.version is None:
+        return f"no version but {version} was ever found good here"
+    if wish.version == version:
+        return f"version {version} is what Git asks for"
+    return f"version {wish.version} was never found good here"
+
+
+def _retry(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.Change, Reason]:
+    version, revision = deployment.manifest.spec.model.version, deployment.revision
+    known = fleet.rollout(deployment.key)
+    marks = (facts.gave_up for facts in known.hosts.values())
+    is_lost = any(mark is not None and mark.revision == revision for mark in marks)
+    if known.quarantine_of(revision) is None and not is_lost:
+        return _no(f"version {version}, which Git asks for, is not quarantined")
+    text = f"version {version} begins anew at {fleet.desired.commit[:12]}: {wish.reason}"
+    return changes.TryAgain(revision), Reason(Why.TRIED_AGAIN, text)
+
+
+def strays(fleet: Fleet) -> Iterator[Action]:
+    """Wishes for what Git does not ask for, or asks for in a file that is wrong."""
+    for key, known in sorted(fleet.rollouts.items()):
+        wish = asked(fleet, key)
+        if wish is None or key in fleet.desired.deployments or key in fleet.desired.elsewhere:
+            continue
+        good = next((one for facts in known.hosts.values() for one in goods.of(facts)), None)
+        if good is not None:
+            problem = fleet.desired.held.get(key)
+            text = problem[0].detail if problem else f"{key} is no longer in Git"
+            yield actions.Grant(key, good, wish, *_no(text))
+
+
+def _no(text: str) -> tuple[changes.Change, Reason]:
+    return changes.Decline(), Reason(Why.DECLINED, f"changes nothing: {text}")
