@@ -102,7 +102,7 @@ class Leases:
 
     def share(self, state: DesiredState, busy: Collection[str]) -> DesiredState:
         """What of `state` is ours and may be acted on; hosts that are `busy` stay ours."""
-        groups = shares.groups(state.hosts, (one.hosts for one in state.deployments.values()))
+        groups = shares.groups(state.hosts, shares.together(state))
         self._want(groups, busy)
         held, reconcilers = self._current()
         ours = self._taken_over(shares.whole(groups, held), held)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.core import abilities, analyses, clusters, kinds
+from reconciler.core import abilities, analyses, clusters, kinds, ordering
 from reconciler.core.sources import Source, Tree
 from registry.core import digest, documents
 from registry.core.documents import Problem
@@ -29,6 +29,7 @@ def check(tree: Tree, files: Mapping[str, bytes]) -> Checked:
     checked.analyses.update({name: source.kind for name, source in tree.analyses.items()})
     for key, problems in tree.broken_deployments.items():
         checked.held[key] = tuple(problems)
+    disorder = ordering.problems(tree)
     for key, source in tree.deployments.items():
         problems = [
             *_target_problems(tree, source),
@@ -36,6 +37,7 @@ def check(tree: Tree, files: Mapping[str, bytes]) -> Checked:
             *_ensemble_problems(tree, source),
             *clusters.problems(source, _known_targets(tree, source.kind)),
             *_strategy_problems(tree, source),
+            *disorder.get(key, ()),
         ]
         if problems:
             _hold(checked, key, problems)

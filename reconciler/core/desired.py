@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from reconciler.core import crosscheck, gittrust, kinds, sources
+from reconciler.core import crosscheck, gittrust, kinds, ordering, sources
 from reconciler.core.observed import InstanceSpec
 from registry.core import canonical, digest, policy
 from registry.core.documents import Problem
@@ -69,7 +69,8 @@ class DesiredState:
     `datasets` holds the golden data of all templates by path, `analyses` the analyses by name.
     `allow_empty` says whether a commit without any deployment may prune everything. `provenance`
     says who signed the commit, `refused` is the newer one that Git has and that changes nothing.
-    `elsewhere` are the deployments that other reconcilers look after.
+    `elsewhere` are the deployments that other reconcilers look after. `sync_waves` has those of
+    each environment in which they differ.
     """
 
     commit: str
@@ -85,6 +86,7 @@ class DesiredState:
     provenance: gittrust.Provenance = gittrust.UNSIGNED
     refused: gittrust.Refused | None = None
     elsewhere: frozenset[str] = frozenset()
+    sync_waves: Mapping[str, ordering.Waves] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -118,6 +120,7 @@ def load(files: Mapping[str, bytes], *, commit: str, allow_empty: bool = False) 
         held=checked.held,
         problems=tuple(sorted(checked.problems, key=lambda problem: (problem.path, problem.line))),
         allow_empty=allow_empty,
+        sync_waves=ordering.sync_waves(tree),
     )
 
 

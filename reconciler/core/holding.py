@@ -1,30 +1,80 @@
-"""Whether policies of the area plan let a rollout begin: sync windows, quarantined digests.
+"""What must be so before a rollout begins: policies allow it, and others that come first are well.
 
 They hold back beginnings only. What has begun goes to its end, and what serves is kept alive:
 a window that closes must not leave hosts half way, nor a broken container down.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
+from reconciler.core import ordering
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
+from reconciler.core.losses import names
+from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Rollout
+from reconciler.core.seat import is_healthy
 from reconciler.core.stage import View
 from registry.core import policy
 from registry.core.policy import Area
 
 
-def denial(fleet: Fleet, deployment: Deployment, views: Iterable[View]) -> policy.Denied | None:
-    """Why the rollout may not begin now; None where it may, or has begun already."""
+def why(fleet: Fleet, deployment: Deployment, views: Iterable[View]) -> list[Reason]:
+    """Why the rollout may not begin now; nothing where it may, or has begun already."""
+    if any(view.candidate for view in views):
+        return []
+    return [*_denials(fleet, deployment), *_others(fleet, deployment)]
+
+
+def _denials(fleet: Fleet, deployment: Deployment) -> Iterator[Reason]:
     policies = fleet.desired.policies
-    if not policies.enforces(Area.PLAN) or any(view.candidate for view in views):
-        return None
+    if not policies.enforces(Area.PLAN):
+        return
     match policy.decide(policies, request(deployment, fleet.rollout(deployment.key), fleet.now)):
         case policy.Allowed():
-            return None
+            return
         case policy.Denied() as denied:
-            return denied
+            yield Reason(Why.HELD_BY_POLICY, "; ".join(denied.reasons))
+
+
+def _others(fleet: Fleet, deployment: Deployment) -> Iterator[Reason]:
+    for key in ordering.before(deployment.manifest):
+        if said := _unready(fleet, key):
+            yield Reason(Why.WAITING_FOR_DEPENDENCY, f"{key} comes first: {said}")
+    environment, wave = deployment.manifest.metadata.environment, deployment.manifest.spec.sync_wave
+    for earlier, keys in fleet.desired.sync_waves.get(environment, ()):
+        # The first one is enough: there may be thousands.
+        found = ((key, _unready(fleet, key)) for key in keys if earlier < wave)
+        if behind := next(((key, said) for key, said in found if said), None):
+            text = f"sync wave {earlier} comes first: {behind[0]}: {behind[1]}"
+            yield Reason(Why.WAITING_FOR_SYNC_WAVE, text)
+            return
+
+
+def _unready(fleet: Fleet, key: str) -> str:
+    """Why `key` is not healthy at the version that Git asks for; empty where it is.
+
+    Hosts out of sight delay nobody, as long as there is one in sight.
+    """
+    deployment = fleet.desired.deployments.get(key)
+    if deployment is None:
+        return "its file is wrong"
+    views, version = fleet.views(deployment), f"version {deployment.manifest.spec.model.version}"
+    if not views:
+        return "none of its hosts can be reached"
+    behind = {view.host for view in views if not view.is_settled}
+    if behind and deployment.manifest.spec.suspend:
+        return f"{version} is not yet on {names(behind)}, and {deployment.path} says suspend: true"
+    if behind and fleet.rollout(key).quarantine_of(deployment.revision):
+        return f"{version} is quarantined"
+    if behind:
+        return f"{version} is not yet good on {names(behind)}"
+    sick = {view.host for view in views if not _serves(view)}
+    return f"{version} does not serve on {names(sick)}" if sick else ""
+
+
+def _serves(view: View) -> bool:
+    return view.seat.is_routed(view.wanted) and is_healthy(view.seat.instance_of(view.wanted))
 
 
 def request(deployment: Deployment, known: Rollout, now: float) -> policy.Request:

@@ -171,17 +171,16 @@ def _move(
     failed: Mapping[str, Reason],
 ) -> Iterator[Action | Wait]:
     stages, views = facts.stages, list(facts.views)
-    denied = None
+    held: list[Reason] = []
     if not _NOT_BEGUN.isdisjoint(stages.values()):
-        denied = holding.denial(fleet, deployment, views)
-    if denied is not None:
-        yield Wait(deployment.key, None, Reason(Why.HELD_BY_POLICY, "; ".join(denied.reasons)))
+        held = holding.why(fleet, deployment, views)
+    yield from (Wait(deployment.key, None, why) for why in held)
     for view in views:
         stage = stages.get(view.host)
         if stage is None or stage is Stage.SETTLED:
             yield from _look_after([view], failed)
             continue
-        if stage is Stage.VERIFIED and denied is not None:
+        if stage is Stage.VERIFIED and held:
             steps = hostplan.tend(view.seat, starting=view.wanted)
         else:
             steps = _advance(view, facts, found)

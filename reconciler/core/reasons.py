@@ -44,6 +44,8 @@ class Why(StrEnum):
     WAITING_FOR_HEALTH = "waiting_for_health"
     WAITING_FOR_HOSTS = "waiting_for_hosts"
     WAITING_FOR_TURN = "waiting_for_turn"
+    WAITING_FOR_DEPENDENCY = "waiting_for_dependency"
+    WAITING_FOR_SYNC_WAVE = "waiting_for_sync_wave"
     TOO_MANY_FAILED = "too_many_failed"
     TOO_MANY_UNAVAILABLE = "too_many_unavailable"
     GAVE_UP = "gave_up"

@@ -1,14 +1,15 @@
 """Which hosts are whose, where several reconcilers share a fleet. Pure.
 
-Hosts that a deployment has in common are planned together, so they go together: to the one
-reconciler that ranks highest for them. When one comes or goes, only what was or becomes its own
-changes hands.
+Hosts that a deployment has in common are planned together, and so are deployments that wait for
+one another. They go together: to the one reconciler that ranks highest for them. When one comes
+or goes, only what was or becomes its own changes hands.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
+from reconciler.core import ordering
 from reconciler.core.desired import DesiredState
 from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
 
@@ -31,6 +32,19 @@ def groups(hosts: Iterable[str], targets: Iterable[Collection[str]]) -> list[fro
     for host in above:
         found.setdefault(root(host), set()).add(host)
     return [frozenset(group) for group in found.values()]
+
+
+def together(state: DesiredState) -> Iterator[Collection[str]]:
+    """The hosts that one reconciler must see all of: those of one deployment, and of those that
+    wait for one another."""
+    deployments = state.deployments
+    for one in deployments.values():
+        yield one.hosts
+        for other in ordering.before(one.manifest):
+            if other in deployments:
+                yield one.hosts[:1] + deployments[other].hosts[:1]
+    for waves in state.sync_waves.values():
+        yield [deployments[key].hosts[0] for _, keys in waves for key in keys if key in deployments]
 
 
 def owner(group: Collection[str], reconcilers: Collection[str]) -> str:

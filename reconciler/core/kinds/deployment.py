@@ -131,8 +131,18 @@ class Rollback(Strict):
     push_revert_branch: bool = True
 
 
+class Dependency(Strict):
+    """Names another ModelDeployment of the same environment."""
+
+    name: Name
+
+
 class DeploymentSpec(Strict):
-    """What must serve, where, on what, and how it gets there."""
+    """What must serve, where, on what, and how it gets there.
+
+    A new version begins once all of `dependsOn`, and all deployments of the environment with a
+    smaller `syncWave`, serve what Git asks them to.
+    """
 
     model: ModelReference
     targets: Targets
@@ -143,6 +153,8 @@ class DeploymentSpec(Strict):
     rollback: Rollback = Rollback()
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=86400)] = 600
     suspend: bool = False
+    depends_on: Annotated[list[Dependency], Field(max_length=64)] = Field(default_factory=list)
+    sync_wave: Annotated[int, Field(ge=-10_000, le=10_000)] = 0
 
 
 class EnvironmentMetadata(Strict):

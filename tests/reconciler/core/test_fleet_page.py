@@ -12,14 +12,14 @@ AROUND = (Path(__file__).parent / "bad" / "nobody_may_move.yaml").read_text()
 
 def test_every_example_is_valid_in_a_deployment() -> None:
     examples = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    assert len(examples) == 2, examples
     head = re.sub(r"  (targets|fleet): .*\n", "", AROUND)
-    targets, fleet = ("".join(f"  {line}\n" for line in text.splitlines()) for text in examples)
-    document = documents.read("models.d/production/digits.yaml", (head + targets + fleet).encode())
+    said = "".join(f"  {line}\n" for example in examples for line in example.splitlines())
+    document = documents.read("models.d/production/digits.yaml", (head + said).encode())
     assert isinstance(document, documents.Document)
     found = kinds.read(document)
     assert isinstance(found, kinds.ModelDeployment), found
     assert found.spec.fleet.wait_seconds == 300
+    assert found.spec.sync_wave == 1
     assert found.spec.targets.means({"gpu": "true", "site": "kiel"})
 
 
