@@ -27,10 +27,10 @@ class FolderStore:
         self.root = root
         self.spool = root / "uploads"
         self.spool.mkdir(parents=True, exist_ok=True)
-        if not (root / "sha256" / "ff").is_dir():
-            for number in range(256):
-                (root / "sha256" / f"{number:02x}").mkdir(parents=True, exist_ok=True)
-            durable.sync_folder(root / "sha256")
+        self._durable_shelves: set[Path] = set()
+        if not (root / "sha256").is_dir():
+            (root / "sha256").mkdir(exist_ok=True)
+            durable.sync_folder(root)
 
     def _new_spool(self) -> Path:
         return self.spool / f"{uploads.new_id()}{SPOOLED}"
@@ -54,7 +54,17 @@ class FolderStore:
         """Move a synced file, whose digest was checked, into the store. Durable on return."""
         spooled.chmod(0o440)
         with durable.full_disk_named(digest):
-            durable.move(spooled, self.path(digest))
+            self._move({spooled: self.path(digest)})
+
+    def _move(self, targets: Mapping[Path, Path]) -> None:
+        """A shelf that is there may be another process's, which has yet to sync that it is."""
+        new = {target.parent for target in targets.values()} - self._durable_shelves
+        for shelf in new:
+            shelf.mkdir(parents=True, exist_ok=True)
+        if new:
+            durable.sync_folder(self.root / "sha256")
+            self._durable_shelves |= new
+        durable.move_all(targets)
 
     def put(self, content: bytes, digest: str) -> None:
         self.put_all({digest: content})
@@ -72,7 +82,7 @@ class FolderStore:
                 with durable.full_disk_named(digest):
                     durable.sync_file(path)
                 path.chmod(0o440)
-            durable.move_all({path: self.path(digest) for digest, path in spooled.items()})
+            self._move({path: self.path(digest) for digest, path in spooled.items()})
         finally:
             for path in spooled.values():
                 path.unlink(missing_ok=True)
