@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from reconciler import beside, effects, journal, lanes, leases, memory, metrics, source, statuses
-from reconciler.core import actions, desired, outcomes, plan, wording
+from reconciler.core import actions, desired, outcomes, plan, planned, wording
 from reconciler.core.reasons import Why
 from reconciler.core.rollout import Rollouts
 
@@ -51,6 +51,7 @@ class Loop:
     clock: Callable[[], float] = time.time
     _wake: threading.Event = field(default_factory=threading.Event)
     _git: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _planner: plan.Planner = field(default_factory=plan.Planner)
     _proposing: Future[None] | None = None
     _measuring: beside.Beside = field(init=False)
 
@@ -81,13 +82,14 @@ class Loop:
             found = self.gather()
             if found is None:
                 return _IDLE_PAUSE_S
-            wanted = plan.plan(found.desired, found.observed, found.rollouts, found.now)
+            wanted = self._planner.plan(found.desired, found.observed, found.rollouts, found.now)
             self.apply(wanted, found)
         known = self.leases.known(self.memory.rollouts(), found.desired)
-        self.statuses.report(found.desired, found.observed, known, found.now)
+        self._planner.plan(found.desired, found.observed, known, found.now)
+        self.statuses.report(self._planner, found.desired, found.now)
         self.journal.flush()
         self.effects.attester.flush()
-        return _pause(wanted, self.clock())
+        return _BUSY_PAUSE_S if self.statuses.is_behind else _pause(wanted, self.clock())
 
     def gather(self) -> Gathered | None:
         """The desired state, every host as it is, what is remembered, the time.
@@ -106,7 +108,7 @@ class Loop:
         rollouts = self.leases.known(self.memory.look(observed, now), state)
         return Gathered(state, observed, rollouts, now)
 
-    def apply(self, wanted: plan.Plan, found: Gathered) -> None:
+    def apply(self, wanted: planned.Plan, found: Gathered) -> None:
         """Every host's actions in order, hosts in parallel; slow ones go on by themselves."""
         self.effects.judge.tell_held(wanted.waits, found.desired)
         by_host: dict[str, list[actions.Action]] = {}
@@ -155,7 +157,7 @@ class Loop:
             log.warning("action failed", line=line, error=outcome.detail)
 
 
-def _pause(done: plan.Plan, now: float) -> float:
+def _pause(done: planned.Plan, now: float) -> float:
     """Short while something is under way; never past the time at which a wait ends."""
     if done.actions or any(wait.reason.code in _SOON_OVER for wait in done.waits):
         return _BUSY_PAUSE_S

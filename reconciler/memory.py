@@ -1,4 +1,7 @@
-"""The rollouts, in memory and on disk: every change is saved before anybody acts on it."""
+"""The rollouts, in memory and on disk: every change is saved before anybody acts on it.
+
+What a change costs follows from the deployment that it is about, not from how many there are.
+"""
 
 import threading
 from collections.abc import Collection, Mapping
@@ -17,6 +20,7 @@ class Memory:
         self._shared = shared
         self._lock = threading.Lock()
         self._rollouts = folder.rollouts()
+        self._counting = {key for key, one in self._rollouts.items() if remembering.counts(one)}
 
     def rollouts(self) -> rollout.Rollouts:
         """What is known now."""
@@ -29,36 +33,59 @@ class Memory:
         with self._lock:
             for left in wishes.found(self._folder.path):
                 self._take(left)
-            self._rollouts = remembering.look(self._rollouts, observed, now)
+            if self._counting:
+                looked = remembering.look(self._rollouts, observed, now, among=self._counting)
+                self._rollouts = looked
             return self._rollouts
 
     def adopt(self, gained: Collection[str]) -> None:
         """Learn what others know of hosts that have become ours; raises Unavailable."""
         with self._lock:
             if self._shared is not None:
-                self._keep(self._shared.taken_over(self._rollouts, gained))
+                taken = self._shared.taken_over(self._rollouts, gained)
+                self._keep(taken, {*self._rollouts, *taken})
 
     def intend(self, action: actions.Action, now: float) -> None:
         """Remember that `action` is about to be performed."""
         with self._lock:
-            self._keep(remembering.intend(self._rollouts, action, now))
+            changed = remembering.intend(self._rollouts, action, now)
+            self._keep(changed, {actions.deployment_of(action)})
 
     def conclude(self, action: actions.Action, outcome: outcomes.Outcome, now: float) -> None:
         """Remember how `action` ended."""
         with self._lock:
-            self._keep(remembering.conclude(self._rollouts, action, outcome, now))
+            changed = remembering.conclude(self._rollouts, action, outcome, now)
+            self._keep(changed, {actions.deployment_of(action)})
 
     def _take(self, left: wishes.Left) -> None:
         """Once, also after a crash; what is no rollout any more is not remembered."""
         known = self._rollouts.get(left.deployment)
         is_sound = known is not None and left.wish.id != known.granted
         if known is not None and is_sound and wishes.is_about(left.wish.verb, known):
-            self._keep({**self._rollouts, left.deployment: replace(known, wish=left.wish)})
+            changed = {**self._rollouts, left.deployment: replace(known, wish=left.wish)}
+            self._keep(changed, {left.deployment})
         left.drop()
 
-    def _keep(self, changed: rollout.Rollouts) -> None:
-        if changed != self._rollouts:
-            self._folder.save_rollouts(changed)
-            self._rollouts = changed
+    def _keep(self, changed: rollout.Rollouts, keys: Collection[str]) -> None:
+        """`changed` differs from what is known in `keys` at most."""
+        before, self._rollouts = self._rollouts, changed
+        differing = {key for key in keys if changed.get(key) != before.get(key)}
+        try:
+            for key in differing:
+                self._save(key, changed.get(key))
+        except BaseException:
+            self._rollouts = before
+            raise
         if self._shared is not None:
-            self._shared.send(changed)
+            self._shared.send(changed, differing)
+
+    def _save(self, key: str, known: rollout.Rollout | None) -> None:
+        if known is None:
+            self._folder.drop_rollout(key)
+            self._counting.discard(key)
+            return
+        self._folder.save_rollouts({key: known})
+        if remembering.counts(known):
+            self._counting.add(key)
+        else:
+            self._counting.discard(key)

@@ -40,7 +40,7 @@ from reconciler import (
     webhook,
     witness,
 )
-from reconciler.core import gittrust, kinds, plan
+from reconciler.core import gittrust, kinds, plan, planned
 from reconciler.engines.protocol import Engine, Launch
 from registry import errors
 from registry.core.trustroot import TrustRoot
@@ -56,7 +56,7 @@ def run(path: Path, stop: threading.Event) -> None:
         reconciler.run(stop)
 
 
-def preview(path: Path) -> plan.Plan:
+def preview(path: Path) -> planned.Plan:
     """What would be done next, from a fresh look; writes nothing, needs no lock."""
     settings = config.load(path)
     with TemporaryDirectory() as scratch:

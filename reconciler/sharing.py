@@ -22,12 +22,14 @@ _WHAT = "shared rollouts"
 
 
 class Shared:
-    """`_sent` is what the registry has of us. Not safe from several threads: memory's lock is."""
+    """`_sent` is what the registry has of us, `_unsent` names what it may not have. Not safe from
+    several threads: memory's lock is."""
 
     def __init__(self, registry: client.Registry, holder: str) -> None:
         self._registry = registry
         self._holder = holder
         self._sent: dict[str, Rollout] = {}
+        self._unsent: set[str] = set()
 
     def taken_over(self, mine: Rollouts, gained: Collection[str]) -> Rollouts:
         """`mine`, with what others know of the hosts that have become ours; raises Unavailable."""
@@ -37,19 +39,17 @@ class Shared:
         shared = rolloutjson.load(document)
         taken = shares.taken_over(mine, shared, gained)
         self._sent = {key: shared[key] for key in shared if shared[key] == taken.get(key)}
+        self._unsent = {*taken, *shared}
         return taken
 
-    def send(self, rollouts: Rollouts) -> None:
+    def send(self, rollouts: Rollouts, changed: Collection[str]) -> None:
         """Let the registry have what has changed, if it answers."""
-        keys = [
-            key
-            for key in (*rollouts, *(self._sent.keys() - rollouts.keys()))
-            if rollouts.get(key) is not self._sent.get(key)
-        ]
-        changed = {key: change for key in keys if (change := self._change(key, rollouts))}
+        self._unsent |= set(changed)
+        keys = [key for key in self._unsent if rollouts.get(key) is not self._sent.get(key)]
+        news = {key: change for key in keys if (change := self._change(key, rollouts))}
         try:
-            if changed:
-                self._registry.remember(self._holder, changed)
+            if news:
+                self._registry.remember(self._holder, news)
         except errors.PlimsollError as error:
             log.warning("what is remembered was not shared yet", error=error.detail)
             return
@@ -58,6 +58,7 @@ class Shared:
                 self._sent[key] = rollouts[key]
             else:
                 del self._sent[key]
+        self._unsent.clear()
 
     def _change(self, key: str, rollouts: Rollouts) -> dict[str, Json]:
         """What the registry must be told of one deployment; empty where that is nothing."""

@@ -1,21 +1,22 @@
 """What the reconciler must remember across a crash, as files that are whole or absent.
 
-`rollouts.json` is the memory of the planner, `checkpoint` the last log checkpoint this witness
-saw, `trust.json` the last signed trust root. `outbox/` has the log events that the registry has
-not acknowledged yet, `statements/` the signed test results that it does not have yet. `tokens/`
-are the secrets of hosts, `permits/` what instances were handed last, `reconciler.pem` the key
-that signs those, `git.json` which commit is in force, `accept/` what an operator wants to be,
-`people.json` who stands behind which pseudonym, `holder` what tells this reconciler from others
-that share its fleet. A lock on the folder keeps a second reconciler
-out.
+`rollouts/` is the memory of the planner, a file for each deployment, `checkpoint` the last log
+checkpoint this witness saw, `trust.json` the last signed trust root. `outbox/` has the log events
+that the registry has not acknowledged yet, `statements/` the signed test results that it does not
+have yet. `tokens/` are the secrets of hosts, `permits/` what instances were handed last,
+`reconciler.pem` the key that signs those, `git.json` which commit is in force, `accept/` what an
+operator wants to be, `people.json` who stands behind which pseudonym, `holder` what tells this
+reconciler from others that share its fleet. A lock on the folder keeps a second reconciler out.
 """
 
 import fcntl
+import hashlib
 import os
 import re
 import secrets
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
 from reconciler.core import rollout, rolloutjson
 from registry import errors
@@ -26,15 +27,22 @@ KEY_FILE = "reconciler.pem"
 GIT_FILE = "git.json"
 WISHES = "accept"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_FOLDERS = ("outbox", "statements", "tokens", "permits", WISHES)
+_ROLLOUTS = "rollouts"
+_FOLDERS = ("outbox", "statements", "tokens", "permits", _ROLLOUTS, WISHES)
+# All of the planner's memory in one file, as releases before wrote it.
+_OLD_ROLLOUTS = "rollouts.json"
+_LONGEST_NAME = 200
 
 
 def peek(path: Path) -> rollout.Rollouts:
     """What the reconciler that owns `path` saved last, without getting in its way."""
-    try:
-        return rolloutjson.load((path / "rollouts.json").read_bytes())
-    except FileNotFoundError:
-        return {}
+    found: dict[str, rollout.Rollout] = {}
+    for file in (path / _OLD_ROLLOUTS, *sorted((path / _ROLLOUTS).glob("*.json"))):
+        try:
+            found |= rolloutjson.load(file.read_bytes())
+        except FileNotFoundError:
+            continue
+    return found
 
 
 def leave_wish(folder: Path, commit: str, reason: str) -> None:
@@ -82,12 +90,20 @@ class StateFolder:
 
     def rollouts(self) -> rollout.Rollouts:
         """What was saved last; nothing at the first start."""
-        data = self._read("rollouts.json")
-        return rolloutjson.load(data) if data is not None else {}
+        found = peek(self._path)
+        if (self._path / _OLD_ROLLOUTS).exists():
+            self.save_rollouts(found)
+            (self._path / _OLD_ROLLOUTS).unlink()
+        return found
 
     def save_rollouts(self, rollouts: rollout.Rollouts) -> None:
-        """Replace what is remembered; on disk when this returns."""
-        self._write("rollouts.json", rolloutjson.dump(rollouts))
+        """Replace what is remembered of these; on disk when this returns."""
+        for key, known in rollouts.items():
+            self._write(_rollout_file(key), rolloutjson.dump({key: known}))
+
+    def drop_rollout(self, key: str) -> None:
+        """Nothing is remembered of `key` any more."""
+        (self._path / _rollout_file(key)).unlink(missing_ok=True)
 
     def checkpoint(self) -> str | None:
         """The last checkpoint seen, as a signed note."""
@@ -228,3 +244,11 @@ class StateFolder:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _rollout_file(key: str) -> str:
+    """Whatever a host says is the name of a deployment is no path."""
+    name = quote(key, safe="")
+    if len(name) > _LONGEST_NAME:
+        name = hashlib.sha256(key.encode()).hexdigest()
+    return f"{_ROLLOUTS}/{name}.json"

@@ -1,51 +1,112 @@
-"""Tells the registry how every deployment does, when that changes and once a minute.
+"""Tells the registry how every deployment does, when that changes and again from time to time.
 
 A side channel: when the registry does not answer, the next round tries again, and nothing waits.
+A round tells for a bounded time. What has changed goes first; what only stands at another commit
+now, or was told a while ago, comes after it, in the rounds that follow if need be.
 """
 
-from collections.abc import Mapping
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
-from reconciler import client, lanes
-from reconciler.core import desired, status
-from reconciler.core.rollout import Rollouts
+from reconciler import client
+from reconciler.core import askers, desired, plan, status
+from reconciler.core.fleet import Fleet
 from registry import errors
-from registry.core.canonical import Json
+from registry.core import canonical
 
 _REPEAT_S = 60.0
+_REPEATS_A_SECOND = 10.0
+_PATIENCE_S = 0.5
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A digest of what was reported last, and when: for many, the words themselves are much."""
+
+    digest: bytes
+    at: float
 
 
 class Statuses:
     """Remembers what was reported last, to stay quiet while nothing changes."""
 
-    def __init__(self, registry: client.Registry) -> None:
-        self._registry = registry
-        self._reported: dict[str, dict[str, Json]] = {}
-        self._repeat_at = 0.0
-
-    def report(
-        self,
-        state: desired.DesiredState,
-        observed: Mapping[str, lanes.Look],
-        rollouts: Rollouts,
-        now: float,
+    def __init__(
+        self, registry: client.Registry, *, watch: Callable[[], float] = time.monotonic
     ) -> None:
-        """Send what is new."""
-        current = status.documents(state, observed, rollouts, now)
-        if now >= self._repeat_at:
-            self._reported = {}
-            self._repeat_at = now + _REPEAT_S
+        self._registry = registry
+        self._watch = watch
+        self._askers = askers.Askers()
+        self._git: status.Git | None = None
+        # By the time of telling: the first is the oldest.
+        self._told: dict[str, _Told] = {}
+        self._now: dict[str, None] = {}
+        self._later: dict[str, None] = {}
+        self.is_behind = False
+
+    def report(self, planner: plan.Planner, state: desired.DesiredState, now: float) -> None:
+        """Send what is new since the last time, as `planner` has it."""
+        fleet, news = planner.fleet, planner.news()
+        if fleet is None:
+            return
+        self._now |= dict.fromkeys(sorted(self._askers.doubtful(fleet, news)))
+        git = status.Git.of(state)
+        if git != self._git:
+            self._git = git
+            self._later |= dict.fromkeys(sorted(fleet.keys()))
+        self._repeat(now)
         try:
-            for deployment, document in current.items():
-                if self._reported.get(deployment) != document:
-                    self._registry.report(deployment, document)
-                    self._reported[deployment] = document
-            for gone in self._reported.keys() - current.keys():
-                if gone not in state.elsewhere:
-                    self._registry.withdraw(gone)
-                del self._reported[gone]
+            self._tell(planner, fleet, git, now)
         except errors.PlimsollError as error:
+            self.is_behind = False
             log.warning("status not reported", error=error.detail)
+
+    def _tell(self, planner: plan.Planner, fleet: Fleet, git: status.Git, now: float) -> None:
+        end = self._watch() + _PATIENCE_S
+        for due in (self._now, self._later):
+            while due:
+                key = next(iter(due))
+                asked = fleet.asking()
+                document = status.document(fleet, key, git, planner.steps)
+                self._askers.note(key, asked)
+                if document:
+                    self._put(key, document, now)
+                else:
+                    self._withdraw(key, fleet)
+                self._now.pop(key, None)
+                self._later.pop(key, None)
+                if self._watch() > end:
+                    self.is_behind = bool(self._now or self._later)
+                    return
+        self.is_behind = False
+
+    def _put(self, key: str, document: status.Document, now: float) -> None:
+        digest = hashlib.sha256(canonical.encode(document)).digest()
+        known = self._told.get(key)
+        if known is None or known.digest != digest or now >= known.at + self._every():
+            self._registry.report(key, document)
+            self._told.pop(key, None)
+            self._told[key] = _Told(digest, now)
+
+    def _withdraw(self, key: str, fleet: Fleet) -> None:
+        if key in self._told:
+            if not fleet.is_elsewhere(key):
+                self._registry.withdraw(key)
+            del self._told[key]
+        if not fleet.knows(key):
+            self._askers.forget(key)
+
+    def _repeat(self, now: float) -> None:
+        """Not all at once, and where they are many not so often: the registry is told."""
+        for key, told in self._told.items():
+            if now < told.at + self._every():
+                return
+            self._later[key] = None
+
+    def _every(self) -> float:
+        return max(_REPEAT_S, len(self._told) / _REPEATS_A_SECOND)

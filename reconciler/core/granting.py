@@ -24,7 +24,7 @@ def asked(fleet: Fleet, key: str) -> Wish | None:
 
 def grant(fleet: Fleet, deployment: Deployment, wish: Wish) -> Iterator[Action | Wait]:
     """It is remembered first; until the next look, what serves is kept alive."""
-    spec = deployment.spec_on("", fleet.desired.commit)
+    spec = deployment.spec_on("", fleet.commit)
     change, why = _change(fleet, deployment, wish)
     yield actions.Grant(deployment.key, spec, wish, change, why)
     for view in fleet.views(deployment):
@@ -43,7 +43,7 @@ def _change(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.C
 
 def _rollback(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.Change, Reason]:
     known, revision = fleet.rollout(deployment.key), deployment.revision
-    bad = deployment.spec_on("", fleet.desired.commit)
+    bad = deployment.spec_on("", fleet.commit)
     found = goods.before(known, deployment.hosts, bad, wish.version)
     if not found:
         return _no(_nothing(wish, bad.version))
@@ -71,21 +71,20 @@ def _retry(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.Ch
     is_lost = any(mark is not None and mark.revision == revision for mark in marks)
     if known.quarantine_of(revision) is None and not is_lost:
         return _no(f"version {version}, which Git asks for, is not quarantined")
-    text = f"version {version} begins anew at {fleet.desired.commit[:12]}: {wish.reason}"
+    text = f"version {version} begins anew at {fleet.commit[:12]}: {wish.reason}"
     return changes.TryAgain(revision), Reason(Why.TRIED_AGAIN, text)
 
 
-def strays(fleet: Fleet) -> Iterator[Action]:
-    """Wishes for what Git does not ask for, or asks for in a file that is wrong."""
-    for key, known in sorted(fleet.rollouts.items()):
-        wish = asked(fleet, key)
-        if wish is None or key in fleet.desired.deployments or key in fleet.desired.elsewhere:
-            continue
-        good = next((one for facts in known.hosts.values() for one in goods.of(facts)), None)
-        if good is not None:
-            problem = fleet.desired.held.get(key)
-            text = problem[0].detail if problem else f"{key} is no longer in Git"
-            yield actions.Grant(key, good, wish, *_no(text))
+def stray(fleet: Fleet, key: str) -> Iterator[Action]:
+    """A wish for what Git does not ask for, or asks for in a file that is wrong."""
+    wish = asked(fleet, key)
+    if wish is None or fleet.deployment(key) is not None:
+        return
+    known, problem = fleet.rollout(key), fleet.held(key)
+    good = next((one for facts in known.hosts.values() for one in goods.of(facts)), None)
+    if good is not None:
+        text = problem[0].detail if problem else f"{key} is no longer in Git"
+        yield actions.Grant(key, good, wish, *_no(text))
 
 
 def _no(text: str) -> tuple[changes.Change, Reason]:

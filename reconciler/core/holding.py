@@ -27,7 +27,7 @@ def why(fleet: Fleet, deployment: Deployment, views: Iterable[View]) -> list[Rea
 
 
 def _denials(fleet: Fleet, deployment: Deployment) -> Iterator[Reason]:
-    policies = fleet.desired.policies
+    policies = fleet.common.policies
     if not policies.enforces(Area.PLAN):
         return
     match policy.decide(policies, request(deployment, fleet.rollout(deployment.key), fleet.now)):
@@ -42,7 +42,7 @@ def _others(fleet: Fleet, deployment: Deployment) -> Iterator[Reason]:
         if said := _unready(fleet, key):
             yield Reason(Why.WAITING_FOR_DEPENDENCY, f"{key} comes first: {said}")
     environment, wave = deployment.manifest.metadata.environment, deployment.manifest.spec.sync_wave
-    for earlier, keys in fleet.desired.sync_waves.get(environment, ()):
+    for earlier, keys in fleet.sync_waves(environment):
         # The first one is enough: there may be thousands.
         found = ((key, _unready(fleet, key)) for key in keys if earlier < wave)
         if behind := next(((key, said) for key, said in found if said), None):
@@ -56,7 +56,7 @@ def _unready(fleet: Fleet, key: str) -> str:
 
     Hosts out of sight delay nobody, as long as there is one in sight.
     """
-    deployment = fleet.desired.deployments.get(key)
+    deployment = fleet.deployment(key)
     if deployment is None:
         return "its file is wrong"
     views, version = fleet.views(deployment), f"version {deployment.manifest.spec.model.version}"

@@ -93,7 +93,7 @@ def of_absent(fleet: Fleet, key: str, host: str) -> HostStatus:
 
 def of_kept(fleet: Fleet, key: str, host: str, sync: Sync) -> HostStatus:
     """A host that keeps what it has, since Git says nothing valid about the deployment."""
-    if host not in fleet.states:
+    if not fleet.reaches(host):
         return of_absent(fleet, key, host)
     seat = fleet.seat(key, host)
     good = seat.facts.last_good

@@ -117,7 +117,7 @@ def _unavailable(fleet: Fleet, deployment: Deployment, views: list[View]) -> Rea
         for view in views
         if view.seat.facts.last_good is not None and not is_healthy(view.seat.serving())
     }
-    missing = sick | {host for host in deployment.hosts if host not in fleet.states}
+    missing = sick | {host for host in deployment.hosts if not fleet.reaches(host)}
     bearable = rules.bearable(count)
     if len(missing) <= bearable:
         return None

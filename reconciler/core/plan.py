@@ -9,31 +9,33 @@ their strategy's program together (`strategies`). A failure on one host sends al
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
 
 from reconciler.core import (
     actions,
+    askers,
     granting,
     holding,
     hostplan,
+    leaving,
     losses,
     returning,
     shifting,
     waves,
-    wording,
 )
 from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.hostplan import Step
+from reconciler.core.inputs import Changed
+from reconciler.core.planned import Plan
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Rollouts
 from reconciler.core.stage import Stage, View
 from reconciler.core.strategies import pursuit
 from reconciler.core.strategies.progress import State
-from registry.core.canonical import Json
 
-_SHORT = frozenset({Why.WAITING_FOR_HEALTH, Why.WAITING_FOR_HOSTS})
 _NOT_VERIFIED = frozenset({Stage.UNVERIFIED, Stage.REFUSED, Stage.BLOCKED})
 _NOT_BEGUN = _NOT_VERIFIED | {Stage.VERIFIED}
 _NOT_ACCEPTED = _NOT_VERIFIED | {Stage.VERIFIED, Stage.STARTED, Stage.READY}
@@ -41,66 +43,103 @@ _WITHOUT_TRAFFIC = frozenset({Stage.STARTED, Stage.READY, Stage.ACCEPTED})
 _NOT_BAKED = _NOT_ACCEPTED | {Stage.ACCEPTED, Stage.ROUTED}
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do at `commit`, in this order, and what is waited for."""
+class Part(Enum):
+    """In the order in which a plan has them."""
 
-    commit: str
-    actions: tuple[Action, ...]
-    waits: tuple[Wait, ...]
+    ASKED_FOR = 0
+    HELD = 1
+    STRAY_WISH = 2
+    LEAVING = 3
 
-    @property
-    def is_progressing(self) -> bool:
-        """Whether another look, very soon, is likely to find more to do."""
-        return bool(self.actions) or any(wait.reason.code in _SHORT for wait in self.waits)
 
-    @property
-    def next_at(self) -> float | None:
-        """When, at the earliest, time alone changes the plan; seconds since the epoch."""
-        return min((wait.until for wait in self.waits if wait.until is not None), default=None)
-
-    def document(self) -> dict[str, Json]:
-        """The JSON form."""
-        return {
-            "commit": self.commit,
-            "actions": [wording.document(action) for action in self.actions],
-            "waits": [wording.wait_document(wait) for wait in self.waits],
-        }
-
-    def render(self) -> str:
-        """The dry run: one line an action, then one a wait; hosts that wait alike share one."""
-        lines = [wording.render(action) for action in self.actions]
-        alike: dict[tuple[str, Reason], list[str]] = {}
-        for wait in self.waits:
-            alike.setdefault((wait.deployment, wait.reason), []).append(wait.host or "fleet")
-        lines += [
-            f"{', '.join(hosts)}: wait {deployment} ({reason.code}: {reason.text})"
-            for (deployment, reason), hosts in alike.items()
-        ]
-        return "\n".join(lines) or "nothing to do"
+Steps: TypeAlias = tuple[tuple[Part, Action | Wait], ...]
 
 
 def plan(desired: DesiredState, observed: Observed, rollouts: Rollouts, now: float) -> Plan:
     """The next steps towards `desired`; `now` is seconds since the epoch."""
-    fleet = Fleet(desired, observed, rollouts, now)
-    steps: list[Action | Wait] = []
-    for key in sorted(desired.deployments.keys() - desired.elsewhere):
-        steps += _deployment(fleet, desired.deployments[key])
-    for key in sorted(desired.held.keys() - desired.elsewhere):
-        steps += _held(fleet, key)
-    steps += granting.strays(fleet)
-    steps += _prunes(fleet)
-    done = [step for step in steps if not isinstance(step, Wait)]
+    return Planner().plan(desired, observed, rollouts, now)
+
+
+class Planner:
+    """Plans anew what has changed since it planned last; its plan is that of one that knows
+    nothing yet. `renewed` is how many deployments that were."""
+
+    def __init__(self) -> None:
+        self.renewed = 0
+        self.fleet: Fleet | None = None
+        self._said: dict[str, Steps] = {}
+        self._askers = askers.Askers()
+        self._news = Changed()
+
+    def plan(
+        self, desired: DesiredState, observed: Observed, rollouts: Rollouts, now: float
+    ) -> Plan:
+        """The next steps towards `desired`; `now` is seconds since the epoch."""
+        if self.fleet is None:
+            self.fleet, changed = Fleet(desired, observed, rollouts, now), Changed(everything=True)
+        else:
+            changed = self.fleet.move(desired, observed, rollouts, now)
+        self._news.add(changed)
+        doubtful = self._askers.doubtful(self.fleet, changed)
+        if changed.commit:
+            # Whoever has nothing to do has nothing that carries the commit.
+            doubtful |= self._said.keys()
+        for key in doubtful:
+            self._renew(self.fleet, key)
+        self.renewed = len(doubtful)
+        return _joined(desired.commit, self._said)
+
+    def news(self) -> Changed:
+        """What has changed since this was last asked."""
+        news, self._news = self._news, Changed()
+        return news
+
+    def steps(self, fleet: Fleet, key: str) -> Steps:
+        """What the plan has about `key`, for an answer that is made of it."""
+        fleet.also(self._askers.asked(key))
+        return self._said.get(key, ())
+
+    def _renew(self, fleet: Fleet, key: str) -> None:
+        asked = fleet.asking()
+        found = steps(fleet, key)
+        self._askers.note(key, asked)
+        self._said.pop(key, None)
+        if found:
+            self._said[key] = found
+        elif not fleet.knows(key):
+            self._askers.forget(key)
+
+
+def steps(fleet: Fleet, key: str) -> Steps:
+    """What is to be done and waited for about `key`."""
+    found: list[tuple[Part, Action | Wait]] = []
+    if not fleet.is_elsewhere(key):
+        deployment = fleet.deployment(key)
+        if deployment is not None:
+            found += [(Part.ASKED_FOR, step) for step in _deployment(fleet, deployment)]
+        if fleet.held(key):
+            found += [(Part.HELD, step) for step in _held(fleet, key)]
+        found += [(Part.STRAY_WISH, step) for step in granting.stray(fleet, key)]
+    return *found, *((Part.LEAVING, step) for step in leaving.prunes(fleet, key))
+
+
+def _joined(commit: str, said: Mapping[str, Steps]) -> Plan:
+    parts: dict[Part, list[Action | Wait]] = {part: [] for part in Part}
+    for key in sorted(said):
+        for part, step in said[key]:
+            parts[part].append(step)
+    found = [step for part in Part for step in parts[part]]
+    done = [step for step in found if not isinstance(step, Wait)]
     return Plan(
-        commit=desired.commit,
+        commit=commit,
         actions=tuple(sorted(done, key=_order)),
-        waits=tuple(step for step in steps if isinstance(step, Wait)),
+        waits=tuple(step for step in found if isinstance(step, Wait)),
     )
 
 
 def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]:
     key = deployment.key
-    yield from (fleet.absence(key, host) for host in deployment.hosts if host not in fleet.states)
+    yield from (fleet.absence(key, host) for host in deployment.hosts if not fleet.reaches(host))
     if (wish := granting.asked(fleet, key)) is not None:
         yield from granting.grant(fleet, deployment, wish)
         return
@@ -141,7 +180,7 @@ def _roll_out(
         yield from _look_after(views, failed)
         return
     wave = waves.of(fleet, deployment, views, stages, brake)
-    facts = pursuit.Facts(tuple(views), stages, wave, fleet.desired.analyses, fleet.now)
+    facts = pursuit.Facts(tuple(views), stages, wave, fleet.common.analyses, fleet.now)
     found = pursuit.pursue(fleet, views, facts)
     yield from found.notes
     match found.state():
@@ -229,47 +268,10 @@ def _settle(moving: list[View]) -> actions.Settle:
 
 def _held(fleet: Fleet, key: str) -> Iterator[Action | Wait]:
     """Its file is wrong: what serves is kept alive, nothing else changes."""
-    problem = fleet.desired.held[key][0]
-    yield Wait(key, None, Reason(Why.INVALID_FILE, problem.detail))
-    for host in sorted(fleet.states):
-        if key in fleet.remains[host] or host in fleet.rollout(key).hosts:
-            seat = fleet.seat(key, host)
-            yield from hostplan.held_back(seat, hostplan.keep(seat))
-
-
-def _prunes(fleet: Fleet) -> Iterator[Action | Wait]:
-    for key, hosts in sorted(fleet.leftovers().items()):
-        for host in sorted(hosts):
-            if host not in fleet.states:
-                yield fleet.absence(key, host)
-            elif why := _why_not_prune(fleet, key):
-                seat = fleet.seat(key, host)
-                yield Wait(key, host, why)
-                yield from hostplan.held_back(seat, hostplan.keep(seat))
-            else:
-                seat = fleet.seat(key, host)
-                yield from hostplan.held_back(
-                    seat, hostplan.prune(seat, _why_prune(fleet, key, host))
-                )
-
-
-def _why_not_prune(fleet: Fleet, key: str) -> Reason | None:
-    desired = fleet.desired
-    if desired.is_empty and not desired.allow_empty:
-        text = "Git asks for nothing at all; allow_empty = true would remove everything"
-        return Reason(Why.EMPTY_DESIRED_STATE, text)
-    if not desired.may_prune:
-        return Reason(Why.INVALID_FILE, "nothing is removed while a file under models.d is wrong")
-    deployment = desired.deployments.get(key)
-    if deployment is not None and deployment.manifest.spec.suspend:
-        return Reason(Why.SUSPENDED, f"{deployment.path} says suspend: true")
-    return None
-
-
-def _why_prune(fleet: Fleet, key: str, host: str) -> Reason:
-    if key in fleet.desired.deployments:
-        return Reason(Why.NOT_A_TARGET, f"{host} is no longer a target of {key}")
-    return Reason(Why.REMOVED_FROM_GIT, f"{key} is no longer in Git")
+    yield Wait(key, None, Reason(Why.INVALID_FILE, fleet.held(key)[0].detail))
+    for host in sorted(filter(fleet.reaches, fleet.places(key))):
+        seat = fleet.seat(key, host)
+        yield from hostplan.held_back(seat, hostplan.keep(seat))
 
 
 def _order(action: Action) -> int:

@@ -4,12 +4,12 @@ The loop saves the result of `intend` before it performs an action and that of `
 after it. A crash in between leaves the intent, and the next plan finds its way from there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.core import actions, analysis, goods, granted, hostmemory, outcomes
 from reconciler.core.observed import HostState, Unreachable
-from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollouts
+from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollout, Rollouts
 
 
 def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
@@ -80,22 +80,39 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
             )
 
 
+def counts(known: Rollout) -> bool:
+    """Whether the deadline of a candidate runs."""
+    return any(_counts(facts) for facts in known.hosts.values())
+
+
 def look(
-    rollouts: Rollouts, observed: Mapping[str, HostState | Unreachable], now: float
+    rollouts: Rollouts,
+    observed: Mapping[str, HostState | Unreachable],
+    now: float,
+    *,
+    among: Iterable[str] | None = None,
 ) -> Rollouts:
-    """Let the deadlines of candidates run on for as long as their hosts are seen."""
+    """Let the deadlines of candidates run on for as long as their hosts are seen.
+
+    Only deployments `among` these have any, where that is known.
+    """
     changed = dict(rollouts)
-    for deployment, known in rollouts.items():
+    for deployment in list(rollouts) if among is None else among:
+        known = rollouts.get(deployment, NO_ROLLOUT)
         hosts = {
             host: replace(
                 facts, candidate=hostmemory.seen(facts.candidate, observed.get(host), now)
             )
             for host, facts in known.hosts.items()
-            if facts.candidate is not None and facts.candidate.routed_at is None
+            if facts.candidate is not None and _counts(facts)
         }
         if hosts:
             changed[deployment] = replace(known, hosts={**known.hosts, **hosts})
     return changed
+
+
+def _counts(facts: HostRollout) -> bool:
+    return facts.candidate is not None and facts.candidate.routed_at is None
 
 
 def _quarantine(rollouts: Rollouts, action: actions.Quarantine, now: float) -> Rollouts:

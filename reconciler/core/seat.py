@@ -3,7 +3,7 @@
 Enough to look after what serves, also where the deployment's file cannot be read.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from reconciler.core.desired import Deployment
@@ -24,20 +24,25 @@ class Remains:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """`claims` are the deployments asked to serve here, by model, this one among them."""
+    """`claimant` tells which deployment is asked to serve a model here, maybe this one."""
 
     host: str
     deployment: str
     facts: HostRollout
     remains: Remains
     ingress_ready: bool
-    claims: Mapping[str, str]
-    now: float
+    claimant: Callable[[str], str | None]
+    clock: Callable[[], float]
     ingress_drift: str = ""
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch; that it was asked for is written down (`fleet`)."""
+        return self.clock()
 
     def successor(self, model: str) -> str | None:
         """The other deployment that is asked to serve `model` here."""
-        claimed = self.claims.get(model)
+        claimed = self.claimant(model)
         return None if claimed == self.deployment else claimed
 
     def instance_of(self, spec: InstanceSpec) -> Instance | None:

@@ -4,17 +4,20 @@ Computed here and nowhere else, from what the planner starts from, so that no tw
 disagree; `documents` is the form that is shown everywhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
+from typing import Self, TypeAlias
 
 from reconciler.core import actions, hoststatus, losses, plan, rolloutstatus, wording
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
-from reconciler.core.gittrust import Refused
+from reconciler.core.gittrust import Provenance, Refused
 from reconciler.core.hoststatus import Health, HostStatus, Sync, Trust
 from reconciler.core.observed import Instance, InstanceSpec
 from reconciler.core.rollout import Quarantined, Rollout, Rollouts
 from registry.core.canonical import Json
+
+Document: TypeAlias = dict[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,55 +55,69 @@ def compute(
 ) -> tuple[DeploymentStatus, ...]:
     """The status of everything that Git asks for, and of what it no longer asks for."""
     fleet = Fleet(desired, observed, rollouts, now)
-    leftovers = fleet.leftovers()
-    gone = {key: hosts for key, hosts in leftovers.items() if key not in desired.deployments}
-    found = (
-        *(_wanted(fleet, desired.deployments[key]) for key in _ours(desired, desired.deployments)),
-        *(_held(fleet, key) for key in _ours(desired, desired.held)),
-        *(_leaving(fleet, key, gone[key]) for key in sorted(gone)),
-    )
-    refused = desired.refused
-    return found if refused is None else tuple(_behind(status, refused) for status in found)
+    found = (of(fleet, key, desired.refused) for key in sorted(fleet.keys()))
+    return tuple(status for status in found if status is not None)
 
 
-def _ours(desired: DesiredState, keys: Iterable[str]) -> list[str]:
-    return sorted(set(keys) - desired.elsewhere)
+def of(fleet: Fleet, key: str, refused: Refused | None) -> DeploymentStatus | None:
+    """The status of `key`; None where there is nothing of it that is ours."""
+    deployment = fleet.deployment(key)
+    if deployment is None and not fleet.held(key):
+        hosts = fleet.leftovers(key)
+        status = _leaving(fleet, key, hosts) if hosts else None
+    elif fleet.is_elsewhere(key):
+        status = None
+    else:
+        status = _held(fleet, key) if deployment is None else _wanted(fleet, deployment)
+    return status if status is None or refused is None else _behind(status, refused)
 
 
 def documents(
     desired: DesiredState, observed: Observed, rollouts: Rollouts, now: float
-) -> dict[str, dict[str, Json]]:
+) -> dict[str, Document]:
     """The JSON form by deployment, with what happens next and what is waited for."""
-    coming = plan.plan(desired, observed, rollouts, now)
-    found: dict[str, dict[str, Json]] = {}
-    for status in compute(desired, observed, rollouts, now):
-        found[status.deployment] = {
-            **_document(status),
-            "git": _git_document(desired),
-            "rollout": rolloutstatus.document(
-                desired.deployments.get(status.deployment), rollouts.get(status.deployment)
-            ),
-            "answer": _answer_document(rollouts.get(status.deployment)),
-        }
-    for action in coming.actions:
-        _append(found, actions.deployment_of(action), "next", wording.document(action))
-    for wait in coming.waits:
-        _append(found, wait.deployment, "waiting", wording.wait_document(wait))
-    return found
+    fleet, git = Fleet(desired, observed, rollouts, now), Git.of(desired)
+    found = ((key, document(fleet, key, git, plan.steps)) for key in sorted(fleet.keys()))
+    return {key: status for key, status in found if status}
 
 
-def _answer_document(known: Rollout | None) -> Json:
+@dataclass(frozen=True, slots=True)
+class Git:
+    """What all statuses say of Git."""
+
+    commit: str
+    provenance: Provenance
+    refused: Refused | None
+
+    @classmethod
+    def of(cls, desired: DesiredState) -> Self:
+        """As it is in `desired`."""
+        return cls(desired.commit, desired.provenance, desired.refused)
+
+
+def document(
+    fleet: Fleet, key: str, git: Git, planned: Callable[[Fleet, str], plan.Steps]
+) -> Document:
+    """The JSON form of the status of `key`; empty where there is none."""
+    status = of(fleet, key, git.refused)
+    if status is None:
+        return {}
+    steps = [step for _, step in planned(fleet, key)]
+    waits = [step for step in steps if isinstance(step, actions.Wait)]
+    return {
+        **_document(status),
+        "git": _git_document(git),
+        "rollout": rolloutstatus.document(fleet.deployment(key), fleet.rollout(key)),
+        "answer": _answer_document(fleet.rollout(key)),
+        "next": [wording.document(step) for step in steps if not isinstance(step, actions.Wait)],
+        "waiting": [wording.wait_document(wait) for wait in waits],
+    }
+
+
+def _answer_document(known: Rollout) -> Json:
     """What became of the last thing that a person asked for; None where nobody did."""
-    found = None if known is None else known.answer
+    found = known.answer
     return None if found is None else {"refused": found.refused, "text": found.text}
-
-
-def _append(
-    found: dict[str, dict[str, Json]], deployment: str, name: str, item: dict[str, Json]
-) -> None:
-    items = found.get(deployment, {}).get(name)
-    if isinstance(items, list):
-        items.append(item)
 
 
 def _wanted(fleet: Fleet, deployment: Deployment) -> DeploymentStatus:
@@ -118,7 +135,7 @@ def _wanted(fleet: Fleet, deployment: Deployment) -> DeploymentStatus:
     ]
     if deployment.manifest.spec.suspend:
         hosts = [_suspended(host) for host in hosts]
-    wanted = deployment.spec_on(deployment.hosts[0], fleet.desired.commit)
+    wanted = deployment.spec_on(deployment.hosts[0], fleet.commit)
     status = _summary(fleet, deployment.key, wanted, hosts)
     if entry is not None and status.sync is not Sync.SYNCED:
         return replace(status, sync_reason=f"version {wanted.version} is quarantined")
@@ -130,11 +147,10 @@ def _suspended(host: HostStatus) -> HostStatus:
 
 
 def _held(fleet: Fleet, key: str) -> DeploymentStatus:
-    hosts = {host for host, remains in fleet.remains.items() if key in remains}
-    hosts.update(fleet.rollout(key).hosts)
-    found = [hoststatus.of_kept(fleet, key, host, Sync.UNKNOWN) for host in sorted(hosts)]
+    hosts = sorted(fleet.places(key))
+    found = [hoststatus.of_kept(fleet, key, host, Sync.UNKNOWN) for host in hosts]
     status = _summary(fleet, key, None, found)
-    return replace(status, sync=Sync.UNKNOWN, sync_reason=fleet.desired.held[key][0].detail)
+    return replace(status, sync=Sync.UNKNOWN, sync_reason=fleet.held(key)[0].detail)
 
 
 def _leaving(fleet: Fleet, key: str, hosts: Iterable[str]) -> DeploymentStatus:
@@ -153,7 +169,7 @@ def _summary(
     differing = ", ".join(host.host for host in hosts if host.sync is not Sync.SYNCED)
     return DeploymentStatus(
         deployment=key,
-        commit=fleet.desired.commit,
+        commit=fleet.commit,
         wanted=wanted,
         sync=Sync.SYNCED if is_synced else Sync.OUT_OF_SYNC,
         sync_reason="" if is_synced else f"not yet on {differing}",
@@ -187,15 +203,13 @@ def _document(status: DeploymentStatus) -> dict[str, Json]:
         "trust": {"status": status.trust, "reason": status.trust_reason},
         "hosts": [_host_document(host) for host in status.hosts],
         "quarantined": [_quarantine_document(entry) for entry in status.quarantined],
-        "next": [],
-        "waiting": [],
     }
 
 
-def _git_document(desired: DesiredState) -> dict[str, Json]:
-    who, refused = desired.provenance, desired.refused
+def _git_document(git: Git) -> dict[str, Json]:
+    who, refused = git.provenance, git.refused
     return {
-        "commit": desired.commit,
+        "commit": git.commit,
         "signer": who.signer,
         "author": who.author,
         "verified": who.verified,

@@ -78,7 +78,7 @@ def _out_of_sight(fleet: Fleet, deployment: Deployment) -> dict[str, float]:
     time_s = spec.strategy.scale_down_delay_seconds + spec.fleet.wait_seconds
     found: dict[str, float] = {}
     for host in deployment.hosts:
-        candidate = None if host in fleet.states else memory.on(host).candidate
+        candidate = None if fleet.reaches(host) else memory.on(host).candidate
         if candidate is None or candidate.routed_at is None:
             continue
         if candidate.revision == deployment.revision and fleet.now < candidate.routed_at + time_s:

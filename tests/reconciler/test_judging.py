@@ -61,7 +61,8 @@ def test_a_restarted_reconciler_does_not_write_the_same_decision_again(here: Tow
     here.deploy(1)
     here.settle()
     here.loop.memory._folder.close()
-    (here.folder / "reconciler" / "rollouts.json").unlink()
+    for file in (here.folder / "reconciler" / "rollouts").iterdir():
+        file.unlink()
     with reconciler(here.folder, here.hosts) as second:
         here.loop = second
         here.settle()

@@ -178,7 +178,7 @@ def suspended(fleet: Fleet, deployment: Deployment) -> Iterator[actions.Proceed]
     text = f"{deployment.path} says suspend: true"
     after = table.step(program, progress, Event.SUSPENDED, fleet.now, reason=text)
     if after != progress:
-        spec = deployment.spec_on(deployment.hosts[0], fleet.desired.commit)
+        spec = deployment.spec_on(deployment.hosts[0], fleet.commit)
         why = Reason(Why.SUSPENDED, f"{Event.SUSPENDED}: {text}")
         yield actions.Proceed(deployment.key, progress, after, spec, why)
 

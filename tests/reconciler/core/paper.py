@@ -1,7 +1,8 @@
 """A fleet on paper: hosts as plain values, a clock that is a number, and versions with a fate.
 
 Applies plans as the loop does (intent, effect, outcome), can die at any of the three points,
-and checks the planner's safety rules at every single action.
+and checks the planner's safety rules at every single action, and in every round that a planner
+that keeps what has not changed plans what a new one does.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from reconciler.core.observed import (
     Route,
     Unreachable,
 )
-from reconciler.core.plan import Plan, plan
+from reconciler.core.plan import Planner, plan
+from reconciler.core.planned import Plan
 from reconciler.core.rollout import Rollouts, Verdict
 from reconciler.core.rolloutjson import dump, load
 
@@ -100,6 +102,7 @@ class Paper:
     errors: dict[str, str] = field(default_factory=dict)
     is_registry_down: bool = False
     measured: Callable[[str], Measurement] = lambda _: Found(1.0)
+    planner: Planner = field(default_factory=Planner)
 
     def observed(self) -> dict[str, HostState | Unreachable]:
         """One look at every host."""
@@ -117,10 +120,14 @@ class Paper:
         }
 
     def plan(self) -> Plan:
-        """What the planner makes of it now."""
+        """What the planner makes of it now: one that knows the rounds before, and a new one."""
         observed = self.observed()
         self.rollouts = remembering.look(self.rollouts, observed, self.now)
-        return plan(self.wish, observed, self.rollouts, self.now)
+        made = self.planner.plan(self.wish, observed, self.rollouts, self.now)
+        afresh = plan(self.wish, observed, self.rollouts, self.now)
+        if made != afresh:
+            raise Broken(f"kept:\n{made.render()}\nplanned afresh:\n{afresh.render()}")
+        return made
 
     def tick(self, seconds: float = 10.0) -> Plan:
         """One round, then time passes; the rollouts survive as JSON, as they do on disk."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.core.observed import Health, Instance, Phase
-from reconciler.core.plan import Plan
+from reconciler.core.planned import Plan
 from reconciler.core.reasons import Why
 from tests.reconciler.core.paper import Paper, PaperHost
 from tests.reconciler.core.wishes import deployment_file, wish

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core import actions, kinds
-from reconciler.core.plan import Plan
+from reconciler.core.planned import Plan
 from reconciler.core.reasons import Why
 from tests.reconciler.core.paper import Paper, PaperHost
 from tests.reconciler.core.wishes import deployment_file, digest_of, wish

@@ -9,7 +9,7 @@ import pytest
 from reconciler.core import actions, analysis, outcomes, wording
 from reconciler.core.actions import Measure, Pair
 from reconciler.core.observed import Health, Instance, InstanceSpec, Phase
-from reconciler.core.plan import Plan
+from reconciler.core.planned import Plan
 from reconciler.core.reasons import Reason, Why
 from reconciler.engines.protocol import Endpoint
 from registry.core.entries import Entry, Kind

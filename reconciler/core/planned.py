@@ -1,0 +1,49 @@
+"""A plan: what to do and what is waited for, in words and as a document. Pure."""
+
+from dataclasses import dataclass
+
+from reconciler.core import wording
+from reconciler.core.actions import Action, Wait
+from reconciler.core.reasons import Reason, Why
+from registry.core.canonical import Json
+
+_SHORT = frozenset({Why.WAITING_FOR_HEALTH, Why.WAITING_FOR_HOSTS})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do at `commit`, in this order, and what is waited for."""
+
+    commit: str
+    actions: tuple[Action, ...]
+    waits: tuple[Wait, ...]
+
+    @property
+    def is_progressing(self) -> bool:
+        """Whether another look, very soon, is likely to find more to do."""
+        return bool(self.actions) or any(wait.reason.code in _SHORT for wait in self.waits)
+
+    @property
+    def next_at(self) -> float | None:
+        """When, at the earliest, time alone changes the plan; seconds since the epoch."""
+        return min((wait.until for wait in self.waits if wait.until is not None), default=None)
+
+    def document(self) -> dict[str, Json]:
+        """The JSON form."""
+        return {
+            "commit": self.commit,
+            "actions": [wording.document(action) for action in self.actions],
+            "waits": [wording.wait_document(wait) for wait in self.waits],
+        }
+
+    def render(self) -> str:
+        """The dry run: one line an action, then one a wait; hosts that wait alike share one."""
+        lines = [wording.render(action) for action in self.actions]
+        alike: dict[tuple[str, Reason], list[str]] = {}
+        for wait in self.waits:
+            alike.setdefault((wait.deployment, wait.reason), []).append(wait.host or "fleet")
+        lines += [
+            f"{', '.join(hosts)}: wait {deployment} ({reason.code}: {reason.text})"
+            for (deployment, reason), hosts in alike.items()
+        ]
+        return "\n".join(lines) or "nothing to do"
