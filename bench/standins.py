@@ -14,7 +14,7 @@ import docker.errors
 
 from bench import hosts, processes, wishes
 from reconciler.core.observed import InstanceSpec, Route
-from reconciler.engines import commands, traffic, transport
+from reconciler.engines import commands, traefik, traffic, transport
 
 _HANDS = 4
 _SECOND = 1_000_000_000
@@ -60,6 +60,7 @@ def route(host: hosts.Host, specs: Sequence[InstanceSpec]) -> None:
     )
     front = traffic.Traffic(
         commands.IngressSpec(host=host.name, image=wishes.INGRESS_IMAGE, port=host.port),
+        driver=traefik,
         connection=connection,
         reach="127.0.0.1",
         timeout=_ROUTING_S,

@@ -33,12 +33,15 @@ class Hosts(StrEnum):
 
 
 ABLE: Mapping[Hosts, frozenset[Ability]] = {
-    Hosts.DOCKER: frozenset(),
+    Hosts.DOCKER: frozenset(
+        {Ability.WEIGHT, Ability.HEADERS, Ability.MIRROR, Ability.STICKY_COOKIE}
+    ),
     Hosts.SWARM: frozenset(),
     Hosts.PROCESS: frozenset({Ability.IN_PLACE}),
 }
 _INSTEAD = {
     Ability.IN_PLACE: "use blueGreen: {scaleDownDelaySeconds: 0}",
+    Ability.STICKY_HEADER: "use sticky: {cookie: experiment}",
 }
 _MOST_NAMED = 3
 

@@ -67,7 +67,7 @@ def _docker(
     host: str, address: str, *, front: Front, credentials: Path | None, timeout: float
 ) -> Engine:
     # The SDK is heavy: a fleet of process engines never pays for it.
-    from reconciler.engines import commands, docker, traffic, transport  # noqa: PLC0415
+    from reconciler.engines import commands, docker, traefik, traffic, transport  # noqa: PLC0415
 
     remote = _remote(address)
     spec = commands.IngressSpec(
@@ -84,6 +84,7 @@ def _docker(
         connection=connection,
         traffic=traffic.Traffic(
             spec,
+            driver=traefik,
             connection=connection,
             reach=front.reach or remote or "127.0.0.1",
             timeout=timeout,

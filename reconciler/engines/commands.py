@@ -21,7 +21,6 @@ RESTART_POLICY = "always"
 LAUNCH_FOLDER = runtimefile.LAUNCH_FOLDER
 CACHE_FOLDER = runtimefile.CACHE_FOLDER
 ROUTES_FOLDER = "/etc/plimsoll"
-ROUTES_FILE = "routes.yml"
 RUNTIME_PORT = runtimefile.RUNTIME_PORT
 GRPC_PORT = runtimefile.GRPC_PORT
 PREVIEW_OFFSET = 1000
@@ -111,22 +110,13 @@ def launch_files(spec: InstanceSpec, launch: Launch) -> dict[str, bytes]:
     }
 
 
-def ingress_container(spec: IngressSpec) -> Body:
-    """Traefik, reading its routes from a volume that only the Docker API writes to."""
+def ingress_container(spec: IngressSpec, command: list[str]) -> Body:
+    """A proxy, reading its routes from a volume that only the Docker API writes to."""
     front, preview = "8080/tcp", "8081/tcp"
     body: Body = {
         "Image": spec.image,
         "User": "10001:10001",
-        "Cmd": [
-            "--entrypoints.front.address=:8080",
-            "--entrypoints.preview.address=:8081",
-            f"--providers.file.filename={ROUTES_FOLDER}/{ROUTES_FILE}",
-            "--providers.providersthrottleduration=100ms",
-            "--ping.manualrouting=true",
-            "--log.level=ERROR",
-            "--global.checknewversion=false",
-            "--global.sendanonymoususage=false",
-        ],
+        "Cmd": command,
         "ExposedPorts": {front: {}, preview: {}},
         "StopTimeout": GRACE_SECONDS,
         "HostConfig": _hardened(memory_bytes=512 << 20, pids=256)
@@ -141,7 +131,6 @@ def ingress_container(spec: IngressSpec) -> Body:
     }
     if spec.grpc_port:
         door = "8500/tcp"
-        body["Cmd"].append("--entrypoints.grpc.address=:8500")
         body["ExposedPorts"][door] = {}
         published = [{"HostIp": spec.bind, "HostPort": str(spec.grpc_port)}]
         body["HostConfig"]["PortBindings"][door] = published

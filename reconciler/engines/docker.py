@@ -15,7 +15,7 @@ import docker
 import docker.errors
 
 from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
-from reconciler.engines import archives, commands, events, ingress, limits, listing, shares
+from reconciler.engines import archives, commands, events, ingress, limits, listing
 from reconciler.engines.protocol import Changes, Endpoint, Launch
 from reconciler.engines.traffic import Traffic
 from reconciler.engines.transport import Connection
@@ -122,7 +122,7 @@ class DockerEngine:
     def remove(self, instance: str) -> None:
         with self._speaking(f"remove {instance}") as api:
             routing = self._routing(api)
-            if any(route.instance == instance for route in routing.routes):
+            if routing.uses(instance):
                 raise errors.EngineRefused(
                     f"{instance} still gets traffic", fix="route its model elsewhere first"
                 )
@@ -140,11 +140,13 @@ class DockerEngine:
 
     def route(self, route: Route) -> None:
         with self._writing:
+            self._traffic.check(route)
             with self._speaking(f"route {route.model}") as api:
-                if not listing.is_running(self._known(api, shares.whole(route).instance)):
-                    raise errors.EngineRefused(
-                        f"{route.instance} is not running", fix="start it first"
-                    )
+                for instance in ingress.ends(route):
+                    if not listing.is_running(self._known(api, instance)):
+                        raise errors.EngineRefused(
+                            f"{instance} is not running", fix="start it first"
+                        )
             self._publish(self._traffic.ensure().with_route(route))
             self._limits.forget()
             self._traffic.await_front(route.model, route)

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import docker.errors
 
 from reconciler.core.observed import Route
-from reconciler.engines import commands, ingress, swarm_listing, swarm_specs, wire
+from reconciler.engines import commands, ingress, swarm_listing, swarm_specs, traefik, wire
 from reconciler.engines.commands import IngressSpec
 from reconciler.engines.protocol import Endpoint
 from reconciler.engines.transport import Connection
@@ -43,7 +43,7 @@ class SwarmTraffic:
         """What the ingress was last told; None when there is none yet."""
         with self._speaking(f"read the routes of {self.spec.host}") as api:
             found = self._current(api)
-        return None if found is None else ingress.parse(found[1])
+        return None if found is None else traefik.parse(found[1])
 
     def prepare(self) -> None:
         """The networks, created where they are missing."""
@@ -61,7 +61,7 @@ class SwarmTraffic:
         self, routing: ingress.Routing, upstreams: Mapping[str, str], *, image: str = ""
     ) -> None:
         """Hand the ingress its routes, unless it has them; by `image`, where nothing does yet."""
-        wanted = ingress.render(routing, upstreams)
+        wanted = traefik.render(routing, upstreams)
         if len(wanted) > _LIMIT:
             raise errors.EngineRefused(
                 f"the routes of {self.spec.host} are {len(wanted)} bytes, and a Swarm takes no "

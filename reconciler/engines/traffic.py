@@ -3,6 +3,7 @@
 Its volume outlives it, so a removed or renewed ingress comes back with its routes.
 """
 
+import contextlib
 import secrets
 from collections.abc import Callable, Mapping
 
@@ -11,21 +12,29 @@ import docker.errors
 
 from reconciler.core.observed import Route
 from reconciler.engines import archives, commands, ingress, limits, listing, wire
+from reconciler.engines.ingress import Driver
 from reconciler.engines.protocol import Endpoint
 from reconciler.engines.transport import Connection
 from registry import errors
-
-_FILE = f"{commands.ROUTES_FOLDER}/{commands.ROUTES_FILE}"
 
 
 class Traffic:
     """`reach` is the host name under which this machine finds the published ports."""
 
     def __init__(
-        self, spec: commands.IngressSpec, *, connection: Connection, reach: str, timeout: float
+        self,
+        spec: commands.IngressSpec,
+        *,
+        driver: Driver,
+        connection: Connection,
+        reach: str,
+        timeout: float,
     ) -> None:
         self._spec = spec
-        self._body = commands.ingress_container(spec)
+        self._driver = driver
+        self._file = f"{commands.ROUTES_FOLDER}/{driver.FILE}"
+        command = driver.command(self._file, grpc=bool(spec.grpc_port))
+        self._body = commands.ingress_container(spec, command)
         self._connection = connection
         self._timeout = timeout
         self._read = "", b""  # the routes as read last, and their stamp then
@@ -41,7 +50,7 @@ class Traffic:
         """What the ingress was last told; None when there is no ingress or no routing of ours."""
         with self._connection.speaking(f"read the routes of {self._spec.host}") as api:
             try:
-                return ingress.parse(self._document(api))
+                return self._driver.parse(self._document(api))
             except docker.errors.NotFound:
                 return None
 
@@ -86,15 +95,25 @@ class Traffic:
 
     def _rendered(self, routing: ingress.Routing, upstreams: Mapping[str, str]) -> bytes:
         if not self._spec.grpc_port:
-            return ingress.render(routing, upstreams)
+            return self._driver.render(routing, upstreams)
         grpc = {name: commands.grpc_upstream(url) for name, url in upstreams.items()}
-        return ingress.render(routing, upstreams, grpc)
+        return self._driver.render(routing, upstreams, grpc)
+
+    def check(self, route: Route) -> None:
+        """Raises `EngineRefused` for a share that this ingress cannot give."""
+        found = self._driver.obstacles(route.share) if route.share else []
+        if found:
+            raise errors.EngineRefused(
+                f"the ingress of {self._spec.host} cannot divide the traffic of {route.model} so: "
+                f"{'; '.join(found)}",
+                fix="choose another strategy, or a host whose ingress can",
+            )
 
     def await_front(self, model: str, route: Route | None) -> None:
         """Return once clients of `model` get `route`'s answers, or none of ours without one."""
-        wanted = route.instance if route else None
         url = f"{self.front_url}/v1/models/{model}"
-        self._await(lambda: _answering(url, {}) == wanted, f"{model} to {wanted or 'nobody'}")
+        who = " and ".join(ingress.ends(route)) if route else "nobody"
+        self._await(lambda: _is_front(url, route), f"{model} to {who}")
 
     def await_preview(self, endpoint: Endpoint) -> None:
         """Return once the preview entrypoint knows the instance, whether that answers or not."""
@@ -128,18 +147,22 @@ class Traffic:
 
     def _document(self, api: docker.APIClient) -> bytes:
         """The routes as they stand: read again only where their stamp has changed."""
-        stamp = self._connection.stamp(api, self._spec.name, _FILE)
+        stamp = self._connection.stamp(api, self._spec.name, self._file)
         known, document = self._read
         if stamp != known:
-            chunks, _ = api.get_archive(self._spec.name, _FILE)
+            chunks, _ = api.get_archive(self._spec.name, self._file)
             document = archives.first_file(chunks)
             self._read = stamp, document
         return document
 
     def _put(self, document: bytes) -> None:
-        packed = archives.pack_swapped(commands.ROUTES_FILE, document)
+        packed = archives.pack_swapped(self._driver.FILE, document)
         with self._connection.speaking(f"write the routes of {self._spec.host}") as api:
             api.put_archive(self._spec.name, commands.ROUTES_FOLDER, packed)
+            if self._driver.SIGNAL:
+                # One that does not run reads the document when it starts.
+                with contextlib.suppress(docker.errors.APIError):
+                    api.kill(self._spec.name, self._driver.SIGNAL)
 
 
 _KIND = f"{commands.LABEL}.kind=ingress"
@@ -151,6 +174,13 @@ def _answering(url: str, headers: Mapping[str, str]) -> str | None:
         return wire.ask(url, headers=headers).headers.get(ingress.INSTANCE_HEADER)
     except errors.EngineUnreachable:
         return ""
+
+
+def _is_front(url: str, route: Route | None) -> bool:
+    try:
+        return ingress.answers_for(route, wire.ask(url).headers)
+    except errors.EngineUnreachable:
+        return False
 
 
 def _status(url: str, headers: Mapping[str, str]) -> int:

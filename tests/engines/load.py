@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from reconciler.engines import wire
+
 
 @dataclass
 class Load:
@@ -29,6 +31,11 @@ class Load:
             link = self._connect()
             self._ask(link)
             link.close()
+
+    def await_answers(self, count: int) -> None:
+        """Return once there are so many more."""
+        wanted = self.answers.total() + count
+        assert wire.until(lambda: self.answers.total() >= wanted, timeout=60), self.answers
 
     def _connect(self) -> http.client.HTTPConnection:
         address = urlsplit(self.url)

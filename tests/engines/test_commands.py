@@ -6,7 +6,7 @@ import json
 import pytest
 
 from reconciler.core.observed import InstanceSpec
-from reconciler.engines import commands
+from reconciler.engines import commands, traefik
 from reconciler.engines.protocol import Launch
 
 SPEC = InstanceSpec(
@@ -91,7 +91,7 @@ def test_an_old_engine_gets_no_field_it_does_not_know() -> None:
 
 
 def test_an_ingress_container_has_the_same_hardening_and_two_ports() -> None:
-    body = commands.ingress_container(FRONT)
+    body = commands.ingress_container(FRONT, traefik.command("/x.yml", grpc=False))
     ours = commands.runtime_container(SPEC, start_interval=False)["HostConfig"]
     for field in ("ReadonlyRootfs", "CapDrop", "SecurityOpt", "Init", "RestartPolicy", "Tmpfs"):
         assert body["HostConfig"][field] == ours[field]
@@ -106,7 +106,7 @@ def test_an_ingress_container_has_the_same_hardening_and_two_ports() -> None:
 @pytest.mark.parametrize("change", [{"port": 18081}, {"image": "traefik:v3.8"}, {"bind": "::1"}])
 def test_another_ingress_is_told_apart_by_its_label(change: dict[str, object]) -> None:
     other = dataclasses.replace(FRONT, **change)  # type: ignore[arg-type]
-    labels = [commands.ingress_container(spec)["Labels"] for spec in (FRONT, FRONT, other)]
+    labels = [commands.ingress_container(spec, [])["Labels"] for spec in (FRONT, FRONT, other)]
     assert labels[0] == labels[1] != labels[2]
 
 

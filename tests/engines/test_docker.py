@@ -14,7 +14,7 @@ import pytest
 from bench import counting
 from reconciler import engines
 from reconciler.core.observed import Health
-from reconciler.engines import archives, commands, ingress, wire
+from reconciler.engines import archives, commands, ingress, traefik, wire
 from reconciler.engines.protocol import Endpoint
 from registry import errors
 from tests.engines import images, load, rigs
@@ -224,7 +224,7 @@ def test_an_ingress_of_another_make_is_renewed_and_keeps_its_routes(docker_rig: 
 def test_routes_that_somebody_spoiled_are_written_anew(docker_rig: Docker) -> None:
     serve(docker_rig, docker_rig.spec())
     name = f"plimsoll-ingress-{docker_rig.host}"
-    spoiled = archives.pack({commands.ROUTES_FILE: b"http: ["})
+    spoiled = archives.pack({traefik.FILE: b"http: ["})
     docker_rig.api.put_archive(name, commands.ROUTES_FOLDER, spoiled)
     state = docker_rig.engine.observe()
     assert (state.routes, state.ingress_ready) == ((), False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.observed import Health, HostState, Instance, Phase
-from reconciler.engines import commands, wire
+from reconciler.engines import commands, traefik, wire
 from tests.engines import listening, rigs
 from tests.engines.rigs import Docker, route_to, seen, serve, served
 
@@ -131,7 +131,7 @@ def ingress_told_not_to_come_back(rig: Docker) -> None:
 
 
 def _routes(rig: Docker) -> Path:
-    return Path(rig.api.inspect_volume(ingress(rig))["Mountpoint"], commands.ROUTES_FILE)
+    return Path(rig.api.inspect_volume(ingress(rig))["Mountpoint"], traefik.FILE)
 
 
 def routes_deleted(rig: Docker) -> None:

