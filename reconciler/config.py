@@ -39,10 +39,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All of them: `[[reconciler.prometheus]]`, `[[reconciler.checks]]`. Nothing else is asked."""
+    """All of them: `[[reconciler.prometheus]]`, `[[reconciler.checks]]`, `[[reconciler.hooks]]`.
+    Nothing else is asked."""
 
     prometheus: tuple[Source, ...] = ()
     checks: tuple[Source, ...] = ()
+    hooks: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
         sources=Sources(
             _sources(settings.tables("prometheus"), folder),
             _sources(settings.tables("checks"), folder),
+            _sources(settings.tables("hooks"), folder),
         ),
         lease=_lease(settings),
     )

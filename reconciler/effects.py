@@ -12,12 +12,13 @@ from reconciler import (
     analysing,
     answering,
     attesting,
+    calling,
     journal,
     judging,
     permits,
     proposal,
 )
-from reconciler.core import actions, desired, golden, kinds, outcomes, reasons
+from reconciler.core import actions, desired, golden, hookruns, kinds, outcomes, reasons
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
@@ -36,6 +37,7 @@ class Effects:
     permits: permits.Permits
     attester: attesting.Attester
     analyst: analysing.Analyst
+    caller: calling.Caller
     answers: answering.Answers
     launch: Callable[[str, kinds.Host], Launch]
     rollouts: Callable[[], Rollouts]
@@ -62,9 +64,7 @@ class Effects:
             case actions.Preflight():
                 return self._preflight(action, state, engines[action.host])
             case actions.Start():
-                if action.revision:
-                    self.judge.tell_begun(action.spec, state)
-                return self._start(action, state.hosts[action.host], engines[action.host])
+                return self._start(action, state, engines[action.host])
             case actions.Restart():
                 return self._restart(action, engines[action.host])
             case actions.Renew():
@@ -73,6 +73,8 @@ class Effects:
                 return self._accept(action, state, engines[action.host])
             case actions.Measure():
                 return self.analyst.measure(action, engines)
+            case hookruns.Call():
+                return self.caller.call(action)
             case actions.RouteTo():
                 return self._route(action, engines[action.host])
             case actions.Unroute():
@@ -108,8 +110,12 @@ class Effects:
         verdict = Verdict.BLOCKED if blocked else Verdict.PASSED
         return outcomes.Preflighted(policies, verdict, blocked)
 
-    def _start(self, action: actions.Start, host: kinds.Host, engine: Engine) -> outcomes.Outcome:
-        spec = action.spec
+    def _start(
+        self, action: actions.Start, state: desired.DesiredState, engine: Engine
+    ) -> outcomes.Outcome:
+        spec, host = action.spec, state.hosts[action.host]
+        if action.revision:
+            self.judge.tell_begun(spec, state)
         self._announce(Kind.STARTING, spec, action.reason.text)
         issued = self.permits.issue(spec, self._facts(spec).preflight)
         engine.start(spec, replace(self.launch(action.host, host), permit=issued.text))

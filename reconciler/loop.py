@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from reconciler import beside, effects, journal, lanes, leases, memory, metrics, source, statuses
-from reconciler.core import actions, desired, outcomes, plan, planned, wording
+from reconciler.core import actions, desired, hookruns, outcomes, plan, planned, wording
 from reconciler.core.reasons import Why
 from reconciler.core.rollout import Rollouts
 
@@ -115,8 +115,8 @@ class Loop:
         for action in wanted.actions:
             if isinstance(action, actions.PushRevert):
                 self._propose(action, found.desired)
-            elif isinstance(action, actions.Measure):
-                self._measure(action, found.desired)
+            elif isinstance(action, actions.Measure | hookruns.Call):
+                self._beside(action, found.desired)
             elif isinstance(action, actions.Note):
                 self._perform(action, found.desired)
             else:
@@ -134,7 +134,7 @@ class Loop:
         if self._proposing is None:
             self._proposing = self._git.submit(self._perform, action, state)
 
-    def _measure(self, action: actions.Measure, state: desired.DesiredState) -> None:
+    def _beside(self, action: actions.Measure | hookruns.Call, state: desired.DesiredState) -> None:
         """Beside the hosts' lanes: whom it asks may be slow, and going back must not wait."""
         name = actions.deployment_of(action)
         self._measuring.begin(name, lambda: self._perform(action, state))

@@ -11,6 +11,7 @@ from typing import ClassVar, TypeAlias
 
 from reconciler.core.analysis import AnalysisRun
 from reconciler.core.changes import Change
+from reconciler.core.hookruns import Call
 from reconciler.core.observed import InstanceSpec, Route, Share
 from reconciler.core.reasons import Reason
 from reconciler.core.strategies.progress import Progress, Wish
@@ -252,7 +253,7 @@ HostAction: TypeAlias = (
     Preflight | Start | Restart | Renew | Accept | Measure | RouteTo | Shift | Unroute | Remove
 )
 Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant
-Action: TypeAlias = HostAction | Note | PushRevert
+Action: TypeAlias = HostAction | Note | PushRevert | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +269,9 @@ class Wait:
 def deployment_of(action: Action) -> str:
     """`environment/name` of the deployment that `action` is for."""
     match action:
-        case (
-            Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo() | Shift() | GiveUp()
-        ):
+        case Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo() | Shift():
+            return action.spec.deployment
+        case GiveUp() | Call():
             return action.spec.deployment
         case Restart() | Unroute() | Remove():
             return action.deployment
@@ -291,3 +292,5 @@ def key(action: Action) -> str:
             return f"{action.verb} {deployment_of(action)}"
         case Grant():
             return f"{action.wish.verb} {action.deployment}"
+        case Call():
+            return f"{action.verb} {action.run.phase} hook {action.run.name}"

@@ -1,29 +1,35 @@
-"""What must be so before a rollout begins: policies allow it, and others that come first are well.
+"""What must be so before a rollout begins: policies allow it, who comes first is well, hooks agree.
 
 They hold back beginnings only. What has begun goes to its end, and what serves is kept alive:
 a window that closes must not leave hosts half way, nor a broken container down.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from reconciler.core import ordering
+from reconciler.core import hooking, ordering
+from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
 from reconciler.core.losses import names
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Rollout
 from reconciler.core.seat import is_healthy
-from reconciler.core.stage import View
+from reconciler.core.stage import Stage, View
 from registry.core import policy
 from registry.core.policy import Area
 
 
-def why(fleet: Fleet, deployment: Deployment, views: Iterable[View]) -> list[Reason]:
-    """Why the rollout may not begin now; nothing where it may, or has begun already."""
+def back(
+    fleet: Fleet, deployment: Deployment, views: Sequence[View], stages: Mapping[str, Stage]
+) -> Iterator[Action | Wait]:
+    """What comes before the rollout may begin; nothing where it may, or has begun already."""
     if any(view.candidate for view in views):
-        return []
-    return [*_denials(fleet, deployment), *_others(fleet, deployment)]
+        return
+    why = [*_denials(fleet, deployment), *_others(fleet, deployment)]
+    yield from (Wait(deployment.key, None, one) for one in why)
+    if not why:
+        yield from hooking.before(fleet, deployment, views, stages)
 
 
 def _denials(fleet: Fleet, deployment: Deployment) -> Iterator[Reason]:

@@ -17,6 +17,7 @@ from reconciler.core import (
     askers,
     granting,
     holding,
+    hooking,
     hostplan,
     leaving,
     losses,
@@ -152,6 +153,7 @@ def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]
     if entry is not None:
         yield from returning.go_back(views, entry.reason)
         yield from returning.revert(fleet, deployment, views, entry)
+        yield from hooking.failed(fleet, deployment, entry)
         return
     lost = losses.of(fleet, deployment, views)
     if lost.first is not None:
@@ -210,10 +212,10 @@ def _move(
     failed: Mapping[str, Reason],
 ) -> Iterator[Action | Wait]:
     stages, views = facts.stages, list(facts.views)
-    held: list[Reason] = []
+    held: list[Action | Wait] = []
     if not _NOT_BEGUN.isdisjoint(stages.values()):
-        held = holding.why(fleet, deployment, views)
-    yield from (Wait(deployment.key, None, why) for why in held)
+        held = list(holding.back(fleet, deployment, views, stages))
+    yield from held
     for view in views:
         stage = stages.get(view.host)
         if stage is None or stage is Stage.SETTLED:
@@ -228,7 +230,8 @@ def _move(
     if found.state() in (None, State.DONE) and all(
         stages[view.host] is Stage.BAKED for view in moving
     ):
-        yield _settle(moving)
+        judged = list(hooking.after(fleet, deployment, views, moving))
+        yield from judged or [_settle(moving)]
 
 
 def _advance(view: View, facts: pursuit.Facts, found: pursuit.Pursuit) -> Iterator[Step]:

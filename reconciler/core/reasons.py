@@ -44,6 +44,8 @@ class Why(StrEnum):
     WAITING_FOR_HEALTH = "waiting_for_health"
     WAITING_FOR_HOSTS = "waiting_for_hosts"
     WAITING_FOR_TURN = "waiting_for_turn"
+    HOOK_DUE = "hook_due"
+    HOOK_FAILED = "hook_failed"
     WAITING_FOR_DEPENDENCY = "waiting_for_dependency"
     WAITING_FOR_SYNC_WAVE = "waiting_for_sync_wave"
     TOO_MANY_FAILED = "too_many_failed"

@@ -7,7 +7,8 @@ after it. A crash in between leaves the intent, and the next plan finds its way 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from reconciler.core import actions, analysis, goods, granted, hostmemory, outcomes
+from reconciler.core import actions, analysis, goods, granted, hookruns, hostmemory, outcomes
+from reconciler.core.hookruns import HookRun
 from reconciler.core.observed import HostState, Unreachable
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollout, Rollouts
 
@@ -21,6 +22,8 @@ def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
             return _edit(
                 rollouts, action, lambda facts: hostmemory.restarting(facts, action.instance, now)
             )
+        case hookruns.Call():
+            return _called(rollouts, action, lambda runs: hookruns.begun(runs, action))
         case actions.RouteTo():
             return _edit(rollouts, action, lambda facts: hostmemory.routed(facts, action.spec, now))
         case (
@@ -46,6 +49,8 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
 ) -> Rollouts:
     """What to remember after `action` ended with `outcome`."""
     match action:
+        case hookruns.Call():
+            return _answered(rollouts, action, outcome, now)
         case actions.Proceed():
             return _proceed(rollouts, action)
         case actions.Quarantine():
@@ -128,7 +133,9 @@ def _quarantine(rollouts: Rollouts, action: actions.Quarantine, now: float) -> R
         at=now,
     )
     kept = (*known.quarantined, entry)[-granted.QUARANTINES_KEPT :]
-    ended = replace(known, quarantined=kept, progress=None, wish=None)
+    ended = replace(
+        known, quarantined=kept, progress=None, wish=None, hooks=hookruns.over(known.hooks)
+    )
     return {**rollouts, action.deployment: ended}
 
 
@@ -160,7 +167,8 @@ def _settle(rollouts: Rollouts, action: actions.Settle) -> Rollouts:
     hosts = dict(known.hosts)
     for spec in action.specs:
         hosts[spec.host] = goods.settled(known.on(spec.host), spec)
-    return {**rollouts, action.deployment: replace(known, hosts=hosts, progress=None, wish=None)}
+    ended = replace(known, hosts=hosts, progress=None, wish=None, hooks=hookruns.over(known.hooks))
+    return {**rollouts, action.deployment: ended}
 
 
 def _proceed(rollouts: Rollouts, action: actions.Proceed) -> Rollouts:
@@ -196,6 +204,23 @@ def _measured(
         beside=after(known.progress.beside),
     )
     return {**rollouts, deployment: replace(known, progress=progress)}
+
+
+def _answered(
+    rollouts: Rollouts, action: hookruns.Call, outcome: outcomes.Outcome, now: float
+) -> Rollouts:
+    trouble = outcome.detail if isinstance(outcome, outcomes.Failed) else ""
+    return _called(rollouts, action, lambda runs: hookruns.ended(runs, action, trouble, now))
+
+
+def _called(
+    rollouts: Rollouts,
+    action: hookruns.Call,
+    change: Callable[[tuple[HookRun, ...]], tuple[HookRun, ...]],
+) -> Rollouts:
+    deployment = action.spec.deployment
+    known = rollouts.get(deployment, NO_ROLLOUT)
+    return {**rollouts, deployment: replace(known, hooks=change(known.hooks))}
 
 
 def _forget(rollouts: Rollouts, action: actions.Forget) -> Rollouts:

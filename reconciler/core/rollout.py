@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from reconciler.core.hookruns import HookRun
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.strategies.progress import Progress, Wish
 
@@ -154,6 +155,7 @@ class Rollout:
     wish: Wish | None = None
     granted: str = ""
     answer: Answer | None = None
+    hooks: tuple[HookRun, ...] = ()
 
     def on(self, host: str) -> HostRollout:
         """What is known of `host`; an empty value where nothing is."""

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, fields
 
+from reconciler.core import hookruns
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import (
     Acceptance,
@@ -51,6 +52,7 @@ def _document(rollout: Rollout) -> dict[str, object]:
         "progress": None if rollout.progress is None else progress.document(rollout.progress),
         "wish": None if rollout.wish is None else progress.wish_document(rollout.wish),
         "granted": rollout.granted,
+        "hooks": hookruns.document(rollout.hooks),
         "answer": None if rollout.answer is None else asdict(rollout.answer),
     }
 
@@ -67,6 +69,9 @@ def _rollout(source: dict[str, Json]) -> Rollout:
         wish=None if wish is None else progress.read_wish(wish),
         granted=_text(source, "granted") if "granted" in source else "",
         answer=_answer(_optional(source, "answer")),
+        hooks=hookruns.read(json_fields.objects(source, "hooks", what=_WHAT))
+        if "hooks" in source
+        else (),
     )
 
 

@@ -1,6 +1,6 @@
 """Actions and waits in words, for the dry run, and as JSON, for statuses."""
 
-from reconciler.core import actions
+from reconciler.core import actions, hookruns
 from registry.core.canonical import Json
 
 
@@ -9,7 +9,7 @@ def place(action: actions.Action) -> str:
     match action:
         case actions.PushRevert():
             return "git"
-        case actions.Proceed() | actions.Settle() | actions.Grant():
+        case actions.Proceed() | actions.Settle() | actions.Grant() | hookruns.Call():
             return "fleet"
         case (
             actions.Preflight()

@@ -16,7 +16,8 @@ _WHAT = "log entry"
 _OF_DEPLOYMENTS = frozenset(
     {
         "starting", "started", "tested", "analysed", "deploying", "deployed", "shifting",
-        "shifted", "steered", "restarted", "removed", "gave_up", "quarantined", "rolled_back",
+        "shifted", "steered", "restarted", "removed", "hook_called", "gave_up", "quarantined",
+        "rolled_back",
         "revert_pushed", "commit_verified",        "commit_refused", "commit_accepted",
     }
 )  # fmt: skip

@@ -73,6 +73,7 @@ class Kind(StrEnum):
     STEERED = "steered"
     RESTARTED = "restarted"
     REMOVED = "removed"
+    HOOK_CALLED = "hook_called"
     GAVE_UP = "gave_up"
     QUARANTINED = "quarantined"
     ROLLED_BACK = "rolled_back"

@@ -31,6 +31,7 @@ _BY_OTHERS = _BY_HOSTS | {
     Kind.STEERED,
     Kind.RESTARTED,
     Kind.REMOVED,
+    Kind.HOOK_CALLED,
     Kind.GAVE_UP,
     Kind.QUARANTINED,
     Kind.ROLLED_BACK,

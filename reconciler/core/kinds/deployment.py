@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from reconciler.core.kinds.fleet import FleetRollout, Targets
+from reconciler.core.kinds.hooks import Hooks
 from reconciler.core.kinds.process import Told
 from reconciler.core.kinds.strategy import Strategy
 from registry.core import canonical, strict
@@ -154,6 +155,7 @@ class DeploymentSpec(Strict):
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=86400)] = 600
     suspend: bool = False
     depends_on: Annotated[list[Dependency], Field(max_length=64)] = Field(default_factory=list)
+    hooks: Hooks = Hooks()
     sync_wave: Annotated[int, Field(ge=-10_000, le=10_000)] = 0
 
 

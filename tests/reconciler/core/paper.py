@@ -9,7 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from reconciler.core import actions, changes, desired, outcomes, reasons, remembering, wording
+from reconciler.core import (
+    actions,
+    changes,
+    desired,
+    hookruns,
+    outcomes,
+    reasons,
+    remembering,
+    wording,
+)
 from reconciler.core.measurements import Found, Measurement
 from reconciler.core.observed import (
     Health,
@@ -102,6 +111,7 @@ class Paper:
     errors: dict[str, str] = field(default_factory=dict)
     is_registry_down: bool = False
     measured: Callable[[str], Measurement] = lambda _: Found(1.0)
+    answers: Callable[[hookruns.Call], outcomes.Outcome] = lambda _: outcomes.Done()
     planner: Planner = field(default_factory=Planner)
 
     def observed(self) -> dict[str, HostState | Unreachable]:
@@ -194,7 +204,7 @@ class Paper:
                 self.dies_in = None
                 raise Died
 
-    def _effect(self, action: actions.Action) -> outcomes.Outcome:  # noqa: C901, PLR0912  an arm an action
+    def _effect(self, action: actions.Action) -> outcomes.Outcome:  # noqa: C901, PLR0911, PLR0912  an arm each
         match action:
             case actions.Preflight():
                 return self._preflight(action)
@@ -220,6 +230,8 @@ class Paper:
                 return outcomes.Measured(tuple((n, self.measured(n)) for n in action.metrics))
             case actions.Grant():
                 return self._grant(action)
+            case hookruns.Call():
+                return self.answers(action)
             case actions.Proceed() | actions.Settle() | actions.Forget() | actions.GiveUp():
                 pass
         return outcomes.Done()
