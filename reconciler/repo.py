@@ -9,12 +9,13 @@ every failure is `errors.GitUnavailable`, and bytes that lie are `errors.CommitR
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import git
 
+from reconciler import objects
 from reconciler.core import gitobject
 from reconciler.core.proposed import Blob, Proposal
 from registry import errors
@@ -82,7 +83,7 @@ class Repository:
     def commit(self, commit: str) -> gitobject.Commit:
         """The commit itself; raises `CommitRefused` where its bytes are not those of its id."""
         with self._failures(f"read commit {commit[:12]}"):
-            data = _bytes(self._runner(), "cat-file", "commit", commit)
+            data = objects.bytes_of(self._runner(), "cat-file", "commit", commit)
         return gitobject.commit(commit, gitobject.require("commit", data, commit))
 
     def descends(self, commit: str, last: str) -> bool:
@@ -122,7 +123,7 @@ class Repository:
     def _tree(self, tree: str) -> Sequence[gitobject.TreeItem]:
         if tree not in self._trees:
             with self._failures(f"read tree {tree[:12]}"):
-                data = _bytes(self._runner(), "cat-file", "tree", tree)
+                data = objects.bytes_of(self._runner(), "cat-file", "tree", tree)
             if len(self._trees) >= _CACHED_TREES:
                 self._trees.clear()
             self._trees[tree] = gitobject.tree(tree, gitobject.require("tree", data, tree))
@@ -139,11 +140,22 @@ class Repository:
                         f"{blob.path} has {size} bytes, at most {limit} are read",
                         fix="keep large data out of Git: push it to the registry",
                     )
-                data = _bytes(runner, "cat-file", "blob", blob.id)
+                data = objects.bytes_of(runner, "cat-file", "blob", blob.id)
             if len(self._contents) >= _CACHED_BLOBS:
                 self._contents.clear()
             self._contents[blob.id] = gitobject.require("blob", data, blob.id)
         return self._contents[blob.id]
+
+    def read_all(self, blobs: Collection[Blob], *, limit: int) -> dict[str, bytes]:
+        """The contents of `blobs` that have at most `limit` bytes, by id. These are kept for the
+        next commit, most of which is the same."""
+        known = {blob.id: self._contents[blob.id] for blob in blobs if blob.id in self._contents}
+        missing = {blob.id for blob in blobs} - known.keys()
+        if missing:
+            with self._failures(f"read {len(missing)} files"):
+                known |= objects.contents(self._runner(), missing, limit=limit)
+        self._contents = dict(known)
+        return known
 
     def read_at(self, commit: str, path: str, *, limit: int) -> bytes | None:
         """The content of the regular file `path` at `commit`; None where it is not."""
@@ -275,18 +287,6 @@ class Repository:
                 fix="check the repository address, the branch and the credentials of the "
                 "reconciler's user with: git ls-remote",
             ) from error
-
-
-def _bytes(runner: git.Git, *command: str) -> bytes:
-    output: object = runner.execute(
-        ["git", *command],
-        stdout_as_string=False,
-        strip_newline_in_stdout=False,
-        kill_after_timeout=_TIME_LIMIT_S,
-    )
-    if not isinstance(output, bytes):
-        raise TypeError(f"git gave {type(output).__name__} where bytes were asked for")
-    return output
 
 
 def _is_broken_clone(stderr: str) -> bool:

@@ -17,6 +17,7 @@ from registry import errors
 
 _FILE_LIMIT = 8 << 20
 _JITTER = 0.2
+_TOO_LARGE = bytes(_FILE_LIMIT)
 _LINK = b"!a-symbolic-link-or-submodule-is-not-followed"
 
 
@@ -35,6 +36,7 @@ class Source:
         self._repository = repository
         self._gate = gate
         self._allow_empty = allow_empty
+        self._reader = desired.Reader()
         self._poll_s = poll_s
         self._clock = clock
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="git")
@@ -95,19 +97,18 @@ class Source:
     def _load(self, standing: gate.Standing) -> desired.DesiredState:
         state = self._state
         if state is None or state.commit != standing.commit:
-            state = load(self._repository, standing.commit, allow_empty=self._allow_empty)
+            files = read(self._repository, standing.commit)
+            state = self._reader.load(files, commit=standing.commit, allow_empty=self._allow_empty)
         return replace(state, provenance=standing.provenance, refused=standing.refused)
 
 
 def load(repository: repo.Repository, commit: str, *, allow_empty: bool) -> desired.DesiredState:
-    """The desired state at `commit`. A link, or a file over the limit, is a broken file."""
-    files = {}
-    for blob in repository.list(commit, desired.FOLDERS):
-        if not blob.regular:
-            files[blob.path] = _LINK
-            continue
-        try:
-            files[blob.path] = repository.read(blob, limit=_FILE_LIMIT)
-        except errors.TooLarge:
-            files[blob.path] = bytes(_FILE_LIMIT)
-    return desired.load(files, commit=commit, allow_empty=allow_empty)
+    """The desired state at `commit`."""
+    return desired.load(read(repository, commit), commit=commit, allow_empty=allow_empty)
+
+
+def read(repository: repo.Repository, commit: str) -> dict[str, bytes]:
+    """All files at `commit`. A link, or a file over the limit, is a broken file."""
+    blobs = repository.list(commit, desired.FOLDERS)
+    known = repository.read_all([blob for blob in blobs if blob.regular], limit=_FILE_LIMIT)
+    return {blob.path: known.get(blob.id, _TOO_LARGE) if blob.regular else _LINK for blob in blobs}

@@ -22,29 +22,80 @@ class Checked:
     problems: list[Problem] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Against:
+    """All that a deployment is held against by itself. Sources are compared by identity: their
+    documents say where they stand, and that must stay true."""
+
+    hosts: tuple[tuple[str, int], ...]
+    templates: tuple[tuple[str, int], ...]
+    broken: tuple[frozenset[str], frozenset[str]]
+    good: frozenset[str]
+
+
+class Checks:
+    """What was found of each deployment by itself, kept while it and all that it is held against
+    stay as they are. `checked` is how many were, the last time."""
+
+    def __init__(self) -> None:
+        self.checked = 0
+        self._against: _Against | None = None
+        self._kept: list[object] = []
+        self._found: dict[str, tuple[Source[kinds.ModelDeployment], tuple[Problem, ...]]] = {}
+
+    def check(self, tree: Tree, files: Mapping[str, bytes]) -> Checked:
+        """What of `tree` stands, and what does not."""
+        checked = Checked(problems=list(tree.problems))
+        _check_templates(tree, files, checked)
+        checked.analyses.update({name: source.kind for name, source in tree.analyses.items()})
+        for key, broken in tree.broken_deployments.items():
+            checked.held[key] = tuple(broken)
+        before = self._begin(tree, checked)
+        disorder = ordering.problems(tree)
+        for key, source in tree.deployments.items():
+            known = before.get(key)
+            if known is None or known[0] is not source:
+                known = source, tuple(_problems(tree, checked, source))
+                self.checked += 1
+            self._found[key] = known
+            problems = [*known[1], *disorder.get(key, ())]
+            if problems:
+                _hold(checked, key, problems)
+            else:
+                checked.hosts[key] = _targets(tree, source.kind)
+        _check_collisions(tree, checked)
+        return checked
+
+    def _begin(
+        self, tree: Tree, checked: Checked
+    ) -> dict[str, tuple[Source[kinds.ModelDeployment], tuple[Problem, ...]]]:
+        """What still stands of what was found before."""
+        # As long as they are kept, no other object can have the same identity.
+        kept = [*tree.hosts.values(), *tree.templates.values(), *tree.analyses.values()]
+        against = _Against(
+            tuple((name, id(source)) for name, source in tree.hosts.items()),
+            tuple((name, id(one)) for name, one in {**tree.templates, **tree.analyses}.items()),
+            (frozenset(tree.broken_hosts), frozenset(tree.broken_templates)),
+            frozenset(checked.templates),
+        )
+        before = self._found if against == self._against else {}
+        self._against, self._kept, self._found, self.checked = against, kept, {}, 0
+        return before
+
+
 def check(tree: Tree, files: Mapping[str, bytes]) -> Checked:
-    """What of `tree` stands, and what does not."""
-    checked = Checked(problems=list(tree.problems))
-    _check_templates(tree, files, checked)
-    checked.analyses.update({name: source.kind for name, source in tree.analyses.items()})
-    for key, problems in tree.broken_deployments.items():
-        checked.held[key] = tuple(problems)
-    disorder = ordering.problems(tree)
-    for key, source in tree.deployments.items():
-        problems = [
-            *_target_problems(tree, source),
-            *_template_problems(checked, source),
-            *_ensemble_problems(tree, source),
-            *clusters.problems(source, _known_targets(tree, source.kind)),
-            *_strategy_problems(tree, source),
-            *disorder.get(key, ()),
-        ]
-        if problems:
-            _hold(checked, key, problems)
-        else:
-            checked.hosts[key] = _targets(tree, source.kind)
-    _check_collisions(tree, checked)
-    return checked
+    """As `Checks.check`, where nothing is known from before."""
+    return Checks().check(tree, files)
+
+
+def _problems(
+    tree: Tree, checked: Checked, source: Source[kinds.ModelDeployment]
+) -> Iterator[Problem]:
+    yield from _target_problems(tree, source)
+    yield from _template_problems(checked, source)
+    yield from _ensemble_problems(tree, source)
+    yield from clusters.problems(source, _known_targets(tree, source.kind))
+    yield from _strategy_problems(tree, source)
 
 
 def _check_templates(tree: Tree, files: Mapping[str, bytes], checked: Checked) -> None:
@@ -99,11 +150,12 @@ def _targets(tree: Tree, deployment: kinds.ModelDeployment) -> tuple[str, ...]:
     targets = deployment.spec.targets
     if targets.hosts is not None:
         return tuple(sorted(targets.hosts))
-    return tuple(
-        sorted(
-            name for name, host in tree.hosts.items() if targets.means(host.kind.metadata.labels)
-        )
-    )
+    demand = targets.model_dump_json()
+    if demand not in tree.targets:
+        hosts = tree.hosts.items()
+        found = (name for name, host in hosts if targets.means(host.kind.metadata.labels))
+        tree.targets[demand] = tuple(sorted(found))
+    return tree.targets[demand]
 
 
 def _known_targets(tree: Tree, deployment: kinds.ModelDeployment) -> dict[str, kinds.Host]:

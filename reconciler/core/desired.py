@@ -6,6 +6,7 @@ deployment is *held*: it keeps its last state, is neither updated nor pruned, an
 Unknown until the file is mended.
 """
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -100,28 +101,56 @@ class DesiredState:
         return all(problem.path.startswith(others) for problem in self.problems)
 
 
-def load(files: Mapping[str, bytes], *, commit: str, allow_empty: bool = False) -> DesiredState:
-    """All of `files` (paths under `FOLDERS`, from the repository's root) as one desired state.
+class Reader:
+    """Reads one commit after the other, and of each what differs from the one before. What is the
+    same is the same object."""
 
-    Never raises for a bad file: what is wrong is in `problems`.
-    """
-    tree = sources.read(files)
-    checked = crosscheck.check(tree, files)
-    return DesiredState(
-        commit=commit,
-        deployments={
-            key: _deployment(tree.deployments[key], checked, key) for key in checked.hosts
-        },
-        hosts={name: source.kind for name, source in tree.hosts.items()},
-        policies=tree.policies.policies,
-        policy_tests=tree.policies.tests,
-        datasets=checked.datasets,
-        analyses=checked.analyses,
-        held=checked.held,
-        problems=tuple(sorted(checked.problems, key=lambda problem: (problem.path, problem.line))),
-        allow_empty=allow_empty,
-        sync_waves=ordering.sync_waves(tree),
-    )
+    def __init__(self) -> None:
+        self.shelf = sources.Shelf()
+        self.checks = crosscheck.Checks()
+        self._deployments: dict[str, Deployment] = {}
+
+    def load(
+        self, files: Mapping[str, bytes], *, commit: str, allow_empty: bool = False
+    ) -> DesiredState:
+        """All of `files` (paths under `FOLDERS`, from the repository's root) as one desired state.
+
+        Never raises for a bad file: what is wrong is in `problems`.
+        """
+        tree = self.shelf.read(files)
+        checked = self.checks.check(tree, files)
+        self._deployments = {
+            key: self._deployment(tree.deployments[key], checked, key) for key in checked.hosts
+        }
+        problems = sorted(checked.problems, key=lambda problem: (problem.path, problem.line))
+        return DesiredState(
+            commit=commit,
+            deployments=self._deployments,
+            hosts={name: source.kind for name, source in tree.hosts.items()},
+            policies=tree.policies.policies,
+            policy_tests=tree.policies.tests,
+            datasets=checked.datasets,
+            analyses=checked.analyses,
+            held=checked.held,
+            problems=tuple(problems),
+            allow_empty=allow_empty,
+            sync_waves=ordering.sync_waves(tree),
+        )
+
+    def _deployment(
+        self, source: sources.Source[kinds.ModelDeployment], checked: crosscheck.Checked, key: str
+    ) -> Deployment:
+        known, hosts = self._deployments.get(key), checked.hosts[key]
+        if known is None or known.manifest is not source.kind or known.hosts != hosts:
+            return _deployment(source, checked, key)
+        named = (checked.templates[one.template] for one in source.kind.spec.acceptance)
+        is_same = all(map(operator.is_, known.templates, named))
+        return known if is_same else _deployment(source, checked, key)
+
+
+def load(files: Mapping[str, bytes], *, commit: str, allow_empty: bool = False) -> DesiredState:
+    """As `Reader.load`, where nothing is known from before."""
+    return Reader().load(files, commit=commit, allow_empty=allow_empty)
 
 
 def _deployment(

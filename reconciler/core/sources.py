@@ -4,11 +4,11 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar, cast
 
 from reconciler.core import kinds
 from registry.core import documents, policy, reading
-from registry.core.documents import Document, Problem
+from registry.core.documents import Document, Problem, Words
 
 K = TypeVar("K", bound=kinds.Kind)
 
@@ -26,13 +26,16 @@ _LAYOUT = (
 class Source(Generic[K]):
     """One good file."""
 
-    document: Document
+    document: Words
     kind: K
 
     @property
     def path(self) -> str:
         """Where it stands."""
         return self.document.path
+
+
+Parsed: TypeAlias = Source[kinds.Kind] | tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +50,52 @@ class Tree:
     broken_deployments: dict[str, list[Problem]] = field(default_factory=dict)
     broken_hosts: set[str] = field(default_factory=set)
     broken_templates: set[str] = field(default_factory=set)
+    targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By what is demanded of labels: the same for thousands of deployments."""
     problems: list[Problem] = field(default_factory=list)
 
 
+class Shelf:
+    """The files of the last commit that was read; of the next one only what differs is."""
+
+    def __init__(self) -> None:
+        self.parsed = 0
+        self._known: dict[str, tuple[bytes, Parsed]] = {}
+
+    def read(self, files: Mapping[str, bytes]) -> Tree:
+        """Every YAML file among `files`; others are data or prose, and left alone."""
+        found = policy.read({path: files[path] for path in files if path.startswith(_POLICIES)})
+        tree = Tree(policies=found, problems=list(found.problems))
+        before, self._known, self.parsed = self._known, {}, 0
+        for path in sorted(files):
+            if path.startswith((_DATA_FOLDER, _POLICIES)) or not path.endswith((".yaml", ".yml")):
+                continue
+            data = files[path]
+            known = before.get(path)
+            if known is None or known[0] != data:
+                known = data, parse(path, data)
+                self.parsed += 1
+            self._known[path] = known
+            _shelve(tree, path, known[1])
+        return tree
+
+
 def read(files: Mapping[str, bytes]) -> Tree:
-    """Every YAML file among `files`; others are data or prose, and left alone."""
-    found = policy.read({path: files[path] for path in files if path.startswith(_POLICIES)})
-    tree = Tree(policies=found, problems=list(found.problems))
-    for path in sorted(files):
-        if path.startswith((_DATA_FOLDER, _POLICIES)) or not path.endswith((".yaml", ".yml")):
-            continue
-        parsed = parse(path, files[path])
-        if isinstance(parsed, Source):
-            _add(tree, parsed)
-        else:
-            tree.problems.extend(parsed)
-            _add_broken(tree, path, parsed)
-    return tree
+    """As `Shelf.read`, where nothing is known from before."""
+    return Shelf().read(files)
 
 
-@functools.lru_cache(maxsize=8192)
-def parse(path: str, data: bytes) -> Source[kinds.Kind] | tuple[Problem, ...]:
-    """One file; remembered, since most files are the same at the next commit."""
+def _shelve(tree: Tree, path: str, parsed: Parsed) -> None:
+    if isinstance(parsed, Source):
+        _add(tree, parsed)
+    else:
+        tree.problems.extend(parsed)
+        _add_broken(tree, path, parsed)
+
+
+@functools.lru_cache(maxsize=1024)
+def parse(path: str, data: bytes) -> Parsed:
+    """One file."""
     document = documents.read(path, data)
     if isinstance(document, Problem):
         return (document,)
@@ -76,7 +103,7 @@ def parse(path: str, data: bytes) -> Source[kinds.Kind] | tuple[Problem, ...]:
     if isinstance(kind, tuple):
         return kind
     wrong = _misplaced(document, kind)
-    return (wrong,) if wrong else Source(document, kind)
+    return (wrong,) if wrong else Source(Words(path, data), kind)
 
 
 def _misplaced(document: Document, kind: kinds.Kind) -> Problem | None:
@@ -105,17 +132,17 @@ def _misplaced_deployment(document: Document, kind: kinds.ModelDeployment) -> Pr
 
 
 def _add(tree: Tree, source: Source[kinds.Kind]) -> None:
-    document = source.document
+    """Each as it is: who sees the same object at the next commit knows that nothing changed."""
     match source.kind:
         case kinds.ModelDeployment() as kind:
             key = f"{kind.metadata.environment}/{kind.metadata.name}"
-            tree.deployments[key] = Source(document, kind)
+            tree.deployments[key] = cast("Source[kinds.ModelDeployment]", source)
         case kinds.Host() as kind:
-            tree.hosts[kind.metadata.name] = Source(document, kind)
+            tree.hosts[kind.metadata.name] = cast("Source[kinds.Host]", source)
         case kinds.AcceptanceTemplate() as kind:
-            tree.templates[kind.metadata.name] = Source(document, kind)
+            tree.templates[kind.metadata.name] = cast("Source[kinds.AcceptanceTemplate]", source)
         case kinds.AnalysisTemplate() as kind:
-            tree.analyses[kind.metadata.name] = Source(document, kind)
+            tree.analyses[kind.metadata.name] = cast("Source[kinds.AnalysisTemplate]", source)
         case kinds.Policy() | kinds.PolicyTest():
             return
 

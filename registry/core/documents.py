@@ -85,6 +85,23 @@ class Document:
         return Problem(self.path, 1, 1, message, fix)
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A good file once it is read. The places in it, which take ten times its own size, are found
+    again where there is something to say about one of them."""
+
+    path: str
+    data: bytes
+
+    def problem(self, at: Path, message: str, *, fix: str = "", key: bool = False) -> Problem:
+        """A problem with the value (or key) at `at`, or with what is nearest above it."""
+        match read(self.path, self.data):
+            case Document() as document:
+                return document.problem(at, message, fix=fix, key=key)
+            case Problem() as problem:
+                return problem
+
+
 class _Unreadable(Exception):
     """Carries a problem from inside the walk to `read`."""
 
