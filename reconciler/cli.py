@@ -44,6 +44,26 @@ def reconcile(config: Config = Path("plimsoll.toml")) -> None:
     service.run(config, stop)
 
 
+agent_app = typer.Typer(invoke_without_command=True, help="A host that looks after itself.")
+app.add_typer(agent_app, name="agent")
+
+
+@agent_app.callback()
+def agent(context: typer.Context, config: Config = Path("agent.toml")) -> None:
+    """Converge this one host to Git, until stopped: from behind any firewall, also offline."""
+    if context.invoked_subcommand is not None:
+        return
+    from reconciler import config as configuration  # noqa: PLC0415  heavy
+    from reconciler import service  # noqa: PLC0415  heavy
+    from registry import logs  # noqa: PLC0415  heavy
+
+    logs.configure()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    service.run_as(configuration.load_agent(config), stop)
+
+
 @app.command()
 def plan(
     config: Config = Path("plimsoll.toml"),

@@ -4,19 +4,21 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
 import httpx2
 
 from registry import errors
-from registry.core import canonical, fields, problem
+from registry.core import canonical, fields, problem, trustroot
 from registry.core.canonical import Json
 from registry.core.envelope import Wanted
 
 _SILENCE_S = 10.0
 _TIMEOUT = httpx2.Timeout(10.0, connect=3.0)
 _LEASES = "answer to a wish for leases"
+_CLAIM = "answer about agents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,32 @@ class Leased:
 
     held: Mapping[str, int]
     reconcilers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The host is ours, under this epoch since then; `now` is the registry's time."""
+
+    epoch: int
+    since: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A host that looks after itself; `document` is None where it was not new."""
+
+    host: str
+    seen_at: datetime
+    document: dict[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agents:
+    """All of them; `now` is the registry's time."""
+
+    agents: tuple[Agent, ...]
+    now: datetime
 
 
 class Registry:
@@ -99,6 +127,38 @@ class Registry:
         """Let go of all leases of `holder`."""
         self._call("POST", "/v1/host-leases/release", canonical.encode({"holder": holder}))
 
+    def tell(
+        self, host: str, document: Mapping[str, Json], *, holder: str, epoch: int | None
+    ) -> Claim:
+        """Tell how our own host does; without an `epoch` it becomes ours first, or Conflict."""
+        body: dict[str, Json] = {"holder": holder, "epoch": epoch, "document": dict(document)}
+        answer = self._json("PUT", f"/v1/agents/{host}", canonical.encode(body))
+        return Claim(
+            fields.integer(answer, "epoch", what=_CLAIM),
+            _time(answer, "claimedAt", _CLAIM),
+            _time(answer, "now", _CLAIM),
+        )
+
+    def let_go(self, host: str, holder: str) -> None:
+        """The host is not ours any more."""
+        self._call("DELETE", f"/v1/agents/{host}?holder={holder}")
+
+    def agents(self, *, after: datetime | None) -> Agents:
+        """All hosts that look after themselves, with what is new after `after`."""
+        since = "" if after is None else f"?after={after.strftime('%Y-%m-%dT%H:%M:%S.%fZ')}"
+        answer = self._json("GET", f"/v1/agents{since}")
+        found = [
+            Agent(
+                fields.text(one, "host", what=_CLAIM),
+                _time(one, "seenAt", _CLAIM),
+                None
+                if one.get("document") is None
+                else fields.mapping(one, "document", what=_CLAIM),
+            )
+            for one in fields.objects(answer, "agents", what=_CLAIM)
+        ]
+        return Agents(tuple(found), _time(answer, "now", _CLAIM))
+
     def rollouts(self) -> dict[str, Json]:
         """What reconcilers remember: by deployment `hosts`, and `fleet` where there is that."""
         return fields.mapping(self._json("GET", "/v1/rollouts"), "rollouts", what="rollouts")
@@ -171,6 +231,10 @@ class Registry:
         if not answer.is_success:
             raise problem.error_from(answer.status_code, answer.content, what=what)
         return answer.content
+
+
+def _time(document: dict[str, Json], name: str, what: str) -> datetime:
+    return trustroot.instant(fields.text(document, name, what=what), what=what)
 
 
 def _trusting(authority: Path | None) -> ssl.SSLContext:

@@ -1,8 +1,9 @@
-"""The `[reconciler]` table of plimsoll.toml."""
+"""The `[reconciler]` table of plimsoll.toml, or the `[agent]` table of an agent's own file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reconciler import agent_settings
 from reconciler.core.gittrust import Mode
 from registry import errors
 from registry.core import destination, names, table
@@ -65,7 +66,7 @@ class Config:
     `allow_empty` lets a commit without any deployment prune everything. `checkpoint_branch` is
     where the log's checkpoints go, None for nowhere. `permit_days` is how long
     after its start was permitted a host may begin to serve a version; 0 means for ever.
-    `lease` is there where several reconcilers share the fleet.
+    `lease` is there where several reconcilers share the fleet, `agent` where this is an agent.
     """
 
     repository: str
@@ -88,15 +89,41 @@ class Config:
     registry_ca: Path | None = None
     sources: Sources = Sources()
     lease: Lease | None = None
+    agent: agent_settings.Agent | None = None
+
+    @property
+    def name(self) -> str:
+        """How it is called where hosts are given to somebody; empty where it shares with nobody."""
+        if self.agent is not None:
+            return f"agent-{self.agent.host}"
+        return "" if self.lease is None else self.lease.name
 
 
 def load(path: Path) -> Config:
     """Read `path`; raises `InvalidConfig` naming the setting and the fix."""
     try:
-        found = table.parse(path.read_text(encoding="utf-8"), "reconciler", file=str(path))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise errors.InvalidConfig(f"{path} cannot be read: {error}") from error
-    return _config(found, path.resolve().parent)
+    folder = path.resolve().parent
+    if table.has(text, "agent"):
+        return _agent_config(table.parse(text, "agent", file=str(path)), folder)
+    return _config(table.parse(text, "reconciler", file=str(path)), folder)
+
+
+def load_agent(path: Path) -> Config:
+    """Read `path`, which must be an agent's."""
+    found = load(path)
+    if found.agent is None:
+        raise errors.InvalidConfig(
+            f"{path}: the table [agent] is missing", fix="see docs/agent.md for what is in it"
+        )
+    return found
+
+
+def _agent_config(settings: table.Table, folder: Path) -> Config:
+    agent = agent_settings.take(settings)
+    return replace(_config(settings, folder), agent=agent)
 
 
 def _config(settings: table.Table, folder: Path) -> Config:

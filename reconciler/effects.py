@@ -106,7 +106,7 @@ class Effects:
             return outcomes.Preflighted(policies, Verdict.BLOCKED, (missing,))
         if refusals:
             return outcomes.Preflighted(policies, Verdict.REFUSED, refusals)
-        blocked = (*engine.preflight(spec), *filter(None, [self.permits.obstacle]))
+        blocked = (*engine.preflight(spec), *filter(None, [self.permits.obstacle(spec.host)]))
         verdict = Verdict.BLOCKED if blocked else Verdict.PASSED
         return outcomes.Preflighted(policies, verdict, blocked)
 

@@ -45,7 +45,8 @@ def about(
 class Journal:
     """One per reconciler; safe from several threads, and in order.
 
-    With a `holder` nothing can be announced for a host that this one has no lease on.
+    With a `holder` nothing can be announced for a host that this one has no lease on. With a
+    `host` it is an agent's: all that it tells is about that one.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class Journal:
         folder: state.StateFolder,
         seen: witness.Witness,
         holder: str = "",
+        host: str = "",
     ) -> None:
         self._registry = registry
         self._folder = folder
         self._witness = seen
         self._holder = holder
+        self._host = host
         self._lock = threading.Lock()
         self._told: set[tuple[str, ...]] = set()
 
@@ -66,13 +69,13 @@ class Journal:
         """Append now; raises `Unavailable`, `LogForked` and the like when that fails."""
         with self._lock:
             self._deliver()
-            self._registry.append(_event(kind, fields), holder=self._holder)
+            self._registry.append(self._event(kind, fields), holder=self._holder)
             self._witness.refresh()
 
     def record(self, kind: Kind, fields: dict[str, Json]) -> None:
         """Append now if the registry answers, else later."""
         with self._lock:
-            self._folder.post(_event(kind, fields))
+            self._folder.post(self._event(kind, fields))
             self._try_to_deliver()
 
     def require_once(self, key: tuple[str, ...], kind: Kind, fields: dict[str, Json]) -> None:
@@ -81,7 +84,7 @@ class Journal:
             if key in self._told:
                 return
             self._deliver()
-            self._append(_event(kind, fields, _id(key)))
+            self._append(self._event(kind, fields, key))
             self._witness.refresh()
             self._told.add(key)
 
@@ -90,7 +93,7 @@ class Journal:
         with self._lock:
             if key in self._told:
                 return
-            self._folder.post(_event(kind, fields, _id(key)))
+            self._folder.post(self._event(kind, fields, key))
             self._told.add(key)
             self._try_to_deliver()
 
@@ -115,14 +118,18 @@ class Journal:
             self._folder.unpost(name)
         return len(pending)
 
+    def _event(
+        self, kind: Kind, fields: dict[str, Json], key: tuple[str, ...] = ()
+    ) -> dict[str, Json]:
+        """What is told once for a `key` has the same id after a restart too."""
+        own: dict[str, Json] = {"host": self._host} if self._host else {}
+        event_id = _id(key) if key else str(uuid.uuid4())
+        return {"id": event_id, "kind": kind.value, **fields, **own}
+
     def _append(self, event: dict[str, Json]) -> None:
         """What was told under this id before is on record, in the words of then."""
         with suppress(errors.Conflict):
             self._registry.append(event)
-
-
-def _event(kind: Kind, fields: dict[str, Json], event_id: str = "") -> dict[str, Json]:
-    return {"id": event_id or str(uuid.uuid4()), "kind": kind.value, **fields}
 
 
 def _id(key: tuple[str, ...]) -> str:

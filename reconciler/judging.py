@@ -34,6 +34,7 @@ class Judge:
     reading: reading.Reading
     trust: Callable[[], TrustRoot]
     rollouts: Callable[[], Rollouts]
+    clock: Callable[[], float] = time.time
 
     def refusals(self, spec: InstanceSpec, state: desired.DesiredState) -> tuple[str, ...]:
         """Why trust or policy forbid `spec`; none once that it is allowed is on record.
@@ -60,7 +61,7 @@ class Judge:
 
     def _verified(self, wanted: Wanted) -> Verified | Refused:
         try:
-            trust, now = self.trust(), datetime.now(UTC)
+            trust, now = self.trust(), datetime.fromtimestamp(self.clock(), UTC)
             trustchain.require_current(trust, now)
         except errors.IntegrityError as error:
             return Refused(error.code, error.detail, Check.TRUST_ROOT)

@@ -46,7 +46,7 @@ class Loop:
     memory: memory.Memory
     journal: journal.Journal
     effects: effects.Effects
-    statuses: statuses.Statuses
+    statuses: statuses.Reporting
     metrics: metrics.Metrics
     clock: Callable[[], float] = time.time
     _wake: threading.Event = field(default_factory=threading.Event)

@@ -44,3 +44,34 @@ class Metrics:
         """Shows how Git is doing."""
         self._fetched.set(fetched_at)
         self._failing.set(failing)
+
+
+class AgentMetrics:
+    """What an agent shows of itself besides."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry_at = Gauge(
+            "plimsoll_agent_registry_last_answer_timestamp_seconds",
+            "When the registry was heard of last.",
+            registry=registry,
+        )
+        self._late = Gauge(
+            "plimsoll_agent_offline_too_long",
+            "1 while registry or Git were not heard of for longer than offline_hours.",
+            registry=registry,
+        )
+        self._held = Gauge(
+            "plimsoll_agent_holds_host", "1 while the host is this agent's own.", registry=registry
+        )
+        self._ahead = Gauge(
+            "plimsoll_agent_clock_ahead_seconds",
+            "How far this machine's clock is ahead of the registry's.",
+            registry=registry,
+        )
+
+    def show(self, *, registry_at: float, is_late: bool, is_held: bool, ahead_s: float) -> None:
+        """As it is now."""
+        self._registry_at.set(registry_at)
+        self._late.set(is_late)
+        self._held.set(is_held)
+        self._ahead.set(ahead_s)

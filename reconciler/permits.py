@@ -46,15 +46,15 @@ class Permits:
         self._valid_s = valid_s
         self._clock = clock
 
-    @property
-    def obstacle(self) -> str:
-        """Why no host would believe this reconciler; empty where nothing stands in its way."""
-        listed = {signer.hint for signer in self._trust().reconcilers}
-        if not listed or self._key.signer("").hint in listed:
+    def obstacle(self, host: str) -> str:
+        """Why `host` would not believe us; empty where nothing stands in our way."""
+        trust = self._trust()
+        listed = {signer.hint for signer in permit.signers(trust, host)}
+        if not permit.is_asked_for(trust) or self._key.signer("").hint in listed:
             return ""
         return (
-            "the trust root lists reconcilers, but not this one: hosts would refuse its permits; "
-            "add what `plimsoll permit key` prints to the registry's reconcilers.json"
+            f"the trust root says whose permits count, and ours would be refused on {host}; add "
+            "what `plimsoll permit key` prints to the registry's reconcilers.json, or agents.json"
         )
 
     def issue(self, spec: InstanceSpec, preflight: PreflightResult | None) -> Issued:

@@ -19,30 +19,28 @@ from reconciler import (
     client,
     config,
     effects,
+    ends,
     engines,
     gate,
     journal,
     judging,
     lanes,
-    leases,
+    launches,
     loop,
-    memory,
     metrics,
     permits,
     proposal,
     reading,
     repo,
-    sharing,
     signatures,
     signing,
     source,
     state,
-    statuses,
     webhook,
     witness,
 )
 from reconciler.core import gittrust, kinds, plan, planned
-from reconciler.engines.protocol import Engine, Launch
+from reconciler.engines.protocol import Engine
 from registry import errors
 from registry.core.trustroot import TrustRoot
 
@@ -52,7 +50,11 @@ _DAY_S = 86400.0
 
 def run(path: Path, stop: threading.Event) -> None:
     """Reconcile as `path` (plimsoll.toml) says until `stop` is set."""
-    settings = config.load(path)
+    run_as(config.load(path), stop)
+
+
+def run_as(settings: config.Config, stop: threading.Event) -> None:
+    """Reconcile as `settings` say until `stop` is set."""
     with assembled(settings) as (reconciler, counted), _listening(settings, reconciler, counted):
         reconciler.run(stop)
 
@@ -66,6 +68,7 @@ def preview(path: Path) -> planned.Plan:
         commit = repository.fetch()
         examiner.require(commit, gate.peek(settings.state, examiner.origin))
         wanted = source.load(repository, commit, allow_empty=settings.allow_empty)
+        wanted = ends.previewed(settings, wanted, state.peek(settings.state))
         with closing(lanes.Lanes(_connector(settings))) as hosts:
             hosts.follow(wanted.hosts)
             observed = hosts.look(timeout_s=_LOOK_TIMEOUT_S)
@@ -81,36 +84,36 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
         followed = anchor.Anchor(settings.trust_file, folder)
         followed.root()  # without a trust root nothing starts
         registry = stack.enter_context(closing(_registry(settings)))
-        holder = "" if settings.lease is None else folder.holder(settings.lease.name)
-        remembered, counted = _memory(folder, registry, holder), metrics.Metrics()
-        archive = _archive(settings, repository, followed)
-        seen = witness.Witness(registry, folder, followed.root, archive)
-        stack.enter_context(closing(witness.Rounds(seen, settings.state / witness.KEY_FILE)))
-        written = journal.Journal(registry, folder, seen, holder)
-        gated = gate.Gate(_examiner(settings, repository), folder, written, clock=time.time)
-        judge = _judge(registry, written, seen, followed, remembered)
+        counted = metrics.Metrics()
+        known = ends.known(settings, registry, folder, counted)
+        end, remembered = stack.enter_context(closing(ends.end(known))), known.memory
+        seen = stack.enter_context(_witnessing(settings, registry, folder, repository, followed))
+        written = journal.Journal(registry, folder, seen, known.holder, end.host)
+        gated = gate.Gate(_examiner(settings, repository), folder, written, clock=end.clock)
+        judge = _judge(known, end, written, seen, followed)
         key = signing.load_or_create(folder)
-        taken = stack.enter_context(closing(_sharing(settings, registry, remembered, holder)))
+        desired = stack.enter_context(closing(_source(settings, repository, gated, end.clock)))
         reconciler = loop.Loop(
-            source=stack.enter_context(closing(_source(settings, repository, gated))),
-            leases=taken,
-            lanes=stack.enter_context(closing(lanes.Lanes(taken.fenced(_connector(settings))))),
+            source=desired,
+            leases=end.sharing,
+            lanes=stack.enter_context(closing(_lanes(settings, end))),
             memory=remembered,
             journal=written,
             effects=effects.Effects(
                 judge=judge,
                 journal=written,
                 proposals=proposal.Proposals(repository),
-                permits=_permits(settings, folder, key, followed.root),
+                permits=_permits(settings, folder, key, followed.root, end.clock),
                 attester=attesting.Attester(registry, folder, key, trust=followed.root),
                 analyst=analysing.Analyst(written, settings.sources),
                 caller=calling.Caller(written, settings.sources),
                 answers=answering.Answers(judge, written, folder.pseudonym),
-                launch=_Launches(settings, registry, folder, followed.text).launch,
+                launch=launches.Launches(settings, registry, folder, followed.text).launch,
                 rollouts=remembered.rollouts,
             ),
-            statuses=statuses.Statuses(registry),
+            statuses=end.reporting(desired),
             metrics=counted,
+            clock=end.clock,
         )
         yield reconciler, counted
 
@@ -119,33 +122,40 @@ def _registry(settings: config.Config) -> client.Registry:
     return client.Registry(settings.registry, settings.token_file, settings.registry_ca)
 
 
+def _lanes(settings: config.Config, end: ends.End) -> lanes.Lanes:
+    return lanes.Lanes(end.sharing.fenced(_connector(settings)))
+
+
 def _judge(
-    registry: client.Registry,
+    known: ends.Known,
+    end: ends.End,
     written: journal.Journal,
     seen: witness.Witness,
     followed: anchor.Anchor,
-    remembered: memory.Memory,
 ) -> judging.Judge:
-    whole = reading.Reading(registry)
-    return judging.Judge(registry, written, seen, whole, followed.root, remembered.rollouts)
-
-
-def _memory(folder: state.StateFolder, registry: client.Registry, holder: str) -> memory.Memory:
-    return memory.Memory(folder, sharing.Shared(registry, holder) if holder else None)
-
-
-def _sharing(
-    settings: config.Config, registry: client.Registry, known: memory.Memory, holder: str
-) -> leases.Sharing:
-    if settings.lease is None:
-        return leases.Alone()
-    return leases.Leases(
-        registry,
-        holder=holder,
-        seconds=settings.lease.seconds,
-        remembered=known.rollouts,
-        adopt=known.adopt,
+    return judging.Judge(
+        registry=known.registry,
+        journal=written,
+        witness=seen,
+        reading=reading.Reading(known.registry),
+        trust=followed.root,
+        rollouts=known.memory.rollouts,
+        clock=end.clock,
     )
+
+
+@contextmanager
+def _witnessing(
+    settings: config.Config,
+    registry: client.Registry,
+    folder: state.StateFolder,
+    repository: repo.Repository,
+    followed: anchor.Anchor,
+) -> Iterator[witness.Witness]:
+    archive = _archive(settings, repository, followed)
+    seen = witness.Witness(registry, folder, followed.root, archive)
+    with closing(witness.Rounds(seen, settings.state / witness.KEY_FILE)):
+        yield seen
 
 
 def _archive(
@@ -172,13 +182,16 @@ def _repository(settings: config.Config, folder: Path) -> repo.Repository:
 
 
 def _source(
-    settings: config.Config, repository: repo.Repository, gated: gate.Gate
+    settings: config.Config,
+    repository: repo.Repository,
+    gated: gate.Gate,
+    clock: Callable[[], float],
 ) -> source.Source:
     return source.Source(
         repository,
         gated,
         poll_s=settings.poll_s,
-        clock=time.time,
+        clock=clock,
         allow_empty=settings.allow_empty,
     )
 
@@ -199,41 +212,15 @@ def _permits(
     folder: state.StateFolder,
     key: signing.Key,
     trust: Callable[[], TrustRoot],
+    clock: Callable[[], float],
 ) -> permits.Permits:
     return permits.Permits(
         key,
         folder,
         trust=trust,
         valid_s=settings.permit_days * _DAY_S,
-        clock=time.time,
+        clock=clock,
     )
-
-
-class _Launches:
-    """What instances are handed: each host its own token, minted once and kept."""
-
-    def __init__(
-        self,
-        settings: config.Config,
-        registry: client.Registry,
-        folder: state.StateFolder,
-        trust: Callable[[], str],
-    ) -> None:
-        self._settings = settings
-        self._registry = registry
-        self._folder = folder
-        self._trust = trust
-        self._lock = threading.Lock()
-
-    def launch(self, host: str, kind: kinds.Host) -> Launch:
-        """For an instance on `host`; asks the registry only the first time."""
-        with self._lock:
-            token = self._folder.token(host)
-            if token is None:
-                token = self._registry.host_token(host)
-                self._folder.save_token(host, token)
-        address = kind.spec.registry or self._settings.host_registry
-        return Launch(registry_url=address, token=token, trust=self._trust())
 
 
 def _connector(settings: config.Config) -> lanes.Connect:

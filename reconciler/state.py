@@ -6,7 +6,9 @@ that the registry has not acknowledged yet, `statements/` the signed test result
 have yet. `tokens/` are the secrets of hosts, `permits/` what instances were handed last,
 `reconciler.pem` the key that signs those, `git.json` which commit is in force, `accept/` what an
 operator wants to be, `people.json` who stands behind which pseudonym, `holder` what tells this
-reconciler from others that share its fleet. A lock on the folder keeps a second reconciler out.
+reconciler from others that share its fleet, `agents.json` which hosts are their agents' own,
+`claim.json` and `report.json` what an agent knows of its claim and told last. A lock on the folder
+keeps a second reconciler out.
 """
 
 import fcntl
@@ -15,16 +17,19 @@ import os
 import re
 import secrets
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import quote
 
 from reconciler.core import rollout, rolloutjson
 from registry import errors
-from registry.core import canonical
+from registry.core import canonical, fields
 from registry.core.canonical import Json
 
 KEY_FILE = "reconciler.pem"
 GIT_FILE = "git.json"
+CLAIM_FILE = "claim.json"
+REPORT_FILE = "report.json"
 WISHES = "accept"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ROLLOUTS = "rollouts"
@@ -188,6 +193,30 @@ class StateFolder:
             data = secrets.token_hex(4).encode()
             self._write("holder", data)
         return f"{name}-{data.decode()}"
+
+    def claims(self) -> frozenset[str] | None:
+        """The hosts that were their agents' own when the registry said so last."""
+        data = self._read("agents.json")
+        if data is None:
+            return None
+        told = canonical.decode_object(data, what="agents.json")
+        return frozenset(map(str, fields.sequence(told, "hosts", what="agents.json")))
+
+    def save_claims(self, hosts: Collection[str]) -> None:
+        """Remember these hosts as their agents' own."""
+        self._write("agents.json", canonical.encode({"hosts": sorted(hosts)}))
+
+    def claim(self) -> bytes | None:
+        """What an agent remembers of its claim on its own host, as JSON."""
+        return self._read(CLAIM_FILE)
+
+    def save_claim(self, document: bytes) -> None:
+        """Remember the claim; on disk when this returns."""
+        self._write(CLAIM_FILE, document)
+
+    def save_report(self, document: bytes) -> None:
+        """Keep what an agent tells last."""
+        self._write(REPORT_FILE, document)
 
     def post(self, event: dict[str, Json]) -> None:
         """Put `event` last in the outbox, under its `id`."""

@@ -7,13 +7,14 @@ now, or was told a while ago, comes after it, in the rounds that follow if need 
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 import structlog
 
 from reconciler import client
-from reconciler.core import askers, desired, plan, status
+from reconciler.core import askers, desired, plan, remote, status
 from reconciler.core.fleet import Fleet
 from registry import errors
 from registry.core import canonical
@@ -22,7 +23,19 @@ _REPEAT_S = 60.0
 _REPEATS_A_SECOND = 10.0
 _PATIENCE_S = 0.5
 
+Reports: TypeAlias = Mapping[str, remote.Report]
+Remote: TypeAlias = Mapping[str, tuple[str, ...]]
+
 log = structlog.get_logger()
+
+
+class Reporting(Protocol):
+    """What the loop tells at the end of each round; `is_behind` where there is more to tell."""
+
+    is_behind: bool
+
+    def report(self, planner: plan.Planner, state: desired.DesiredState, now: float) -> None:
+        """Let it be known; raises nothing where nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +50,15 @@ class Statuses:
     """Remembers what was reported last, to stay quiet while nothing changes."""
 
     def __init__(
-        self, registry: client.Registry, *, watch: Callable[[], float] = time.monotonic
+        self,
+        registry: client.Registry,
+        reports: Callable[[], Reports] = dict,
+        *,
+        watch: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
+        self._reports = reports
+        self._heard: Reports = {}
         self._watch = watch
         self._askers = askers.Askers()
         self._git: status.Git | None = None
@@ -60,19 +79,37 @@ class Statuses:
             self._git = git
             self._later |= dict.fromkeys(sorted(fleet.keys()))
         self._repeat(now)
+        self._hear(state.remote)
         try:
-            self._tell(planner, fleet, git, now)
+            self._tell(planner, fleet, git, state.remote, now)
         except errors.PlimsollError as error:
             self.is_behind = False
             log.warning("status not reported", error=error.detail)
 
-    def _tell(self, planner: plan.Planner, fleet: Fleet, git: status.Git, now: float) -> None:
+    def _hear(self, remote_hosts: Remote) -> None:
+        """What agents tell of a host may change the status of what is deployed there."""
+        before, self._heard = self._heard, self._reports()
+        if before is self._heard:
+            return
+        news = {host for host, one in self._heard.items() if one.is_news(before.get(host))}
+        news |= before.keys() - self._heard.keys()
+        self._now |= {key: None for key, on in remote_hosts.items() if not news.isdisjoint(on)}
+
+    def _tell(
+        self,
+        planner: plan.Planner,
+        fleet: Fleet,
+        git: status.Git,
+        remote_hosts: Remote,
+        now: float,
+    ) -> None:
         end = self._watch() + _PATIENCE_S
         for due in (self._now, self._later):
             while due:
                 key = next(iter(due))
                 asked = fleet.asking()
                 document = status.document(fleet, key, git, planner.steps)
+                document = remote.joined(document, key, remote_hosts.get(key, ()), self._heard)
                 self._askers.note(key, asked)
                 if document:
                     self._put(key, document, now)

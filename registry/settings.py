@@ -166,6 +166,11 @@ class Settings:
         return self.publishers_file.with_name("reconcilers.json")
 
     @property
+    def agents_file(self) -> Path:
+        """Whose permits count on one host: {"agents": [{"name": HOST, "publicKey"}]}."""
+        return self.publishers_file.with_name("agents.json")
+
+    @property
     def witnesses_file(self) -> Path:
         """Whose cosignatures on the log's checkpoints count, and how many hosts demand."""
         return self.publishers_file.with_name("witnesses.json")
@@ -188,6 +193,7 @@ class Settings:
             "approvers.json": self.approvers_file,
             "testers.json": self.testers_file,
             "reconcilers.json": self.reconcilers_file,
+            "agents.json": self.agents_file,
             "witnesses.json": self.witnesses_file,
         }
 

@@ -2,7 +2,7 @@
 
 A permit that was good when a version was first loaded stays good for that version on this host,
 whatever the time: what serves is never stopped by a date. Only what was not served here before
-needs one that has not run out. Without reconcilers in the trust root nobody is asked.
+needs one that has not run out. Without reconcilers or agents in the trust root nobody is asked.
 """
 
 import hashlib
@@ -32,9 +32,9 @@ class Permits:
         `handed` is the permit that came with the pin, perhaps empty; `log_size` says at which
         length of the log the trust root's keys must count; `clock` is this host's time.
         """
-        if not trust.reconcilers:
+        if not permit.is_asked_for(trust):
             return
-        signers = dsse.valid_at(trust.reconcilers, log_size)
+        signers = dsse.valid_at(permit.signers(trust, claim.host), log_size)
         was_loaded = self._is_kept(claim, signers)
         try:
             self._require(claim, handed, signers, None if was_loaded else clock)

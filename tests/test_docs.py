@@ -35,6 +35,7 @@ def table_after(page: str, heading: str) -> list[list[str]]:
     [
         ("## `[registry]`", "registry/configuration.py"),
         ("## `[reconciler]`", "reconciler/config.py"),
+        ("## `[agent]`", "reconciler/agent_settings.py"),
     ],
 )
 def test_every_setting_is_documented_and_every_documented_setting_exists(

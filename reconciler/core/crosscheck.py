@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.core import abilities, analyses, clusters, kinds, ordering
+from reconciler.core import abilities, analyses, clusters, kinds, masters, ordering
 from reconciler.core.sources import Source, Tree
 from registry.core import digest, documents
 from registry.core.documents import Problem
@@ -51,14 +51,14 @@ class Checks:
         for key, broken in tree.broken_deployments.items():
             checked.held[key] = tuple(broken)
         before = self._begin(tree, checked)
-        disorder = ordering.problems(tree)
+        disorder, alone = ordering.problems(tree), _alone(tree)
         for key, source in tree.deployments.items():
             known = before.get(key)
             if known is None or known[0] is not source:
                 known = source, tuple(_problems(tree, checked, source))
                 self.checked += 1
             self._found[key] = known
-            problems = [*known[1], *disorder.get(key, ())]
+            problems = [*known[1], *disorder.get(key, ()), *alone.get(key, ())]
             if problems:
                 _hold(checked, key, problems)
             else:
@@ -204,6 +204,17 @@ def _strategy_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Ite
             found = list(analyses.endless(source, place, reference, tree))
         yield from found
     yield from abilities.problems(source, _known_targets(tree, source.kind))
+
+
+def _alone(tree: Tree) -> dict[str, list[Problem]]:
+    """What is asked of several hosts, of which nobody sees all, by deployment."""
+    if not any(masters.is_own(source.kind) for source in tree.hosts.values()):
+        return {}
+    hosts = {key: _known_targets(tree, source.kind) for key, source in tree.deployments.items()}
+    return {
+        key: list(masters.problems(source, hosts[key], hosts))
+        for key, source in tree.deployments.items()
+    }
 
 
 def _check_collisions(tree: Tree, checked: Checked) -> None:

@@ -71,7 +71,8 @@ class DesiredState:
     `allow_empty` says whether a commit without any deployment may prune everything. `provenance`
     says who signed the commit, `refused` is the newer one that Git has and that changes nothing.
     `elsewhere` are the deployments that other reconcilers look after. `sync_waves` has those of
-    each environment in which they differ.
+    each environment in which they differ. `away` are the hosts that agents look after, `remote`
+    those among the targets of each deployment; `proposes` says whether reverts go to Git.
     """
 
     commit: str
@@ -88,6 +89,9 @@ class DesiredState:
     refused: gittrust.Refused | None = None
     elsewhere: frozenset[str] = frozenset()
     sync_waves: Mapping[str, ordering.Waves] = field(default_factory=dict)
+    away: frozenset[str] = frozenset()
+    remote: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    proposes: bool = True
 
     @property
     def is_empty(self) -> bool:

@@ -38,6 +38,7 @@ class Common:
     is_empty: bool
     allow_empty: bool
     may_prune: bool
+    proposes: bool
 
 
 class Fleet:
@@ -264,4 +265,5 @@ def _in_common(desired: DesiredState) -> Common:
         is_empty=desired.is_empty,
         allow_empty=desired.allow_empty,
         may_prune=desired.may_prune,
+        proposes=desired.proposes,
     )

@@ -67,7 +67,8 @@ def _unready(fleet: Fleet, key: str) -> str:
         return "its file is wrong"
     views, version = fleet.views(deployment), f"version {deployment.manifest.spec.model.version}"
     if not views:
-        return "none of its hosts can be reached"
+        # Hosts that others look after are not waited for.
+        return "none of its hosts can be reached" if deployment.hosts else ""
     behind = {view.host for view in views if not view.is_settled}
     if behind and deployment.manifest.spec.suspend:
         return f"{version} is not yet on {names(behind)}, and {deployment.path} says suspend: true"

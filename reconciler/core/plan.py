@@ -116,7 +116,7 @@ def steps(fleet: Fleet, key: str) -> Steps:
     found: list[tuple[Part, Action | Wait]] = []
     if not fleet.is_elsewhere(key):
         deployment = fleet.deployment(key)
-        if deployment is not None:
+        if deployment is not None and deployment.hosts:
             found += [(Part.ASKED_FOR, step) for step in _deployment(fleet, deployment)]
         if fleet.held(key):
             found += [(Part.HELD, step) for step in _held(fleet, key)]

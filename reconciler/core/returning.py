@@ -58,7 +58,9 @@ def revert(
     fleet: Fleet, deployment: Deployment, views: list[View], entry: Quarantined
 ) -> Iterator[Action | Wait]:
     """Once a rollback is under way, and unless some host has found the version good."""
-    if entry.reverted is not None or not deployment.manifest.spec.rollback.push_revert_branch:
+    if entry.reverted is not None or not fleet.common.proposes:
+        return
+    if not deployment.manifest.spec.rollback.push_revert_branch:
         return
     goods = {view.host: view.seat.facts.last_good for view in views}
     good = goods.get(entry.host) or next(filter(None, goods.values()), None)

@@ -44,7 +44,8 @@ def together(state: DesiredState) -> Iterator[Collection[str]]:
             if other in deployments:
                 yield one.hosts[:1] + deployments[other].hosts[:1]
     for waves in state.sync_waves.values():
-        yield [deployments[key].hosts[0] for _, keys in waves for key in keys if key in deployments]
+        known = (deployments[key] for _, keys in waves for key in keys if key in deployments)
+        yield [host for one in known for host in one.hosts[:1]]
 
 
 def owner(group: Collection[str], reconcilers: Collection[str]) -> str:
@@ -81,10 +82,14 @@ def restricted(
     """`state` for whoever has the hosts `ours`: it names what others look after.
 
     A deployment whose file is wrong is looked after by whoever remembers it on a host, and by
-    the first reconciler where nobody does.
+    the first reconciler where nobody does; so is one that agents have all hosts of.
     """
     mine = set(ours)
-    others = {key for key, one in state.deployments.items() if mine.isdisjoint(one.hosts)}
+    others = {
+        key
+        for key, one in state.deployments.items()
+        if (mine.isdisjoint(one.hosts) if one.hosts else not is_first)
+    }
     for key in state.held:
         known = rollouts.get(key, NO_ROLLOUT).hosts
         if not (is_first if not known else not mine.isdisjoint(known)):

@@ -135,7 +135,7 @@ def _wanted(fleet: Fleet, deployment: Deployment) -> DeploymentStatus:
     ]
     if deployment.manifest.spec.suspend:
         hosts = [_suspended(host) for host in hosts]
-    wanted = deployment.spec_on(deployment.hosts[0], fleet.commit)
+    wanted = deployment.spec_on(next(iter(deployment.hosts), ""), fleet.commit)
     status = _summary(fleet, deployment.key, wanted, hosts)
     if entry is not None and status.sync is not Sync.SYNCED:
         return replace(status, sync_reason=f"version {wanted.version} is quarantined")

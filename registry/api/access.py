@@ -14,7 +14,7 @@ _ALL = frozenset(Role)
 _ADMINS = frozenset({Role.ADMIN})
 _PUBLISHERS = frozenset({Role.ADMIN, Role.PUBLISHER})
 _RECONCILERS = frozenset({Role.ADMIN, Role.RECONCILER})
-_REPORTERS = frozenset({Role.ADMIN, Role.RECONCILER, Role.HOST})
+_REPORTERS = frozenset({Role.ADMIN, Role.RECONCILER, Role.AGENT, Role.HOST})
 _OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
 # Not even an admin approves: whoever could mint a role must not be able to wear all of them.
 _APPROVERS = frozenset({Role.APPROVER})
@@ -54,7 +54,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "POST /v1/missing-blobs": _SENDERS,
     "GET /v1/blobs/{digest}": _ALL,
     "HEAD /v1/blobs/{digest}": _ALL,
-    "POST /v1/wanted-blobs": _ALL - {Role.HOST},
+    "POST /v1/wanted-blobs": _ALL - {Role.HOST, Role.AGENT},
     "GET /v1/versions": _ALL,
     "GET /v1/models": _ALL,
     "POST /v1/models": _PUBLISHERS,
@@ -84,7 +84,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "GET /v1/deployments/{environment}/{name}": _ALL,
     "PUT /v1/deployments/{environment}/{name}": _RECONCILERS,
     "DELETE /v1/deployments/{environment}/{name}": _RECONCILERS,
-    "POST /v1/tokens": _RECONCILERS,
+    "POST /v1/tokens": _RECONCILERS | {Role.AGENT},
     "GET /v1/tokens": _ADMINS,
     "DELETE /v1/tokens/{token}": _ADMINS,
     "GET /v1/events/stream": _ALL,
@@ -105,6 +105,9 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "POST /v1/hosts/{host}/certificate": frozenset({Role.HOST}),
     "POST /v1/host-leases": _RECONCILERS,
     "POST /v1/host-leases/release": _RECONCILERS,
+    "GET /v1/agents": _OPERATORS | _AUDITORS | _RECONCILERS,
+    "PUT /v1/agents/{host}": frozenset({Role.AGENT}),
+    "DELETE /v1/agents/{host}": _OPERATORS | {Role.AGENT},
     "GET /v1/rollouts": _RECONCILERS,
     "POST /v1/rollouts": _RECONCILERS,
     "POST /v1/retention/plan": _OPERATORS,

@@ -33,6 +33,7 @@ _PARTS = (
     ("tokens", "/v1/tokens"),
     ("hosts", "/v1/(hosts|enrol)"),
     ("steering", "/v1/(host-leases|rollouts)"),
+    ("agents", "/v1/agents"),
     ("whoami", "/v1/whoami"),
     ("persons", "/v1/persons"),
     ("log", "/log"),

@@ -108,6 +108,7 @@ def rows(trust: TrustRoot) -> Iterator[tuple[object, ...]]:
         ("approver", trust.approvers),
         ("tester", trust.testers),
         ("reconciler", trust.reconcilers),
+        ("agent", trust.agents),
         ("registry", (trust.registry, *trust.former)),
     )
     for role, signers in roles:

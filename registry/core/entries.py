@@ -41,6 +41,8 @@ class Kind(StrEnum):
     HOST_ENROLLED = "host_enrolled"
     HOST_RENEWED = "host_renewed"
     HOST_REVOKED = "host_revoked"
+    HOST_CLAIMED = "host_claimed"
+    HOST_RELEASED = "host_released"
     PERSON_ERASED = "person_erased"
     ACCESS_REFUSED = "access_refused"
     WEBHOOK_CREATED = "webhook_created"

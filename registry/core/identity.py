@@ -14,6 +14,7 @@ class Role(StrEnum):
     APPROVER = "approver"
     OPERATOR = "operator"
     RECONCILER = "reconciler"
+    AGENT = "agent"
     HOST = "host"
     AUDITOR = "auditor"
     VIEWER = "viewer"
@@ -37,7 +38,8 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody in the role they act in. For the role host, `name` is the host's."""
+    """Somebody in the role they act in. For the roles host and agent, `name`
+    is the host's."""
 
     role: Role
     name: str

@@ -14,6 +14,7 @@ from registry.core import canonical, digest, dsse, fields
 from registry.core.canonical import Json
 from registry.core.envelope import Wanted
 from registry.core.oms import STATEMENT_TYPE
+from registry.core.trustroot import TrustRoot
 from registry.errors import InvalidInput, PermitExpired, PermitRefused
 
 PREDICATE_TYPE = "https://plimsoll.dev/permit/v1"
@@ -80,6 +81,16 @@ def encode(permit: Permit) -> bytes:
             },
         }
     )
+
+
+def signers(trust: TrustRoot, host: str) -> tuple[dsse.Signer, ...]:
+    """Whose permits count on `host`: an agent's on its own host, and nowhere else."""
+    return (*trust.reconcilers, *(one for one in trust.agents if one.name == host))
+
+
+def is_asked_for(trust: TrustRoot) -> bool:
+    """Whether hosts load only what they are permitted; they do where nobody could permit it."""
+    return bool(trust.reconcilers or trust.agents)
 
 
 def verify(bundle: dict[str, Json], reconcilers: Iterable[dsse.Signer]) -> Verified:

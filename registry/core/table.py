@@ -31,6 +31,14 @@ class Table:
         """The text setting `name`, or None where it is left out."""
         return self.take(name, str) if name in self._left else None
 
+    def has(self, name: str) -> bool:
+        """Whether the setting is there, and nobody took it yet."""
+        return name in self._left
+
+    def default(self, name: str, value: str) -> None:
+        """Another default for the text setting `name`, where it is left out."""
+        self._left.setdefault(name, value)
+
     def texts(self, name: str, default: list[str]) -> list[str]:
         """The setting `name`, a list of texts."""
         value = self._left.pop(name, default)
@@ -55,6 +63,14 @@ class Table:
     def error(self, name: str, what: str) -> InvalidConfig:
         """An error about the setting `name`."""
         return InvalidConfig(f"{self._file}: {self._name}.{name} {what}", fix=_FIX)
+
+
+def has(text: str, name: str) -> bool:
+    """Whether a TOML document has the table `name`; False for what is no document."""
+    try:
+        return name in tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
 
 
 def parse(text: str, name: str, *, file: str) -> Table:

@@ -22,6 +22,7 @@ class Role(StrEnum):
     APPROVER = "approver"
     TESTER = "tester"
     RECONCILER = "reconciler"
+    AGENT = "agent"
     ROOT = "root"
 
 
@@ -101,6 +102,8 @@ def _changed(
             return replace(trust, testers=change(trust.testers))
         case Role.RECONCILER:
             return replace(trust, reconcilers=change(trust.reconcilers))
+        case Role.AGENT:
+            return replace(trust, agents=change(trust.agents))
         case Role.ROOT:
             root = trust.root or Root(1, ())
             return replace(trust, root=replace(root, keys=change(root.keys)))

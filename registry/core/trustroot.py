@@ -15,7 +15,7 @@ from registry.core.note import LogKey, WitnessKey
 from registry.errors import InvalidInput
 
 _WHAT = "trust root"
-_ROLES = ("publishers", "approvers", "testers", "reconcilers", "former")
+_ROLES = ("publishers", "approvers", "testers", "reconcilers", "former", "agents")
 _KNOWN = {
     *_ROLES, "registry", "log", "authorities", "witnesses", "witnessThreshold", "witnessMaxAge",
     "version", "expires", "root",
@@ -41,6 +41,7 @@ class TrustRoot:
     had before. `approvers`, `testers` and `reconcilers` may sign approvals, test results and
     permits; `witness_threshold` is how many of `witnesses` a checkpoint must bear, made at most
     `witness_max_age` seconds before it is used where that is not 0. `expires` is RFC 3339 or empty.
+    `agents` look after one host each: the name of the key is that of the host.
     """
 
     publishers: tuple[dsse.Signer, ...]
@@ -57,6 +58,7 @@ class TrustRoot:
     former: tuple[dsse.Signer, ...] = ()
     root: Root | None = None
     witness_max_age: int = 0
+    agents: tuple[dsse.Signer, ...] = ()
 
     @property
     def publisher_names(self) -> frozenset[str]:
@@ -91,6 +93,7 @@ class TrustRoot:
             "approvers": [_signer_document(signer) for signer in self.approvers],
             "testers": [_signer_document(signer) for signer in self.testers],
             "reconcilers": [_signer_document(signer) for signer in self.reconcilers],
+            "agents": [_signer_document(signer) for signer in self.agents],
             "former": [_signer_document(signer) for signer in self.former],
             "authorities": [_authority_document(one) for one in self.authorities],
             "witnesses": [
@@ -118,7 +121,7 @@ def parse(data: bytes | str) -> TrustRoot:
     if unknown:
         raise InvalidInput(f"{_WHAT} has the unknown field {min(unknown)!r}")
     fields.sequence(document, "publishers", what=_WHAT)
-    publishers, approvers, testers, reconcilers, former = (
+    publishers, approvers, testers, reconcilers, former, agents = (
         _signers(document, role) for role in _ROLES
     )
     log = fields.mapping(document, "log", what=_WHAT)
@@ -138,6 +141,7 @@ def parse(data: bytes | str) -> TrustRoot:
             former,
             _root(document),
             witness_max_age=_count(document, "witnessMaxAge"),
+            agents=agents,
         )
     )
 
@@ -157,7 +161,7 @@ def _sound(found: TrustRoot) -> TrustRoot:
 
 def _require_one_name_a_key(found: TrustRoot) -> None:
     names: dict[str, str] = {}
-    roles = (found.publishers, found.approvers, found.testers, found.reconcilers)
+    roles = (found.publishers, found.approvers, found.testers, found.reconcilers, found.agents)
     for role in (*roles, (found.registry, *found.former)):
         if len({signer.hint for signer in role}) != len(role):
             raise InvalidInput(f"{_WHAT} lists one key twice in one list")

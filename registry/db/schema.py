@@ -5,6 +5,7 @@ from sqlalchemy import MetaData
 from registry.db import (
     tables,
     tables_access,
+    tables_agents,
     tables_artifacts,
     tables_documents,
     tables_events,
@@ -21,6 +22,7 @@ from registry.db import (
 MODULES = (
     tables,
     tables_access,
+    tables_agents,
     tables_artifacts,
     tables_documents,
     tables_events,

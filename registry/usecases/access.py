@@ -99,7 +99,7 @@ def _is_out(session: Session, token: Token) -> bool:
     """Revoked, or of a host that was turned out."""
     if token.revoked_at is not None:
         return True
-    host = hosts.find(session, token.name) if token.role == Role.HOST else None
+    host = hosts.find(session, token.name) if token.role in (Role.HOST, Role.AGENT) else None
     return host is not None and host.revoked_at is not None
 
 
@@ -111,20 +111,20 @@ def mint(registry: Registry, *, role: Role, name: str, by: Caller) -> str:
 def mint_wish(registry: Registry, wish: Wish, by: Caller) -> str:
     """A new token's secret, shown once and never stored. Raises Forbidden, InvalidInput.
 
-    An admin mints any; a reconciler only those of the hosts it looks after.
+    An admin mints any; a reconciler only those of the hosts it looks after, an agent of its own.
     """
     names.slug(wish.name, what="token name")
     if pseudonym.is_one(wish.name):
         raise errors.InvalidName(
             f"token name {wish.name!r} looks like a person's pseudonym", fix="choose another"
         )
-    if by.role is not Role.ADMIN and not (by.role is Role.RECONCILER and wish.role is Role.HOST):
+    if not _may_mint(by, wish):
         raise errors.Forbidden(
             f"a {by.role} may not mint a token for role {wish.role}", fix="ask an admin for it"
         )
     if wish.expires_at is not None and wish.expires_at <= datetime.now(UTC):
         raise errors.InvalidInput("the token would have expired already", fix="name a later time")
-    if wish.role is Role.HOST:
+    if wish.role in (Role.HOST, Role.AGENT):
         names.host(wish.name)
         with registry.database.reading() as session:
             host = hosts.find(session, wish.name)
@@ -133,6 +133,13 @@ def mint_wish(registry: Registry, wish: Wish, by: Caller) -> str:
                 f"host {wish.name!r} was turned out", fix="enrol it again: plimsoll host enrol"
             )
     return _minted(registry, wish, by=by.actor)
+
+
+def _may_mint(by: Caller, wish: Wish) -> bool:
+    if by.role is Role.ADMIN:
+        return True
+    is_own = by.role is Role.AGENT and by.name == wish.name
+    return wish.role is Role.HOST and (by.role is Role.RECONCILER or is_own)
 
 
 def listed(registry: Registry, *, after: str, limit: int) -> Sequence[Token]:

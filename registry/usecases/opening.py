@@ -124,6 +124,7 @@ class Registry:
             approvers=_listed(self.settings.approvers_file, "approvers"),
             testers=_listed(self.settings.testers_file, "testers"),
             reconcilers=_listed(self.settings.reconcilers_file, "reconcilers"),
+            agents=_listed(self.settings.agents_file, "agents"),
             witnesses=witnesses.keys,
             witness_threshold=witnesses.threshold,
             witness_max_age=witnesses.max_age,

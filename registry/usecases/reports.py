@@ -98,7 +98,14 @@ def _told(event: Event, by: Caller, now: datetime) -> Told:
     body = hashlib.sha256(canonical.encode(fields)).digest()
     del fields["id"], fields["kind"]
     entry = entries.Entry(time=log.stamp(now), kind=kind, actor=by.actor, **fields)
-    return Told(event.id, body, log.leaf_of(entry, now=now))
+    return Told(_own_id(event, by), body, log.leaf_of(entry, now=now))
+
+
+def _own_id(event: Event, by: Caller) -> str:
+    """An agent's ids are its own: nothing of others is taken for told because of them."""
+    if by.role is not Role.AGENT:
+        return event.id
+    return hashlib.sha256(canonical.encode([by.actor, event.id])).hexdigest()
 
 
 def _write(
@@ -187,6 +194,10 @@ def _allowed_kind(event: Event, by: Caller) -> Kind:
     kind = entries.kind(event.kind)
     if kind not in _BY_OTHERS:
         raise errors.Forbidden(f"events of kind {kind} are recorded by the registry itself")
+    if by.role is Role.AGENT and event.host != by.name:
+        raise errors.Forbidden(
+            f"agent {by.name!r} may tell of its own host only", fix=f"send 'host': '{by.name}'"
+        )
     if by.role is Role.HOST and (kind not in _BY_HOSTS or event.host != by.name):
         raise errors.Forbidden(
             f"host {by.name!r} may tell only of itself, and only {', '.join(sorted(_BY_HOSTS))}",

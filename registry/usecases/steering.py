@@ -46,7 +46,7 @@ def renew(registry: Registry, *, holder: str, hosts: Collection[str], seconds: i
         held = {
             host: row.epoch
             for host, row in found.items()
-            if _taken(row, holder=holder, now=now, until=until)
+            if taken(row, holder=holder, now=now, until=until)
         }
         session.commit()
     refused = {host: row.holder for host, row in found.items() if host not in held}
@@ -121,7 +121,7 @@ def require_held(session: Session, hosts: Collection[str], *, holder: str, now: 
         )
 
 
-def _taken(row: HostLease, *, holder: str, now: datetime, until: datetime) -> bool:
+def taken(row: HostLease, *, holder: str, now: datetime, until: datetime) -> bool:
     """Whether the lease is `holder`'s from now on."""
     if row.holder != holder and row.expires_at > now:
         return False

@@ -10,7 +10,10 @@ from registry.api.scoping import Naming, naming
 from registry.core.identity import Role
 
 PAGE = Path(__file__).parents[2] / "docs" / "trust" / "routes.md"
-ROLES = ("viewer", "publisher", "approver", "operator", "auditor", "reconciler", "host", "admin")
+ROLES = (
+    "viewer", "publisher", "approver", "operator", "auditor", "reconciler", "agent", "host",
+    "admin",
+)  # fmt: skip
 MEANING = {
     Naming.PATH: "model",
     Naming.ARTIFACT: "model",

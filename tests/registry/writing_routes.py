@@ -193,4 +193,5 @@ ELSEWHERE = {
     "POST /v1/watermark/detections", "POST /v1/models/{name}/versions/{version}/watermark/keys",
     "POST /v1/enrol", "POST /v1/hosts/{host}/certificate", "DELETE /v1/persons/{pseudonym}",
     "POST /v1/models/{name}/versions/{version}/evidence",
+    "PUT /v1/agents/{host}", "DELETE /v1/agents/{host}",
 }  # fmt: skip

@@ -28,6 +28,7 @@ class StandIn:
         self.registry = keys.generate_signing_key()
         self.log = keys.generate_log_key()
         self.reconcilers: tuple[Signer, ...] = ()
+        self.agents: tuple[Signer, ...] = ()
         self.leaves: list[bytes] = []
         self.witnesses: tuple[note.WitnessKey, ...] = ()
         self.witness_threshold = 0
@@ -90,6 +91,7 @@ class StandIn:
             self.publication({"x": b"x"}, reconcilers=self.reconcilers).trust,
             witnesses=self.witnesses,
             witness_threshold=self.witness_threshold,
+            agents=self.agents,
         )
 
     @contextmanager

@@ -230,3 +230,18 @@ def test_a_refused_version_is_loaded_once_a_good_permit_is_handed_over_in_place(
     kept = json.loads(runtime.config.read_text())["models"][0]
     assert kept["permit"] == body["permit"]
     assert kept["active"] is True
+
+
+def test_an_agents_key_permits_its_own_host_and_no_other(
+    runtime: Runtime, published: Publication, registry: StandIn
+) -> None:
+    """The host of this runtime is edge-1: an agent of edge-2 says nothing about it."""
+    other = keys.generate_signing_key()
+    registry.agents = (dsse.signer("edge-2", other.public_pem),)
+    runtime.models = [pinned(published, bundle(permit_for(published), other))]
+    with running(runtime):
+        assert refusal(runtime) == ("permit", "signature_invalid")
+    registry.agents = (dsse.signer("edge-1", other.public_pem),)
+    registry.reconcilers = ()
+    with running(runtime):
+        runtime.until_state("AVAILABLE")

@@ -65,11 +65,32 @@ class Ingress(Strict):
 
 
 class HostSpec(Strict):
-    """`registry` is the registry's URL as seen from the host, where it differs."""
+    """`registry` is the registry's URL as seen from the host, where it differs.
+
+    With `managedBy: agent` the host looks after itself, by `plimsoll agent`: its engine's address
+    is as it sees that itself, and nobody else acts on it.
+    """
 
     engine: Engine
     ingress: Ingress
     registry: Url | None = None
+    managed_by: Literal["reconciler", "agent"] = "reconciler"
+
+    @model_validator(mode="after")
+    def _agents_act_on_their_own_machine(self) -> "HostSpec":
+        address = self.engine.address
+        if self.managed_by == "agent" and not address.startswith(("unix://", "process://")):
+            raise PydanticCustomError(
+                "agent_address",
+                "an agent acts on its own machine, and {address} may be another",
+                {
+                    "address": repr(address),
+                    "at": ("engine", "address"),
+                    "fix": "write unix:///var/run/docker.sock or process://, "
+                    "or leave managedBy out",
+                },
+            )
+        return self
 
 
 class Host(Strict):
