@@ -13,7 +13,6 @@ from reconciler import leases
 from reconciler.core.observed import Health
 from reconciler.leases import Leases
 from reconciler.loop import Loop
-from reconciler.remotes import Beside
 from registry import errors
 from registry.core.entries import Kind
 from tests.reconciler.simulated import SimulatedEngine
@@ -68,19 +67,13 @@ def run(here: Town, *loops: Loop, rounds: int = 12) -> None:
                 time.sleep(0.01)
 
 
-def of(loop: Loop) -> Leases:
-    """The leases of `loop`, behind what it leaves to agents."""
-    assert isinstance(loop.leases, Beside)
-    assert isinstance(loop.leases.inner, Leases)
-    return loop.leases.inner
-
-
 def masters(loops: dict[str, Loop], host: str) -> list[str]:
     """Those who may act on `host` now."""
     found = []
     for name, loop in loops.items():
+        assert isinstance(loop.leases, Leases)
         try:
-            of(loop).require(host)
+            loop.leases.require(host)
         except errors.Conflict:
             continue
         found.append(name)
@@ -155,7 +148,8 @@ def test_one_that_wakes_up_late_changes_nothing(here: Town) -> None:
         engine = late.lanes.engines()["edge-1"]
         serving = here.serving()
         assert serving is not None
-        of(late).close()
+        assert isinstance(late.leases, Leases)
+        late.leases.close()
         another = opened(stack, here, "green")
         run(here, another)
         assert masters({"green": another}, "edge-1") == ["green"]

@@ -12,13 +12,11 @@ from unittest.mock import patch
 import httpx2
 
 from reconciler import config, engines, service
-from reconciler.core import abilities
 from reconciler.core.observed import Instance
 from reconciler.loop import Loop
 from registry.api.server import Server
 from registry.core import entries
 from registry.settings import Settings
-from tests.reconciler.core.wishes import DIVIDING
 from tests.reconciler.origin import Origin
 from tests.reconciler.simulated import SimulatedEngine
 from tests.registry.publishing import Publisher, onnx_model, publish
@@ -142,7 +140,6 @@ def town(folder: Path, publisher: Publisher) -> Iterator[Town]:
     settings = Settings(data_dir=folder / "registry", listen=("127.0.0.1:0",))
     publisher.list_in(settings.publishers_file)
     with ExitStack() as stack:
-        stack.enter_context(patch.dict(abilities.ABLE, DIVIDING))
         server = Server(settings)
         server.start()
         stack.callback(server.stop)

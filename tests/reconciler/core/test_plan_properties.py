@@ -220,44 +220,6 @@ def test_a_crash_at_any_point_of_an_upgrade_ends_where_no_crash_ends(
     assert upgraded(survives) == upgraded(None)
 
 
-@pytest.mark.parametrize("version", [2, 4, 8])
-def test_a_crash_at_each_single_point_converges(version: int) -> None:
-    ends = [_end_of_an_upgrade(version, "", survives) for survives in range(70)]
-    assert {wrong for _, wrong in ends} == {""}
-
-
-@pytest.mark.parametrize("version", [2, 9])
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_crash_at_each_single_point_of_a_strategy_converges(strategy: str, version: int) -> None:
-    ends = list[tuple[bool, str]]()
-    while not ends or ends[-1][0]:
-        ends.append(_end_of_an_upgrade(version, strategy, len(ends)))
-    assert len(ends) > 15
-    assert {wrong for _, wrong in ends} == {""}
-
-
-def _end_of_an_upgrade(version: int, strategy: str, survives: int) -> tuple[bool, str]:
-    """Whether it was killed on the way, and what is not as it should be in the end."""
-    past = History()
-    past.commit(Commit("digits", 1, ("h1", "h2")))
-    past.paper.run()
-    past.commit(Commit("digits", version, ("h1", "h2"), strategy=strategy))
-    past.paper.dies_in = survives
-    past.paper.run(150)
-    wanted = version if fate_of(version) is Fate.GOOD else 1
-    wrong = []
-    for name, host in past.paper.hosts.items():
-        if name not in ("h1", "h2"):
-            continue
-        if [one.digest for one in host.instances.values()] != [digest_of(wanted)]:
-            wrong.append(f"{name} runs {sorted(host.instances)}")
-        if "digits" not in host.serving():
-            wrong.append(f"{name} serves nothing")
-        if host.routes["digits"].share is not None:
-            wrong.append(f"{name} still shares")
-    return past.paper.dies_in is None, "; ".join(wrong)
-
-
 def test_the_paper_fleet_notices_a_planner_that_removes_too_early() -> None:
     past = History()
     past.commit(Commit("digits", 1, ("h1",)))
