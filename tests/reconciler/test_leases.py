@@ -13,6 +13,7 @@ from reconciler import leases
 from reconciler.core.observed import Health
 from reconciler.leases import Leases
 from reconciler.loop import Loop
+from reconciler.remotes import Beside
 from registry import errors
 from registry.core.entries import Kind
 from tests.reconciler.simulated import SimulatedEngine
@@ -67,13 +68,19 @@ def run(here: Town, *loops: Loop, rounds: int = 12) -> None:
                 time.sleep(0.01)
 
 
+def of(loop: Loop) -> Leases:
+    """The leases of `loop`, behind what it leaves to agents."""
+    assert isinstance(loop.leases, Beside)
+    assert isinstance(loop.leases.inner, Leases)
+    return loop.leases.inner
+
+
 def masters(loops: dict[str, Loop], host: str) -> list[str]:
     """Those who may act on `host` now."""
     found = []
     for name, loop in loops.items():
-        assert isinstance(loop.leases, Leases)
         try:
-            loop.leases.require(host)
+            of(loop).require(host)
         except errors.Conflict:
             continue
         found.append(name)
@@ -148,8 +155,7 @@ def test_one_that_wakes_up_late_changes_nothing(here: Town) -> None:
         engine = late.lanes.engines()["edge-1"]
         serving = here.serving()
         assert serving is not None
-        assert isinstance(late.leases, Leases)
-        late.leases.close()
+        of(late).close()
         another = opened(stack, here, "green")
         run(here, another)
         assert masters({"green": another}, "edge-1") == ["green"]

@@ -71,6 +71,33 @@ def test_a_file_over_the_limit_is_refused_unread(origin: Origin, tmp_path: Path)
         here.read_at(commit, "models.d/big", limit=1000)
 
 
+def test_many_files_are_read_together_those_over_the_limit_left_out(
+    origin: Origin, tmp_path: Path
+) -> None:
+    texts = {f"models.d/m{number}.yaml": f"{number}\n\n" for number in range(50)}
+    commit = origin.commit({**texts, "models.d/large": "x" * 101, "models.d/empty": ""})
+    local = clone(origin, tmp_path / "clone")
+    local.fetch()
+    blobs = local.list(commit, ["models.d"])
+    found = local.read_all(blobs, limit=100)
+    read = {blob.path: found[blob.id].decode() for blob in blobs if blob.id in found}
+    assert read == {**texts, "models.d/empty": ""}
+    shutil.rmtree(tmp_path / "clone")
+    known = [blob for blob in blobs if blob.id in found]
+    assert local.read_all(known, limit=100) == found
+
+
+def test_many_files_of_which_one_is_missing_are_git_unavailable(
+    origin: Origin, tmp_path: Path
+) -> None:
+    commit = origin.commit({"models.d/a": "a", "models.d/b": "b"})
+    local = clone(origin, tmp_path / "clone")
+    local.fetch()
+    blobs = [*local.list(commit, ["models.d"]), repo.Blob("models.d/c", "0" * 40, regular=True)]
+    with pytest.raises(errors.GitUnavailable, match="object 000000000000 is no file here: missing"):
+        local.read_all(blobs, limit=100)
+
+
 def test_a_missing_remote_is_git_unavailable(tmp_path: Path) -> None:
     here = repo.Repository(
         str(tmp_path / "nowhere"), branch="main", folder=tmp_path / "clone", author=("a", "b")
