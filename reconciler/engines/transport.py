@@ -37,6 +37,8 @@ _KEEPALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 )
+# Of the ten that sshd allows a login by default.
+_IDLE_SESSIONS = 4
 _SILENT = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
@@ -156,11 +158,9 @@ class Connection:
         except BaseException:
             client.close()
             raise
-        version = _NEWEST if docker.utils.version_lt(_NEWEST, offered) else offered
-        if version != _OLDEST:
-            client.close()
-            client = self._open(version)
-        self._version = version
+        self._version = _NEWEST if docker.utils.version_lt(_NEWEST, offered) else offered
+        # Another client would be another login.
+        client._version = self._version  # type: ignore[attr-defined]  # noqa: SLF001
         return client
 
     def _open(self, version: str) -> docker.APIClient:
@@ -222,11 +222,15 @@ class _Ssh(docker.transport.SSHHTTPAdapter):
         self._folder = credentials
         self._limit = timeout
         self.ssh_params: dict[str, Any] = {}
-        super().__init__(address, timeout=math.ceil(timeout))
+        super().__init__(address, timeout=math.ceil(timeout), max_pool_size=_IDLE_SESSIONS)
 
     def is_alive(self) -> bool:
         session = self.ssh_client.get_transport() if self.ssh_client else None
         return session is not None and session.is_active()
+
+    def get_connection(self, url: str | bytes, proxies: Any = None) -> Any:  # noqa: ARG002
+        """One pool for all: the SDK's has a session for each URL that was ever asked."""
+        return super().get_connection("", proxies)
 
     def _connect(self) -> None:
         super()._connect()  # type: ignore[misc]

@@ -6,6 +6,7 @@ address on it. Needs root, iproute2, openssl, openssh-server and docker.io.
 """
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -126,10 +127,14 @@ class Host:
         return f"unix://{self.folder}/docker.sock"
 
     def boot(self) -> None:
-        """Switched on, with an address, and no Docker yet."""
+        """A new machine, switched on, with an address, and no Docker yet."""
         (self.folder / "etc-docker").mkdir(parents=True)
         san = f"subjectAltName=IP:{self.address}\\nextendedKeyUsage=serverAuth"
         self.lan.certify(self.folder, self.name, san)
+        self.switch_on()
+
+    def switch_on(self) -> None:
+        """For the first time, or again after `power_off`; what is on its disk is still there."""
         unshare = ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork"]
         unshare += ["--kill-child", "--mount-proc", "--propagation", "private"]
         self.holder = subprocess.Popen(
@@ -139,6 +144,7 @@ class Host:
         mac = f"02:70:6c:00:{self.lan.number:02x}:{self.number:02x}"
         leg = f"h{self.number}"
         _sh(f"""
+            ip -n {self.lan.name} link del {leg} 2>/dev/null || true
             ip -n {self.lan.name} link add {leg} type veth peer name eth0 \
                 address {mac} netns {self.first_process}
             ip -n {self.lan.name} link set {leg} master br0 up""")
@@ -157,7 +163,12 @@ class Host:
         """A shell script on the host."""
         return _sh(f"nsenter -t {self.first_process} -a sh -ec '{script}'")
 
-    def start_docker(self, programs: Path | None = None) -> None:
+    def enter_network(self) -> None:
+        """From now on this thread's new connections are made from the host."""
+        with Path(f"/proc/{self.first_process}/ns/net").open() as network:
+            assert ctypes.CDLL(None).setns(network.fileno(), 0) == 0
+
+    def start_docker(self, programs: Path | None = None, *, more: str = "") -> None:
         """The installed engine, or the one whose files lie below `programs`."""
         path = f"{programs}/usr/bin:{programs}/usr/sbin:{_PATH}" if programs else _PATH
         tls = f"--tlsverify --tlscacert {self.lan.credentials}/ca.pem "
@@ -168,7 +179,7 @@ class Host:
         command = f"nsenter -t {self.first_process} -a env -i PATH={path} HOME=/root dockerd "
         with (self.folder / "dockerd.log").open("ab") as log:
             self.dockerd = subprocess.Popen(
-                [*command.split(), *places.split(), *listen.split(), *tls.split()],
+                [*command.split(), *f"{places} {listen} {tls} {more}".split()],
                 start_new_session=True,
                 stdout=log,
                 stderr=log,
@@ -200,7 +211,6 @@ class Host:
             PermitRootLogin prohibit-password
             StrictModes no
             UsePAM no
-            MaxSessions 64
             """
         (self.folder / "sshd_config").write_text(config)
         self.run(f"/usr/sbin/sshd -f {self.folder}/sshd_config")

@@ -66,7 +66,9 @@ def engine(request: pytest.FixtureRequest, remote: Host, connect: Connect) -> En
     return connect(f"{request.param}://{address}", credentials=remote.lan.credentials)
 
 
-def test_a_host_across_the_network_serves_and_switches(rig: Docker, engine: Engine) -> None:
+def test_a_host_across_the_network_serves_and_switches(
+    remote: Host, rig: Docker, engine: Engine
+) -> None:
     rig.engine = engine
     serve(rig, rig.spec(1))
     start(rig, rig.spec(2))
@@ -74,6 +76,8 @@ def test_a_host_across_the_network_serves_and_switches(rig: Docker, engine: Engi
     serve(rig, rig.spec(2))
     engine.remove(rig.spec(1).name)
     assert served(rig) == 2
+    # Over ssh each is a session, and sshd allows ten for each login.
+    assert int(remote.run("pgrep -xc docker || true")) <= 2
 
 
 def test_a_pulled_cable_is_told_within_the_timeout_and_mended(
