@@ -18,6 +18,7 @@ Look = HostState | Unreachable
 Connect = Callable[[str, kinds.Host], Engine]
 
 _PROBE_TIMEOUT_S = 2.0
+_CLOSING_S = 20.0
 
 
 class Lane:
@@ -32,11 +33,17 @@ class Lane:
         self._looking: Future[Look] | None = None
         self._acting: Future[None] | None = None
         self._watcher: watching.Watcher | None = None
+        self._was_busy = False
 
     @property
     def busy(self) -> bool:
         """Whether actions are still running."""
         return self._acting is not None and not self._acting.done()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what was seen last is how the host was after all that was done there."""
+        return not self.busy and not self._was_busy
 
     def watch(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever something happens on the host."""
@@ -45,7 +52,8 @@ class Lane:
 
     def start_looking(self) -> "Future[Look] | None":
         """Begin to look; returns what to wait for, which a host that was late before is not."""
-        if self.busy:
+        self._was_busy = self.busy
+        if self._was_busy:
             return None
         if self._acting is not None:
             self._acting.result()  # a defect in slow work shows here, not never
@@ -70,11 +78,16 @@ class Lane:
         self._acting = self._worker.submit(work)
         return self._acting
 
-    def close(self) -> None:
-        """Let go; what runs now ends by itself."""
+    def wind_up(self) -> "Future[None] | None":
+        """Begin nothing more; returns what still runs."""
         if self._watcher is not None:
             self._watcher.close()
         self._worker.shutdown(wait=False, cancel_futures=True)
+        return self._acting
+
+    def close(self) -> None:
+        """Let go; what runs now ends by itself."""
+        self.wind_up()
         self.engine.close()
 
 
@@ -127,18 +140,21 @@ class Lanes:
         return [name for name, lane in self._lanes.items() if lane.busy]
 
     def act(self, work: Mapping[str, Callable[[], None]], *, patience_s: float) -> None:
-        """Run `work` per host in parallel; busy hosts are left out, slow ones left running."""
+        """Run `work` per host in parallel; slow ones are left running. Hosts that were busy when
+        they were looked at are left out: `work` was made from how they were before."""
         started = [
             self._lanes[name].act(job)
             for name, job in work.items()
-            if name in self._lanes and not self._lanes[name].busy
+            if name in self._lanes and self._lanes[name].is_open
         ]
         done = wait(started, timeout=patience_s).done
         for future in done:
             future.result()
 
     def close(self) -> None:
-        """Close every lane."""
+        """Close every lane, and wait for what runs: the leases on its host are still ours."""
+        running = [acting for lane in self._lanes.values() if (acting := lane.wind_up())]
+        wait(running, timeout=_CLOSING_S)
         for lane in self._lanes.values():
             lane.close()
 

@@ -54,6 +54,7 @@ class Loop:
     _planner: plan.Planner = field(default_factory=plan.Planner)
     _proposing: Future[None] | None = None
     _measuring: beside.Beside = field(init=False)
+    _is_over: bool = False
 
     def __post_init__(self) -> None:
         self._measuring = beside.Beside(self._wake.set)
@@ -74,6 +75,7 @@ class Loop:
             if self._wake.wait(self.tick()):
                 stop.wait(_GATHERING_S)
             self._wake.clear()
+        self._is_over = True
         self._measuring.close()
 
     def tick(self) -> float:
@@ -142,6 +144,8 @@ class Loop:
     def _job(self, todo: list[actions.Action], state: desired.DesiredState) -> Callable[[], None]:
         def job() -> None:
             for action in todo:
+                if self._is_over:
+                    return
                 self._perform(action, state)
 
         return job

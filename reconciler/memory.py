@@ -3,12 +3,13 @@
 What a change costs follows from the deployment that it is about, not from how many there are.
 """
 
+import math
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from reconciler import sharing, state, wishes
-from reconciler.core import actions, outcomes, remembering, rollout
+from reconciler.core import actions, outcomes, remembering, rollout, setback
 from reconciler.core.observed import HostState, Unreachable
 
 
@@ -21,6 +22,7 @@ class Memory:
         self._lock = threading.Lock()
         self._rollouts = folder.rollouts()
         self._counting = {key for key, one in self._rollouts.items() if remembering.counts(one)}
+        self._looked_at = math.inf
 
     def rollouts(self) -> rollout.Rollouts:
         """What is known now."""
@@ -33,6 +35,9 @@ class Memory:
         with self._lock:
             for left in wishes.found(self._folder.path):
                 self._take(left)
+            if now < self._looked_at:  # the clock was set back, now or before we started
+                self._keep(setback.not_ahead(self._rollouts, now), set(self._rollouts))
+            self._looked_at = now
             if self._counting:
                 looked = remembering.look(self._rollouts, observed, now, among=self._counting)
                 self._rollouts = looked

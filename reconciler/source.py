@@ -59,7 +59,7 @@ class Source:
         A fetch that was waited for in vain is not waited for again while there is a state: hosts
         are looked after at the same pace while Git hangs.
         """
-        if self._fetching is None and (self._hinted.is_set() or self._clock() >= self._next_poll):
+        if self._fetching is None and (self._hinted.is_set() or self._is_due()):
             self._hinted.clear()
             self._fetching = self._worker.submit(self._fetch)
             spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  not a secret
@@ -75,6 +75,11 @@ class Source:
     def close(self) -> None:
         """Stop fetching."""
         self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _is_due(self) -> bool:
+        """Also where the clock was set back: no poll is further away than it was set."""
+        ahead = self._next_poll - self._clock()
+        return not 0 < ahead <= self._poll_s * (1 + _JITTER)
 
     def _take(self, fetched: "Future[desired.DesiredState]") -> None:
         try:

@@ -104,6 +104,35 @@ def test_a_busy_host_shows_its_last_state_and_gets_no_second_job(
     assert jobs == ["first"]
 
 
+def test_what_is_made_of_how_a_busy_host_was_before_is_not_done(fleet: lanes.Lanes) -> None:
+    fleet.look(timeout_s=0.5)
+    done, jobs = threading.Event(), list[str]()
+    fleet.act({"well": lambda: done.wait(30) and jobs.append("first")}, patience_s=0.05)
+    fleet.look(timeout_s=0.1)
+    done.set()
+    while fleet.busy():
+        time.sleep(0.01)
+    fleet.act({"well": lambda: jobs.append("of before")}, patience_s=1)
+    fleet.look(timeout_s=1)
+    fleet.act({"well": lambda: jobs.append("of now")}, patience_s=1)
+    assert jobs == ["first", "of now"]
+
+
+def test_who_closes_waits_for_what_still_changes_a_host(fleet: lanes.Lanes) -> None:
+    """Others may act there as soon as the leases are given back, which comes next."""
+    closing, jobs = threading.Event(), list[str]()
+
+    def job() -> None:
+        closing.wait(30)
+        time.sleep(0.1)
+        jobs.append("done")
+
+    fleet.act({"well": job}, patience_s=0.05)
+    closing.set()
+    fleet.close()
+    assert jobs == ["done"]
+
+
 def test_a_defect_in_slow_work_is_not_swallowed(fleet: lanes.Lanes) -> None:
     started = threading.Event()
 
