@@ -18,7 +18,7 @@ from reconciler import (
     permits,
     proposal,
 )
-from reconciler.core import actions, desired, golden, hookruns, kinds, outcomes, reasons
+from reconciler.core import actions, capacity, desired, golden, hookruns, kinds, outcomes, reasons
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
@@ -106,7 +106,11 @@ class Effects:
             return outcomes.Preflighted(policies, Verdict.BLOCKED, (missing,))
         if refusals:
             return outcomes.Preflighted(policies, Verdict.REFUSED, refusals)
-        blocked = (*engine.preflight(spec), *filter(None, [self.permits.obstacle(spec.host)]))
+        blocked = (
+            *capacity.obstacles(spec, state, self.rollouts()),
+            *engine.preflight(spec),
+            *filter(None, [self.permits.obstacle(spec.host)]),
+        )
         verdict = Verdict.BLOCKED if blocked else Verdict.PASSED
         return outcomes.Preflighted(policies, verdict, blocked)
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.core import abilities, analyses, clusters, kinds, masters, ordering
+from reconciler.core import abilities, analyses, clusters, kinds, masters, ordering, placement
 from reconciler.core.sources import Source, Tree
 from registry.core import digest, documents
 from registry.core.documents import Problem
@@ -33,6 +33,15 @@ class _Against:
     good: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is wrong with a deployment by itself, and which hosts it is for."""
+
+    source: Source[kinds.ModelDeployment]
+    problems: tuple[Problem, ...]
+    hosts: tuple[str, ...]
+
+
 class Checks:
     """What was found of each deployment by itself, kept while it and all that it is held against
     stay as they are. `checked` is how many were, the last time."""
@@ -41,7 +50,7 @@ class Checks:
         self.checked = 0
         self._against: _Against | None = None
         self._kept: list[object] = []
-        self._found: dict[str, tuple[Source[kinds.ModelDeployment], tuple[Problem, ...]]] = {}
+        self._found: dict[str, _Found] = {}
 
     def check(self, tree: Tree, files: Mapping[str, bytes]) -> Checked:
         """What of `tree` stands, and what does not."""
@@ -54,21 +63,20 @@ class Checks:
         disorder, alone = ordering.problems(tree), _alone(tree)
         for key, source in tree.deployments.items():
             known = before.get(key)
-            if known is None or known[0] is not source:
-                known = source, tuple(_problems(tree, checked, source))
+            if known is None or known.source is not source:
+                problems = tuple(_problems(tree, checked, source))
+                known = _Found(source, problems, _targets(tree, source.kind))
                 self.checked += 1
             self._found[key] = known
-            problems = [*known[1], *disorder.get(key, ()), *alone.get(key, ())]
-            if problems:
-                _hold(checked, key, problems)
+            wrong = [*known.problems, *disorder.get(key, ()), *alone.get(key, ())]
+            if wrong:
+                _hold(checked, key, wrong)
             else:
-                checked.hosts[key] = _targets(tree, source.kind)
+                checked.hosts[key] = known.hosts
         _check_collisions(tree, checked)
         return checked
 
-    def _begin(
-        self, tree: Tree, checked: Checked
-    ) -> dict[str, tuple[Source[kinds.ModelDeployment], tuple[Problem, ...]]]:
+    def _begin(self, tree: Tree, checked: Checked) -> dict[str, _Found]:
         """What still stands of what was found before."""
         # As long as they are kept, no other object can have the same identity.
         kept = [*tree.hosts.values(), *tree.templates.values(), *tree.analyses.values()]
@@ -94,6 +102,7 @@ def _problems(
     yield from _target_problems(tree, source)
     yield from _template_problems(checked, source)
     yield from _ensemble_problems(tree, source)
+    yield from _capacity_problems(tree, source)
     yield from clusters.problems(source, _known_targets(tree, source.kind))
     yield from _strategy_problems(tree, source)
 
@@ -140,6 +149,12 @@ def _target_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Itera
             yield source.document.problem(at, f"{name}: is listed twice", fix="remove one")
     if targets.is_by_labels and not _targets(tree, source.kind):
         field = "matchLabels" if targets.match_labels else "matchExpressions"
+        small = any(targets.means(host.kind.metadata.labels) for host in tree.hosts.values())
+        if small:
+            message = f"spec.targets.{field}: no host that carries these has the capacity"
+            fix = "raise spec.capacity of a host, or ask for less in spec.runtime.resources"
+            yield source.document.problem(("spec", "targets", field), message, fix=fix)
+            return
         fix = "give a host these labels, or name hosts with hosts: [...]"
         message = f"spec.targets.{field}: no host carries all of these"
         yield source.document.problem(("spec", "targets", field), message, fix=fix)
@@ -151,10 +166,13 @@ def _targets(tree: Tree, deployment: kinds.ModelDeployment) -> tuple[str, ...]:
     if targets.hosts is not None:
         return tuple(sorted(targets.hosts))
     demand = targets.model_dump_json()
+    if targets.replicas is not None:
+        # Here each deployment makes its own choice.
+        meta, needed = deployment.metadata, deployment.spec.runtime
+        demand += f"{meta.environment}/{meta.name} {needed.resources} {needed.replicas}"
     if demand not in tree.targets:
-        hosts = tree.hosts.items()
-        found = (name for name, host in hosts if targets.means(host.kind.metadata.labels))
-        tree.targets[demand] = tuple(sorted(found))
+        hosts = {name: source.kind for name, source in tree.hosts.items()}
+        tree.targets[demand] = placement.chosen(deployment, hosts)
     return tree.targets[demand]
 
 
@@ -162,6 +180,15 @@ def _known_targets(tree: Tree, deployment: kinds.ModelDeployment) -> dict[str, k
     """Target hosts whose files are good."""
     found = {name: tree.hosts.get(name) for name in _targets(tree, deployment)}
     return {name: source.kind for name, source in found.items() if source is not None}
+
+
+def _capacity_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Iterator[Problem]:
+    """What could not be there even alone."""
+    for name, host in _known_targets(tree, source.kind).items():
+        if said := placement.too_small(source.kind, host):
+            message = f"spec.runtime.resources: {name} is too small for it: {said}"
+            fix = f"raise spec.capacity in models.d/hosts/{name}.yaml, or ask for less"
+            yield source.document.problem(("spec", "runtime", "resources"), message, fix=fix)
 
 
 def _template_problems(

@@ -26,7 +26,7 @@ class Deployment:
 
     `revision` is a digest of what a rollout is about: model, runtime, acceptance tests with
     their data, and deadline. Quarantine is by revision: targets, strategy and labels do not
-    lift it.
+    lift it. `short` is how many hosts are too few for the number of them that is asked for.
     """
 
     key: str
@@ -35,6 +35,7 @@ class Deployment:
     hosts: tuple[str, ...]
     templates: tuple[kinds.AcceptanceTemplate, ...]
     revision: str
+    short: int = 0
 
     def spec_on(self, host: str, commit: str) -> InstanceSpec:
         """The instance that should serve on `host`."""
@@ -170,6 +171,7 @@ def _deployment(
         hosts=checked.hosts[key],
         templates=templates,
         revision=_revision(source.kind, templates),
+        short=max(0, (source.kind.spec.targets.replicas or 0) - len(checked.hosts[key])),
     )
 
 

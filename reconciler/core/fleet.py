@@ -144,6 +144,12 @@ class Fleet:
         self._asked.inputs.hosts.add(host)
         return host in self._states
 
+    def is_drained(self, host: str) -> bool:
+        """Whether nothing new may begin on `host`."""
+        self._asked.inputs.hosts.add(host)
+        kind = self._desired.hosts.get(host)
+        return kind is not None and kind.spec.drain
+
     def seat(self, key: str, host: str) -> Seat:
         """The deployment `key` on the reachable `host`."""
         self._asked.inputs.hosts.add(host)

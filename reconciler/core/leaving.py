@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
-from reconciler.core import hostplan
+from reconciler.core import draining, hostplan, losses
 from reconciler.core.actions import Action, Wait
 from reconciler.core.fleet import Fleet
 from reconciler.core.reasons import Reason, Why
+from reconciler.core.seat import is_healthy
+from reconciler.core.stage import View
 
 
 def prunes(fleet: Fleet, key: str) -> Iterator[Action | Wait]:
@@ -15,7 +17,7 @@ def prunes(fleet: Fleet, key: str) -> Iterator[Action | Wait]:
             yield fleet.absence(key, host)
             continue
         seat = fleet.seat(key, host)
-        if why := _why_not(fleet, key):
+        if why := _why_not(fleet, key) or _not_yet(fleet, key):
             yield Wait(key, host, why)
             yield from hostplan.held_back(seat, hostplan.keep(seat))
         else:
@@ -32,6 +34,26 @@ def _why_not(fleet: Fleet, key: str) -> Reason | None:
     if deployment is not None and deployment.manifest.spec.suspend:
         return Reason(Why.SUSPENDED, f"{deployment.path} says suspend: true")
     return None
+
+
+def _not_yet(fleet: Fleet, key: str) -> Reason | None:
+    """Where a deployment has a number of hosts it leaves one once it is good on all others."""
+    deployment = fleet.deployment(key)
+    if deployment is None or deployment.manifest.spec.targets.replicas is None:
+        return None
+    if fleet.is_elsewhere(key) or not deployment.hosts:
+        return None  # whoever looks after the others, it is not in sight from here
+    views = [view for view in fleet.views(deployment) if not draining.is_aside(fleet, view)]
+    behind = {view.host for view in views if not view.is_settled or not _serves(view)}
+    if views and not behind:
+        return None
+    missing = behind or set(deployment.hosts)
+    text = f"it moves once it serves on {losses.names(missing)}"
+    return Reason(Why.WAITING_FOR_SUCCESSOR, text)
+
+
+def _serves(view: View) -> bool:
+    return view.seat.is_routed(view.wanted) and is_healthy(view.seat.instance_of(view.wanted))
 
 
 def _why(fleet: Fleet, key: str, host: str) -> Reason:

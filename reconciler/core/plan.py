@@ -15,6 +15,7 @@ from typing import TypeAlias
 from reconciler.core import (
     actions,
     askers,
+    draining,
     granting,
     holding,
     hooking,
@@ -162,7 +163,9 @@ def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]
         yield from returning.give_up(views, lost.first, why)
         return
     yield from losses.alone(lost, views)
-    if rest := lost.rest(views):
+    yield from draining.aside(fleet, deployment, lost.rest(views))
+    rest = [view for view in lost.rest(views) if not draining.is_aside(fleet, view)]
+    if rest:
         yield from _roll_out(fleet, deployment, rest, lost.brake)
 
 

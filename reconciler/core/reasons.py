@@ -44,6 +44,8 @@ class Why(StrEnum):
     WAITING_FOR_HEALTH = "waiting_for_health"
     WAITING_FOR_HOSTS = "waiting_for_hosts"
     WAITING_FOR_TURN = "waiting_for_turn"
+    DRAINED = "drained"
+    TOO_FEW_HOSTS = "too_few_hosts"
     HOOK_DUE = "hook_due"
     HOOK_FAILED = "hook_failed"
     WAITING_FOR_DEPENDENCY = "waiting_for_dependency"

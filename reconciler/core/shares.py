@@ -37,9 +37,17 @@ def groups(hosts: Iterable[str], targets: Iterable[Collection[str]]) -> list[fro
 def together(state: DesiredState) -> Iterator[Collection[str]]:
     """The hosts that one reconciler must see all of: those of one deployment, and of those that
     wait for one another."""
-    deployments = state.deployments
+    deployments, pools = state.deployments, dict[str, list[str]]()
     for one in deployments.values():
         yield one.hosts
+        targets = one.manifest.spec.targets
+        if targets.replicas is not None:
+            # It may move to any of those that fit, and leaves one once it serves on another.
+            demand = targets.model_dump_json(include={"match_labels", "match_expressions"})
+            if demand not in pools:
+                declared = state.hosts.items()
+                pools[demand] = [name for name, h in declared if targets.means(h.metadata.labels)]
+            yield pools[demand]
         for other in ordering.before(one.manifest):
             if other in deployments:
                 yield one.hosts[:1] + deployments[other].hosts[:1]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Self, TypeAlias
 
-from reconciler.core import actions, hoststatus, losses, plan, rolloutstatus, wording
+from reconciler.core import actions, draining, hoststatus, losses, plan, rolloutstatus, wording
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.gittrust import Provenance, Refused
@@ -134,7 +134,14 @@ def _wanted(fleet: Fleet, deployment: Deployment) -> DeploymentStatus:
         for host in deployment.hosts
     ]
     if deployment.manifest.spec.suspend:
-        hosts = [_suspended(host) for host in hosts]
+        hosts = [_suspended(host, "suspend: true in Git") for host in hosts]
+    drained = {host for host, view in views.items() if draining.is_aside(fleet, view)}
+    hosts = [
+        _suspended(host, f"drain: true in models.d/hosts/{host.host}.yaml")
+        if host.host in drained
+        else host
+        for host in hosts
+    ]
     wanted = deployment.spec_on(next(iter(deployment.hosts), ""), fleet.commit)
     status = _summary(fleet, deployment.key, wanted, hosts)
     if entry is not None and status.sync is not Sync.SYNCED:
@@ -142,8 +149,8 @@ def _wanted(fleet: Fleet, deployment: Deployment) -> DeploymentStatus:
     return status
 
 
-def _suspended(host: HostStatus) -> HostStatus:
-    return replace(host, health=Health.SUSPENDED, reason="suspend: true in Git")
+def _suspended(host: HostStatus, why: str) -> HostStatus:
+    return replace(host, health=Health.SUSPENDED, reason=why)
 
 
 def _held(fleet: Fleet, key: str) -> DeploymentStatus:

@@ -54,13 +54,19 @@ class Expression(Strict):
 
 class Targets(Strict):
     """Either `hosts` by name, or every host that carries all of `matchLabels` and for which
-    all `matchExpressions` hold."""
+    all `matchExpressions` hold.
+
+    With `replicas`, so many of these, spread over the values of the label `spreadBy`.
+    """
 
     hosts: Annotated[list[Name], Field(min_length=1)] | None = None
     match_labels: Annotated[Labels, Field(min_length=1)] | None = None
     match_expressions: Annotated[list[Expression], Field(min_length=1, max_length=100)] | None = (
         None
     )
+
+    replicas: Annotated[int, Field(ge=1, le=_MOST_HOSTS)] | None = None
+    spread_by: Name | None = None
 
     @property
     def is_by_labels(self) -> bool:
@@ -74,6 +80,21 @@ class Targets(Strict):
                 "targets",
                 "name the targets either by hosts or by matchLabels",
                 {"fix": "write hosts: [edge-1], or matchLabels: {site: hamburg}, not both"},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_number_is_out_of_many(self) -> "Targets":
+        wrong, fix = "", ""
+        if self.replicas is not None and self.hosts is not None:
+            wrong, fix = "replicas", "leave replicas out, or mean hosts by matchLabels"
+        elif self.spread_by is not None and self.replicas is None:
+            wrong, fix = "spreadBy", "add replicas: 2, or leave spreadBy out"
+        if wrong:
+            raise PydanticCustomError(
+                "targets_chosen",
+                "{wrong} chooses among hosts, and here is nothing to choose",
+                {"wrong": wrong, "at": (wrong,), "fix": fix},
             )
         return self
 

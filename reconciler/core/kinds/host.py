@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from registry.core.strict import Metadata, Strict, Url
+from registry.core.strict import Memory, Metadata, Strict, Url
 
 _ADDRESS = re.compile(
     r"unix:///\S+|tcp://[^\s/:]+:[0-9]{1,5}|ssh://([^\s/@]+@)?[^\s/@]+(:[0-9]{1,5})?"
@@ -64,17 +64,28 @@ class Ingress(Strict):
     grpc_port: Annotated[int, Field(ge=1, le=65535)] | None = None
 
 
+class Capacity(Strict):
+    """What of the host is for models, in all; what is left out is not counted."""
+
+    memory: Memory | None = None
+    cpus: Annotated[float, Field(gt=0, le=100_000)] | None = None
+
+
 class HostSpec(Strict):
     """`registry` is the registry's URL as seen from the host, where it differs.
 
     With `managedBy: agent` the host looks after itself, by `plimsoll agent`: its engine's address
     is as it sees that itself, and nobody else acts on it.
+
+    With `drain`, nothing new begins on the host, and what can serve elsewhere leaves it.
     """
 
     engine: Engine
     ingress: Ingress
     registry: Url | None = None
     managed_by: Literal["reconciler", "agent"] = "reconciler"
+    capacity: Capacity | None = None
+    drain: bool = False
 
     @model_validator(mode="after")
     def _agents_act_on_their_own_machine(self) -> "HostSpec":

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from reconciler.core import (
     actions,
+    capacity,
     changes,
     desired,
     hookruns,
@@ -255,9 +256,10 @@ class Paper:
 
     def _preflight(self, action: actions.Preflight) -> outcomes.Outcome:
         self._up(action.host)
-        if action.host in self.blocked:
-            policies = self.wish.policies.digest
-            return outcomes.Preflighted(policies, Verdict.BLOCKED, ("no memory left",))
+        said = capacity.obstacles(action.spec, self.wish, self.rollouts)
+        said += ("no memory left",) if action.host in self.blocked else ()
+        if said:
+            return outcomes.Preflighted(self.wish.policies.digest, Verdict.BLOCKED, said)
         refused = fate_of(action.spec.version) is Fate.REFUSED_IN_PREFLIGHT
         if not refused:
             self.verified.add((action.host, action.spec.spec_hash))

@@ -90,16 +90,16 @@ def wish(
     allow_empty: bool = False,
     policies: Mapping[str, str] | None = None,
 ) -> desired.DesiredState:
-    """The desired state with these deployment files, by name, and more policies by path."""
+    """The desired state with these deployment files, by name, and more files by path."""
     data = b"label,p0\n1,2\n"
     template = TEMPLATE.replace("0" * 64, _sha256(data))
     files = {
         "models.d/datasets/golden.csv": data,
         "models.d/templates/golden.yaml": template.encode(),
         "policies/deploy/all.yaml": POLICY.encode(),
-        **{path: text.encode() for path, text in (policies or {}).items()},
         **{f"models.d/hosts/{name}.yaml": host_file(name).encode() for name in hosts},
         **{f"models.d/production/{name}.yaml": t.encode() for name, t in deployments.items()},
+        **{path: text.encode() for path, text in (policies or {}).items()},
     }
     with patch.dict(abilities.ABLE, DIVIDING):
         return desired.load(files, commit=commit, allow_empty=allow_empty)
