@@ -14,8 +14,8 @@ trap 'rm -rf "$said"' EXIT
 # One part a line, as arguments of pytest. What is in no line of its own is in the last.
 parts() {
   local files shelf
-  # Both have the Docker Engine, and fixed ports, to themselves.
-  echo tests/engines tests/e2e
+  echo tests/engines
+  echo tests/e2e
   files=$(find tests/registry -name 'test_*.py' ! -name test_openapi.py | sort)
   for shelf in 1 2 3 4; do
     split -n "r/$shelf/4" <<<"$files" | paste -sd ' '

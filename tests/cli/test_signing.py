@@ -1,8 +1,6 @@
 """`sign` and `verify` over a folder, `push --signature`, and the stock command both ways."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +12,8 @@ from registry.core.certificates import Identity, authority
 from registry.settings import Settings
 from registry.trust import keys
 from tests.cli.conftest import Run, run
-from tests.trust import authorities
+from tests.trust import authorities, stock
 from tests.trust.authorities import Holder, Wish
-
-
-def theirs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "model_signing", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 @pytest.fixture
@@ -61,15 +54,17 @@ def test_a_signed_folder_is_verified_by_us_and_by_the_stock_command(
     ours = run("verify", model, "--public-key", public, "-o", "json")
     assert ours.code == 0, ours.err
     assert (ours.document["verdict"], ours.document["signer"]) == ("verified", "publisher.pub")
-    stock = theirs(
+    theirs = stock.command(
         "verify", "key", model, "--signature", model / "model.sig", "--public_key", public
     )
-    assert stock.returncode == 0, stock.stderr
+    assert theirs.returncode == 0, theirs.said
 
 
 def test_what_the_stock_command_signed_is_verified(model: Path, key: Path, public: Path) -> None:
-    stock = theirs("sign", "key", model, "--signature", model / "model.sig", "--private_key", key)
-    assert stock.returncode == 0, stock.stderr
+    done = stock.command(
+        "sign", "key", model, "--signature", model / "model.sig", "--private_key", key
+    )
+    assert done.returncode == 0, done.said
     assert run("verify", model, "--public-key", public).code == 0
 
 
@@ -80,11 +75,11 @@ def test_a_folder_signed_by_certificate_is_verified_by_us_and_by_the_stock_comma
         "sign", model, "--key", tmp_path / "leaf.pem", "--certificate-chain", tmp_path / "chain.pem"
     )
     assert signed.code == 0, signed.err
-    stock = theirs(
+    done = stock.command(
         "verify", "certificate", model, "--signature", model / "model.sig",
         "--certificate_chain", tmp_path / "lab.pem",
     )  # fmt: skip
-    assert stock.returncode == 0, stock.stderr
+    assert done.returncode == 0, done.said
 
 
 def test_by_a_trust_root_a_certificate_counts_under_the_name_of_its_list(

@@ -93,7 +93,8 @@ def test_no_request_fails_while_versions_are_switched_and_removed(docker_rig: Do
 def test_a_request_under_way_is_answered_by_the_version_that_is_being_removed(
     docker_rig: Docker,
 ) -> None:
-    serve(docker_rig, docker_rig.spec(1))
+    one = docker_rig.spec(1)
+    serve(docker_rig, one)
     start(docker_rig, docker_rig.spec(2))
     url = docker_rig.engine.front().url + "/v1/models/digits:predict"
     answers: list[wire.Answer] = []
@@ -103,9 +104,9 @@ def test_a_request_under_way_is_answered_by_the_version_that_is_being_removed(
         )
     )
     slow.start()
-    time.sleep(0.3)  # it must be on its way; there is nothing to ask whether it is
+    assert wire.until(lambda: "asked to take" in docker_rig.engine.logs(one.name), timeout=20)
     docker_rig.engine.route(route_to(docker_rig.spec(2)))
-    docker_rig.engine.remove(docker_rig.spec(1).name)
+    docker_rig.engine.remove(one.name)
     slow.join()
     assert [answer.headers["plimsoll-version"] for answer in answers] == ["1"]
 

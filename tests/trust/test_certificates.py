@@ -2,8 +2,6 @@
 
 import copy
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +17,7 @@ from registry.core import certificates, digest, oms
 from registry.core.canonical import Json
 from registry.core.certificates import Certified, Identity
 from registry.trust import keys, sign
+from tests.trust import stock
 from tests.trust.authorities import ALICE, AUTHORITY, NOW, PIPELINE, Holder, Wish, issue, root
 
 UNHEARD_OF = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\5\0")
@@ -228,11 +227,6 @@ def test_an_authority_in_the_trust_root_must_be_one() -> None:
             certificates.authority("x", pem, ())
 
 
-def theirs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "model_signing", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     folder = tmp_path / "digits"
@@ -246,11 +240,11 @@ def model(tmp_path: Path) -> Path:
 def test_the_independent_verifier_accepts_our_chain(model: Path, curve: ec.EllipticCurve) -> None:
     bundle = signed(issue(Wish(key=ec.generate_private_key(curve)), BETWEEN), BETWEEN)
     (model.parent / "model.sig").write_text(json.dumps(bundle))
-    done = theirs(
+    done = stock.command(
         "verify", "certificate", model, "--signature", model.parent / "model.sig",
         "--certificate_chain", model.parent / "root.pem",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.said
 
 
 @pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()])
@@ -267,12 +261,12 @@ def test_we_accept_the_independent_signature_by_certificate(
             serialization.NoEncryption(),
         )
     )
-    done = theirs(
+    done = stock.command(
         "sign", "certificate", model, "--signature", beside / "their.sig",
         "--private_key", beside / "key.pem", "--signing_certificate", beside / "leaf.pem",
         "--certificate_chain", beside / "between.pem",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.said
     assert verified(json.loads((beside / "their.sig").read_text())) == "alice"
 
 
@@ -282,10 +276,10 @@ def test_what_the_independent_verifier_lets_through_we_refuse(model: Path, flaw:
     wish, said = FLAWED[flaw]
     bundle = signed(issue(wish, BETWEEN), BETWEEN)
     (model.parent / "model.sig").write_text(json.dumps(bundle))
-    done = theirs(
+    done = stock.command(
         "verify", "certificate", model, "--signature", model.parent / "model.sig",
         "--certificate_chain", model.parent / "root.pem",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.said
     with pytest.raises(errors.SignatureInvalid, match=said):
         verified(bundle)

@@ -4,8 +4,6 @@ import base64
 import copy
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from registry import errors
 from registry.core import dsse, oms, statement
 from registry.trust import keys, sign
+from tests.trust import stock
 
 # Sorted by name, "a-b" comes before "a/b": the order that the root digest hangs on.
 CONTENT = {
@@ -56,16 +55,11 @@ def trusted(key: keys.SigningKey) -> list[dsse.Signer]:
     return [dsse.signer("alice", key.public_pem)]
 
 
-def theirs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "model_signing", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
 def they_verify(folder: Path, bundle: dict[str, object], key: keys.SigningKey) -> bool:
     beside = folder.parent
     (beside / "model.sig").write_text(json.dumps(bundle))
     (beside / "key.pub").write_text(key.public_pem)
-    done = theirs(
+    done = stock.command(
         "verify", "key", folder, "--signature", beside / "model.sig",
         "--public_key", beside / "key.pub",
     )  # fmt: skip
@@ -81,10 +75,10 @@ def test_the_independent_verifier_accepts_our_signature(model: Path, key: keys.S
 def test_we_accept_the_independent_signature(model: Path, tmp_path: Path, key: keys.SigningKey):
     keys.write(key, tmp_path / "key.pem")
     signature = tmp_path / "their.sig"
-    done = theirs(
+    done = stock.command(
         "sign", "key", model, "--signature", signature, "--private_key", tmp_path / "key.pem"
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.said
     bundle = json.loads(signature.read_text())
     assert oms.verify(bundle, files_of(model), trusted(key)) == "alice"
 

@@ -7,8 +7,6 @@ import base64
 import copy
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from registry.core import canonical, dsse, oms
 from registry.core.canonical import Json
 from registry.trust import keys, sign
 from registry.trust.keys import SigningKey
+from tests.trust import stock
 
 
 @pytest.fixture
@@ -60,12 +59,9 @@ def they_accept(folder: Path, bundle: dict[str, Json], key: SigningKey) -> bool:
     beside = folder.parent
     (beside / "model.sig").write_text(json.dumps(bundle))
     (beside / "key.pub").write_text(key.public_pem)
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "model_signing", "verify", "key", str(folder),
-            "--signature", str(beside / "model.sig"), "--public_key", str(beside / "key.pub"),
-        ],
-        capture_output=True, text=True, check=False, timeout=120,
+    done = stock.command(
+        "verify", "key", folder,
+        "--signature", beside / "model.sig", "--public_key", beside / "key.pub",
     )  # fmt: skip
     return done.returncode == 0
 
@@ -80,7 +76,8 @@ def they_sign(folder: Path, key: SigningKey, serialisation: str) -> dict[str, Js
         f".set_hashing_config(m.hashing.Config().{serialisation})"
         f".sign({str(folder)!r}, {str(beside / 'their.sig')!r})"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, capture_output=True)
+    done = stock.run(code)
+    assert done.returncode == 0, done.said
     return canonical.decode_object((beside / "their.sig").read_bytes(), what="their.sig")
 
 

@@ -29,7 +29,9 @@ class Handler(BaseHTTPRequestHandler):
             self.answer()
 
     def answer(self) -> None:
-        time.sleep(float(self.headers.get("test-delay") or 0))
+        if delay := self.headers.get("test-delay"):
+            sys.stderr.write(f"asked to take {delay} s\n")
+            time.sleep(float(delay))
         is_ready = MODEL["format"] != "broken"
         seen = {"version": MODEL["version"], "path": self.path, "headers": dict(self.headers)}
         body = json.dumps(seen).encode()
