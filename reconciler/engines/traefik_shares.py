@@ -21,8 +21,9 @@ _CHOSEN, _GRPC = "chosen-", "grpc-"
 _WHOLE = 100
 _HELD_BYTES = 1_000_000
 _IS_SHORT = "(Method(`GET`) || HeaderRegexp(`Content-Length`, `^[0-9]{1,6}$`))"
-# 502 is Traefik's own word for an instance that is gone; the runtime never says it.
-_LOST = {"status": ["502"], "maxRequestBodyBytes": _HELD_BYTES}
+# Traefik's own words for an instance that is gone, and for one that it cannot connect to. The
+# runtime says the second too, for a request that waited longer than its deadline.
+_LOST = {"status": ["502", "504"], "maxRequestBodyBytes": _HELD_BYTES}
 _KEPT_FIRST, _CHOSEN_FIRST = 10_000, 20_000
 _CLAUSE = re.compile(r'Header(Regexp)?\(("(?:[^"\\]|\\.)*"), ("(?:[^"\\]|\\.)*")\)')
 _WHOLLY = re.compile(r"\^\(\?:(.*)\)\$", re.DOTALL)
@@ -49,13 +50,14 @@ def routers(name: str, front: Document, route: Route, share: Share) -> Document:
     entry = _SPLIT + model if share.weight else route.instance
     found = {name: front | {"service": _COPIED + model if share.mirror else entry}}
     if share.weight:
-        found[_KEPT + model] = _way(front, f"{rule} && {_IS_SHORT}", _KEPT + model, _KEPT_FIRST)
+        short = f"{rule} && {_IS_SHORT}"
+        found[_KEPT + model] = _kept(front, short, _KEPT + model, _KEPT_FIRST)
     if share.headers:
         chosen = f"{rule} && {_clauses(share.headers)}"
         short = f"{chosen} && {_IS_SHORT}"
         found[_CHOSEN + model] = _way(front, chosen, share.instance, _CHOSEN_FIRST)
         kept = _KEPT + _CHOSEN + model
-        found[kept] = _way(front, short, kept, _CHOSEN_FIRST + _KEPT_FIRST)
+        found[kept] = _kept(front, short, kept, _CHOSEN_FIRST + _KEPT_FIRST)
     return found
 
 
@@ -140,6 +142,12 @@ def _either(first: str, then: str) -> Document:
 
 def _way(front: Document, rule: str, service: str, priority: int) -> Document:
     return front | {"rule": rule, "service": service, "priority": priority}
+
+
+def _kept(front: Document, rule: str, service: str, priority: int) -> Document:
+    """Without another try of it all: the body is used up by then."""
+    middlewares = [name for name in front["middlewares"] if name != "retry"]
+    return _way(front, rule, service, priority) | {"middlewares": middlewares}
 
 
 def _clauses(headers: tuple[HeaderMatch, ...]) -> str:

@@ -19,6 +19,7 @@ from deploy import site_packages
 from reconciler.core.observed import Route
 from reconciler.engines import ingress, traefik, wire
 from reconciler.engines.ingress import Driver, Routing
+from registry import errors
 from tests.engines.rigs import free_port
 
 SECRET = "0123456789abcdef" * 2
@@ -136,9 +137,10 @@ class Front:
         self.instances.append(made)
         return made
 
-    def tell(self, *routes: Route) -> None:
-        """Returns once clients are sent by these routes."""
-        upstreams = {one.name: one.url for one in self.instances}
+    def tell(self, *routes: Route, others: Mapping[str, str] | None = None) -> None:
+        """Returns once clients are sent by these routes; `others` are the URLs of instances that
+        are none of ours."""
+        upstreams = {one.name: one.url for one in self.instances} | dict(others or {})
         document = self.kind.driver.render(Routing(SECRET, routes), upstreams)
         fresh = self.file.with_name("fresh")
         fresh.write_bytes(self.kind.placed(document, self.port, self.preview))
@@ -152,7 +154,10 @@ class Front:
         url = f"{self.url}/v1/models/{route.model}"
 
         def is_so() -> bool:
-            return ingress.answers_for(route, wire.ask(url).headers)
+            try:
+                return ingress.answers_for(route, wire.ask(url).headers)
+            except errors.EngineUnreachable:
+                return False
 
         assert wire.until(is_so, timeout=20), f"{self.file.read_text()} is not in effect"
 

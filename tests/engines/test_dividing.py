@@ -1,7 +1,9 @@
 """What every driver's real proxy does with a share of a model's traffic."""
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -86,7 +88,27 @@ def test_no_client_is_lost_with_either_of_the_two(
         victim.holding.set()
         assert [one.result().status for one in asked] == [200] * 40
     victim.kill()
-    assert front.answers(40) == {other.name: 40}
+    other.seen.clear()
+    bodies = [b'{"instances": [%d]}' % number for number in range(40)]
+    assert {front.ask(body=body).headers["answered-by"] for body in bodies} == {other.name}
+    assert other.seen == bodies
+    other.kill()
+    assert front.answers(3) == {"status 502": 3}
+
+
+def test_no_client_is_lost_while_one_of_the_two_takes_no_connection(
+    front: Front, stable: Instance, candidate: Instance
+) -> None:
+    """As the packets of a container are lost that is just being removed."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        address = full.getsockname()
+        for _ in range(2):
+            link = waiting.enter_context(socket.socket())
+            link.setblocking(False)
+            link.connect_ex(address)
+        lost = {candidate.name: f"http://127.0.0.1:{address[1]}"}
+        front.tell(_route(stable, candidate, weight=50), others=lost)
+        assert front.answers(2) == {stable.name: 2}
 
 
 def test_an_instance_that_gets_copies_alone_never_answers_a_client(
