@@ -39,19 +39,19 @@ class Answers:
 
     def _go_back(
         self, action: actions.Grant, change: changes.GoBack, state: desired.DesiredState
-    ) -> outcomes.Outcome:
+    ) -> outcomes.Done | outcomes.Preflighted:
         outcome = self._checked(change.goods, state)
         if isinstance(outcome, outcomes.Preflighted) and outcome.verdict is not Verdict.PASSED:
             self._tell(action, granted=False, why="; ".join(outcome.reasons))
             return outcome
         self._tell(action, granted=True)
         fields = journal.about(action.spec, action.reason.text, self._detail(action))
-        self.journal.record_once(("quarantined", action.wish.id), Kind.QUARANTINED, fields)
-        return outcome
+        key = ("quarantined", action.wish.id)
+        return replace(outcome, entry=self.journal.record_once(key, Kind.QUARANTINED, fields))
 
     def _checked(
         self, goods: tuple[InstanceSpec, ...], state: desired.DesiredState
-    ) -> outcomes.Outcome:
+    ) -> outcomes.Done | outcomes.Preflighted:
         """Each version once, on behalf of all hosts."""
         refusals: list[str] = []
         for spec in {one.digest: replace(one, host="") for one in goods}.values():

@@ -1,6 +1,8 @@
 """The `[reconciler]` table of plimsoll.toml, or the `[agent]` table of an agent's own file."""
 
+import re
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 from reconciler import agent_settings
@@ -10,6 +12,8 @@ from registry.core import destination, names, table
 
 # Ten of them are not counted on, for a call to an engine that is under way.
 _LEASE_S = 20, 300
+_GITHUB = "https://api.github.com"
+_PROJECT = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,25 @@ class Sources:
     prometheus: tuple[Source, ...] = ()
     checks: tuple[Source, ...] = ()
     hooks: tuple[Source, ...] = ()
+
+
+class ForgeKind(StrEnum):
+    """Whose API a forge speaks; `GITEA` is Forgejo's too."""
+
+    GITHUB = "github"
+    GITEA = "gitea"
+    GITLAB = "gitlab"
+
+
+@dataclass(frozen=True, slots=True)
+class Forge:
+    """Where pull requests are opened: the API's `address`, and the repository there."""
+
+    kind: ForgeKind
+    address: str
+    project: str
+    token_file: Path
+    ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +113,7 @@ class Config:
     sources: Sources = Sources()
     lease: Lease | None = None
     agent: agent_settings.Agent | None = None
+    forge: Forge | None = None
 
     @property
     def name(self) -> str:
@@ -157,6 +181,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
             _sources(settings.tables("hooks"), folder),
         ),
         lease=_lease(settings),
+        forge=_forge(settings, folder),
     )
     settings.finish()
     if config.poll_s <= 0:
@@ -187,6 +212,31 @@ def _sources(tables: list[table.Table], folder: Path) -> tuple[Source, ...]:
             )
         )
     return tuple(found)
+
+
+def _forge(settings: table.Table, folder: Path) -> Forge | None:
+    tables = settings.tables("forge")
+    if len(tables) > 1:
+        raise settings.error("forge", "is there more than once")
+    for each in tables:
+        kind, ca = each.take("kind", str), each.optional("ca")
+        if kind not in set(ForgeKind):
+            raise each.error("kind", f"must be one of {', '.join(ForgeKind)}, found {kind!r}")
+        usual = _GITHUB if kind == ForgeKind.GITHUB else None
+        found = Forge(
+            kind=ForgeKind(kind),
+            address=each.take("address", str, usual),
+            project=each.take("project", str),
+            token_file=folder / each.take("token_file", str),
+            ca=None if ca is None else folder / ca,
+        )
+        each.finish()
+        if not destination.is_confidential(found.address):
+            raise each.error("address", f"{found.address!r} lets others read the token: use https")
+        if not _PROJECT.fullmatch(found.project):
+            raise each.error("project", f"must be owner/name, found {found.project!r}")
+        return found
+    return None
 
 
 def _lease(settings: table.Table) -> Lease | None:

@@ -18,7 +18,17 @@ from reconciler import (
     permits,
     proposal,
 )
-from reconciler.core import actions, capacity, desired, golden, hookruns, kinds, outcomes, reasons
+from reconciler.core import (
+    actions,
+    capacity,
+    desired,
+    golden,
+    hookruns,
+    kinds,
+    outcomes,
+    reasons,
+    reverts,
+)
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
@@ -84,8 +94,8 @@ class Effects:
                 return self._remove(action, engines[action.host])
             case actions.Quarantine() | actions.GiveUp():
                 return self._failed(action)
-            case actions.PushRevert():
-                return self._push_revert(action)
+            case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
+                return self.proposals.perform(action)
             case actions.Shift():
                 return self._shift(action, engines[action.host])
             case actions.Proceed():
@@ -214,15 +224,8 @@ class Effects:
 
     def _failed(self, action: actions.Quarantine | actions.GiveUp) -> outcomes.Outcome:
         kind = Kind.GAVE_UP if isinstance(action, actions.GiveUp) else Kind.QUARANTINED
-        self.journal.record(kind, journal.about(action.spec, action.reason.text))
-        return outcomes.Done()
-
-    def _push_revert(self, action: actions.PushRevert) -> outcomes.Outcome:
-        pushed = self.proposals.revert(action)
-        detail: dict[str, Json] = {"branch": pushed.branch, "commit": pushed.commit}
-        fields = journal.about(action.bad, action.reason.text, detail)
-        self.journal.record(Kind.REVERT_PUSHED, fields)
-        return outcomes.Done(pushed.branch)
+        fields = journal.about(action.spec, action.reason.text)
+        return outcomes.Done(entry=self.journal.record(kind, fields))
 
     def _facts(self, spec: InstanceSpec) -> HostRollout:
         """What is remembered of the deployment of `spec` on its host."""

@@ -72,11 +72,11 @@ class Journal:
             self._registry.append(self._event(kind, fields), holder=self._holder)
             self._witness.refresh()
 
-    def record(self, kind: Kind, fields: dict[str, Json]) -> None:
-        """Append now if the registry answers, else later."""
+    def record(self, kind: Kind, fields: dict[str, Json]) -> int | None:
+        """Append now if the registry answers, and say where; else later."""
         with self._lock:
             self._folder.post(self._event(kind, fields))
-            self._try_to_deliver()
+            return self._try_to_deliver()
 
     def require_once(self, key: tuple[str, ...], kind: Kind, fields: dict[str, Json]) -> None:
         """Like `require`, but nothing where the log has an entry under this key already."""
@@ -88,35 +88,39 @@ class Journal:
             self._witness.refresh()
             self._told.add(key)
 
-    def record_once(self, key: tuple[str, ...], kind: Kind, fields: dict[str, Json]) -> None:
+    def record_once(self, key: tuple[str, ...], kind: Kind, fields: dict[str, Json]) -> int | None:
         """Like `record`, but nothing where the log has an entry under this key already."""
         with self._lock:
             if key in self._told:
-                return
+                return None
             self._folder.post(self._event(kind, fields, key))
             self._told.add(key)
-            self._try_to_deliver()
+            return self._try_to_deliver()
 
     def flush(self) -> None:
         """Deliver what is still in the outbox, if the registry answers."""
         with self._lock:
             self._try_to_deliver()
 
-    def _try_to_deliver(self) -> None:
+    def _try_to_deliver(self) -> int | None:
         try:
-            if self._deliver():
+            index = self._deliver()
+            if index is not None:
                 self._witness.refresh()
         except (errors.Unavailable, errors.Unauthenticated, errors.Forbidden):
-            return  # stays in the outbox; the next record, require or flush tries again
+            return None  # stays in the outbox; the next record, require or flush tries again
         except errors.IntegrityError as error:
             log.warning("the log is not the one seen before", error=error.detail, fix=error.fix)
+            return None
+        return index
 
-    def _deliver(self) -> int:
-        pending = self._folder.pending()
-        for name, event in pending:
-            self._append(event)
+    def _deliver(self) -> int | None:
+        """Where the last one stands."""
+        index = None
+        for name, event in self._folder.pending():
+            index = self._append(event)
             self._folder.unpost(name)
-        return len(pending)
+        return index
 
     def _event(
         self, kind: Kind, fields: dict[str, Json], key: tuple[str, ...] = ()
@@ -126,10 +130,11 @@ class Journal:
         event_id = _id(key) if key else str(uuid.uuid4())
         return {"id": event_id, "kind": kind.value, **fields, **own}
 
-    def _append(self, event: dict[str, Json]) -> None:
+    def _append(self, event: dict[str, Json]) -> int | None:
         """What was told under this id before is on record, in the words of then."""
         with suppress(errors.Conflict):
-            self._registry.append(event)
+            return self._registry.append(event)
+        return None
 
 
 def _id(key: tuple[str, ...]) -> str:

@@ -151,7 +151,7 @@ def request(
             "version": document,
             "verification": {**policy.verification(found), "commit": asdict(signed)},
             "environment": manifest.metadata.environment,
-            "quarantined": [one.digest for one in known.quarantined],
+            "quarantined": [one.digest for one in known.in_force],
             "now": datetime.now(UTC).isoformat(),
         },
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from reconciler import beside, effects, journal, lanes, leases, memory, metrics, source, statuses
-from reconciler.core import actions, desired, hookruns, outcomes, plan, planned, wording
+from reconciler.core import actions, desired, hookruns, outcomes, plan, planned, reverts, wording
 from reconciler.core.reasons import Why
 from reconciler.core.rollout import Rollouts
 
@@ -115,7 +115,7 @@ class Loop:
         self.effects.judge.tell_held(wanted.waits, found.desired)
         by_host: dict[str, list[actions.Action]] = {}
         for action in wanted.actions:
-            if isinstance(action, actions.PushRevert):
+            if isinstance(action, reverts.ForGit):
                 self._propose(action, found.desired)
             elif isinstance(action, actions.Measure | hookruns.Call):
                 self._beside(action, found.desired)
@@ -128,7 +128,7 @@ class Loop:
             patience_s=_APPLY_PATIENCE_S,
         )
 
-    def _propose(self, action: actions.PushRevert, state: desired.DesiredState) -> None:
+    def _propose(self, action: reverts.ForGit, state: desired.DesiredState) -> None:
         """One push at a time, beside the loop: the plan asks again until it is done."""
         if self._proposing is not None and self._proposing.done():
             self._proposing.result()

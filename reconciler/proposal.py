@@ -1,66 +1,119 @@
-"""Proposes to Git what the hosts already do: a revert of one file, on a branch of its own."""
+"""Proposes to Git what the hosts already do: a revert of one file, on a branch of its own.
 
+Where a forge is configured, a pull request is opened for the branch, and closed once it is needed
+no longer. The branch that is followed is never pushed to.
+"""
+
+from contextlib import suppress
 from dataclasses import dataclass
 
-from reconciler import repo
-from reconciler.core import actions
+from reconciler import forges, journal, repo
+from reconciler.core import outcomes, reverts
 from registry import errors
+from registry.core.canonical import Json
+from registry.core.entries import Kind
 
 _FILE_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Pushed:
-    """The branch and the commit at its tip."""
-
-    branch: str
-    commit: str
-
-
 class Proposals:
-    """Writes to one repository."""
+    """Writes to one repository, and to its forge if it has one."""
 
-    def __init__(self, repository: repo.Repository) -> None:
-        self._repository = repository
+    repository: repo.Repository
+    journal: journal.Journal
+    forge: forges.Forge | None
 
-    def revert(self, action: actions.PushRevert) -> Pushed:
-        """Push `action.path` as it was when `action.good` was deployed, and why."""
-        good = self._repository.read_at(action.good.commit, action.path, limit=_FILE_LIMIT)
-        if good is None:
-            raise errors.GitUnavailable(
-                f"{action.path} is not in commit {action.good.commit[:12]} any more",
-                fix="revert by hand",
-            )
-        name = action.deployment.replace("/", "-")
+    def perform(self, action: reverts.ForGit) -> outcomes.Outcome:
+        """Each is safe to repeat; raises `GitUnavailable`, and `Unavailable` of the forge."""
+        match action:
+            case reverts.PushRevert():
+                return self._push(action)
+            case reverts.OpenRequest():
+                return self._open(action)
+            case reverts.CloseRequest():
+                return self._close(action)
+
+    def _push(self, action: reverts.PushRevert) -> outcomes.Outcome:
         wish = repo.Proposal(
-            branch=f"plimsoll/revert/{name}-{action.bad.commit[:12]}",
+            branch=branch(action),
             parent=action.bad.commit,
             path=action.path,
-            content=good,
+            content=self._content(action),
             message=message(action),
-            at=self._repository.committed_at(action.bad.commit),
+            at=self.repository.committed_at(action.bad.commit),
         )
-        return Pushed(wish.branch, self._repository.push(wish))
+        commit = self.repository.push(wish)
+        detail: dict[str, Json] = {"branch": wish.branch, "commit": commit}
+        fields = journal.about(action.bad, action.reason.text, detail)
+        self.journal.record(Kind.REVERT_PUSHED, fields)
+        return outcomes.Done(wish.branch)
+
+    def _content(self, action: reverts.PushRevert) -> bytes:
+        asked = self.repository.read_at(action.bad.commit, action.path, limit=_FILE_LIMIT)
+        before = None
+        with suppress(errors.GitUnavailable):  # the branch was rewritten, and the commit is gone
+            before = self.repository.read_at(action.good.commit, action.path, limit=_FILE_LIMIT)
+        found = reverts.content(action.path, asked or b"", before, action.good)
+        if found is None:
+            raise errors.GitUnavailable(
+                f"no version of {action.path} in Git asks for what serves, version "
+                f"{action.good.version} of commit {action.good.commit[:12]}",
+                fix="revert by hand",
+            )
+        return found
+
+    def _open(self, action: reverts.OpenRequest) -> outcomes.Outcome:
+        title, _, body = message(action.revert).partition("\n\n")
+        found = forges.opened(self._required(), action.branch, title, body)
+        detail: dict[str, Json] = {"branch": action.branch, "request": found.url}
+        fields = journal.about(action.revert.bad, action.reason.text, detail)
+        self.journal.record(Kind.REVERT_PROPOSED, fields)
+        return outcomes.Opened(found.number, found.url)
+
+    def _close(self, action: reverts.CloseRequest) -> outcomes.Outcome:
+        """One that somebody has merged or closed already is left as it is."""
+        comment = f"This revert is needed no longer: {action.reason.text}."
+        if self._required().close(action.number, comment):
+            detail: dict[str, Json] = {"number": action.number}
+            fields = journal.about(action.bad, action.reason.text, detail)
+            self.journal.record(Kind.REVERT_WITHDRAWN, fields)
+        return outcomes.Done()
+
+    def _required(self) -> forges.Forge:
+        if self.forge is None:
+            raise errors.Unavailable("no forge is configured", fix="see docs/rollback.md")
+        return self.forge
 
 
-def message(action: actions.PushRevert) -> str:
+def branch(action: reverts.PushRevert) -> str:
+    """The same for the same commit, so that a push is never repeated under another name."""
+    return f"plimsoll/revert/{action.deployment.replace('/', '-')}-{action.bad.commit[:12]}"
+
+
+def message(action: reverts.PushRevert) -> str:
     """The revert commit's message: what, why, and the evidence to look up."""
-    bad, good = action.bad, action.good
+    bad, good, evidence = action.bad, action.good, action.evidence
+    trailers = [
+        ("Refused-Digest", bad.digest),
+        ("Refused-Commit", bad.commit),
+        ("Restored-Digest", good.digest),
+        ("Restored-Commit", good.commit),
+        ("Asked-By", evidence.by),
+        ("Log-Entry", "" if evidence.entry is None else str(evidence.entry)),
+    ]
     return "\n".join(
         [
             f"Revert {action.deployment} to {good.model} version {good.version}",
             "",
-            f"Version {bad.version} was refused ({action.reason.code}):",
+            f"Version {bad.version} was refused ({evidence.code}):",
             action.reason.text,
             "",
             f"The hosts serve version {good.version}; merge this to make Git say so too.",
             "To try again instead, change its model, runtime, acceptance or deadline,",
             f"or run: plimsoll retry {action.deployment}",
             "",
-            f"Refused-Digest: {bad.digest}",
-            f"Refused-Commit: {bad.commit}",
-            f"Restored-Digest: {good.digest}",
-            f"Restored-Commit: {good.commit}",
+            *(f"{name}: {value}" for name, value in trailers if value),
             "",
         ]
     )

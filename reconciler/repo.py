@@ -168,7 +168,12 @@ class Repository:
             return float(self._runner().show("--no-patch", "--format=%ct", commit))
 
     def push(self, proposal: Proposal) -> str:
-        """Push `proposal` and return its commit; pushing it again changes nothing."""
+        """Push `proposal` and return its commit; pushing it again changes nothing.
+
+        It may replace what the branch has, so it never is the branch that is followed.
+        """
+        if proposal.branch == self.branch:
+            raise errors.Conflict(f"{self.branch} is followed, and so never pushed to")
         with self._failures(f"push branch {proposal.branch} to {self.url}"):
             commit = self._commit(proposal)
             runner = self._runner()

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +22,7 @@ from reconciler import (
     effects,
     ends,
     engines,
+    forges,
     gate,
     journal,
     judging,
@@ -69,6 +71,7 @@ def preview(path: Path) -> planned.Plan:
         examiner.require(commit, gate.peek(settings.state, examiner.origin))
         wanted = source.load(repository, commit, allow_empty=settings.allow_empty)
         wanted = ends.previewed(settings, wanted, state.peek(settings.state))
+        wanted = replace(wanted, has_forge=settings.forge is not None)
         with closing(lanes.Lanes(_connector(settings))) as hosts:
             hosts.follow(wanted.hosts)
             observed = hosts.look(timeout_s=_LOOK_TIMEOUT_S)
@@ -102,7 +105,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
             effects=effects.Effects(
                 judge=judge,
                 journal=written,
-                proposals=proposal.Proposals(repository),
+                proposals=proposal.Proposals(repository, written, _forge(settings)),
                 permits=_permits(settings, folder, key, followed.root, end.clock),
                 attester=attesting.Attester(registry, folder, key, trust=followed.root),
                 analyst=analysing.Analyst(written, settings.sources),
@@ -124,6 +127,10 @@ def _registry(settings: config.Config) -> client.Registry:
 
 def _lanes(settings: config.Config, end: ends.End) -> lanes.Lanes:
     return lanes.Lanes(end.sharing.fenced(_connector(settings)))
+
+
+def _forge(settings: config.Config) -> forges.Forge | None:
+    return None if settings.forge is None else forges.connect(settings.forge, settings.branch)
 
 
 def _judge(
@@ -193,6 +200,7 @@ def _source(
         poll_s=settings.poll_s,
         clock=clock,
         allow_empty=settings.allow_empty,
+        has_forge=settings.forge is not None,
     )
 
 

@@ -32,11 +32,13 @@ class Source:
         poll_s: float,
         clock: Callable[[], float],
         allow_empty: bool = False,
+        has_forge: bool = False,
     ) -> None:
         self._repository = repository
         self._gate = gate
         self._allow_empty = allow_empty
         self._reader = desired.Reader()
+        self._has_forge = has_forge
         self._poll_s = poll_s
         self._clock = clock
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="git")
@@ -104,7 +106,12 @@ class Source:
         if state is None or state.commit != standing.commit:
             files = read(self._repository, standing.commit)
             state = self._reader.load(files, commit=standing.commit, allow_empty=self._allow_empty)
-        return replace(state, provenance=standing.provenance, refused=standing.refused)
+        return replace(
+            state,
+            provenance=standing.provenance,
+            refused=standing.refused,
+            has_forge=self._has_forge,
+        )
 
 
 def load(repository: repo.Repository, commit: str, *, allow_empty: bool) -> desired.DesiredState:

@@ -3,12 +3,13 @@
 Every action says why in a machine-readable `Reason`. Actions on one host do not depend on
 each other's outcome; a plan holds only steps that are safe whichever of them succeed.
 `Quarantine`, `GiveUp`, `Proceed`, `Settle`, `Grant` and `Forget` change only what is remembered,
-as `Measure` does; `PushRevert` only Git.
+as `Measure` does. What is for Git stands in `reverts`.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from reconciler.core import reverts
 from reconciler.core.analysis import AnalysisRun
 from reconciler.core.changes import Change
 from reconciler.core.hookruns import Call
@@ -236,24 +237,11 @@ class Grant:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class PushRevert:
-    """Propose to Git what the hosts do already: `path` as it was when `good` was deployed."""
-
-    verb: ClassVar[str] = "push-revert"
-    deployment: str
-    path: str
-    revision: str
-    bad: InstanceSpec
-    good: InstanceSpec
-    reason: Reason
-
-
 HostAction: TypeAlias = (
     Preflight | Start | Restart | Renew | Accept | Measure | RouteTo | Shift | Unroute | Remove
 )
 Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant
-Action: TypeAlias = HostAction | Note | PushRevert | Call
+Action: TypeAlias = HostAction | Note | reverts.ForGit | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,11 +263,13 @@ def deployment_of(action: Action) -> str:
             return action.spec.deployment
         case Restart() | Unroute() | Remove():
             return action.deployment
-        case Proceed() | Settle() | Forget() | Quarantine() | Grant() | PushRevert():
+        case Proceed() | Settle() | Forget() | Quarantine() | Grant():
+            return action.deployment
+        case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return action.deployment
 
 
-def key(action: Action) -> str:
+def key(action: Action) -> str:  # noqa: PLR0911  an arm a kind
     """What makes two actions the same attempt, so that failures of one can be counted."""
     match action:
         case Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo() | Shift():
@@ -288,7 +278,9 @@ def key(action: Action) -> str:
             return f"{action.verb} {action.instance}"
         case Unroute():
             return f"{action.verb} {action.model}"
-        case Proceed() | Settle() | Forget() | Quarantine() | GiveUp() | PushRevert():
+        case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
+            return f"{action.verb} {action.deployment}"
+        case Proceed() | Settle() | Forget() | Quarantine() | GiveUp():
             return f"{action.verb} {deployment_of(action)}"
         case Grant():
             return f"{action.wish.verb} {action.deployment}"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from reconciler.core import crosscheck, gittrust, kinds, ordering, sources
+from reconciler.core import asked, crosscheck, gittrust, kinds, ordering, sources
 from reconciler.core.observed import InstanceSpec
 from registry.core import canonical, digest, policy
 from registry.core.documents import Problem
@@ -39,20 +39,7 @@ class Deployment:
 
     def spec_on(self, host: str, commit: str) -> InstanceSpec:
         """The instance that should serve on `host`."""
-        spec = self.manifest.spec
-        return InstanceSpec(
-            host=host,
-            deployment=self.key,
-            model=spec.model.name,
-            version=spec.model.version,
-            digest=spec.model.digest,
-            format=spec.runtime.format,
-            image=spec.runtime.image,
-            memory_bytes=spec.runtime.resources.memory_bytes,
-            cpus=float(spec.runtime.resources.cpus),
-            commit=commit,
-            settings=spec.runtime.settings,
-        )
+        return asked.spec(self.manifest, self.key, host=host, commit=commit)
 
     def asking_for(self, spec: InstanceSpec) -> Self:
         """The same, were the version of `spec` what its file asks for."""
@@ -73,7 +60,8 @@ class DesiredState:
     says who signed the commit, `refused` is the newer one that Git has and that changes nothing.
     `elsewhere` are the deployments that other reconcilers look after. `sync_waves` has those of
     each environment in which they differ. `away` are the hosts that agents look after, `remote`
-    those among the targets of each deployment; `proposes` says whether reverts go to Git.
+    those among the targets of each deployment; `proposes` says whether reverts go to Git, and
+    `has_forge` whether they become pull requests.
     """
 
     commit: str
@@ -86,6 +74,7 @@ class DesiredState:
     held: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     allow_empty: bool = False
+    has_forge: bool = False
     provenance: gittrust.Provenance = gittrust.UNSIGNED
     refused: gittrust.Refused | None = None
     elsewhere: frozenset[str] = frozenset()

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from reconciler.core import kinds
+from reconciler.core import asked, kinds
+from reconciler.core.observed import InstanceSpec
 from registry.core import digest as digests
 from registry.core import documents, names
 from registry.core.documents import Document, Path, Problem
@@ -39,6 +40,12 @@ def repin(data: bytes, *, version: int, digest: str, path: str = "the deployment
         quote = text[place.start] if text[place.start] in "\"'" else ""
         text = f"{text[: place.start]}{quote}{wanted[at]}{quote}{text[place.end :]}"
     return text.encode()
+
+
+def spec_of(path: str, data: bytes, like: InstanceSpec) -> InstanceSpec:
+    """What the file asks for on the host of `like`; raises `InvalidDesiredState`."""
+    _, kind = _read(path, data)
+    return asked.spec(kind, like.deployment, host=like.host, commit=like.commit)
 
 
 def _read(path: str, data: bytes) -> tuple[Document, kinds.ModelDeployment]:

@@ -39,6 +39,7 @@ class Common:
     allow_empty: bool
     may_prune: bool
     proposes: bool
+    has_forge: bool
 
 
 class Fleet:
@@ -272,4 +273,5 @@ def _in_common(desired: DesiredState) -> Common:
         allow_empty=desired.allow_empty,
         may_prune=desired.may_prune,
         proposes=desired.proposes,
+        has_forge=desired.has_forge,
     )

@@ -1,5 +1,6 @@
 """What is remembered once a person's wish was granted, or came to nothing. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from reconciler.core import actions, changes, goods, outcomes
@@ -62,9 +63,9 @@ def _gone_back(
         reason=f"rolled back by hand: {action.wish.reason}",
         at=decided[1],
         by=action.wish.by,
+        entry=outcomes.entry_of(decided[0]),
     )
-    others = [one for one in known.quarantined if one.revision != change.revision]
-    kept = tuple([*others, entry][-QUARANTINES_KEPT:])
+    kept = tuple([*_lifted(known, change.revision), entry][-QUARANTINES_KEPT:])
     text = action.reason.text
     if strange:
         text += f"; not on {', '.join(strange)}, where it never served: the registry is silent"
@@ -87,5 +88,14 @@ def _tried_again(known: Rollout, revision: str) -> Rollout:
         host: HostRollout(last_good=facts.last_good, earlier=facts.earlier)
         for host, facts in known.hosts.items()
     }
-    kept = tuple(one for one in known.quarantined if one.revision != revision)
+    kept = tuple(_lifted(known, revision))
     return replace(known, hosts=hosts, quarantined=kept, progress=None)
+
+
+def _lifted(known: Rollout, revision: str) -> Iterator[Quarantined]:
+    """The other entries, and those of `revision` whose pull request must still be closed."""
+    for entry in known.quarantined:
+        if entry.revision != revision:
+            yield entry
+        elif entry.request is not None and not entry.request.is_closed:
+            yield replace(entry, lifted=True)

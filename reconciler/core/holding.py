@@ -92,7 +92,7 @@ def request(deployment: Deployment, known: Rollout, now: float) -> policy.Reques
         {
             "deployment": deployment.manifest.model_dump(mode="json", by_alias=True),
             "environment": deployment.manifest.metadata.environment,
-            "quarantined": [entry.digest for entry in known.quarantined],
+            "quarantined": [entry.digest for entry in known.in_force],
             "now": datetime.fromtimestamp(now, UTC).isoformat(),
         },
     )

@@ -72,7 +72,7 @@ def after(
 def _succeeded(
     facts: HostRollout,
     action: actions.HostAction,
-    outcome: outcomes.Done | outcomes.Preflighted | outcomes.Tested | outcomes.Measured,
+    outcome: outcomes.Outcome,
     now: float,
 ) -> HostRollout:
     match action:

@@ -9,9 +9,13 @@ from reconciler.core.measurements import Measurement
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The action took effect; `detail` is the branch of a `PushRevert`."""
+    """The action took effect; `detail` is the branch of a `PushRevert`.
+
+    `entry` is the number of the log entry that tells of it, where that is known.
+    """
 
     detail: str = ""
+    entry: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,15 @@ class Preflighted:
     policies: str
     verdict: rollout.Verdict
     reasons: tuple[str, ...] = ()
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The outcome of an `OpenRequest`: the pull request."""
+
+    number: int
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +58,9 @@ class Measured:
     found: tuple[tuple[str, Measurement], ...]
 
 
-Outcome: TypeAlias = Done | Failed | Preflighted | Tested | Measured
+Outcome: TypeAlias = Done | Failed | Preflighted | Opened | Tested | Measured
+
+
+def entry_of(outcome: Outcome) -> int | None:
+    """The number of the log entry that tells of it, where that is known."""
+    return outcome.entry if isinstance(outcome, Done | Preflighted) else None

@@ -22,6 +22,7 @@ from reconciler.core import (
     hostplan,
     leaving,
     losses,
+    planned,
     returning,
     shifting,
     waves,
@@ -52,6 +53,7 @@ class Part(Enum):
     HELD = 1
     STRAY_WISH = 2
     LEAVING = 3
+    FOR_GIT = 4
 
 
 Steps: TypeAlias = tuple[tuple[Part, Action | Wait], ...]
@@ -122,6 +124,7 @@ def steps(fleet: Fleet, key: str) -> Steps:
         if fleet.held(key):
             found += [(Part.HELD, step) for step in _held(fleet, key)]
         found += [(Part.STRAY_WISH, step) for step in granting.stray(fleet, key)]
+        found += [(Part.FOR_GIT, step) for step in returning.withdrawals(fleet, key)]
     return *found, *((Part.LEAVING, step) for step in leaving.prunes(fleet, key))
 
 
@@ -134,7 +137,7 @@ def _joined(commit: str, said: Mapping[str, Steps]) -> Plan:
     done = [step for step in found if not isinstance(step, Wait)]
     return Plan(
         commit=commit,
-        actions=tuple(sorted(done, key=_order)),
+        actions=tuple(sorted(done, key=planned.order)),
         waits=tuple(step for step in found if isinstance(step, Wait)),
     )
 
@@ -278,21 +281,3 @@ def _held(fleet: Fleet, key: str) -> Iterator[Action | Wait]:
     for host in sorted(filter(fleet.reaches, fleet.places(key))):
         seat = fleet.seat(key, host)
         yield from hostplan.held_back(seat, hostplan.keep(seat))
-
-
-def _order(action: Action) -> int:
-    """What is only remembered goes first: a crash after it loses nothing."""
-    match action:
-        case (
-            actions.Quarantine()
-            | actions.GiveUp()
-            | actions.Proceed()
-            | actions.Settle()
-            | actions.Grant()
-            | actions.Forget()
-        ):
-            return 0
-        case actions.PushRevert():
-            return 2
-        case _:
-            return 1

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reconciler.core import wording
+from reconciler.core import actions, reverts, wording
 from reconciler.core.actions import Action, Wait
 from reconciler.core.reasons import Reason, Why
 from registry.core.canonical import Json
@@ -47,3 +47,21 @@ class Plan:
             for (deployment, reason), hosts in alike.items()
         ]
         return "\n".join(lines) or "nothing to do"
+
+
+def order(action: Action) -> int:
+    """What is only remembered goes first: a crash after it loses nothing."""
+    match action:
+        case (
+            actions.Quarantine()
+            | actions.GiveUp()
+            | actions.Proceed()
+            | actions.Settle()
+            | actions.Grant()
+            | actions.Forget()
+        ):
+            return 0
+        case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
+            return 2
+        case _:
+            return 1

@@ -7,7 +7,17 @@ after it. A crash in between leaves the intent, and the next plan finds its way 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from reconciler.core import actions, analysis, goods, granted, hookruns, hostmemory, outcomes
+from reconciler.core import (
+    actions,
+    analysis,
+    goods,
+    granted,
+    hookruns,
+    hostmemory,
+    outcomes,
+    reverted,
+    reverts,
+)
 from reconciler.core.hookruns import HookRun
 from reconciler.core.observed import HostState, Unreachable
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollout, Rollouts
@@ -39,7 +49,9 @@ def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
             | actions.Quarantine()
             | actions.GiveUp()
             | actions.Grant()
-            | actions.PushRevert()
+            | reverts.PushRevert()
+            | reverts.OpenRequest()
+            | reverts.CloseRequest()
         ):
             return rollouts
 
@@ -54,14 +66,15 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
         case actions.Proceed():
             return _proceed(rollouts, action)
         case actions.Quarantine():
-            return _quarantine(rollouts, action, now)
+            return _quarantine(rollouts, action, outcome, now)
         case actions.GiveUp():
             return _edit(rollouts, action, lambda facts: hostmemory.given_up(facts, action, now))
         case actions.Grant():
             known = rollouts.get(action.deployment, NO_ROLLOUT)
             return {**rollouts, action.deployment: granted.after(known, action, outcome, now)}
-        case actions.PushRevert():
-            return _reverted(rollouts, action, outcome, now)
+        case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
+            known = rollouts.get(action.deployment, NO_ROLLOUT)
+            return {**rollouts, action.deployment: reverted.after(known, action, outcome, now)}
         case actions.Forget():
             return _forget(rollouts, action)
         case actions.Settle():
@@ -120,7 +133,9 @@ def _counts(facts: HostRollout) -> bool:
     return facts.candidate is not None and facts.candidate.routed_at is None
 
 
-def _quarantine(rollouts: Rollouts, action: actions.Quarantine, now: float) -> Rollouts:
+def _quarantine(
+    rollouts: Rollouts, action: actions.Quarantine, outcome: outcomes.Outcome, now: float
+) -> Rollouts:
     known = rollouts.get(action.deployment, NO_ROLLOUT)
     if known.quarantine_of(action.revision) is not None:
         return rollouts
@@ -131,35 +146,13 @@ def _quarantine(rollouts: Rollouts, action: actions.Quarantine, now: float) -> R
         code=action.reason.code,
         reason=action.reason.text,
         at=now,
+        entry=outcomes.entry_of(outcome),
     )
     kept = (*known.quarantined, entry)[-granted.QUARANTINES_KEPT :]
     ended = replace(
         known, quarantined=kept, progress=None, wish=None, hooks=hookruns.over(known.hooks)
     )
     return {**rollouts, action.deployment: ended}
-
-
-def _reverted(
-    rollouts: Rollouts, action: actions.PushRevert, outcome: outcomes.Outcome, now: float
-) -> Rollouts:
-    known = rollouts.get(action.deployment, NO_ROLLOUT)
-    entries = tuple(
-        _pushed(entry, action, outcome, now) if entry.revision == action.revision else entry
-        for entry in known.quarantined
-    )
-    return {**rollouts, action.deployment: replace(known, quarantined=entries)}
-
-
-def _pushed(
-    entry: Quarantined, action: actions.PushRevert, outcome: outcomes.Outcome, now: float
-) -> Quarantined:
-    match outcome:
-        case outcomes.Done():
-            return replace(entry, reverted=outcome.detail, failure=None)
-        case outcomes.Failed():
-            return replace(entry, failure=hostmemory.failure(entry.failure, action, outcome, now))
-        case outcomes.Preflighted() | outcomes.Tested() | outcomes.Measured():
-            return entry
 
 
 def _settle(rollouts: Rollouts, action: actions.Settle) -> Rollouts:

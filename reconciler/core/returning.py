@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reconciler.core import actions, hostplan, shifting
+from reconciler.core import actions, hostplan, reverts, shifting
 from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
@@ -57,8 +57,10 @@ def withdraw(view: View, why: Reason) -> Iterator[Step]:
 def revert(
     fleet: Fleet, deployment: Deployment, views: list[View], entry: Quarantined
 ) -> Iterator[Action | Wait]:
-    """Once a rollback is under way, and unless some host has found the version good."""
-    if entry.reverted is not None or not fleet.common.proposes:
+    """Once a rollback is under way, and unless some host has found the version good: a branch,
+    and then a pull request for it."""
+    is_told = entry.reverted is not None and (entry.request or not fleet.common.has_forge)
+    if is_told or not fleet.common.proposes:
         return
     if not deployment.manifest.spec.rollback.push_revert_branch:
         return
@@ -66,11 +68,45 @@ def revert(
     good = goods.get(entry.host) or next(filter(None, goods.values()), None)
     if good is None or fleet.has_settled(deployment):
         return
-    if entry.failure is not None and fleet.now < (until := hostplan.retry_at(entry.failure)):
-        why = Reason(Why.BACKING_OFF, f"pushing the revert failed: {entry.failure.detail}")
-        yield Wait(deployment.key, None, why, until)
-        return
     why = Reason(Why.ROLLED_BACK, f"back to version {good.version}: {entry.reason}")
-    yield actions.PushRevert(
-        deployment.key, deployment.path, deployment.revision, entry.spec, good, why
-    )
+    push = reverts.PushRevert(
+        deployment.key, deployment.path, deployment.revision, entry.spec, good, why,
+        reverts.Evidence(entry.code, entry.by, entry.entry),
+    )  # fmt: skip
+    step = reverts.OpenRequest(entry.reverted, push, why) if entry.reverted else push
+    yield _unless_failing(fleet, step, entry)
+
+
+def withdrawals(fleet: Fleet, key: str) -> Iterator[Action | Wait]:
+    """Pull requests that are needed no longer: Git asks for something else, or it is retried."""
+    if not fleet.common.has_forge or fleet.held(key):
+        return
+    for entry in fleet.rollout(key).quarantined:
+        request = entry.request
+        if request is None or request.is_closed:
+            continue
+        if (why := _why_withdraw(fleet, key, entry)) is not None:
+            step = reverts.CloseRequest(key, request.number, entry.spec, why)
+            yield _unless_failing(fleet, step, entry)
+
+
+def _why_withdraw(fleet: Fleet, key: str, entry: Quarantined) -> Reason | None:
+    deployment, commit = fleet.deployment(key), fleet.commit[:12]
+    if deployment is None:
+        return Reason(Why.REMOVED_FROM_GIT, f"{key} is no longer in Git, as of {commit}")
+    if entry.lifted:
+        text = f"version {entry.spec.version} is tried again, or was sent back anew"
+        return Reason(Why.TRIED_AGAIN, text)
+    if deployment.revision == entry.revision:
+        return None
+    version = deployment.manifest.spec.model.version
+    return Reason(Why.NEW_SPEC, f"Git asks for version {version}, as of {commit}")
+
+
+def _unless_failing(fleet: Fleet, step: reverts.ForGit, entry: Quarantined) -> Action | Wait:
+    """A forge or a remote that is down delays nothing but this."""
+    failure = entry.failure
+    if failure is None or fleet.now >= (until := hostplan.retry_at(failure)):
+        return step
+    why = Reason(Why.BACKING_OFF, f"{failure.action} failed: {failure.detail}")
+    return Wait(step.deployment, None, why, until)

@@ -108,10 +108,20 @@ class HostRollout:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A pull request with the revert, and whether it is needed no longer."""
+
+    number: int
+    url: str
+    is_closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Quarantined:
     """A revision that failed on `host`, or on none where a person, `by`, sent it back.
 
-    `reverted` names the branch once it is pushed.
+    `reverted` names the branch once it is pushed, `entry` is its number in the log. One that is
+    `lifted` counts no longer, and is kept for its pull request.
     """
 
     revision: str
@@ -123,6 +133,9 @@ class Quarantined:
     reverted: str | None = None
     failure: Failure | None = None
     by: str = ""
+    entry: int | None = None
+    request: Request | None = None
+    lifted: bool = False
 
     @property
     def digest(self) -> str:
@@ -163,7 +176,12 @@ class Rollout:
 
     def quarantine_of(self, revision: str) -> Quarantined | None:
         """The quarantine entry of `revision`, if it has one."""
-        return next((entry for entry in self.quarantined if entry.revision == revision), None)
+        return next((entry for entry in self.in_force if entry.revision == revision), None)
+
+    @property
+    def in_force(self) -> tuple[Quarantined, ...]:
+        """The quarantine entries that nobody has lifted."""
+        return tuple(entry for entry in self.quarantined if not entry.lifted)
 
 
 Rollouts: TypeAlias = Mapping[str, Rollout]

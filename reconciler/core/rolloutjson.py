@@ -13,6 +13,7 @@ from reconciler.core.rollout import (
     HostRollout,
     PreflightResult,
     Quarantined,
+    Request,
     Restarted,
     Rollout,
     Rollouts,
@@ -169,7 +170,17 @@ def _quarantined(source: dict[str, Json]) -> Quarantined:
         reverted=None if source.get("reverted") is None else _text(source, "reverted"),
         failure=None if failure is None else _failure(failure),
         by=_text(source, "by") if "by" in source else "",
+        entry=_whole(source, "entry"),
+        request=_request(_optional(source, "request")),
+        lifted=source.get("lifted") is True,
     )
+
+
+def _request(source: dict[str, Json] | None) -> Request | None:
+    if source is None:
+        return None
+    number = json_fields.integer(source, "number", what=_WHAT)
+    return Request(number, _text(source, "url"), source.get("is_closed") is True)
 
 
 def _optional_spec(source: dict[str, Json] | None) -> InstanceSpec | None:
@@ -208,6 +219,11 @@ def _optional(source: dict[str, Json], name: str) -> dict[str, Json] | None:
 
 def _text(source: dict[str, Json], name: str) -> str:
     return json_fields.text(source, name, what=_WHAT)
+
+
+def _whole(source: dict[str, Json], name: str) -> int | None:
+    found = source.get(name)
+    return None if found is None else json_fields.integer(source, name, what=_WHAT)
 
 
 def _texts(source: dict[str, Json], name: str) -> tuple[str, ...]:

@@ -185,7 +185,7 @@ def _summary(
         trust=Trust.UNVERIFIED if least is None else least.trust,
         trust_reason="" if least is None else least.trust_reason,
         hosts=tuple(hosts),
-        quarantined=fleet.rollout(key).quarantined,
+        quarantined=fleet.rollout(key).in_force,
     )
 
 
@@ -250,6 +250,7 @@ def _quarantine_document(entry: Quarantined) -> dict[str, Json]:
         "at": entry.at,
         "branch": entry.reverted,
         "by": entry.by,
+        "request": None if entry.request is None else entry.request.url,
     }
 
 

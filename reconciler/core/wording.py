@@ -1,13 +1,13 @@
 """Actions and waits in words, for the dry run, and as JSON, for statuses."""
 
-from reconciler.core import actions, hookruns
+from reconciler.core import actions, hookruns, reverts
 from registry.core.canonical import Json
 
 
 def place(action: actions.Action) -> str:
     """The host that `action` is about, `git`, or `fleet` where it is about all hosts."""
     match action:
-        case actions.PushRevert():
+        case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return "git"
         case actions.Proceed() | actions.Settle() | actions.Grant() | hookruns.Call():
             return "fleet"

@@ -74,7 +74,8 @@ def _print_details(found: dict[str, Json]) -> None:
     for entry in _objects(found, "quarantined"):
         branch = f"; reverted on branch {entry['branch']}" if entry.get("branch") else ""
         by = f" (by {entry['by']})" if entry.get("by") else ""
-        said = f"{_version(entry)}: {entry.get('reason')}{by}{branch}"
+        request = f", {entry['request']}" if entry.get("request") else ""
+        said = f"{_version(entry)}: {entry.get('reason')}{by}{branch}{request}"
         output.print_fields([("quarantined", said)])
     if answer := _object(found, "answer"):
         output.print_fields([("last asked", str(answer.get("text")))])

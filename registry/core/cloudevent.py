@@ -17,8 +17,8 @@ _OF_DEPLOYMENTS = frozenset(
     {
         "starting", "started", "tested", "analysed", "deploying", "deployed", "shifting",
         "shifted", "steered", "restarted", "removed", "hook_called", "gave_up", "quarantined",
-        "rolled_back",
-        "revert_pushed", "commit_verified",        "commit_refused", "commit_accepted",
+        "rolled_back", "revert_pushed", "revert_proposed", "revert_withdrawn", "commit_verified",
+        "commit_refused", "commit_accepted",
     }
 )  # fmt: skip
 _OF_VERSIONS = frozenset(

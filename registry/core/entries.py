@@ -80,6 +80,8 @@ class Kind(StrEnum):
     QUARANTINED = "quarantined"
     ROLLED_BACK = "rolled_back"
     REVERT_PUSHED = "revert_pushed"
+    REVERT_PROPOSED = "revert_proposed"
+    REVERT_WITHDRAWN = "revert_withdrawn"
     COMMIT_VERIFIED = "commit_verified"
     COMMIT_REFUSED = "commit_refused"
     COMMIT_ACCEPTED = "commit_accepted"

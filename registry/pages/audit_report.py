@@ -34,6 +34,8 @@ _WORDS = {
     Kind.REFUSED: "Refused",
     Kind.QUARANTINED: "Quarantined",
     Kind.REVERT_PUSHED: "Revert proposed in Git",
+    Kind.REVERT_PROPOSED: "Pull request opened",
+    Kind.REVERT_WITHDRAWN: "Pull request closed",
 }
 _GOOD = frozenset({Kind.DEPLOYED, Kind.APPROVED, Kind.VERIFIED})
 _BAD = frozenset({Kind.REFUSED, Kind.QUARANTINED, Kind.REVOKED, Kind.ROLLED_BACK, Kind.ERASED})

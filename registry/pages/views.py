@@ -29,6 +29,7 @@ _KIND_TONES = {
     "quarantined": "bad",
     "rolled_back": "warn",
     "revert_pushed": "warn",
+    "revert_proposed": "warn",
     "restarted": "warn",
     "deployed": "good",
     "verified": "good",

@@ -115,6 +115,16 @@ def test_a_missing_branch_is_git_unavailable(origin: Origin, tmp_path: Path) -> 
         here.fetch()
 
 
+def test_the_branch_that_is_followed_is_never_pushed_to(origin: Origin, tmp_path: Path) -> None:
+    commit = origin.commit({"models.d/a.yaml": "a: 1\n"})
+    here = clone(origin, tmp_path)
+    here.fetch()
+    wish = repo.Proposal("main", commit, "models.d/a.yaml", b"a: 0", "Overwrite it", 1.0)
+    with pytest.raises(errors.Conflict, match="never pushed to"):
+        here.push(wish)
+    assert origin.branch("main", "models.d/a.yaml") == "a: 1"
+
+
 def test_a_broken_clone_is_made_again(origin: Origin, tmp_path: Path) -> None:
     commit = origin.commit({"models.d/a.yaml": "a: 1\n"})
     here = clone(origin, tmp_path)

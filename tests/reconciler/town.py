@@ -135,8 +135,11 @@ class Town:
 
 
 @contextmanager
-def town(folder: Path, publisher: Publisher) -> Iterator[Town]:
-    """A registry that trusts `publisher`, two hosts that run nothing, and a reconciler."""
+def town(folder: Path, publisher: Publisher, more: str = "") -> Iterator[Town]:
+    """A registry that trusts `publisher`, two hosts that run nothing, and a reconciler.
+
+    `more` is added to its configuration.
+    """
     settings = Settings(data_dir=folder / "registry", listen=("127.0.0.1:0",))
     publisher.list_in(settings.publishers_file)
     with ExitStack() as stack:
@@ -150,6 +153,8 @@ def town(folder: Path, publisher: Publisher) -> Iterator[Town]:
         hosts = {name: SimulatedEngine(name) for name in names}
         http = stack.enter_context(admin(server, settings))
         write_config(folder, server, origin, http)
+        with (folder / "plimsoll.toml").open("a") as file:
+            file.write(more)
         yield Town(
             folder, http, server, origin, stack.enter_context(reconciler(folder, hosts)), hosts
         )

@@ -18,6 +18,7 @@ from reconciler.core import (
     outcomes,
     reasons,
     remembering,
+    reverts,
     wording,
 )
 from reconciler.core.measurements import Found, Measurement
@@ -223,8 +224,12 @@ class Paper:
                 self._remove(action)
             case actions.Quarantine():
                 self.quarantined.add((action.deployment, action.revision))
-            case actions.PushRevert():
+            case reverts.PushRevert():
                 return outcomes.Done("branch")
+            case reverts.OpenRequest():
+                return outcomes.Opened(7, "https://forge/7")
+            case reverts.CloseRequest():
+                return outcomes.Done()
             case actions.Shift():
                 self._shift(action)
             case actions.Measure():

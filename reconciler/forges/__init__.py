@@ -1,0 +1,41 @@
+"""Pull requests on a forge: GitHub, Gitea (and Forgejo), GitLab, behind one small protocol.
+
+Only what a revert needs: find the open one of a branch, open one, close one with a comment. What
+a forge does not do, for whatever reason, is `errors.Unavailable`.
+"""
+
+from reconciler.config import Forge as Settings
+from reconciler.config import ForgeKind
+from reconciler.forges.gitea import Gitea
+from reconciler.forges.github import GitHub
+from reconciler.forges.gitlab import GitLab
+from reconciler.forges.protocol import Forge, Opened
+from registry import errors
+
+__all__ = ["Forge", "Opened", "connect", "opened"]
+
+
+def connect(settings: Settings, base: str) -> Forge:
+    """The forge that `settings` names; `base` is the branch that requests are to be merged into."""
+    match settings.kind:
+        case ForgeKind.GITHUB:
+            return GitHub(settings, base)
+        case ForgeKind.GITEA:
+            return Gitea(settings, base)
+        case ForgeKind.GITLAB:
+            return GitLab(settings, base)
+
+
+def opened(forge: Forge, branch: str, title: str, body: str) -> Opened:
+    """The open request of `branch`: the one that there is, or a new one."""
+    found = forge.find(branch)
+    if found is not None:
+        return found
+    try:
+        return forge.open(branch, title, body)
+    except errors.Unavailable:
+        # Its answer may have been lost on the way, or somebody was quicker.
+        again = forge.find(branch)
+        if again is None:
+            raise
+        return again

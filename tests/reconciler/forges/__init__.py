@@ -1,0 +1,1 @@
+"""Forges, as their documents describe them."""
