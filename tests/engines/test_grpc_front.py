@@ -1,6 +1,8 @@
 """gRPC through the real Traefik, by the document that we render: which model gets which call."""
 
+import dataclasses
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,7 +12,7 @@ import grpc
 import pytest
 
 from deploy import site_packages
-from reconciler.core.observed import Route
+from reconciler.core.observed import HeaderMatch, Match, Route, Share
 from reconciler.engines import commands, ingress, traefik, wire
 from reconciler.engines.ingress import Routing
 from tests.engines.rigs import free_port
@@ -39,12 +41,13 @@ class Front:
         fresh.write_bytes(traefik.render(Routing("0" * 32, routes), {}, self._upstreams))
         fresh.replace(self._document)
 
-    def ask(self, model: str = "", authority: str = "") -> str:
+    def ask(self, model: str = "", authority: str = "", group: str = "") -> str:
         """Who answers; the status where nobody does."""
         options = [("grpc.default_authority", authority)] if authority else []
         with grpc.insecure_channel(f"127.0.0.1:{self._port}", options=options) as channel:
             call = channel.unary_unary(METHOD)
-            named = ((ingress.MODEL_HEADER, model),) if model else ()
+            said = {ingress.MODEL_HEADER: model, "group": group}
+            named = tuple((name, value) for name, value in said.items() if value)
             try:
                 answer: bytes = call(b"", metadata=named, timeout=5, wait_for_ready=True)
             except grpc.RpcError as error:
@@ -106,6 +109,24 @@ def test_grpc_goes_where_http_goes_by_name_of_the_model_or_of_the_host(front: Fr
     front.tell(NEWER, WORDS)
     front.until(lambda: front.ask("digits"), "digits-2")
     assert front.ask("my.words") == "words-1"
+
+
+def test_grpc_is_shared_as_http_is(front: Front) -> None:
+    """By weight, and by a call's metadata; also where there is one model, which needs no name."""
+    headers = (HeaderMatch("group", Match.EXACT, "beta"),)
+    share = Share("digits-2", weight=25, mirror=50, headers=headers)
+    shared = dataclasses.replace(DIGITS, share=share)
+    front.tell(shared)
+    front.until(lambda: front.ask(group="beta"), "digits-2")
+    for model in ("", "digits"):
+        found = Counter(front.ask(model) for _ in range(40))
+        assert found == {"digits-1": 30, "digits-2": 10}
+        assert front.ask(model, group="beta") == "digits-2"
+    front.tell(dataclasses.replace(DIGITS, share=Share("digits-2", mirror=50)), WORDS)
+    front.until(lambda: front.ask("my.words"), "words-1")
+    assert {front.ask("digits", group="beta") for _ in range(10)} == {"digits-1"}
+    front.tell(dataclasses.replace(DIGITS, share=Share("digits-3", weight=100)), WORDS)
+    front.until(lambda: front.ask("digits"), "UNAVAILABLE")
 
 
 def test_the_door_for_grpc_is_published_where_the_host_names_its_port() -> None:

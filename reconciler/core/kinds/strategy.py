@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from reconciler.core.kinds.analysis import AnalysisReference, AwaitedAnalysis
+from reconciler.core.kinds.patterns import Pattern
 from registry.core.strict import Duration, Strict
 
 _STRATEGIES = {
@@ -73,7 +74,7 @@ class HeaderValue(Strict):
 
     exact: str | None = None
     prefix: str | None = None
-    regex: str | None = None
+    regex: Pattern | None = None
 
     @model_validator(mode="after")
     def _one(self) -> "HeaderValue":
