@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import httpx2
 import pytest
@@ -22,6 +23,7 @@ MIB = 1024**2
 PIECE = 8 * MIB
 DATA = os.urandom(20 * MIB)
 DIGEST = digest_of(DATA)
+T = TypeVar("T")
 FAULTS = pytest.mark.parametrize("fault", ["stall", "cut"])
 
 
@@ -42,8 +44,8 @@ def here(proxy: Proxy, bucket: str) -> Replica:
 def test_every_call_ends_where_the_store_does_not_answer(
     here: Replica, proxy: Proxy, fault: str
 ) -> None:
-    upload = here.uploads.begin()
-    here.append(upload, DATA)
+    upload = again(here.uploads.begin)
+    send_rest(here, upload)
     proxy.stall() if fault == "stall" else proxy.cut()
     calls: list[Callable[[], object]] = [
         here.uploads.begin,
@@ -64,14 +66,33 @@ def test_every_call_ends_where_the_store_does_not_answer(
     assert here.claims == []
     proxy.mend()
     send_rest(here, upload)
-    assert here.finish(upload, DIGEST).size == len(DATA)
+    finish(here, upload)
+
+
+def again(call: Callable[[], T]) -> T:
+    """As a client does: on a busy machine, a store that is well may need more than its second."""
+    for _ in range(10):
+        with suppress(errors.Unavailable):
+            return call()
+    return call()
 
 
 def send_rest(here: Replica, upload: str) -> None:
     """As a client does: what was held up on its way may arrive after we asked how far it is."""
-    while (offset := here.uploads.offset(upload)) < len(DATA):
-        with suppress(errors.OutOfOrder, errors.Conflict):
+    for _ in range(20):
+        offset = again(lambda: here.uploads.offset(upload))
+        if offset >= len(DATA):
+            return
+        with suppress(errors.OutOfOrder, errors.Conflict, errors.Unavailable):
             here.append(upload, DATA[offset:], start=offset)
+    raise AssertionError("it never got whole")
+
+
+def finish(here: Replica, upload: str) -> None:
+    # Not found: it was finished before, and only the answer was late.
+    with suppress(errors.NotFound):
+        assert again(lambda: here.finish(upload, DIGEST)).size == len(DATA)
+    assert again(lambda: here.blobs.size(DIGEST)) == len(DATA)
 
 
 @FAULTS
@@ -85,23 +106,23 @@ def test_an_append_that_the_store_breaks_off_goes_on_later(
         here.append(upload, *(DATA[at : at + MIB] for at in range(0, len(DATA), MIB)))
     proxy.mend()
     send_rest(here, upload)
-    assert here.finish(upload, DIGEST).size == len(DATA)
-    assert here.content(DIGEST) == DATA
+    finish(here, upload)
+    assert again(lambda: here.content(DIGEST)) == DATA
 
 
 @FAULTS
 def test_a_blob_is_not_there_by_half_where_the_store_breaks_off_its_finish(
     here: Replica, proxy: Proxy, fault: str
 ) -> None:
-    upload = here.uploads.begin()
-    here.append(upload, DATA)
+    upload = again(here.uploads.begin)
+    send_rest(here, upload)
     proxy.after(10 * MIB, fault)
     with pytest.raises(errors.Unavailable):
         here.finish(upload, DIGEST)
     proxy.mend()
-    assert here.blobs.size(DIGEST) is None
-    assert here.finish(upload, DIGEST).size == len(DATA)
-    assert here.content(DIGEST) == DATA
+    assert again(lambda: here.blobs.size(DIGEST)) is None
+    finish(here, upload)
+    assert again(lambda: here.content(DIGEST)) == DATA
 
 
 @FAULTS
@@ -112,8 +133,8 @@ def test_of_one_request_nothing_is_there_where_the_store_breaks_off(
     with pytest.raises(errors.Unavailable):
         here.take(*(DATA[at : at + MIB] for at in range(0, len(DATA), MIB)), digest=DIGEST)
     proxy.mend()
-    assert list(here.blobs.digests()) == []
-    assert here.take(DATA, digest=DIGEST).size == len(DATA)
+    assert again(lambda: list(here.blobs.digests())) == []
+    assert again(lambda: here.take(DATA, digest=DIGEST)).size == len(DATA)
 
 
 def fill(received: bytearray, blocks: Iterable[bytes]) -> None:
@@ -143,8 +164,16 @@ def test_a_download_that_the_store_breaks_off_ends_short_and_can_go_on(
             fill(received, blocks)
     assert 0 < len(received) < len(data)
     proxy.mend()
-    rest = client.get(f"/v1/blobs/{digest}", headers={"Range": f"bytes={len(received)}-"})
-    assert received + rest.content == data
+    for _ in range(20):
+        span = {"Range": f"bytes={len(received)}-"}
+        with (
+            suppress(httpx2.TransportError),
+            client.stream("GET", f"/v1/blobs/{digest}", headers=span) as sent,
+        ):
+            fill(received, sent.raise_for_status().iter_raw())
+        if len(received) == len(data):
+            break
+    assert received == data
 
 
 def test_a_store_that_is_away_is_said_and_not_taken_for_a_missing_blob(
