@@ -76,7 +76,7 @@ def plan(
     from reconciler import service  # noqa: PLC0415  heavy
 
     coming = service.preview(config)
-    typer.echo(f"at commit {coming.commit[:12]}")
+    typer.echo(f"at commit {coming.commit[:12]}: {coming.summary()}")
     typer.echo(coming.render())
     return 2 if detailed_exitcode and coming.actions else 0
 

@@ -14,6 +14,7 @@ from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Failure, HostRollout
 from reconciler.core.seat import Seat, is_healthy
 from reconciler.core.stage import Stage, View
+from registry.core import hostlist
 
 LONGEST_BACKOFF_S = 60.0
 _RETRY_REFUSED_S = 60.0
@@ -238,7 +239,7 @@ def _preflight_again(view: View) -> Step:
 
 def _start_candidate(view: View, laggards: list[str]) -> Step:
     if laggards:
-        return await_hosts(view, f"not yet verified on {', '.join(laggards)}")
+        return await_hosts(view, f"not yet verified on {hostlist.folded(laggards)}")
     version = view.wanted.version
     why = Reason(Why.NEW_SPEC, f"Git asks for version {version} at {view.wanted.commit[:12]}")
     return actions.Start(view.host, view.wanted, view.deployment.revision, why)
@@ -268,7 +269,7 @@ def _keep_routed(view: View, stage: Stage, laggards: list[str]) -> Iterator[Step
         text = f"version {view.wanted.version} serves; its predecessor stays until then"
         yield _wait(view.seat, Why.WAITING_TO_SCALE_DOWN, text, view.scale_down_at)
     elif laggards:
-        yield await_hosts(view, f"not yet switched for long enough on {', '.join(laggards)}")
+        yield await_hosts(view, f"not yet switched for long enough on {hostlist.folded(laggards)}")
 
 
 def await_hosts(view: View, text: str) -> Wait:

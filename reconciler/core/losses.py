@@ -16,8 +16,8 @@ from reconciler.core.fleet import Fleet
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.seat import is_healthy
 from reconciler.core.stage import Stage, View
+from registry.core import hostlist
 
-_NAMED = 5
 _STUCK = frozenset({Stage.REFUSED, Stage.BLOCKED})
 
 
@@ -88,9 +88,8 @@ def stuck(deployment: Deployment, stages: Mapping[str, Stage]) -> set[str]:
 
 
 def names(hosts: set[str]) -> str:
-    """edge-1, edge-2 and 7 more."""
-    shown = ", ".join(sorted(hosts)[:_NAMED])
-    return shown if len(hosts) <= _NAMED else f"{shown} and {len(hosts) - _NAMED} more"
+    """All of them, short."""
+    return hostlist.folded(hosts)
 
 
 def _remembered(fleet: Fleet, deployment: Deployment) -> set[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from reconciler.core import actions, reverts, wording
 from reconciler.core.actions import Action, Wait
 from reconciler.core.reasons import Reason, Why
+from registry.core import hostlist
 from registry.core.canonical import Json
 
 _SHORT = frozenset({Why.WAITING_FOR_HEALTH, Why.WAITING_FOR_HOSTS})
@@ -37,16 +38,27 @@ class Plan:
         }
 
     def render(self) -> str:
-        """The dry run: one line an action, then one a wait; hosts that wait alike share one."""
-        lines = [wording.render(action) for action in self.actions]
+        """The dry run: what is done, then what is waited for; hosts that are alike share a line."""
+        same: dict[tuple[str, str, Reason], list[Action]] = {}
+        for action in self.actions:
+            about = action.verb, actions.deployment_of(action), action.reason
+            same.setdefault(about, []).append(action)
+        lines = [_line(found) for found in same.values()]
         alike: dict[tuple[str, Reason], list[str]] = {}
         for wait in self.waits:
             alike.setdefault((wait.deployment, wait.reason), []).append(wait.host or "fleet")
         lines += [
-            f"{', '.join(hosts)}: wait {deployment} ({reason.code}: {reason.text})"
+            f"{hostlist.folded(hosts)}: wait {deployment} ({reason.code}: {reason.text})"
             for (deployment, reason), hosts in alike.items()
         ]
         return "\n".join(lines) or "nothing to do"
+
+    def summary(self) -> str:
+        """How much it is, in a few words."""
+        places = {wording.place(action) for action in self.actions} - {"fleet", "git"}
+        waiting = {wait.host for wait in self.waits if wait.host} - places
+        acting = f"{len(self.actions)} actions" + (f" on {len(places)} hosts" if places else "")
+        return f"{acting}, {len(waiting)} hosts wait" if waiting else acting
 
 
 def order(action: Action) -> int:
@@ -65,3 +77,12 @@ def order(action: Action) -> int:
             return 2
         case _:
             return 1
+
+
+def _line(found: list[Action]) -> str:
+    """One line for actions of one kind, for one reason."""
+    if len(found) == 1:
+        return wording.render(found[0])
+    one, hosts = found[0], hostlist.folded(map(wording.place, found))
+    what = f"{one.verb} {actions.deployment_of(one)}"
+    return f"{hosts}: {what} ({one.reason.code}: {one.reason.text})"

@@ -18,6 +18,7 @@ from reconciler.core.strategies.program import describe
 from reconciler.core.strategies.progress import Progress, State
 from reconciler.core.strategies.pursuit import Facts, Pursuit, pause_until, wanted_share
 from reconciler.core.strategies.table import Event
+from registry.core import hostlist
 
 
 def accepted(view: View, found: Pursuit, laggards: list[str]) -> Iterator[Step]:
@@ -29,7 +30,7 @@ def accepted(view: View, found: Pursuit, laggards: list[str]) -> Iterator[Step]:
     yield from hostplan.tend(view.seat, starting=view.wanted)
     yield from hostplan.remove_superseded(view)
     if progress is None and not found.is_late:
-        yield hostplan.await_hosts(view, f"not yet accepted on {', '.join(laggards)}")
+        yield hostplan.await_hosts(view, f"not yet accepted on {hostlist.folded(laggards)}")
     elif progress is None or progress.has_switched:
         yield _promote(view, laggards)
     elif view.stable is None:
@@ -143,7 +144,7 @@ def _is_strange(view: View) -> bool:
 
 def _promote(view: View, laggards: list[str]) -> Step:
     if laggards:
-        return hostplan.await_hosts(view, f"not yet accepted on {', '.join(laggards)}")
+        return hostplan.await_hosts(view, f"not yet accepted on {hostlist.folded(laggards)}")
     text = f"version {view.wanted.version} is accepted on all hosts"
     return actions.RouteTo(view.host, view.wanted, Reason(Why.ACCEPTED, text))
 

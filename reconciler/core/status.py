@@ -15,6 +15,7 @@ from reconciler.core.gittrust import Provenance, Refused
 from reconciler.core.hoststatus import Health, HostStatus, Sync, Trust
 from reconciler.core.observed import Instance, InstanceSpec
 from reconciler.core.rollout import Quarantined, Rollout, Rollouts
+from registry.core import hostlist
 from registry.core.canonical import Json
 
 Document: TypeAlias = dict[str, Json]
@@ -173,7 +174,7 @@ def _summary(
     sickest = min(hosts, key=lambda host: healths.index(host.health), default=None)
     least = min(hosts, key=lambda host: trusts.index(host.trust), default=None)
     is_synced = all(host.sync is Sync.SYNCED for host in hosts)
-    differing = ", ".join(host.host for host in hosts if host.sync is not Sync.SYNCED)
+    differing = hostlist.folded(host.host for host in hosts if host.sync is not Sync.SYNCED)
     return DeploymentStatus(
         deployment=key,
         commit=fleet.commit,

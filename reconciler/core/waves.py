@@ -14,6 +14,7 @@ from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.stage import Stage, View
+from registry.core import hostlist
 
 _NOT_BEGUN = frozenset({Stage.UNVERIFIED, Stage.REFUSED, Stage.BLOCKED, Stage.VERIFIED})
 
@@ -119,4 +120,4 @@ def _has_begun(view: View, stage: Stage) -> bool:
 
 
 def _names(begun: set[str], resting: Mapping[str, float]) -> str:
-    return ", ".join(sorted({*begun, *resting})) or "those before it"
+    return hostlist.folded({*begun, *resting}) or "those before it"

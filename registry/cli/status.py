@@ -1,15 +1,21 @@
 """`plimsoll status`: sync, health and trust of every deployment, as the reconciler reports them."""
 
+from collections import Counter
 from typing import Annotated
 
 import typer
 
 from registry import errors
 from registry.cli import options, output
-from registry.core import names
+from registry.core import hostlist, names
 from registry.core.canonical import Json
 
 app = typer.Typer()
+_MOST_ROWS = 8
+_DONE = ("baked", "settled")
+WORST_FIRST = (
+    "Degraded", "Missing", "Unreachable", "Unknown", "Progressing", "Suspended", "Healthy",
+)  # fmt: skip
 
 
 @app.command()
@@ -28,12 +34,17 @@ def status(
     if form is output.Form.JSON:
         output.print_json(found if one is None else one)
         return
+    show_all(found)
+    if one is not None:
+        show_one(one)
+
+
+def show_all(found: list[dict[str, Json]]) -> None:
+    """One line a deployment."""
     output.print_table(
         ("deployment", "wanted", "commit", "sync", "health", "trust", "reason"),
         [_row(document) for document in found],
     )
-    if one is not None:
-        _print_details(one)
 
 
 def _key(text: str) -> str:
@@ -59,18 +70,16 @@ def _row(document: dict[str, Json]) -> tuple[object, ...]:
     )
 
 
-def _print_details(found: dict[str, Json]) -> None:
+def show_one(found: dict[str, Json]) -> None:
+    """All of one deployment; from some number on, hosts that are alike share a line."""
     typer.echo()
     _print_rollout(found)
-    output.print_table(
-        ("host", "serving", "sync", "health", "trust", "stage", "reason"),
-        [
-            (host.get("host"), _version(host.get("serving")), host.get("sync"),
-             host.get("health"), host.get("trust"), host.get("stage"),
-             host.get("reason") or host.get("trustReason"))
-            for host in _objects(found, "hosts")
-        ],
-    )  # fmt: skip
+    hosts = _objects(found, "hosts")
+    rows = [(str(host.get("host")), *_about(host)) for host in hosts]
+    if len(hosts) > _MOST_ROWS:
+        rows = _alike(hosts)
+    titles = ("host", "serving", "sync", "health", "trust", "stage", "reason")
+    output.print_table(titles, rows)
     for entry in _objects(found, "quarantined"):
         branch = f"; reverted on branch {entry['branch']}" if entry.get("branch") else ""
         by = f" (by {entry['by']})" if entry.get("by") else ""
@@ -81,6 +90,58 @@ def _print_details(found: dict[str, Json]) -> None:
         output.print_fields([("last asked", str(answer.get("text")))])
 
 
+def _about(host: dict[str, Json]) -> tuple[str, ...]:
+    """What is shown of a host beside its name."""
+    said = str(host.get("reason") or host.get("trustReason") or "")
+    return (
+        _version(host.get("serving")),
+        *(str(host.get(name) or "") for name in ("sync", "health", "trust", "stage")),
+        said.removeprefix(f"{host.get('host')}: "),
+    )
+
+
+def _alike(hosts: list[dict[str, Json]]) -> list[tuple[str, ...]]:
+    """A row for all hosts that are alike, the sickest first."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for host in hosts:
+        found.setdefault(_about(host), []).append(str(host.get("host")))
+    rows = [
+        (f"{hostlist.folded(names)} ({len(names)})" if len(names) > 1 else names[0], *about)
+        for about, names in found.items()
+    ]
+    return sorted(rows, key=lambda row: WORST_FIRST.index(row[3]) if row[3] in WORST_FIRST else 0)
+
+
+def _counts(hosts: list[dict[str, Json]]) -> list[tuple[str, str]]:
+    """50: 1 Degraded, 2 Unreachable, 47 Healthy; and what they serve."""
+    healths = Counter(str(host.get("health")) for host in hosts)
+    serving = Counter(_version(host.get("serving")) or _unseen(host) for host in hosts)
+    parts = [f"{healths[health]} {health}" for health in WORST_FIRST if healths[health]]
+    served = [f"{count} {version}" for version, count in serving.most_common()]
+    return [("hosts", f"{len(hosts)}: {', '.join(parts)}"), ("serving", ", ".join(served))]
+
+
+def _unseen(host: dict[str, Json]) -> str:
+    """What serves on a host out of sight may serve well."""
+    return "unknown" if host.get("health") in ("Unreachable", "Unknown") else "nothing"
+
+
+def _steps(found: dict[str, Json]) -> list[tuple[str, str]]:
+    """What happens next, and why; places that are alike share a line."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for step in _objects(found, "next"):
+        about = str(step.get("verb")), str(step.get("text"))
+        alike.setdefault(about, []).append(str(step.get("place")))
+    lines = [
+        ("next", f"{hostlist.folded(places)}: {verb}, {text}")
+        for (verb, text), places in alike.items()
+    ]
+    if len(lines) > _MOST_ROWS:
+        more = f"and {len(lines) - _MOST_ROWS} more: --output json has all"
+        lines = [*lines[:_MOST_ROWS], ("", more)]
+    return lines
+
+
 def _print_rollout(found: dict[str, Json]) -> None:
     """Where it is, what it waits for, and the commands that change that."""
     rollout = _object(found, "rollout")
@@ -88,10 +149,13 @@ def _print_rollout(found: dict[str, Json]) -> None:
     for wait in _objects(found, "waiting"):
         until = f", until {output.at(wait['until'])}" if wait.get("until") else ""
         alike.setdefault(f"{wait.get('text')}{until}", []).append(str(wait.get("host") or ""))
-    fields = [("rollout", _where(rollout))] if rollout else []
+    hosts = _objects(found, "hosts")
+    fields = _counts(hosts) if len(hosts) > _MOST_ROWS else []
+    fields += [("rollout", _where(rollout, hosts))] if rollout else []
+    fields += _steps(found)
     fields += [
-        ("waits", f"{', '.join(hosts)}: {text}" if any(hosts) else text)
-        for text, hosts in alike.items()
+        ("waits", f"{hostlist.folded(names)}: {text}" if any(names) else text)
+        for text, names in alike.items()
     ]
     commands = _objects(rollout, "commands")
     fields += [("to " + str(one.get("does")), str(one.get("command"))) for one in commands]
@@ -100,8 +164,11 @@ def _print_rollout(found: dict[str, Json]) -> None:
         typer.echo()
 
 
-def _where(rollout: dict[str, Json]) -> str:
+def _where(rollout: dict[str, Json], hosts: list[dict[str, Json]]) -> str:
     """canary step 3/7 (pause), 20 % of the traffic, paused since 12:03:10 UTC."""
+    state, count = rollout.get("state"), sum(host.get("stage") in _DONE for host in hosts)
+    if state == "done" and count < len(hosts):
+        state = f"done on {count} of {len(hosts)} hosts"
     named = rollout.get("headers")
     headers = ", ".join(map(str, named)) if isinstance(named, list) else ""
     step = f"{rollout.get('step')}/{rollout.get('steps')} ({rollout.get('name')})"
@@ -110,7 +177,7 @@ def _where(rollout: dict[str, Json]) -> str:
         f"{rollout.get('weight')} % of the traffic",
         f"copies of {rollout['mirror']} %" if rollout.get("mirror") else "",
         f"requests by {headers}" if headers else "",
-        f"{rollout.get('state')} since {output.at(rollout.get('since'))}",
+        f"{state} since {output.at(rollout.get('since'))}",
     ]
     return ", ".join(part for part in parts if part)
 

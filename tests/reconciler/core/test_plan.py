@@ -346,6 +346,10 @@ def test_deployments_on_one_host_do_not_wait_for_each_other(served: Paper) -> No
 
 def test_the_dry_run_says_where_what_and_why(served: Paper) -> None:
     ask(served, 2)
+    assert served.plan().render().splitlines()[0] == (
+        "h1, h2: preflight production/digits (not_verified: version 2 was not checked here yet)"
+    )
+    served.hosts["h2"].is_up = False
     name = served.wish.deployments[KEY].spec_on("h1", "c2").name
     assert served.plan().render().splitlines()[0] == (
         f"h1: preflight {name} (not_verified: version 2 was not checked here yet)"
