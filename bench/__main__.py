@@ -155,7 +155,6 @@ def _rollouts(folder: Path) -> Rows:
     for name, part in (("commits", rollouts.rows), ("converged", converged.rows)):
         (folder / name).mkdir()
         yield from part(folder / name)
-    yield from planning.rows()
 
 
 def _watermark(folder: Path) -> Rows:
@@ -171,6 +170,7 @@ AREAS: Mapping[str, Area] = {
     "runtime": _runtime,
     "fuzz": _fuzz,
     "rollouts": _rollouts,
+    "planning": planning.rows,
     "watermark": _watermark,
 }
 

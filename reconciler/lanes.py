@@ -2,8 +2,13 @@
 
 A lane is one thread. Looking at all hosts waits a bounded time; a host that has not answered
 by then is `Unreachable` for this round, and one that is busy acting shows its last state.
+
+Every round looks at every host, up to as many as can be looked at every two seconds. Where there
+are more, a host on which nothing happens, as its engine tells us, is looked at less often.
 """
 
+import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -19,6 +24,8 @@ Connect = Callable[[str, kinds.Host], Engine]
 
 _PROBE_TIMEOUT_S = 2.0
 _CLOSING_S = 20.0
+_LOOKS_A_SECOND = 50.0
+_EVERY_ROUND_S = 2.0
 
 
 class Lane:
@@ -34,6 +41,8 @@ class Lane:
         self._acting: Future[None] | None = None
         self._watcher: watching.Watcher | None = None
         self._was_busy = False
+        self._stirred = True
+        self._look_again_at = 0.0
 
     @property
     def busy(self) -> bool:
@@ -47,11 +56,30 @@ class Lane:
 
     def watch(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever something happens on the host."""
-        if self._watcher is None:
-            self._watcher = watching.Watcher(self.name, listen=self.engine.changes, wake=wake)
 
-    def start_looking(self) -> "Future[Look] | None":
-        """Begin to look; returns what to wait for, which a host that was late before is not."""
+        def stir() -> None:
+            self._stirred = True
+            wake()
+
+        if self._watcher is None:
+            self._watcher = watching.Watcher(self.name, listen=self.engine.changes, wake=stir)
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether what was seen last is still so, as far as anybody who listens can tell."""
+        return (
+            self._watcher is not None
+            and self._watcher.is_listening
+            and not self._stirred
+            and now < self._look_again_at
+            and isinstance(self.last, HostState)
+            and not any(map(_can_say_more, self.last.instances))
+        )
+
+    def start_looking(self, *, again_at: float) -> "Future[Look] | None":
+        """Begin to look; returns what to wait for, which a host that was late before is not.
+
+        Without cause, it is not looked at again before `again_at`.
+        """
         self._was_busy = self.busy
         if self._was_busy:
             return None
@@ -60,6 +88,8 @@ class Lane:
             self._acting = None
         if self._looking is not None:
             return None
+        # In this order: what happens while we look is a cause to look again.
+        self._stirred, self._look_again_at = False, again_at
         self._looking = self._worker.submit(_look, self.name, self.engine)
         return self._looking
 
@@ -67,14 +97,16 @@ class Lane:
         """The outcome of `start_looking`, or why there is none."""
         if self._looking is not None:
             if self._looking.done():
-                self.last = self._looking.result()
-                self._looking = None
+                found, self._looking = self._looking.result(), None
+                # The same object says more quickly that nothing changed.
+                self.last = self.last if found == self.last else found
             else:
                 self.last = Unreachable(self.name, "does not answer in time")
         return self.last
 
     def act(self, work: Callable[[], None]) -> "Future[None]":
         """Run `work` on this lane."""
+        self._stirred = True
         self._acting = self._worker.submit(work)
         return self._acting
 
@@ -94,8 +126,9 @@ class Lane:
 class Lanes:
     """All hosts that are declared now."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._connect = connect
+        self._clock = clock
         self._lanes: dict[str, Lane] = {}
         self._failed: dict[str, Unreachable] = {}
         self._wake: Callable[[], None] | None = None
@@ -125,9 +158,15 @@ class Lanes:
 
     def look(self, *, timeout_s: float) -> dict[str, Look]:
         """Every host as it is now, in parallel."""
-        waiting = [
-            future for lane in self._lanes.values() if (future := lane.start_looking()) is not None
-        ]
+        now, every = self._clock(), len(self._lanes) / _LOOKS_A_SECOND
+        waiting = []
+        for lane in self._lanes.values():
+            if every > _EVERY_ROUND_S and lane.is_quiet(now):
+                continue
+            # Not all in one round.
+            again_at = now + every * random.uniform(0.5, 1.5)  # noqa: S311  not a secret
+            if (future := lane.start_looking(again_at=again_at)) is not None:
+                waiting.append(future)
         wait(waiting, timeout=timeout_s)
         return {name: lane.seen() for name, lane in self._lanes.items()} | self._failed
 

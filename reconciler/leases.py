@@ -95,6 +95,7 @@ class Leases:
         self._lock = threading.Lock()
         self._wanted: frozenset[str] = frozenset()
         self._held = _Held()
+        self._groups: tuple[DesiredState, list[frozenset[str]]] | None = None
         self._adopted: dict[str, int] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
@@ -102,12 +103,18 @@ class Leases:
 
     def share(self, state: DesiredState, busy: Collection[str]) -> DesiredState:
         """What of `state` is ours and may be acted on; hosts that are `busy` stay ours."""
-        groups = shares.groups(state.hosts, shares.together(state))
+        groups = self._grouped(state)
         self._want(groups, busy)
         held, reconcilers = self._current()
         ours = self._taken_over(shares.whole(groups, held), held)
         is_first = self._holder == min(reconcilers, default=self._holder)
         return shares.restricted(state, self._remembered(), ours, is_first=is_first)
+
+    def _grouped(self, state: DesiredState) -> list[frozenset[str]]:
+        """Once for each commit: with many deployments it takes longer than all else here."""
+        if self._groups is None or self._groups[0] is not state:
+            self._groups = state, shares.groups(state.hosts, shares.together(state))
+        return self._groups[1]
 
     def known(self, rollouts: Rollouts, state: DesiredState) -> Rollouts:
         """What is remembered of the hosts of `state`."""

@@ -110,7 +110,8 @@ class Statuses:
                 asked = fleet.asking()
                 document = status.document(fleet, key, git, planner.steps)
                 document = remote.joined(document, key, remote_hosts.get(key, ()), self._heard)
-                self._askers.note(key, asked)
+                planned = planner.asked(key)
+                self._askers.note(key, planned if asked == planned else asked)
                 if document:
                     self._put(key, document, now)
                 else:

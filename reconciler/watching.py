@@ -1,7 +1,7 @@
 """Listens to one host's engine, and wakes the loop at once when something happens there.
 
 Events are hints: each connection begins with a full look, since what happened before it was
-heard by nobody; and the loop looks by itself every few seconds, whoever listens.
+heard by nobody; and the loop looks by itself from time to time (`lanes`), whoever listens.
 """
 
 import threading
@@ -30,6 +30,7 @@ class Watcher:
         self._closed = threading.Event()
         self._changing = threading.Lock()
         self._changes: Changes | None = None
+        self._follows = False
         # A daemon: it may sit in a connect that only its time limit ends.
         self._thread = threading.Thread(target=self._run, name=f"watch-{host}", daemon=True)
         self._thread.start()
@@ -41,6 +42,11 @@ class Watcher:
             changes = self._changes
         if changes is not None:
             changes.close()
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether what happens on the host now would be heard."""
+        return self._follows
 
     def join(self, timeout: float) -> bool:
         """Whether the thread has ended."""
@@ -65,18 +71,21 @@ class Watcher:
         try:
             self._follow(changes)
         finally:
+            self._follows = False
             changes.close()
         return True
 
     def _follow(self, changes: Changes) -> None:
         if self._closed.is_set():
             return
+        self._follows = True
         self._wake()
         for what in changes:
             if self._closed.is_set():
                 return
             log.info("changed", host=self._host, what=what)
             self._wake()
+        self._follows = False
         if not self._closed.is_set():
             log.info("stopped hearing", host=self._host)
             self._wake()

@@ -20,8 +20,15 @@ from registry.core.policy import PolicySet
 FOLDERS = ("models.d", policy.FOLDER)
 
 
+class _Read:
+    """Where a deployment keeps what its file asks for, the same for all hosts and commits."""
+
+    __slots__ = ("_asked",)
+    _asked: InstanceSpec
+
+
 @dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(_Read):
     """One ModelDeployment with what it refers to.
 
     `revision` is a digest of what a rollout is about: model, runtime, acceptance tests with
@@ -39,7 +46,12 @@ class Deployment:
 
     def spec_on(self, host: str, commit: str) -> InstanceSpec:
         """The instance that should serve on `host`."""
-        return asked.spec(self.manifest, self.key, host=host, commit=commit)
+        try:
+            found = self._asked
+        except AttributeError:
+            found = asked.spec(self.manifest, self.key, host="", commit="")
+            object.__setattr__(self, "_asked", found)
+        return replace(found, host=host, commit=commit)
 
     def asking_for(self, spec: InstanceSpec) -> Self:
         """The same, were the version of `spec` what its file asks for."""

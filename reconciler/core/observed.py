@@ -4,7 +4,6 @@ An *instance* is one runtime serving one version on one host. Engines produce `H
 and consume `InstanceSpec`; the planner reads the first and writes the second.
 """
 
-import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from typing import Self
 
 from registry.core import canonical
 from registry.core.canonical import Json
+
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 class Phase(StrEnum):
@@ -36,8 +37,15 @@ class Health(StrEnum):
     REFUSED = "refused"
 
 
+class _Hashed:
+    """Where a value keeps its hash: a round of the loop asks for it some ten times an instance."""
+
+    __slots__ = ("_spec_hash",)
+    _spec_hash: str
+
+
 @dataclass(frozen=True, slots=True)
-class InstanceSpec:
+class InstanceSpec(_Hashed):
     """One runtime to be: everything that, when changed, needs a new instance.
 
     `memory_bytes` is bytes, `cpus` is cores (0.5 is half a core). `commit` says which Git
@@ -85,7 +93,12 @@ class InstanceSpec:
     @property
     def spec_hash(self) -> str:
         """Hex sha256 over every field but the commit: equal hashes need no new instance."""
-        return _spec_hash(self)
+        try:
+            return self._spec_hash
+        except AttributeError:
+            found = _spec_hash(self)
+            object.__setattr__(self, "_spec_hash", found)
+            return found
 
     @property
     def name(self) -> str:
@@ -103,13 +116,11 @@ class InstanceSpec:
         return own[: 63 - len(tail)].rstrip("-") + tail
 
 
-@functools.lru_cache(maxsize=16384)
 def _spec_hash(spec: InstanceSpec) -> str:
-    """Kept, for a round of the loop asks for it some thirty times an instance."""
     # What was asked for before there were settings must not need another instance.
     left_out = {"commit"} if spec.settings else {"commit", "settings"}
     fields = [getattr(spec, name) for name in spec.__slots__ if name not in left_out]
-    return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_JSON.encode(fields).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.hostplan import Step
-from reconciler.core.inputs import Changed
+from reconciler.core.inputs import Asked, Changed
 from reconciler.core.planned import Plan
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Rollouts
@@ -100,8 +100,12 @@ class Planner:
 
     def steps(self, fleet: Fleet, key: str) -> Steps:
         """What the plan has about `key`, for an answer that is made of it."""
-        fleet.also(self._askers.asked(key))
+        fleet.also(self.asked(key))
         return self._said.get(key, ())
+
+    def asked(self, key: str) -> Asked:
+        """What the plan about `key` was made of."""
+        return self._askers.asked(key)
 
     def _renew(self, fleet: Fleet, key: str) -> None:
         asked = fleet.asking()

@@ -111,8 +111,11 @@ def known(rollouts: Rollouts, ours: Collection[str]) -> Rollouts:
     mine = set(ours)
     found: dict[str, Rollout] = {}
     for key, rollout in rollouts.items():
+        if rollout.hosts.keys() <= mine:
+            found[key] = rollout
+            continue
         hosts = {host: facts for host, facts in rollout.hosts.items() if host in mine}
-        if hosts or not rollout.hosts:
+        if hosts:
             found[key] = replace(rollout, hosts=hosts)
     return found
 

@@ -166,3 +166,43 @@ def test_a_host_whose_address_is_bad_is_unreachable_and_says_why(
 def test_a_host_that_left_git_is_let_go(fleet: lanes.Lanes) -> None:
     fleet.follow({"well": declared("well")})
     assert list(fleet.look(timeout_s=1)) == ["well"]
+
+
+class Counting(SimulatedEngine):
+    """`looked` is how often it was looked at."""
+
+    looked = 0
+
+    def observe(self) -> HostState:
+        self.looked += 1
+        return super().observe()
+
+
+def test_of_many_hosts_only_those_are_looked_at_again_on_which_something_happens() -> None:
+    many = {f"h{number}": Counting(f"h{number}") for number in range(120)}
+    spec = dataclasses.replace(SPEC, host="h7")
+    many["h7"].instances[spec.name] = Instance.of(spec, Phase.RUNNING, Health.HEALTHY)
+    woken, now = threading.Semaphore(0), [0.0]
+    made = lanes.Lanes(lambda name, _: many[name], clock=lambda: now[0])
+    try:
+        made.watch(woken.release)
+        made.follow({name: declared(name) for name in many})
+        for _ in many:
+            assert woken.acquire(timeout=30)
+        before = made.look(timeout_s=30)
+        assert made.look(timeout_s=30) == before
+        assert {engine.looked for engine in many.values()} == {1}
+        many["h7"].kill(spec.name)
+        assert woken.acquire(timeout=30)
+        after = made.look(timeout_s=30)
+        assert after.pop("h7") != before.pop("h7")
+        assert all(after[name] is before[name] for name in before)
+        assert [name for name, engine in many.items() if engine.looked > 1] == ["h7"]
+        made.act({"h3": lambda: None}, patience_s=30)
+        made.look(timeout_s=30)
+        assert many["h3"].looked == 2
+        now[0] = 10.0
+        made.look(timeout_s=30)
+        assert min(engine.looked for engine in many.values()) == 2
+    finally:
+        made.close()
