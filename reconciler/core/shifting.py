@@ -86,22 +86,22 @@ def waits(key: str, found: Pursuit) -> Iterator[Wait]:
     match progress.state:
         case State.WAITING:
             until = pause_until(found.program, progress)
-            yield Wait(key, None, Reason(Why.WAITING_FOR_STEP, f"{found.step}: a pause"), until)
+            yield Wait(key, None, Reason(Why.WAITING_FOR_STEP, f"{found.where}: a pause"), until)
         case State.PAUSED:
-            text = f"{found.step}: a person must let it go on: plimsoll promote {key}"
+            text = f"{found.where}: a person must let it go on: plimsoll promote {key}"
             yield Wait(key, None, Reason(Why.WAITING_FOR_PROMOTION, text))
         case State.HELD:
             code = Why.INCONCLUSIVE if progress.code == "inconclusive" else Why.HELD_BY_PERSON
-            text = f"{found.step}: {progress.reason}; plimsoll promote, resume or abort {key}"
+            text = f"{found.where}: {progress.reason}; plimsoll promote, resume or abort {key}"
             yield Wait(key, None, Reason(code, text))
         case State.MEASURING if progress.analysis is not None:
             said = analysis.phase(progress.analysis).reason
             ends = (analysis.next_at(progress.analysis), runs.gives_up_at(found.program, progress))
             until = min((at for at in ends if at is not None), default=None)
-            why = Reason(Why.WAITING_FOR_ANALYSIS, f"{found.step}: {said}")
+            why = Reason(Why.WAITING_FOR_ANALYSIS, f"{found.where}: {said}")
             yield Wait(key, None, why, until)
         case State.ENDED:
-            text = f"{found.step}: the shadow has ended; plimsoll promote {key}, or change Git"
+            text = f"{found.where}: the shadow has ended; plimsoll promote {key}, or change Git"
             yield Wait(key, None, Reason(Why.ENDED, text))
         case _:
             pass

@@ -94,7 +94,7 @@ def _repository(world: World) -> None:
     host.write_text(re.sub(r"address: \S+", "address: process://", host.read_text()))
     deployment = world.work / DEPLOYMENT
     text = deployment.read_text()
-    text = re.sub(r"scaleDownDelaySeconds: \d+", "scaleDownDelaySeconds: 0", text)
+    text = re.sub(r"blueGreen:\n +scaleDownDelaySeconds: .*", "inPlace: {}", text)
     deployment.write_text(text)
     deployment.rename(world.folder / "digits.yaml")  # not asked for yet
     world.git("add", "--all")

@@ -1,4 +1,4 @@
-"""Clients that never stop asking, and remember every answer that was not a good one."""
+"""Clients that ask and ask, and remember every answer that was not a good one."""
 
 import http.client
 import threading
@@ -13,21 +13,24 @@ from reconciler.engines import wire
 
 @dataclass
 class Load:
-    """`answers` counts by version; `failures` holds what else came."""
+    """`answers` counts by version; `failures` holds what else came. Between two requests a client
+    waits for `pause` seconds."""
 
     url: str
+    body: bytes = b'{"instances": []}'
+    pause: float = 0.0
     answers: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def ask_on_one_connection(self) -> None:
         link = self._connect()
-        while not self.stopping.is_set():
+        while not self.stopping.wait(self.pause):
             self._ask(link)
         link.close()
 
     def ask_on_fresh_connections(self) -> None:
-        while not self.stopping.is_set():
+        while not self.stopping.wait(self.pause):
             link = self._connect()
             self._ask(link)
             link.close()
@@ -43,7 +46,7 @@ class Load:
 
     def _ask(self, link: http.client.HTTPConnection) -> None:
         try:
-            link.request("POST", "/v1/models/digits:predict", body=b'{"instances": []}')
+            link.request("POST", "/v1/models/digits:predict", body=self.body)
             answer = link.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -57,9 +60,11 @@ class Load:
 
 
 @contextmanager
-def running(url: str, *, clients: int = 4) -> Iterator[Load]:
+def running(
+    url: str, *, clients: int = 4, body: bytes = Load.body, pause: float = Load.pause
+) -> Iterator[Load]:
     """Half of the clients keep their connections, half open one for each request."""
-    load = Load(url)
+    load = Load(url, body, pause)
     kinds = (load.ask_on_one_connection, load.ask_on_fresh_connections)
     threads = [threading.Thread(target=kinds[n % 2]) for n in range(clients)]
     for thread in threads:

@@ -75,6 +75,15 @@ class Pursuit:
             return ""
         return place(self.program, self.progress.index)
 
+    @property
+    def where(self) -> str:
+        """The step, and what the candidate gets of the traffic meanwhile."""
+        progress = self.progress
+        if progress is None or progress.has_switched:
+            return self.step
+        share = share_at(self.program, progress.index, "")
+        return self.step if share is None else f"{self.step}, {describe(share)}"
+
     def state(self) -> State | None:
         """What it is doing; None before it has begun."""
         return None if self.progress is None else self.progress.state

@@ -1,8 +1,8 @@
 """What a container of the tests runs in place of the runtime: it answers as the runtime would.
 
-Anything it is asked, it answers with the version it was told to serve. A format it does not
-know, `broken`, makes it not ready; `crash` makes it exit at once. It takes as long as the
-request's header `test-delay` says, in seconds.
+Anything it is asked, it answers with the version it was told to serve, and whether it does. A
+format it does not know, `broken`, makes it not ready; `crash` makes it exit at once. It takes as
+long as the request's header `test-delay` says, in seconds.
 """
 
 import json
@@ -33,7 +33,9 @@ class Handler(BaseHTTPRequestHandler):
             sys.stderr.write(f"asked to take {delay} s\n")
             time.sleep(float(delay))
         is_ready = MODEL["format"] != "broken"
+        state = {"digest": MODEL["digest"], "state": "AVAILABLE" if is_ready else "LOADING"}
         seen = {"version": MODEL["version"], "path": self.path, "headers": dict(self.headers)}
+        seen["models"] = [{"model": MODEL["model"], **state}]
         body = json.dumps(seen).encode()
         self.send_response(200 if is_ready or self.path != "/readyz" else 503)
         self.send_header("plimsoll-version", str(MODEL["version"]))
