@@ -240,6 +240,7 @@ def _connector(settings: config.Config) -> lanes.Connect:
             mode=kind.spec.engine.mode or "",
             front=engines.Front(
                 port=kind.spec.ingress.port,
+                metrics_port=kind.spec.ingress.metrics_port or 0,
                 image=settings.ingress_image,
                 grpc_port=kind.spec.ingress.grpc_port or 0,
             ),

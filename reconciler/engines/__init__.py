@@ -14,10 +14,11 @@ class Front:
 
     `reach` is the name under which the reconciler finds the host's published ports; empty
     means: as the engine's address says. The preview port is `port` + 1000; gRPC has
-    `grpc_port`, where that is not 0.
+    `grpc_port`, where that is not 0, and Prometheus `metrics_port`.
     """
 
     port: int
+    metrics_port: int = 0
     image: str = "plimsoll-ingress:dev"
     bind: str = "0.0.0.0"  # noqa: S104  clients come from other machines
     preview_bind: str = ""
@@ -74,6 +75,8 @@ def _docker(
         host=host,
         image=front.image,
         port=front.port,
+        metrics_port=front.metrics_port,
+        arguments=traefik.METRICS if front.metrics_port else (),
         bind=front.bind,
         preview_bind=front.preview_bind or ("0.0.0.0" if remote else "127.0.0.1"),  # noqa: S104
         grpc_port=front.grpc_port,

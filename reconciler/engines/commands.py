@@ -34,7 +34,8 @@ Body = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class IngressSpec:
     """The one front of a host; the preview port lies `PREVIEW_OFFSET` above `port`. gRPC has the
-    door `grpc_port`, where that is not 0."""
+    door `grpc_port`, where that is not 0, and Prometheus `metrics_port`; `arguments` are what the
+    proxy is told besides."""
 
     host: str
     image: str
@@ -42,6 +43,8 @@ class IngressSpec:
     bind: str = "0.0.0.0"  # noqa: S104  clients come from other machines
     preview_bind: str = "127.0.0.1"
     grpc_port: int = 0
+    metrics_port: int = 0
+    arguments: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -116,7 +119,7 @@ def ingress_container(spec: IngressSpec, command: list[str]) -> Body:
     body: Body = {
         "Image": spec.image,
         "User": "10001:10001",
-        "Cmd": command,
+        "Cmd": [*command, *spec.arguments],
         "ExposedPorts": {front: {}, preview: {}},
         "StopTimeout": GRACE_SECONDS,
         "HostConfig": _hardened(memory_bytes=512 << 20, pids=256)
@@ -129,11 +132,11 @@ def ingress_container(spec: IngressSpec, command: list[str]) -> Body:
         },
         "NetworkingConfig": {"EndpointsConfig": {NETWORK: {}}},
     }
-    if spec.grpc_port:
-        door = "8500/tcp"
-        body["ExposedPorts"][door] = {}
-        published = [{"HostIp": spec.bind, "HostPort": str(spec.grpc_port)}]
-        body["HostConfig"]["PortBindings"][door] = published
+    for door, port in (("8500/tcp", spec.grpc_port), ("8082/tcp", spec.metrics_port)):
+        if port:
+            body["ExposedPorts"][door] = {}
+            published = [{"HostIp": spec.bind, "HostPort": str(port)}]
+            body["HostConfig"]["PortBindings"][door] = published
     identity = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     return body | {"Labels": _labels({"host": spec.host, "kind": "ingress", "spec": identity})}
 

@@ -24,6 +24,12 @@ from reconciler.engines.ingress import (
 
 FILE = "routes.yml"
 SIGNAL = ""
+METRICS = (
+    "--entrypoints.metrics.address=:8082",
+    "--metrics.prometheus=true",
+    "--metrics.prometheus.entrypoint=metrics",
+    "--metrics.prometheus.buckets=0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10",
+)
 _ROUTE, _CANDIDATE, _GRPC = "route-", "candidate-", "grpc-"
 _MISSING, _MISSING_GRPC = "http://missing.invalid", "h2c://missing.invalid"
 _SECRET = re.compile(rf"Header\(`{SECRET_HEADER}`, `([0-9a-f]+)`\)")

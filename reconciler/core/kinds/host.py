@@ -58,8 +58,9 @@ class Engine(Strict):
 
 class Ingress(Strict):
     """The one port on which the host answers clients of all its models, and the one for those
-    that speak gRPC."""
+    that speak gRPC. On `metricsPort` the ingress tells Prometheus of each instance's answers."""
 
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     port: Annotated[int, Field(ge=1, le=65535)]
     grpc_port: Annotated[int, Field(ge=1, le=65535)] | None = None
 

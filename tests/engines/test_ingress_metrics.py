@@ -1,0 +1,62 @@
+"""What Prometheus reads of the ingress: how each of two instances answers, and copies apart."""
+
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from reconciler.core.observed import Route, Share
+from reconciler.engines import commands, traefik, wire
+from tests.engines import fronts
+from tests.engines.rigs import free_port
+
+
+class Measured(fronts.Traefik):
+    """With a door for Prometheus."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+
+    def command(self, file: Path, front: int, preview: int) -> list[str]:
+        doors = [one.replace(":8082", f"127.0.0.1:{self.port}") for one in traefik.METRICS]
+        return [*super().command(file, front, preview), *doors]
+
+
+def test_answers_are_counted_for_each_instance_and_copies_apart(tmp_path: Path) -> None:
+    kind = Measured()
+    with fronts.running(kind, tmp_path) as front:
+        stable, candidate = front.instance("one"), front.instance("two")
+        share = Share(candidate.name, weight=25, mirror=50)
+        front.tell(Route(fronts.MODEL, "production/digits", stable.name, share))
+        assert front.answers(40) == {stable.name: 30, candidate.name: 10}
+        assert wire.until(lambda: "copies-plimsoll-two@file" in _counts(kind.port), timeout=10)
+        found = _counts(kind.port)
+    assert found["plimsoll-one@file"] == 30
+    assert found["plimsoll-two@file"] == 10
+    assert 0 < found["copies-plimsoll-two@file"] <= 20
+
+
+def test_the_door_for_prometheus_is_published_where_the_host_names_its_port() -> None:
+    plain = commands.IngressSpec(host="edge-1", image="traefik:v3.7", port=18080)
+    measured = commands.IngressSpec(
+        host="edge-1", image="traefik:v3.7", port=18080, metrics_port=9100, arguments=("--x",)
+    )
+    body = commands.ingress_container(measured, ["--y"])
+    assert body["HostConfig"]["PortBindings"]["8082/tcp"] == [
+        {"HostIp": plain.bind, "HostPort": "9100"}
+    ]
+    assert body["Cmd"] == ["--y", "--x"]
+    assert "8082/tcp" not in commands.ingress_container(plain, [])["ExposedPorts"]
+
+
+def _counts(port: int) -> dict[str, float]:
+    page = wire.ask(f"http://127.0.0.1:{port}/metrics").body.decode()
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if (
+                sample.name == "traefik_service_requests_total"
+                and sample.labels["method"] == "POST"
+            ):
+                name = sample.labels["service"]
+                found[name] = found.get(name, 0) + sample.value
+    return found
