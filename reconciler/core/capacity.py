@@ -48,7 +48,8 @@ def _taken(spec: InstanceSpec, state: DesiredState, rollouts: Rollouts) -> Itera
         for key, deployment in state.deployments.items()
         if spec.host in deployment.hosts and not deployment.manifest.spec.suspend
     }
-    for key in sorted({*asked, *rollouts}):
+    there = {key for key, known in rollouts.items() if spec.host in known.hosts}
+    for key in sorted(asked.keys() | there):
         facts, wanted = rollouts.get(key, NO_ROLLOUT).on(spec.host), asked.get(key)
         candidate = None if facts.candidate is None else facts.candidate.spec
         good = facts.last_good

@@ -1,7 +1,8 @@
 """The action `Call`: where a hook may be, what is posted, and what stands in the registry's log."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from reconciler.core.reasons import Reason, Why
 from registry.core.entries import Entry, Kind
 from tests.reconciler.measuring.service import Service, serving
 from tests.reconciler.measuring.test_analysing import spec
-from tests.reconciler.town import Town, town
+from tests.reconciler.town import DEPLOYMENT, Town, manifest, town
 from tests.registry.publishing import Publisher
 
 RUN = HookRun("preSync", "backup", "sha256:r", "c" * 40, "", 1_000_000.0, 1_000_000.0)
@@ -67,23 +68,71 @@ def test_a_yes_is_in_the_log_once_however_often_it_is_given(here: Town, service:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("status", [302, 409, 500])
-def test_any_other_answer_is_a_no_with_what_was_said(
-    here: Town, service: Service, status: int
-) -> None:
-    service.answers["/hooks/backup"] = status, b"not today"
+def test_any_other_answer_is_a_no_with_what_was_said(here: Town, service: Service) -> None:
     service.headers["location"] = f"{service.url}/hooks/other"
-    outcome = called(here, service)
-    assert outcome == outcomes.Failed(f"{service.url}/hooks/backup answered {status} not today")
-    assert len(service.asked) == 1
+    for status in (302, 409, 500):
+        service.answers["/hooks/backup"] = status, b"not today"
+        outcome = called(here, service)
+        said = f"{service.url}/hooks/backup answered {status} not today"
+        assert outcome == outcomes.Failed(said)
+    assert [path for _, path, _, _ in service.asked] == ["/hooks/backup"] * 3
     assert told(here) == []
 
 
-@pytest.mark.parametrize("path", ["/admin", "/hooks/../admin", "/hooksx"])
 def test_git_cannot_have_an_address_called_that_the_configuration_does_not_list(
-    here: Town, service: Service, path: str
+    here: Town, service: Service
 ) -> None:
-    outcome = called(here, service, path)
-    assert isinstance(outcome, outcomes.Failed)
-    assert outcome.detail.endswith("is below no [[reconciler.hooks]] address of the configuration")
+    for path in ("/admin", "/hooks/../admin", "/hooksx"):
+        outcome = called(here, service, path)
+        assert isinstance(outcome, outcomes.Failed)
+        assert "is below no [[reconciler.hooks]] address" in outcome.detail
     assert service.asked == []
+
+
+def test_the_loop_waits_for_a_yes_and_goes_back_for_a_no(tmp_path: Path, service: Service) -> None:
+    publisher = Publisher()
+    allowed = f'[[reconciler.hooks]]\naddress = "{service.url}/hooks"\n'
+    at = "{{name: {0}, http: {{url: '{1}/hooks/{0}'}}, attempts: 1}}"
+    before, after, fail = (at.format(name, service.url) for name in ("backup", "smoke", "page"))
+    hooks = f"  hooks: {{preSync: [{before}], postSync: [{after}], syncFail: [{fail}]}}\n"
+    with town(tmp_path, publisher, allowed) as here:
+        for version in (1, 2):
+            here.publish(version, publisher)
+
+        def asked(version: int) -> None:
+            text = manifest(version, here.digests[version]) + hooks
+            here.origin.commit({DEPLOYMENT: text}, f"Serve version {version}")
+            here.loop.hint()
+
+        asked(1)
+        until(here, lambda: bool(service.asked))
+        assert here.hosts["edge-1"].instances == {}
+        for hook in ("backup", "smoke", "page"):
+            service.answers[f"/hooks/{hook}"] = 200, b""
+        until(here, lambda: len(told(here)) == 2)
+        here.settle()
+        service.answers["/hooks/smoke"] = 500, b"wrong answers"
+        asked(2)
+        until(here, lambda: len(told(here)) == 4)
+        here.settle()
+        serving = here.serving()
+        assert serving is not None
+        assert serving.version == 1
+        assert [entry.detail["hook"] for entry in told(here)] == [
+            "backup",
+            "smoke",
+            "backup",
+            "page",
+        ]
+        page = json.loads(service.asked[-1][2])
+        assert page["data"]["reason"].endswith("/hooks/smoke answered 500 wrong answers")
+
+
+def until(here: Town, so: Callable[[], bool]) -> None:
+    """Tick until it is so; calls are made beside the loop."""
+    end = time.monotonic() + 60
+    while not so() and time.monotonic() < end:
+        here.loop.tick()
+        here.await_slow_work()
+        time.sleep(0.02)
+    assert so()
