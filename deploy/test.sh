@@ -42,3 +42,7 @@ export -f one
 export said
 
 parts | xargs -d '\n' -P "$(($(nproc) + 1))" -I PART bash -c 'one "$@"' one PART "$@"
+status=$?
+# Once more at the end, where it is looked for.
+grep -hE '^(FAILED|ERROR) |^=* ?[0-9]+ (passed|failed|deselected).* in ' "$said"/*
+[ "$status" -eq 0 ]
