@@ -17,7 +17,7 @@ def prunes(fleet: Fleet, key: str) -> Iterator[Action | Wait]:
             yield fleet.absence(key, host)
             continue
         seat = fleet.seat(key, host)
-        if why := _why_not(fleet, key) or _not_yet(fleet, key):
+        if why := _why_not(fleet, key) or _not_yet(fleet, key, host):
             yield Wait(key, host, why)
             yield from hostplan.held_back(seat, hostplan.keep(seat))
         else:
@@ -36,10 +36,13 @@ def _why_not(fleet: Fleet, key: str) -> Reason | None:
     return None
 
 
-def _not_yet(fleet: Fleet, key: str) -> Reason | None:
-    """Where a deployment has a number of hosts it leaves one once it is good on all others."""
+def _not_yet(fleet: Fleet, key: str, host: str) -> Reason | None:
+    """A deployment that moves, by its number of hosts or off one that is drained, leaves a host
+    once it is good on all others."""
     deployment = fleet.deployment(key)
-    if deployment is None or deployment.manifest.spec.targets.replicas is None:
+    if deployment is None:
+        return None
+    if deployment.manifest.spec.targets.replicas is None and not fleet.is_drained(host):
         return None
     if fleet.is_elsewhere(key) or not deployment.hosts:
         return None  # whoever looks after the others, it is not in sight from here

@@ -38,10 +38,11 @@ def together(state: DesiredState) -> Iterator[Collection[str]]:
     """The hosts that one reconciler must see all of: those of one deployment, and of those that
     wait for one another."""
     deployments, pools = state.deployments, dict[str, list[str]]()
+    drains = any(host.spec.drain for host in state.hosts.values())
     for one in deployments.values():
         yield one.hosts
         targets = one.manifest.spec.targets
-        if targets.replicas is not None:
+        if targets.is_by_labels and (drains or targets.replicas is not None):
             # It may move to any of those that fit, and leaves one once it serves on another.
             demand = targets.model_dump_json(include={"match_labels", "match_expressions"})
             if demand not in pools:

@@ -108,6 +108,19 @@ def test_a_drained_host_is_left_only_once_another_one_serves() -> None:
     assert paper.hosts[left].instances == {}
 
 
+def test_of_all_hosts_with_a_label_one_that_drains_is_left_once_the_others_serve() -> None:
+    hosts = {"h1": "", "h2": ""}
+    paper = paper_of(state(1, _BY_LABEL, hosts))
+    paper.slow = {"h2"}
+    paper.wish = state(2, _BY_LABEL, hosts | {"h1": "drain: true"})
+    for _ in range(5):
+        paper.tick()
+    assert paper.serves() == {"h1": 1, "h2": 1}
+    paper.slow.clear()
+    paper.run()
+    assert paper.serves() == {"h2": 2}
+
+
 def test_nothing_new_begins_on_a_drained_host_that_is_named_and_what_serves_is_kept() -> None:
     paper = paper_of(state(1, "hosts: [h1, h2]", {"h1": "", "h2": ""}))
     paper.wish = state(2, "hosts: [h1, h2]", {"h1": "drain: true", "h2": ""})
