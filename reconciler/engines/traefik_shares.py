@@ -1,10 +1,11 @@
 """How Traefik divides a model's traffic between two instances, and how that is read back. Pure.
 
-    router ── copied-M (mirroring) ── split-M (weighted) ── stable | candidate
+    route-M ─────────────────────────── split-M (weighted) ── stable | candidate
+    kept-M (failover) ── copied-M (mirroring) ─┘
 
-Requests whose bodies are known to be short take the way through `kept-M`: it holds the body, and
-where the instance that was chosen gives no answer, the other one gets the request. Longer ones
-are passed on as they come, for their bodies would fill the ingress's memory.
+Requests whose bodies are known to be short go by `kept-M`, which holds the body: where the instance
+that was chosen gives no answer, the other one gets the request, and the candidate its copies.
+Longer ones are passed on as they come, for their bodies would fill the ingress's memory.
 """
 
 import json
@@ -17,14 +18,18 @@ from reconciler.core.observed import HeaderMatch, Match, Route, Share, Sticky, S
 Document = dict[str, Any]
 
 _SPLIT, _COPIED, _COPIES, _KEPT, _RESCUE = "split-", "copied-", "copies-", "kept-", "rescue-"
+_ASKED = "asked-"
 _CHOSEN, _GRPC = "chosen-", "grpc-"
 _WHOLE = 100
-_HELD_BYTES = 1_000_000
-_IS_SHORT = "(Method(`GET`) || HeaderRegexp(`Content-Length`, `^[0-9]{1,6}$`))"
+# The rule is the limit: with one of its own Traefik makes room for all of that at each request.
+_IS_SHORT = "HeaderRegexp(`Content-Length`, `^[0-9]{1,6}$`)"
+_UNLIMITED = -1
+_IS_QUESTION = "Method(`GET`)"
+_QUESTION_BYTES = 1000  # who sends a body with it may not fill the memory either
 # Traefik's own words for an instance that is gone, and for one that it cannot connect to. The
 # runtime says the second too, for a request that waited longer than its deadline.
-_LOST = {"status": ["502", "504"], "maxRequestBodyBytes": _HELD_BYTES}
-_KEPT_FIRST, _CHOSEN_FIRST = 10_000, 20_000
+_LOST = ["502", "504"]
+_ASKED_FIRST, _KEPT_FIRST, _CHOSEN_FIRST = 5_000, 10_000, 20_000
 _CLAUSE = re.compile(r'Header(Regexp)?\(("(?:[^"\\]|\\.)*"), ("(?:[^"\\]|\\.)*")\)')
 _WHOLLY = re.compile(r"\^\(\?:(.*)\)\$", re.DOTALL)
 # A candidate that hangs on copies holds their bodies for no longer than the runtime's deadline.
@@ -48,8 +53,11 @@ def routers(name: str, front: Document, route: Route, share: Share) -> Document:
     """The routers of a model that has `front` while nobody shares its traffic."""
     model, rule = route.model, front["rule"]
     entry = _SPLIT + model if share.weight else route.instance
-    found = {name: front | {"service": _COPIED + model if share.mirror else entry}}
+    found = {name: front | {"service": entry}}
     if share.weight:
+        question = f"{rule} && {_IS_QUESTION}"
+        found[_ASKED + model] = _kept(front, question, _ASKED + model, _ASKED_FIRST)
+    if share.weight or share.mirror:
         short = f"{rule} && {_IS_SHORT}"
         found[_KEPT + model] = _kept(front, short, _KEPT + model, _KEPT_FIRST)
     if share.headers:
@@ -66,13 +74,16 @@ def services(route: Route, share: Share, url: str) -> Document:
     model, stable, candidate = route.model, route.instance, share.instance
     found = {_SPLIT + model: _split(stable, candidate, share)}
     entry = _SPLIT + model if share.weight else stable
+    rescue = _RESCUE + model if share.weight else stable
+    if share.weight:
+        found[rescue] = _either(stable, candidate)
+        found[_ASKED + model] = _either(entry, rescue, limit=_QUESTION_BYTES)
     if share.mirror:
         found[_COPIES + candidate] = _copies(url)
         found[_COPIED + model] = _copied(entry, _COPIES + candidate, share.mirror)
         entry = _COPIED + model
-    if share.weight:
-        found[_RESCUE + model] = _either(stable, candidate)
-        found[_KEPT + model] = _either(entry, _RESCUE + model)
+    if share.weight or share.mirror:
+        found[_KEPT + model] = _either(entry, rescue)
     if share.headers:
         found[_KEPT + _CHOSEN + model] = _either(candidate, stable)
     return found
@@ -129,15 +140,17 @@ def _weights(stable: str, candidate: str, weight: int) -> list[Document]:
 
 def _copied(entry: str, copies: str, percent: int) -> Document:
     mirrors = [{"name": copies, "percent": percent}]
-    return {"mirroring": {"service": entry, "maxBodySize": _HELD_BYTES, "mirrors": mirrors}}
+    return {"mirroring": {"service": entry, "maxBodySize": _UNLIMITED, "mirrors": mirrors}}
 
 
 def _copies(url: str) -> Document:
     return {"loadBalancer": {"serversTransport": "copies", "servers": [{"url": url}]}}
 
 
-def _either(first: str, then: str) -> Document:
-    return {"failover": {"service": first, "fallback": then, "errors": _LOST}}
+def _either(first: str, then: str, *, limit: int = _UNLIMITED) -> Document:
+    """`then` where `first` gives no answer; bodies above `limit` bytes are refused."""
+    errors = {"status": _LOST, "maxRequestBodyBytes": limit}
+    return {"failover": {"service": first, "fallback": then, "errors": errors}}
 
 
 def _way(front: Document, rule: str, service: str, priority: int) -> Document:

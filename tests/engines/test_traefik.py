@@ -1,5 +1,7 @@
-"""What Prometheus reads of the ingress: how each of two instances answers, and copies apart."""
+"""What Traefik alone does: it counts for Prometheus, and copies what is known to be short."""
 
+import contextlib
+import http.client
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -33,6 +35,20 @@ def test_answers_are_counted_for_each_instance_and_copies_apart(tmp_path: Path) 
     assert found["plimsoll-one@file"] == 30
     assert found["plimsoll-two@file"] == 10
     assert 0 < found["copies-plimsoll-two@file"] <= 20
+
+
+def test_a_request_of_unknown_length_passes_as_it_comes_and_is_not_copied(tmp_path: Path) -> None:
+    with fronts.running(fronts.Traefik(), tmp_path) as front:
+        stable, candidate = front.instance("one"), front.instance("two")
+        share = Share(candidate.name, mirror=100)
+        front.tell(Route(fronts.MODEL, "production/digits", stable.name, share))
+        link = http.client.HTTPConnection("127.0.0.1", front.port, timeout=30)
+        with contextlib.closing(link):
+            link.request("POST", f"/v1/models/{fronts.MODEL}:predict", body=iter([b"{", b"}"]))
+            assert link.getresponse().headers["answered-by"] == stable.name
+        assert front.ask(body=b"[]").status == 200
+        assert wire.until(lambda: len(candidate.seen) > 0, timeout=20)
+        assert candidate.seen == [b"[]"]
 
 
 def test_the_door_for_prometheus_is_published_where_the_host_names_its_port() -> None:
