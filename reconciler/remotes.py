@@ -97,7 +97,7 @@ class Beside:
         self, inner: leases.Sharing, agents: Agents, remembered: Callable[[], Rollouts]
     ) -> None:
         self.inner = inner
-        self._agents = agents
+        self.agents = agents
         self._remembered = remembered
         self._managed: frozenset[str] = frozenset()
         # The last state, who was away, and what that left: it hardly ever changes.
@@ -124,7 +124,7 @@ class Beside:
 
     def require(self, host: str) -> None:
         """Raise Conflict where `host` is its agent's; asks nobody."""
-        if host in self._managed or host in (self._agents.claimed() or ()):
+        if host in self._managed or host in (self.agents.claimed() or ()):
             raise errors.Conflict(
                 f"{host} is looked after by its agent",
                 fix="nothing: it is left alone until its agent has let go of it",
@@ -137,7 +137,7 @@ class Beside:
     def _unclear(self, state: DesiredState) -> frozenset[str]:
         """Hosts that an agent has not let go of. Where nobody ever said which those are, all that
         we know nothing of: there is nothing on them that we could heal."""
-        claimed = self._agents.claimed()
+        claimed = self.agents.claimed()
         if claimed is not None:
             return claimed
         ours = {host for rollout in self._remembered().values() for host in rollout.hosts}
