@@ -64,6 +64,16 @@ def agent(context: typer.Context, config: Config = Path("agent.toml")) -> None:
     service.run_as(configuration.load_agent(config), stop)
 
 
+@agent_app.command("status")
+def agent_status(config: Config = Path("agent.toml")) -> None:
+    """Say how this host does, from what its agent left on disk; asks nobody."""
+    from reconciler import config as configuration  # noqa: PLC0415  heavy
+    from reconciler import owning  # noqa: PLC0415  heavy
+
+    for line in owning.told(configuration.load_agent(config).state):
+        typer.echo(line)
+
+
 @app.command()
 def plan(
     config: Config = Path("plimsoll.toml"),

@@ -7,7 +7,10 @@ what the registry said last at the earliest: an edge machine may start with its 
 
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 
@@ -64,6 +67,33 @@ def read(data: bytes | None) -> Known:
         float(fields.integer(told, "registryAt", what=_WHAT)),
         float(fields.integer(told, "gitAt", what=_WHAT)),
     )
+
+
+def told(folder: Path) -> Iterator[str]:
+    """How the host does, as the agent that owns `folder` left it on disk; one line each."""
+    claim, report = folder / state.CLAIM_FILE, folder / state.REPORT_FILE
+    if not report.exists():
+        raise errors.NotFound(f"no agent has run with {folder}", fix="start it, and see its log")
+    known = read(claim.read_bytes() if claim.exists() else None)
+    found = canonical.decode_object(report.read_bytes(), what=state.REPORT_FILE)
+    yield f"commit    {found.get('commit')}"
+    yield f"host      {'is its own' if known.settled else 'is not its own: it acts on nothing'}"
+    yield f"registry  {_heard(known.registry_at)}"
+    yield f"Git       {_heard(known.git_at)}"
+    for name in ("refused", "gitError"):
+        if found.get(name):
+            yield f"{name}: {found[name]}"
+    for key, document in fields.mapping(found, "deployments", what=state.REPORT_FILE).items():
+        if isinstance(document, dict):
+            three = [document.get(name) for name in ("sync", "health", "trust")]
+            said = [str(one.get("status")) for one in three if isinstance(one, dict)]
+            yield f"{key}: {', '.join(said)}"
+
+
+def _heard(at: float) -> str:
+    if not at:
+        return "was never heard of"
+    return f"heard of last at {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 class Claim:

@@ -41,6 +41,7 @@ class Agents:
         self._folder = folder
         self._claimed = folder.claims()
         self._heard = _Heard()
+        self._lock = threading.Lock()
         self._over = threading.Event()
         self.look()
         self._thread = threading.Thread(target=self._run, name="agents", daemon=True)
@@ -56,6 +57,10 @@ class Agents:
 
     def look(self) -> None:
         """Ask now; where the registry does not answer, what was known stays."""
+        with self._lock:  # an older answer must not come after a newer one
+            self._look()
+
+    def _look(self) -> None:
         before = self._heard
         try:
             told = self._registry.agents(after=before.at)

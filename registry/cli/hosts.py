@@ -6,6 +6,7 @@ import typer
 
 from registry.cli import options, output
 from registry.core import canonical, names
+from registry.core.canonical import Json
 
 app = typer.Typer()
 host_app = typer.Typer(no_args_is_help=True, help="Hosts that may pull models.")
@@ -75,3 +76,52 @@ def revoke(
         path = f"/v1/hosts/{names.slug(name, what='host name')}"
         client.call("DELETE", path, parameters={"reason": reason})
     output.message(f"host {name} is turned out")
+
+
+@host_app.command()
+def agents(
+    server: options.Server = options.DEFAULT_SERVER,
+    token_file: options.TokenFile = None,
+    form: output.Output = output.Form.TABLE,
+) -> None:
+    """Hosts that look after themselves, and what their agents told last."""
+    with options.connect(server, token_file) as client:
+        told = client.document("GET", "/v1/agents").get("agents")
+    found = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    if form is output.Form.JSON:
+        output.print_json(found)
+        return
+    output.print_table(
+        ("host", "heard of", "commit", "deployments", "trouble"), [_agent(one) for one in found]
+    )
+
+
+def _agent(item: dict[str, Json]) -> tuple[object, ...]:
+    document = item.get("document")
+    told = document if isinstance(document, dict) else {}
+    deployments = told.get("deployments")
+    trouble = [f"commit refused: {told['refused']}"] if told.get("refused") else []
+    trouble += [f"Git: {told['gitError']}"] if told.get("gitError") else []
+    if ahead := told.get("clockAheadSeconds"):
+        trouble.append(f"its clock is {ahead} s ahead")
+    return (
+        item.get("host"),
+        item.get("seenAt"),
+        str(told.get("commit", ""))[:12],
+        len(deployments) if isinstance(deployments, dict) else 0,
+        "; ".join(trouble),
+    )
+
+
+@host_app.command()
+def release(
+    name: Host,
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the log.")],
+    server: options.Server = options.DEFAULT_SERVER,
+    token_file: options.TokenFile = None,
+) -> None:
+    """Let others look after a host whose agent never comes back to let go of it."""
+    with options.connect(server, token_file) as client:
+        path = f"/v1/agents/{names.slug(name, what='host name')}"
+        client.call("DELETE", path, parameters={"reason": reason})
+    output.message(f"host {name} is its agent's own no more")

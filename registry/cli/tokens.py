@@ -22,7 +22,7 @@ def create(  # noqa: PLR0913, PLR0917  each is an option
     role: Annotated[
         str,
         typer.Argument(
-            help="admin, publisher, approver, operator, reconciler, host, auditor or viewer.",
+            help="admin, publisher, approver, operator, reconciler, agent, host, auditor, viewer.",
             metavar="ROLE",
         ),
     ],

@@ -152,7 +152,8 @@ def _not_its_own(host: str, holder: str, other: str) -> errors.Conflict:
     if other and other != holder:
         return errors.Conflict(
             f"{host} is looked after by {other}, not by {holder}",
-            fix=f"let it go first; if that one is gone for good: plimsoll agent release {host}",
+            fix="let that one go first, or if it is gone for good: "
+            f"plimsoll host release {host} --reason WHY",
         )
     return errors.Conflict(
         f"{host} is not {holder}'s own any more",

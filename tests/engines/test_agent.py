@@ -6,11 +6,14 @@ from unittest.mock import patch
 from reconciler import owning
 from reconciler.engines import wire
 from reconciler.loop import Loop
+from registry import errors
 from tests.engines import images
 from tests.engines.rigs import Docker, served
 from tests.reconciler.agents import OWN, agent, configured
 from tests.reconciler.town import DEPLOYMENT, manifest, town
 from tests.registry.publishing import Publisher
+
+KEY = "production/digits"
 
 
 def test_an_agent_on_docker_starts_heals_and_comes_back_offline(
@@ -48,6 +51,12 @@ def test_an_agent_on_docker_starts_heals_and_comes_back_offline(
 def until_served(rig: Docker, loop: Loop) -> None:
     def is_so() -> bool:
         loop.tick()
-        return served(rig) == 1
+        if KEY not in loop.memory.rollouts():
+            return False
+        is_good = loop.memory.rollouts()[KEY].on(rig.host).last_good is not None
+        try:
+            return is_good and served(rig) == 1
+        except errors.EngineUnreachable:
+            return False
 
     assert wire.until(is_so, timeout=60), loop.memory.rollouts()
