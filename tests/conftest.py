@@ -13,6 +13,9 @@ from hypothesis import settings
 _ROOT = Path(__file__).parent
 # The authority whose key nobody has.
 os.environ["SSL_CERT_FILE"] = str(_ROOT / "nobody.pem")
+# Beside other tests a second thread for small matrices spins more than it works: twenty times the
+# CPU of a training.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx2
@@ -35,12 +36,17 @@ class Prometheus:
 
     def value(self, query: str) -> float | None:
         """Of the first series there is; None too while it begins, and says so in prose."""
-        context = ssl.create_default_context(cafile=str(self.ca))
+        asked, believed = {"query": query}, _believing(self.ca)
         answer = httpx2.get(
-            f"{self.url}/api/v1/query", params={"query": query}, verify=context, trust_env=False
+            f"{self.url}/api/v1/query", params=asked, verify=believed, trust_env=False
         )
         series = answer.json()["data"]["result"] if answer.status_code == 200 else []
         return float(series[0]["value"][1]) if series else None
+
+
+@cache
+def _believing(authority: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(authority))
 
 
 @contextmanager
@@ -104,14 +110,14 @@ def context(runtime: Runtime, seen: Prometheus, *, ca: Path | None = None) -> Co
     return Context("digits", (site,), args, known)
 
 
-def until(holds: Callable[[], bool], *, what: Callable[[], str], seconds: float = 40) -> None:
-    """Poll; where it never comes true, `what` says why."""
+def until(holds: Callable[[], bool], *, what: Callable[[], str], seconds: float = 120) -> None:
+    """Poll, and leave the machine to what is waited for; `what` says why it never comes true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with suppress(httpx2.TransportError):
             if holds():
                 return
-        time.sleep(0.05)
+        time.sleep(0.2)
     raise AssertionError(f"it never held: {what()}")
 
 
