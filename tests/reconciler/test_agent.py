@@ -87,13 +87,17 @@ def test_an_agent_comes_back_offline_with_what_was_verified_and_nothing_else(her
         run(loop, rounds=6)
         assert serving(engine) == 1
         assert not [line for line in engine.writes if "remove" in line]
+        assert loop.metrics.registry.get_sample_value("plimsoll_agent_offline_too_long") == 0
+        with patch.object(loop.statuses, "_patience_s", 0.001):
+            run(loop, rounds=1)
+        assert loop.metrics.registry.get_sample_value("plimsoll_agent_offline_too_long") == 1
 
 
 def test_history_that_was_rewritten_changes_nothing(here: Town) -> None:
     deploy(here, 1)
     before = deploy(here, 2)
-    engine = SimulatedEngine("edge-2")
-    with agent(configured(here), engine) as loop:
+    machine, engine = configured(here), SimulatedEngine("edge-2")
+    with agent(machine, engine) as loop:
         run(loop)
         assert serving(engine) == 2
         here.origin.git("reset", "--quiet", "--hard", "HEAD~1")
@@ -102,7 +106,10 @@ def test_history_that_was_rewritten_changes_nothing(here: Town) -> None:
         assert serving(engine) == 2
         told = here.registry.get("/v1/agents").json()["agents"][0]["document"]
         assert told["commit"] == before
-        assert "does not descend" in told["refused"] or told["refused"]
+        assert told["refused"]
+        found = "\n".join(owning.told(machine / "agent"))
+        assert "host      is its own" in found
+        assert f"refused: {told['refused']}" in found
 
 
 def test_a_host_changes_hands_once_its_agent_has_let_go(here: Town) -> None:
