@@ -43,6 +43,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.wfile.flush()  # before the place is given back, and the process may end
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("content-length") or 0))
