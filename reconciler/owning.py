@@ -108,6 +108,8 @@ class Claim:
         self._lock = threading.Lock()
         self._known = read(folder.claim())
         self._saved_at = 0.0
+        # Once for each trouble: the next try is seconds away.
+        self._said = ""
         self.host = host
         self.lost_at = 0.0
         self.clock = Clock(self._known.registry_at)
@@ -144,9 +146,12 @@ class Claim:
                 self._lose(error)
                 return
             except errors.PlimsollError as error:
-                log.warning("the registry does not hear of this host", error=error.detail)
+                if self._said != error.code:
+                    log.warning("the registry does not hear of this host", error=error.detail)
+                self._said = error.code
                 self._keep(replace(known, git_at=max(git_at, known.git_at)))
                 return
+            self._said = ""
             self.clock.heard(found.now.timestamp())
             is_settled = (found.now - found.since).total_seconds() >= SETTLE_S
             self._keep(
@@ -175,8 +180,9 @@ class Claim:
     def _lose(self, error: errors.Conflict) -> None:
         if self._known.epoch is not None:
             log.error("this host is not ours any more", error=error.detail, fix=error.fix)
-        else:
+        elif self._said != error.detail:
             log.warning("this host is not ours", error=error.detail, fix=error.fix)
+        self._said = error.detail
         self.lost_at = self.clock()
         self._keep(replace(self._known, epoch=None, settled=False))
 

@@ -41,6 +41,7 @@ class Agents:
         self._folder = folder
         self._claimed = folder.claims()
         self._heard = _Heard()
+        self._said = ""
         self._lock = threading.Lock()
         self._over = threading.Event()
         self.look()
@@ -65,8 +66,11 @@ class Agents:
         try:
             told = self._registry.agents(after=before.at)
         except errors.PlimsollError as error:
-            log.warning("agents not asked for", error=error.detail)
+            if self._said != error.code:
+                self._said = error.code
+                log.warning("agents not asked for", error=error.detail)
             return
+        self._said = ""
         claimed = frozenset(one.host for one in told.agents)
         if claimed != self._claimed:
             self._folder.save_claims(claimed)
