@@ -33,7 +33,7 @@ test: test-setup ## all tests, as CI runs them
 
 .PHONY: test-setup
 test-setup:
-	@deploy/setup.sh curl postgresql nginx-light openssh-server openssh-client gnupg iproute2 iptables procps skopeo age softhsm2 \
+	@deploy/setup.sh curl haproxy postgresql nginx-light openssh-server openssh-client gnupg iproute2 iptables procps skopeo age softhsm2 \
 	  podman runc netavark aardvark-dns catatonit prometheus
 	@deploy/engine.sh
 	@$(MAKE) --silent -j2 built fetched
@@ -42,6 +42,7 @@ test-setup:
 .PHONY: built fetched
 built:
 	@$(PYTHON_RUN) deploy/images.py
+	@$(PYTHON_RUN) deploy/images.py ingress-haproxy
 fetched:
 	@deploy/newer_engine.sh .build/engines/newer
 	@$(MAKE) --silent verifiers clients torch

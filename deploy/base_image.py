@@ -50,22 +50,28 @@ def write(stream: IO[bytes], *, site: Path | None = None) -> None:
     """The root file system as a tar, with the packages in `site` where Dockerfiles put them."""
     with tars.opened(stream) as archive:
         for folder, mode in (("tmp", 0o1777), ("proc", 0o755), ("sys", 0o755), ("dev", 0o755)):
-            _add_folder(archive, folder, mode)
-        archive.add(_interpreter(), f"usr/local/bin/{_VERSION}", filter=_of_root)
+            add_folder(archive, folder, mode)
+        archive.add(_interpreter(), f"usr/local/bin/{_VERSION}", filter=of_root)
         for name in ("python3", "python"):
             _add_link(archive, f"usr/local/bin/{name}", _VERSION)
         for path in _standard_library():
             inside = path.relative_to(_stdlib())
-            archive.add(path, f"usr/local/lib/{_VERSION}/{inside}", filter=_of_root)
-        for target, path in _shared_libraries().items():
-            archive.add(path, target, filter=_of_root)
+            archive.add(path, f"usr/local/lib/{_VERSION}/{inside}", filter=of_root)
+        programs = [_interpreter(), *(p for p in _standard_library() if p.suffix == ".so")]
+        for target, path in libraries(programs).items():
+            archive.add(path, target, filter=of_root)
         for bundle in [path for path in _CA_BUNDLES if Path(path).exists()][:1]:
-            archive.add(bundle, _CA_BUNDLES[0].lstrip("/"), filter=_of_root)
+            archive.add(bundle, _CA_BUNDLES[0].lstrip("/"), filter=of_root)
         if site is not None:
-            archive.add(site, "opt/plimsoll/site", filter=_of_root)
-        _add_text(archive, "etc/passwd", _ACCOUNTS)
-        _add_text(archive, "etc/group", "root:x:0:\nplimsoll:x:10001:\n")
-        _add_text(archive, "etc/nsswitch.conf", "hosts: files dns\n")
+            archive.add(site, "opt/plimsoll/site", filter=of_root)
+        add_accounts(archive)
+
+
+def add_accounts(archive: tarfile.TarFile) -> None:
+    """Who there is, and where names of hosts are looked up."""
+    _add_text(archive, "etc/passwd", _ACCOUNTS)
+    _add_text(archive, "etc/group", "root:x:0:\nplimsoll:x:10001:\n")
+    _add_text(archive, "etc/nsswitch.conf", "hosts: files dns\n")
 
 
 def _interpreter() -> Path:
@@ -84,9 +90,8 @@ def _standard_library() -> Iterator[Path]:
         yield from (Path(folder) / name for name in kept)
 
 
-def _shared_libraries() -> dict[str, Path]:
-    """Path in the image -> path here, for all that Python and common wheels are linked with."""
-    programs = [_interpreter(), *(p for p in _standard_library() if p.suffix == ".so")]
+def libraries(programs: list[Path]) -> dict[str, Path]:
+    """Path in the image -> path here, for all that these and common wheels are linked with."""
     listed = subprocess.run(
         ["ldd", *map(str, programs)], capture_output=True, text=True, check=True
     ).stdout
@@ -100,13 +105,15 @@ def _shared_libraries() -> dict[str, Path]:
     return placed | {str(path).lstrip("/"): path for path in loader}
 
 
-def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+def of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """`entry` as root's."""
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = "root"
     return entry
 
 
-def _add_folder(archive: tarfile.TarFile, name: str, mode: int) -> None:
+def add_folder(archive: tarfile.TarFile, name: str, mode: int) -> None:
+    """An empty folder."""
     entry = tarfile.TarInfo(name)
     entry.type, entry.mode = tarfile.DIRTYPE, mode
     archive.addfile(entry)

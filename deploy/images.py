@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run as a file, this finds its siblings
 
-from deploy import base_image, site_packages  # noqa: E402
+from deploy import base_image, haproxy_image, site_packages  # noqa: E402
 from deploy.building import Builder  # noqa: E402
 
 LOCAL = "local"
@@ -71,6 +71,8 @@ PROGRAMS = {
     "registry": Program("registry", ("registry", "migrations")),
 }
 NAMES = (*PROGRAMS, "ingress")
+# Built when it is asked for: most hosts have the other front.
+ASKED_FOR = ("ingress-haproxy",)
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -82,6 +84,8 @@ def build(names: tuple[str, ...] = NAMES, *, address: str, base: str, tag: str) 
         image = f"plimsoll-{name}:{tag}"
         if name == "ingress":
             _ingress(builder, image)
+        elif name == "ingress-haproxy":
+            _haproxy(builder, image)
         else:
             _program(builder, name, image=image, base=base)
         built.append(image)
@@ -169,6 +173,17 @@ def _ingress(builder: Builder, image: str) -> None:
         builder.build(context, image=image, content=content, arguments={})
 
 
+def _haproxy(builder: Builder, image: str) -> None:
+    content = digest(haproxy_image.identity())
+    if builder.holds(image, content):
+        _say(f"{image} is up to date")
+        return
+    with _timed(image):
+        builder.import_tar(
+            haproxy_image.write, image=image, content=content, changes=haproxy_image.CHANGES
+        )
+
+
 def _requirements(program: Program) -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
@@ -213,8 +228,9 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
+    known = (*NAMES, *ASKED_FOR)
     command = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    command.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
+    command.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}")
     command.add_argument("--tag", default="dev")
     command.add_argument(
         "--base",
@@ -223,8 +239,8 @@ def main() -> None:
     )
     command.add_argument("--engine", default="unix:///var/run/docker.sock")
     given = command.parse_args()
-    if unknown := set(given.names) - set(NAMES):
-        command.error(f"no image is called {unknown.pop()!r}: choose of {', '.join(NAMES)}")
+    if unknown := set(given.names) - set(known):
+        command.error(f"no image is called {unknown.pop()!r}: choose of {', '.join(known)}")
     names = tuple(given.names) or NAMES
     build(names, address=given.engine, base=given.base, tag=given.tag)
 

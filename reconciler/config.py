@@ -104,6 +104,7 @@ class Config:
     webhook_secret_file: Path | None
     listen: str | None
     ingress_image: str
+    haproxy_image: str
     author: tuple[str, str]
     allow_empty: bool
     checkpoint_branch: str | None
@@ -166,6 +167,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
         webhook_secret_file=None if secret is None else folder / secret,
         listen=settings.optional("listen"),
         ingress_image=settings.take("ingress_image", str, "plimsoll-ingress:dev"),
+        haproxy_image=settings.take("haproxy_image", str, "plimsoll-ingress-haproxy:dev"),
         author=(
             settings.take("author_name", str, "Plimsoll reconciler"),
             settings.take("author_email", str, "reconciler@plimsoll.invalid"),

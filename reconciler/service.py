@@ -234,6 +234,7 @@ def _permits(
 def _connector(settings: config.Config) -> lanes.Connect:
     def connect(name: str, kind: kinds.Host) -> Engine:
         credentials = settings.credentials / name
+        driver = kind.spec.ingress.driver or "traefik"
         return engines.connect(
             host=name,
             address=kind.spec.engine.address,
@@ -241,7 +242,8 @@ def _connector(settings: config.Config) -> lanes.Connect:
             front=engines.Front(
                 port=kind.spec.ingress.port,
                 metrics_port=kind.spec.ingress.metrics_port or 0,
-                image=settings.ingress_image,
+                image=settings.haproxy_image if driver == "haproxy" else settings.ingress_image,
+                driver=driver,
                 grpc_port=kind.spec.ingress.grpc_port or 0,
             ),
             state=settings.state / "hosts",

@@ -28,6 +28,7 @@ class Hosts(StrEnum):
     """Kinds of hosts, as they are called in files."""
 
     DOCKER = "Docker"
+    HAPROXY = "driver: haproxy"
     SWARM = "mode: swarm"
     PROCESS = "process://"
 
@@ -35,6 +36,9 @@ class Hosts(StrEnum):
 ABLE: Mapping[Hosts, frozenset[Ability]] = {
     Hosts.DOCKER: frozenset(
         {Ability.WEIGHT, Ability.HEADERS, Ability.MIRROR, Ability.STICKY_COOKIE}
+    ),
+    Hosts.HAPROXY: frozenset(
+        {Ability.WEIGHT, Ability.HEADERS, Ability.STICKY_COOKIE, Ability.STICKY_HEADER}
     ),
     Hosts.SWARM: frozenset(),
     Hosts.PROCESS: frozenset({Ability.IN_PLACE}),
@@ -50,7 +54,9 @@ def kind_of(host: Host) -> Hosts:
     """Which kind of host this is."""
     if host.spec.engine.is_process:
         return Hosts.PROCESS
-    return Hosts.SWARM if host.spec.engine.mode == "swarm" else Hosts.DOCKER
+    if host.spec.engine.mode == "swarm":
+        return Hosts.SWARM
+    return Hosts.HAPROXY if host.spec.ingress.driver == "haproxy" else Hosts.DOCKER
 
 
 def needed(strategy: files.Strategy) -> dict[Ability, files.Place]:

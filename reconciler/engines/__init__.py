@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from reconciler.engines.ingress import Driver
 from reconciler.engines.protocol import Engine
 from registry import errors
 
@@ -14,7 +15,8 @@ class Front:
 
     `reach` is the name under which the reconciler finds the host's published ports; empty
     means: as the engine's address says. The preview port is `port` + 1000; gRPC has
-    `grpc_port`, where that is not 0, and Prometheus `metrics_port`.
+    `grpc_port`, where that is not 0, and Prometheus `metrics_port`. `driver` is the proxy that
+    `image` holds.
     """
 
     port: int
@@ -24,6 +26,7 @@ class Front:
     preview_bind: str = ""
     reach: str = ""
     grpc_port: int = 0
+    driver: str = "traefik"
 
 
 def connect(  # noqa: PLR0913  what a Host says of itself
@@ -68,15 +71,23 @@ def _docker(
     host: str, address: str, *, front: Front, credentials: Path | None, timeout: float
 ) -> Engine:
     # The SDK is heavy: a fleet of process engines never pays for it.
-    from reconciler.engines import commands, docker, traefik, traffic, transport  # noqa: PLC0415
+    from reconciler.engines import (  # noqa: PLC0415
+        commands,
+        docker,
+        haproxy,
+        traefik,
+        traffic,
+        transport,
+    )
 
     remote = _remote(address)
+    driver: Driver = haproxy if front.driver == "haproxy" else traefik
     spec = commands.IngressSpec(
         host=host,
         image=front.image,
         port=front.port,
         metrics_port=front.metrics_port,
-        arguments=traefik.METRICS if front.metrics_port else (),
+        arguments=driver.METRICS if front.metrics_port else (),
         bind=front.bind,
         preview_bind=front.preview_bind or ("0.0.0.0" if remote else "127.0.0.1"),  # noqa: S104
         grpc_port=front.grpc_port,
@@ -87,7 +98,7 @@ def _docker(
         connection=connection,
         traffic=traffic.Traffic(
             spec,
-            driver=traefik,
+            driver=driver,
             connection=connection,
             reach=front.reach or remote or "127.0.0.1",
             timeout=timeout,

@@ -57,6 +57,9 @@ class Driver(Protocol):
     SIGNAL: str
     """Sent to the container once the document has changed; empty where the proxy watches it."""
 
+    METRICS: tuple[str, ...]
+    """Further arguments of the proxy that shall answer Prometheus, on 8082."""
+
     def command(self, file: str, *, grpc: bool) -> list[str]:
         """The arguments of the proxy, which finds its document at the path `file`."""
 

@@ -24,7 +24,7 @@ from reconciler.engines.ingress import (
 
 FILE = "routes.yml"
 SIGNAL = ""
-METRICS = (
+METRICS: tuple[str, ...] = (
     "--entrypoints.metrics.address=:8082",
     "--metrics.prometheus=true",
     "--metrics.prometheus.entrypoint=metrics",

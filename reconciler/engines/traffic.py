@@ -5,6 +5,7 @@ Its volume outlives it, so a removed or renewed ingress comes back with its rout
 
 import contextlib
 import secrets
+import time
 from collections.abc import Callable, Mapping
 
 import docker
@@ -16,6 +17,8 @@ from reconciler.engines.ingress import Driver
 from reconciler.engines.protocol import Endpoint
 from reconciler.engines.transport import Connection
 from registry import errors
+
+_HEARD_S = 3.0
 
 
 class Traffic:
@@ -126,7 +129,13 @@ class Traffic:
         self._await(lambda: _status(url, headers) == 200, "its first request")
 
     def _await(self, is_so: Callable[[], bool], what: str) -> None:
-        if not wire.until(is_so, timeout=self._timeout):
+        deadline = time.monotonic() + self._timeout
+        while not wire.until(is_so, timeout=min(_HEARD_S, self._timeout)):
+            if time.monotonic() < deadline:
+                # A proxy that was still about to start has not heard its first signal.
+                with self._connection.speaking(f"signal the ingress of {self._spec.host}") as api:
+                    self._signal(api)
+                continue
             raise errors.EngineRefused(
                 f"the ingress of {self._spec.host} did not send {what} in {self._timeout:g} s",
                 fix=f"see `docker logs {self._spec.name}`, and that {self.front_url} and "
@@ -159,10 +168,13 @@ class Traffic:
         packed = archives.pack_swapped(self._driver.FILE, document)
         with self._connection.speaking(f"write the routes of {self._spec.host}") as api:
             api.put_archive(self._spec.name, commands.ROUTES_FOLDER, packed)
-            if self._driver.SIGNAL:
-                # One that does not run reads the document when it starts.
-                with contextlib.suppress(docker.errors.APIError):
-                    api.kill(self._spec.name, self._driver.SIGNAL)
+            self._signal(api)
+
+    def _signal(self, api: docker.APIClient) -> None:
+        """One that does not run reads the document when it starts."""
+        if self._driver.SIGNAL:
+            with contextlib.suppress(docker.errors.APIError):
+                api.kill(self._spec.name, self._driver.SIGNAL)
 
 
 _KIND = f"{commands.LABEL}.kind=ingress"

@@ -4,6 +4,7 @@ What is the proxy's own, such as how it is started on other ports than in its co
 `Kind`; all else is asked of every kind alike.
 """
 
+import signal
 import socket
 import subprocess
 import threading
@@ -17,7 +18,7 @@ from typing import Protocol
 
 from deploy import site_packages
 from reconciler.core.observed import Route
-from reconciler.engines import ingress, traefik, wire
+from reconciler.engines import haproxy, ingress, traefik, wire
 from reconciler.engines.ingress import Driver, Routing
 from registry import errors
 from tests.engines.rigs import free_port
@@ -58,6 +59,26 @@ class Traefik:
         """It sees a new file itself."""
 
 
+class HAProxy:
+    driver: Driver = haproxy
+
+    def __init__(self) -> None:
+        self.metrics = free_port()
+
+    def command(self, file: Path, front: int, preview: int) -> list[str]:
+        del front, preview
+        return ["/usr/sbin/haproxy", *self.driver.command(str(file), grpc=False)]
+
+    def placed(self, document: bytes, front: int, preview: int) -> bytes:
+        text = document.decode()
+        for door, port in ((":8080", front), (":8081", preview), (":8082", self.metrics)):
+            text = text.replace(f"bind {door}\n", f"bind 127.0.0.1:{port}\n")
+        return text.encode()
+
+    def reload(self, process: subprocess.Popen[bytes]) -> None:
+        process.send_signal(signal.SIGUSR2)
+
+
 def _split(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
     for argument in arguments:
         name, _, value = argument.partition("=")
@@ -84,6 +105,9 @@ class Instance(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, *_: object) -> None:
+        """A proxy that lets go of a connection is no error."""
 
     def kill(self) -> None:
         """As SIGKILL does: nobody listens any more, and whoever has a connection loses it."""
@@ -159,7 +183,12 @@ class Front:
             except errors.EngineUnreachable:
                 return False
 
-        assert wire.until(is_so, timeout=20), f"{self.file.read_text()} is not in effect"
+        for _ in range(10):
+            if wire.until(is_so, timeout=2):
+                return
+            if self.process is not None:
+                self.kind.reload(self.process)
+        raise AssertionError(f"{self.file.read_text()} is not in effect")
 
     @property
     def url(self) -> str:
@@ -188,9 +217,8 @@ def running(kind: Kind, folder: Path) -> Iterator[Front]:
     front.tell()
     command = kind.command(front.file, front.port, front.preview)
     with ExitStack() as closing:
-        process = closing.enter_context(
-            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        )
+        log = closing.enter_context((folder / "log").open("wb"))
+        process = closing.enter_context(subprocess.Popen(command, stdout=log, stderr=log))
         closing.callback(process.terminate)
         front.process = process
         assert wire.until(lambda: _answers(front), timeout=30), f"{command} does not listen"

@@ -1,4 +1,4 @@
-"""Images for the tests of engines: a stand-in for the runtime, and the real ingress."""
+"""Images for the tests of engines: a stand-in for the runtime, and both real fronts."""
 
 import tempfile
 from pathlib import Path
@@ -8,12 +8,13 @@ from deploy.building import Builder
 
 STANDIN = "plimsoll-standin:test"
 INGRESS = "plimsoll-ingress:test"
+HAPROXY = "plimsoll-ingress-haproxy:test"
 _FOLDER = Path(__file__).parent / "standin"
 
 
 def build(address: str = "unix:///var/run/docker.sock") -> None:
-    """Both images on one engine; quick when they are there."""
-    images.build(("ingress",), address=address, base=images.LOCAL, tag="test")
+    """These images on one engine; quick when they are there."""
+    images.build(("ingress", "ingress-haproxy"), address=address, base=images.LOCAL, tag="test")
     builder = Builder(address)
     base = images.bare(builder)
     server, dockerfile = _FOLDER / "server.py", _FOLDER / "Dockerfile"

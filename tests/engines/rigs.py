@@ -301,12 +301,19 @@ def processes(state: Path) -> Iterator[Process]:
 
 
 @contextmanager
-def docker_host(address: str = SOCKET, *, reach: str = "", grpc_port: int = 0) -> Iterator[Docker]:
+def docker_host(
+    address: str = SOCKET, *, reach: str = "", grpc_port: int = 0, driver: str = "traefik"
+) -> Iterator[Docker]:
     """A host of its own on a real engine; nothing of it is left afterwards."""
     host, port = f"test-{uuid.uuid4().hex[:8]}", free_port()
     preview = "0.0.0.0" if reach else ""  # noqa: S104  another machine, as far as we know
     front = engines.Front(
-        port=port, image=images.INGRESS, reach=reach, preview_bind=preview, grpc_port=grpc_port
+        port=port,
+        image=images.INGRESS if driver == "traefik" else images.HAPROXY,
+        reach=reach,
+        preview_bind=preview,
+        grpc_port=grpc_port,
+        driver=driver,
     )
 
     api = docker.APIClient(base_url=address, version="1.41", timeout=30)

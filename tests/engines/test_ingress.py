@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.core.observed import HeaderMatch, Match, Route, Share, Sticky, StickyBy
-from reconciler.engines import ingress, traefik
+from reconciler.engines import haproxy, ingress, traefik
 from reconciler.engines.ingress import Driver, Routing
 
 SECRET = "0123456789abcdef" * 2
@@ -38,7 +38,7 @@ ROUTES = st.lists(
     unique_by=lambda route: route.model,
     max_size=3,
 ).map(lambda routes: tuple(sorted(routes, key=lambda route: route.model)))
-DRIVERS: list[Driver] = [traefik]
+DRIVERS: list[Driver] = [traefik, haproxy]
 each_driver = pytest.mark.parametrize("driver", DRIVERS)
 
 
@@ -171,6 +171,36 @@ def test_clients_can_be_told_from_each_other_by_a_cookie_alone() -> None:
     assert traefik.obstacles(by_cookie) == []
     assert traefik.obstacles(by_header) == [
         "Traefik tells clients by a cookie, not by the header x-user"
+    ]
+
+
+def test_another_hand_in_the_configuration_of_haproxy_makes_it_nobodys() -> None:
+    document = haproxy.render(Routing(SECRET, (DIGITS,)), {DIGITS.instance: "http://10.0.0.1:1"})
+    assert haproxy.parse(document) == Routing(SECRET, (DIGITS,))
+    assert haproxy.parse(document.replace(b"10.0.0.1", b"10.0.0.2")) is None
+    assert haproxy.parse(document + b"listen mine\n") is None
+
+
+def test_no_value_leaves_its_word_in_the_configuration_of_haproxy() -> None:
+    hostile = "a b'\"\\\n    http-request deny #$PATH é"
+    share = Share("two", 10, headers=(HeaderMatch("x-group", Match.EXACT, hostile),))
+    document = haproxy.render(Routing(SECRET, (Route("m", "p/m", "one", share),)), {})
+    lines = document.decode().splitlines()[1:]
+    written = "".join(
+        chr(byte) if (chr(byte).isalnum() and byte < 128) or byte == 45 else f"\\x{byte:02x}"
+        for byte in hostile.encode()
+    )
+    told = [line for line in lines if "deny" in line]
+    assert told == [f"    use-server two if {{ req.fhdr(x-group) -m str -- {written} }}"]
+
+
+def test_haproxy_says_what_it_cannot_do() -> None:
+    odd = HeaderMatch("x|y", Match.EXACT, "\0")
+    assert haproxy.obstacles(Share("b", 10, sticky=Sticky(StickyBy.HEADER, "x-user"))) == []
+    assert haproxy.obstacles(Share("b", mirror=1, headers=(odd,))) == [
+        "HAProxy copies no requests",
+        "HAProxy takes no name like 'x|y'",
+        "no header has a value with a zero byte",
     ]
 
 

@@ -57,12 +57,14 @@ class Engine(Strict):
 
 
 class Ingress(Strict):
-    """The one port on which the host answers clients of all its models, and the one for those
-    that speak gRPC. On `metricsPort` the ingress tells Prometheus of each instance's answers."""
+    """The one port on which the host answers clients of all its models, the one for those that
+    speak gRPC, and the proxy that does. On `metricsPort` it tells Prometheus of each instance's
+    answers."""
 
     metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     port: Annotated[int, Field(ge=1, le=65535)]
     grpc_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    driver: Literal["traefik", "haproxy"] | None = None
 
 
 class Capacity(Strict):
@@ -87,6 +89,16 @@ class HostSpec(Strict):
     managed_by: Literal["reconciler", "agent"] = "reconciler"
     capacity: Capacity | None = None
     drain: bool = False
+
+    @model_validator(mode="after")
+    def _drivers_are_for_docker(self) -> "HostSpec":
+        if self.ingress.driver == "haproxy" and (self.engine.is_process or self.engine.mode):
+            raise PydanticCustomError(
+                "ingress_driver",
+                "only a Docker Engine of its own has HAProxy before it",
+                {"at": ("ingress", "driver"), "fix": "leave driver out"},
+            )
+        return self
 
     @model_validator(mode="after")
     def _agents_act_on_their_own_machine(self) -> "HostSpec":
