@@ -1,0 +1,104 @@
+"""What the registry is told of how deployments do: what changed, first and in bounded time."""
+
+from dataclasses import replace
+from typing import cast
+
+from reconciler import client, statuses
+from reconciler.core.observed import Health, Phase
+from registry import errors
+from tests.reconciler.core.test_planner import HOSTS, NOW, Town
+from tests.reconciler.core.wishes import deployment_file
+
+
+class Told:
+    """A registry that notes what it is told; `is_down` while it does not answer."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.withdrawn: list[str] = []
+        self.is_down = False
+
+    def report(self, deployment: str, _status: object) -> None:
+        if self.is_down:
+            raise errors.Unavailable("it is down")
+        self.keys.append(deployment)
+
+    def withdraw(self, deployment: str) -> None:
+        self.withdrawn.append(deployment)
+
+    def taken(self) -> list[str]:
+        found, self.keys = self.keys, []
+        return found
+
+
+class Telling:
+    """A converged town, and who tells of it; each look at the watch takes `step` seconds."""
+
+    def __init__(self, count: int, step: float = 0.0) -> None:
+        self.town, self.told, self.step, self.now = Town(count), Told(), step, 0.0
+        registry = cast("client.Registry", self.told)
+        self.statuses = statuses.Statuses(registry, watch=self._watch)
+
+    def tell(self, at: float = NOW) -> list[str]:
+        self.town.plan()
+        self.statuses.report(self.town.planner, self.town.wish, at)
+        return self.told.taken()
+
+    def die(self) -> None:
+        state = self.town.host("h2")
+        dead = replace(state.instances[0], phase=Phase.EXITED, health=Health.NONE, exit_code=1)
+        self.town.see("h2", replace(state, instances=(dead, *state.instances[1:])))
+
+    def _watch(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+def test_one_change_among_many_is_told_alone() -> None:
+    for count in (3, 30):
+        telling = Telling(count)
+        assert len(telling.tell()) == count
+        assert telling.tell() == []
+        telling.die()
+        assert telling.tell() == ["production/m0"]
+
+
+def test_all_are_told_at_a_new_commit_in_several_rounds_and_what_changed_goes_first() -> None:
+    telling = Telling(6)
+    telling.tell()
+    telling.step = 0.3
+    telling.town.files["m5"] = deployment_file("m5", 2, HOSTS)
+    telling.town.wish = telling.town.read("c2")
+    rounds = [telling.tell()]
+    while telling.statuses.is_behind:
+        rounds.append(telling.tell())
+    assert rounds[0] == ["production/m5", "production/m0"]
+    assert max(map(len, rounds)) == 2
+    assert sorted(key for told in rounds for key in told) == [f"production/m{number}" for number in range(6)]
+
+
+def test_what_the_registry_did_not_take_is_told_again() -> None:
+    telling = Telling(3)
+    telling.told.is_down = True
+    assert telling.tell() == []
+    assert not telling.statuses.is_behind
+    telling.told.is_down = False
+    assert len(telling.tell()) == 3
+
+
+def test_statuses_are_repeated_after_a_minute_and_withdrawn_with_their_deployment() -> None:
+    telling = Telling(3)
+    telling.tell()
+    assert telling.tell(NOW + 59) == []
+    assert len(telling.tell(NOW + 60)) == 3
+    del telling.town.files["m1"]
+    telling.town.wish = telling.town.read("c2")
+    assert "production/m1" in telling.tell(NOW + 61)
+    telling.town.rollouts = {k: v for k, v in telling.town.rollouts.items() if k[-1] != "1"}
+    for host in HOSTS:
+        state = telling.town.host(host)
+        left = [one for one in state.instances if one.model != "m1"]
+        routes = [one for one in state.routes if one.model != "m1"]
+        telling.town.see(host, replace(state, instances=tuple(left), routes=tuple(routes)))
+    telling.tell(NOW + 62)
+    assert telling.told.withdrawn == ["production/m1"]
