@@ -74,7 +74,8 @@ def test_all_are_told_at_a_new_commit_in_several_rounds_and_what_changed_goes_fi
         rounds.append(telling.tell())
     assert rounds[0] == ["production/m5", "production/m0"]
     assert max(map(len, rounds)) == 2
-    assert sorted(key for told in rounds for key in told) == [f"production/m{number}" for number in range(6)]
+    told = sorted(key for one in rounds for key in one)
+    assert set(told) == set(telling.town.wish.deployments)
 
 
 def test_what_the_registry_did_not_take_is_told_again() -> None:
