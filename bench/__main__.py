@@ -27,6 +27,7 @@ from bench import (
     deciding,
     encryption,
     figures,
+    fleet_rollouts,
     folders,
     fuzzing,
     mlflow,
@@ -152,7 +153,12 @@ def _fuzz(folder: Path) -> Rows:
 
 
 def _rollouts(folder: Path) -> Rows:
-    for name, part in (("commits", rollouts.rows), ("converged", converged.rows)):
+    parts = (
+        ("commits", rollouts.rows),
+        ("fleet", fleet_rollouts.rows),
+        ("converged", converged.rows),
+    )
+    for name, part in parts:
         (folder / name).mkdir()
         yield from part(folder / name)
 

@@ -25,6 +25,7 @@ class Asked:
     path: str
     body: bytes
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    address: str = "127.0.0.1"
 
     @property
     def bytes(self) -> bytes:

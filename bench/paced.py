@@ -46,7 +46,7 @@ async def _client(asked: Asked, due: float, interval: float, found: list[Answere
             due = max(due, time.perf_counter())
         try:
             if writer is None or reader is None:
-                reader, writer = await asyncio.open_connection("127.0.0.1", asked.port)
+                reader, writer = await asyncio.open_connection(asked.address, asked.port)
             writer.write(request)
             async with asyncio.timeout(_LONGEST_S):
                 status = await _status(reader)

@@ -1,6 +1,7 @@
 """A reconciler in a process of its own, told of pushes by a signed webhook as a forge would."""
 
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +18,23 @@ _STARTING_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class Setup:
+    """What is there before the first start, and stays over a restart."""
+
+    config: Path
+    state: Path
+    log: Path
+    port: int
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """`url` is where its webhook listens."""
 
     url: str
     secret: bytes
+    process: subprocess.Popen[bytes]
 
     def ring(self) -> None:
         """Say that something was pushed."""
@@ -35,6 +48,12 @@ class Running:
 @contextmanager
 def running(registry: registries.Running, origin: Origin, folder: Path) -> Iterator[Running]:
     """A reconciler that polls so rarely that only the webhook can have woken it."""
+    with started(prepared(registry, origin, folder)) as reconciler:
+        yield reconciler
+
+
+def prepared(registry: registries.Running, origin: Origin, folder: Path, more: str = "") -> Setup:
+    """Configured with `more`, and not started yet."""
     port = addresses.free_port()
     secret = secrets.token_hex(16)
     (folder / "webhook.secret").write_text(secret)
@@ -42,15 +61,23 @@ def running(registry: registries.Running, origin: Origin, folder: Path) -> Itera
         registry,
         origin,
         folder,
-        f'listen = "127.0.0.1:{port}"\nwebhook_secret_file = "webhook.secret"\n',
+        f'listen = "127.0.0.1:{port}"\nwebhook_secret_file = "webhook.secret"\n{more}',
     )
-    url = f"http://127.0.0.1:{port}"
-    command = [processes.PLIMSOLL, "reconcile", "--config", str(config)]
-    with processes.running(command, log=folder / "reconciler.log") as process:
+    return Setup(config, folder / "state", folder / "reconciler.log", port, secret.encode())
+
+
+@contextmanager
+def started(setup: Setup) -> Iterator[Running]:
+    """Until the end, or until somebody kills its process."""
+    command = [processes.PLIMSOLL, "reconcile", "--config", str(setup.config)]
+    with processes.running(command, log=setup.log) as process:
         processes.await_true(
-            lambda: addresses.listens(port), "the webhook", timeout=_STARTING_S, process=process
+            lambda: addresses.listens(setup.port),
+            "the webhook",
+            timeout=_STARTING_S,
+            process=process,
         )
-        yield Running(url, secret.encode())
+        yield Running(f"http://127.0.0.1:{setup.port}", setup.secret, process)
 
 
 def configured(registry: registries.Running, origin: Origin, folder: Path, more: str = "") -> Path:

@@ -138,8 +138,8 @@ class Effects:
         return outcomes.Done()
 
     def _restart(self, action: actions.Restart, engine: Engine) -> outcomes.Outcome:
-        fields = _about_instance(action, engine)
         engine.restart(action.instance)
+        fields = _about_instance(action, engine)  # which takes a look: nobody waits for that
         self.journal.record(Kind.RESTARTED, fields)
         return outcomes.Done()
 

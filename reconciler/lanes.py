@@ -10,7 +10,7 @@ are more, a host on which nothing happens, as its engine tells us, is looked at 
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
 from reconciler import probe, watching
@@ -38,7 +38,7 @@ class Lane:
         self.last: Look = Unreachable(name, "has not answered yet")
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"host-{name}")
         self._looking: Future[Look] | None = None
-        self._acting: Future[None] | None = None
+        self.acting: Future[None] | None = None
         self._watcher: watching.Watcher | None = None
         self._was_busy = False
         self._stirred = True
@@ -47,7 +47,7 @@ class Lane:
     @property
     def busy(self) -> bool:
         """Whether actions are still running."""
-        return self._acting is not None and not self._acting.done()
+        return self.acting is not None and not self.acting.done()
 
     @property
     def is_open(self) -> bool:
@@ -83,9 +83,9 @@ class Lane:
         self._was_busy = self.busy
         if self._was_busy:
             return None
-        if self._acting is not None:
-            self._acting.result()  # a defect in slow work shows here, not never
-            self._acting = None
+        if self.acting is not None:
+            self.acting.result()  # a defect in slow work shows here, not never
+            self.acting = None
         if self._looking is not None:
             return None
         # In this order: what happens while we look is a cause to look again.
@@ -107,15 +107,15 @@ class Lane:
     def act(self, work: Callable[[], None]) -> "Future[None]":
         """Run `work` on this lane."""
         self._stirred = True
-        self._acting = self._worker.submit(work)
-        return self._acting
+        self.acting = self._worker.submit(work)
+        return self.acting
 
     def wind_up(self) -> "Future[None] | None":
         """Begin nothing more; returns what still runs."""
         if self._watcher is not None:
             self._watcher.close()
         self._worker.shutdown(wait=False, cancel_futures=True)
-        return self._acting
+        return self.acting
 
     def close(self) -> None:
         """Let go; what runs now ends by itself."""
@@ -180,14 +180,13 @@ class Lanes:
 
     def act(self, work: Mapping[str, Callable[[], None]], *, patience_s: float) -> None:
         """Run `work` per host in parallel; slow ones are left running. Hosts that were busy when
-        they were looked at are left out: `work` was made from how they were before."""
-        started = [
-            self._lanes[name].act(job)
-            for name, job in work.items()
-            if name in self._lanes and self._lanes[name].is_open
-        ]
-        done = wait(started, timeout=patience_s).done
-        for future in done:
+        they were looked at are left out, since `work` was made from how they were before; and
+        once one of those is free nobody is waited for any more.
+        """
+        lanes = {name: self._lanes[name] for name in work if name in self._lanes}
+        late = {one.acting for one in lanes.values() if not one.is_open and one.acting}
+        started = {one.act(work[name]) for name, one in lanes.items() if one.is_open}
+        for future in _ended(started, late, patience_s):
             future.result()
 
     def close(self) -> None:
@@ -196,6 +195,21 @@ class Lanes:
         wait(running, timeout=_CLOSING_S)
         for lane in self._lanes.values():
             lane.close()
+
+
+def _ended(
+    started: set[Future[None]], late: set[Future[None]], patience_s: float
+) -> set[Future[None]]:
+    """Those of `started` that have ended when all have, one of `late` has, or it took too long."""
+    ended: set[Future[None]] = set()
+    end = time.monotonic() + patience_s
+    while started - ended and not any(one.done() for one in late):
+        left = end - time.monotonic()
+        found = wait((started - ended) | late, max(left, 0.0), return_when=FIRST_COMPLETED).done
+        ended |= found & started
+        if not found:
+            break
+    return ended
 
 
 def _look(name: str, engine: Engine) -> Look:

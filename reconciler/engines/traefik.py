@@ -36,6 +36,9 @@ _SECRET = re.compile(rf"Header\(`{SECRET_HEADER}`, `([0-9a-f]+)`\)")
 # Traefik must let go of an idle connection before the runtime does (120 s), or a request
 # sent at that very moment is lost; a POST is not sent twice.
 _TRANSPORT = {"forwardingTimeouts": {"dialTimeout": "2s", "idleConnTimeout": "60s"}}
+# More than four seconds: an instance that died is started again by then. Only what no instance
+# has seen yet is sent again.
+_PATIENCE = {"attempts": 30, "initialInterval": "100ms"}
 
 Document = dict[str, Any]
 
@@ -68,7 +71,7 @@ def render(
         }
     }
     middlewares: Document = {
-        "retry": {"retry": {"attempts": 3, "initialInterval": "50ms"}},
+        "retry": {"retry": _PATIENCE},
         "hide": {"headers": {"customRequestHeaders": {SECRET_HEADER: ""}}},
     }
     for instance in sorted(upstreams):

@@ -3,7 +3,7 @@
 import http.client
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -11,25 +11,32 @@ from urllib.parse import urlsplit
 from reconciler.engines import wire
 
 
+def _here() -> None:
+    """From where the tests run."""
+
+
 @dataclass
 class Load:
     """`answers` counts by version; `failures` holds what else came. Between two requests a client
-    waits for `pause` seconds."""
+    waits for `pause` seconds. Each calls `enter` in its own thread first."""
 
     url: str
     body: bytes = b'{"instances": []}'
     pause: float = 0.0
+    enter: Callable[[], None] = _here
     answers: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def ask_on_one_connection(self) -> None:
+        self.enter()
         link = self._connect()
         while not self.stopping.wait(self.pause):
             self._ask(link)
         link.close()
 
     def ask_on_fresh_connections(self) -> None:
+        self.enter()
         while not self.stopping.wait(self.pause):
             link = self._connect()
             self._ask(link)
@@ -61,10 +68,15 @@ class Load:
 
 @contextmanager
 def running(
-    url: str, *, clients: int = 4, body: bytes = Load.body, pause: float = Load.pause
+    url: str,
+    *,
+    clients: int = 4,
+    body: bytes = Load.body,
+    pause: float = Load.pause,
+    enter: Callable[[], None] = _here,
 ) -> Iterator[Load]:
     """Half of the clients keep their connections, half open one for each request."""
-    load = Load(url, body, pause)
+    load = Load(url, body, pause, enter)
     kinds = (load.ask_on_one_connection, load.ask_on_fresh_connections)
     threads = [threading.Thread(target=kinds[n % 2]) for n in range(clients)]
     for thread in threads:

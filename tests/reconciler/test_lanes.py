@@ -118,6 +118,20 @@ def test_what_is_made_of_how_a_busy_host_was_before_is_not_done(fleet: lanes.Lan
     assert jobs == ["first", "of now"]
 
 
+def test_a_host_that_gets_free_is_not_kept_waiting_by_one_that_is_slow(
+    fleet: lanes.Lanes,
+) -> None:
+    first, slow = threading.Event(), threading.Event()
+    fleet.look(timeout_s=0.5)
+    fleet.act({"well": lambda: first.wait(30) and None}, patience_s=0.05)
+    fleet.look(timeout_s=0.1)
+    threading.Timer(0.1, first.set).start()
+    fleet.act({"well": lambda: None, "hangs": lambda: slow.wait(30) and None}, patience_s=30)
+    assert first.is_set()
+    assert not slow.is_set()
+    slow.set()
+
+
 def test_who_closes_waits_for_what_still_changes_a_host(fleet: lanes.Lanes) -> None:
     """Others may act there as soon as the leases are given back, which comes next."""
     closing, jobs = threading.Event(), list[str]()
