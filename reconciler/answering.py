@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from reconciler import journal, judging
 from reconciler.core import actions, changes, desired, outcomes
 from reconciler.core.observed import InstanceSpec
-from reconciler.core.rollout import Verdict
+from reconciler.core.rollout import Pin, Verdict
 from registry import errors
 from registry.core.canonical import Json
 from registry.core.entries import Kind
@@ -30,7 +30,9 @@ class Answers:
         match action.change:
             case changes.GoBack():
                 return self._go_back(action, action.change, state)
-            case changes.TryAgain():
+            case changes.Hold(pin):
+                return self._hold(action, pin, state)
+            case changes.TryAgain() | changes.LetGo():
                 self._tell(action, granted=True)
                 return outcomes.Done()
             case changes.Decline():
@@ -48,6 +50,16 @@ class Answers:
         fields = journal.about(action.spec, action.reason.text, self._detail(action))
         key = ("quarantined", action.wish.id)
         return replace(outcome, entry=self.journal.record_once(key, Kind.QUARANTINED, fields))
+
+    def _hold(
+        self, action: actions.Grant, pin: Pin, state: desired.DesiredState
+    ) -> outcomes.Outcome:
+        """Preflight asks again, so a silent registry stands in nobody's way here."""
+        spec = replace(action.spec, version=pin.version, digest=pin.digest)
+        outcome = self._checked((spec,), state)
+        denied = isinstance(outcome, outcomes.Preflighted) and outcome.reasons
+        self._tell(action, granted=not denied, why="; ".join(denied or ()))
+        return outcome
 
     def _checked(
         self, goods: tuple[InstanceSpec, ...], state: desired.DesiredState
@@ -74,4 +86,5 @@ class Answers:
     def _detail(self, action: actions.Grant) -> dict[str, Json]:
         wish = action.wish
         by = self.pseudonym(wish.by) if wish.by else ""
-        return {"asked": wish.verb.value, "by": by, "reason": wish.reason}
+        said: dict[str, Json] = {"asked": wish.verb.value, "by": by, "reason": wish.reason}
+        return said if not wish.until else {**said, "version": wish.version, "until": wish.until}

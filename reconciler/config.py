@@ -88,7 +88,8 @@ class Config:
     `trust_file` is the trust root; without the file the reconciler refuses to start.
     `allow_empty` lets a commit without any deployment prune everything. `checkpoint_branch` is
     where the log's checkpoints go, None for nowhere. `permit_days` is how long
-    after its start was permitted a host may begin to serve a version; 0 means for ever.
+    after its start was permitted a host may begin to serve a version; 0 means for ever. `pin_hours`
+    is the longest that a pin may hold; 0 means that none may.
     `lease` is there where several reconcilers share the fleet, `agent` where this is an agent.
     """
 
@@ -109,6 +110,7 @@ class Config:
     allow_empty: bool
     checkpoint_branch: str | None
     permit_days: float
+    pin_hours: float
     git: GitTrust
     registry_ca: Path | None = None
     sources: Sources = Sources()
@@ -175,6 +177,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
         allow_empty=settings.take("allow_empty", bool, default=False),
         checkpoint_branch=settings.optional("checkpoint_branch"),
         permit_days=settings.take("permit_days", float, 7.0),
+        pin_hours=settings.take("pin_hours", float, 24.0),
         git=_git(settings, folder),
         registry_ca=None if authority is None else folder / authority,
         sources=Sources(
@@ -186,11 +189,16 @@ def _config(settings: table.Table, folder: Path) -> Config:
         forge=_forge(settings, folder),
     )
     settings.finish()
+    _require_bounds(settings, config)
+    return config
+
+
+def _require_bounds(settings: table.Table, config: Config) -> None:
     if config.poll_s <= 0:
         raise settings.error("poll_seconds", "must be above zero")
-    if config.permit_days < 0:
-        raise settings.error("permit_days", "must not be below zero")
-    return config
+    for name in ("permit_days", "pin_hours"):
+        if getattr(config, name) < 0:
+            raise settings.error(name, "must not be below zero")
 
 
 def _sources(tables: list[table.Table], folder: Path) -> tuple[Source, ...]:

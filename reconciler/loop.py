@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 import structlog
 
 from reconciler import beside, effects, journal, lanes, leases, memory, metrics, source, statuses
-from reconciler.core import actions, desired, hookruns, outcomes, plan, planned, reverts, wording
+from reconciler.core import (
+    actions,
+    desired,
+    hookruns,
+    outcomes,
+    pinning,
+    plan,
+    planned,
+    reverts,
+    wording,
+)
 from reconciler.core.reasons import Why
 from reconciler.core.rollout import Rollouts
 
@@ -28,8 +38,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """One look at everything."""
+    """One look at everything; `desired` is what `git` asks for, but for what is pinned."""
 
+    git: desired.DesiredState
     desired: desired.DesiredState
     observed: Mapping[str, lanes.Look]
     rollouts: Rollouts
@@ -86,9 +97,10 @@ class Loop:
                 return _IDLE_PAUSE_S
             wanted = self._planner.plan(found.desired, found.observed, found.rollouts, found.now)
             self.apply(wanted, found)
-        known = self.leases.known(self.memory.rollouts(), found.desired)
-        self._planner.plan(found.desired, found.observed, known, found.now)
-        self.statuses.report(self._planner, found.desired, found.now)
+        known = self.leases.known(self.memory.rollouts(), found.git)
+        state = pinning.applied(found.git, known, found.now)
+        self._planner.plan(state, found.observed, known, found.now)
+        self.statuses.report(self._planner, state, found.now)
         self.journal.flush()
         self.effects.attester.flush()
         return _BUSY_PAUSE_S if self.statuses.is_behind else _pause(wanted, self.clock())
@@ -108,7 +120,7 @@ class Loop:
         observed = self.lanes.look(timeout_s=_LOOK_TIMEOUT_S)
         now = self.clock()
         rollouts = self.leases.known(self.memory.look(observed, now), state)
-        return Gathered(state, observed, rollouts, now)
+        return Gathered(state, pinning.applied(state, rollouts, now), observed, rollouts, now)
 
     def apply(self, wanted: planned.Plan, found: Gathered) -> None:
         """Every host's actions in order, hosts in parallel; slow ones go on by themselves."""

@@ -41,7 +41,7 @@ from reconciler import (
     webhook,
     witness,
 )
-from reconciler.core import gittrust, kinds, plan, planned
+from reconciler.core import gittrust, kinds, pinning, plan, planned
 from reconciler.engines.protocol import Engine
 from registry import errors
 from registry.core.trustroot import TrustRoot
@@ -70,7 +70,9 @@ def preview(path: Path) -> planned.Plan:
         commit = repository.fetch()
         examiner.require(commit, gate.peek(settings.state, examiner.origin))
         wanted = source.load(repository, commit, allow_empty=settings.allow_empty)
-        wanted = ends.previewed(settings, wanted, state.peek(settings.state))
+        known = state.peek(settings.state)
+        wanted = ends.previewed(settings, wanted, known)
+        wanted = pinning.applied(wanted, known, time.time())
         wanted = replace(wanted, has_forge=settings.forge is not None)
         with closing(lanes.Lanes(_connector(settings))) as hosts:
             hosts.follow(wanted.hosts)

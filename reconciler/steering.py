@@ -1,15 +1,18 @@
 """`plimsoll promote`, `abort`, `pause`, `resume`: what a person does to a rollout under way.
-`rollback` and `retry`: what they do at any time.
+`rollback`, `retry`, `pin`, `unpin`: what they do at any time.
 
 Run where the reconciler runs: the wish is left beside its memory, with the reason.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from registry import errors
+
+if TYPE_CHECKING:
+    from reconciler.core.strategies.progress import Wish
 
 app = typer.Typer()
 _PATIENCE_S = 10.0
@@ -87,14 +90,53 @@ def retry(
     _ask(deployment, "retry", reason, config)
 
 
+@app.command()
+def pin(
+    deployment: Deployment,
+    *,
+    version: Annotated[int, typer.Option(help="The version to hold it at.")],
+    reason: Reason,
+    time: Annotated[str, typer.Option("--for", help="How long: 30m, 4h.")],
+    config: Config = Path("plimsoll.toml"),
+) -> None:
+    """Hold a deployment at a version against Git, until the time is over or Git asks for it."""
+    from time import time as now  # noqa: PLC0415  the option has the name
+
+    from reconciler import asking  # noqa: PLC0415  heavy
+    from reconciler import config as settings  # noqa: PLC0415  heavy
+    from registry.core import strict  # noqa: PLC0415  heavy
+
+    try:
+        seconds = strict.duration_seconds(time)
+    except ValueError as error:
+        raise errors.InvalidInput(f"--for: {error}", fix="write it like 30m or 4h") from error
+    found = settings.load(config)
+    wish = asking.pin(found, deployment, version, reason=reason, seconds=seconds, now=now())
+    _await(found.state, deployment, wish)
+
+
+@app.command()
+def unpin(
+    deployment: Deployment, *, reason: Reason, config: Config = Path("plimsoll.toml")
+) -> None:
+    """Let a deployment go back to what Git asks for, before its pin's time is over."""
+    _ask(deployment, "unpin", reason, config)
+
+
 def _ask(deployment: str, verb: str, reason: str, config: Path, version: int | None = None) -> None:
-    """Leave the wish and wait a little for what becomes of it."""
     from reconciler import asking  # noqa: PLC0415  heavy
     from reconciler import config as settings  # noqa: PLC0415  heavy
     from reconciler.core.strategies.progress import Verb  # noqa: PLC0415  heavy
 
     folder = settings.load(config).state
     wish = asking.leave(folder, deployment, Verb(verb), reason, version=version)
+    _await(folder, deployment, wish)
+
+
+def _await(folder: Path, deployment: str, wish: "Wish") -> None:
+    """Wait a little for what becomes of it."""
+    from reconciler import asking  # noqa: PLC0415  heavy
+
     found = asking.answer(folder, deployment, wish, patience_s=_PATIENCE_S)
     if found is None:
         typer.echo("the reconciler has not come to it yet: is it running? see: plimsoll status")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from reconciler.core.observed import InstanceSpec
+from reconciler.core.rollout import Pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,22 @@ class TryAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """The deployment is held at `pin`; the newest one stands."""
+
+    pin: Pin
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """The pin with that id is over, whoever or whatever ended it."""
+
+    pin: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decline:
     """Nothing."""
 
 
-Change: TypeAlias = GoBack | TryAgain | Decline
+Change: TypeAlias = GoBack | TryAgain | Hold | LetGo | Decline

@@ -13,6 +13,7 @@ from typing import Self
 
 from reconciler.core import asked, crosscheck, gittrust, kinds, ordering, sources
 from reconciler.core.observed import InstanceSpec
+from reconciler.core.rollout import Pin
 from registry.core import canonical, digest, policy
 from registry.core.documents import Problem
 from registry.core.policy import PolicySet
@@ -33,7 +34,8 @@ class Deployment(_Read):
 
     `revision` is a digest of what a rollout is about: model, runtime, acceptance tests with
     their data, and deadline. Quarantine is by revision: targets, strategy and labels do not
-    lift it. `short` is how many hosts are too few for the number of them that is asked for.
+    lift it. `short` is how many hosts are too few for the number of them that is asked for. With
+    a `pin` it is what a person holds it at, `pinned_from` what Git asks for.
     """
 
     key: str
@@ -43,6 +45,8 @@ class Deployment(_Read):
     templates: tuple[kinds.AcceptanceTemplate, ...]
     revision: str
     short: int = 0
+    pin: Pin | None = None
+    pinned_from: "Deployment | None" = None
 
     def spec_on(self, host: str, commit: str) -> InstanceSpec:
         """The instance that should serve on `host`."""

@@ -18,13 +18,17 @@ from reconciler.core.rollout import (
 QUARANTINES_KEPT = 50
 
 
-def after(known: Rollout, action: actions.Grant, outcome: outcomes.Outcome, now: float) -> Rollout:
+def after(  # noqa: PLR0911  an arm a change
+    known: Rollout, action: actions.Grant, outcome: outcomes.Outcome, now: float
+) -> Rollout:
     """Once: nothing changes where another wish has taken its place. A failed one is tried again.
 
     `Preflighted` is what the registry says of the version that hosts would go back to; `Done`
     that it did not answer: where the version served before, what was decided then stands.
     """
     wish = action.wish
+    if isinstance(action.change, changes.LetGo):
+        return _let_go(known, action, action.change.pin)
     if known.wish is None or known.wish.id != wish.id or isinstance(outcome, outcomes.Failed):
         return known
     met = replace(known, wish=None, granted=wish.id)
@@ -38,8 +42,20 @@ def after(known: Rollout, action: actions.Grant, outcome: outcomes.Outcome, now:
             return _gone_back(met, action, action.change, (outcome, now))
         case changes.TryAgain(revision):
             return _tried_again(met, revision)
+        case changes.Hold(pin):
+            return replace(met, pin=pin)
         case changes.Decline():
             return met
+
+
+def _let_go(known: Rollout, action: actions.Grant, pin: str) -> Rollout:
+    """Also without a wish: a pin ends by itself."""
+    wish, answer = action.wish, Answer(action.wish.id, refused=False, text=action.reason.text)
+    if known.wish is not None and known.wish.id == wish.id:
+        known = replace(known, wish=None, granted=wish.id)
+    if known.pin is None or known.pin.id != pin:
+        return known
+    return replace(known, pin=None, answer=answer)
 
 
 def _gone_back(

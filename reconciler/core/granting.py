@@ -1,19 +1,20 @@
-"""What a person's wish comes to that needs no rollout under way: rollback and retry. Pure.
+"""What a person's wish comes to that needs no rollout under way: rollback, retry, pins. Pure.
 
 Wishes about a rollout under way are events of its table (`strategies`).
 """
 
 from collections.abc import Iterator
 
-from reconciler.core import actions, changes, goods, hostplan
+from reconciler.core import actions, changes, goods, hostplan, pinning
 from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
 from reconciler.core.reasons import Reason, Why
+from reconciler.core.rollout import Pin
 from reconciler.core.seat import same
 from reconciler.core.strategies.progress import Verb, Wish
 
-OF_A_ROLLOUT = frozenset(Verb) - {Verb.ROLLBACK, Verb.RETRY}
+OF_A_ROLLOUT = frozenset(Verb) - {Verb.ROLLBACK, Verb.RETRY, Verb.PIN, Verb.UNPIN}
 
 
 def asked(fleet: Fleet, key: str) -> Wish | None:
@@ -37,12 +38,18 @@ def _change(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.C
     match wish.verb:
         case Verb.RETRY:
             return _retry(fleet, deployment, wish)
+        case Verb.PIN:
+            return _pin(fleet, deployment, wish)
+        case Verb.UNPIN:
+            return _unpin(fleet, deployment, wish)
         case _:
             return _rollback(fleet, deployment, wish)
 
 
 def _rollback(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.Change, Reason]:
     known, revision = fleet.rollout(deployment.key), deployment.revision
+    if deployment.pin is not None:
+        return _no(f"{pinning.words(deployment.pin)}; pin another version, or unpin it")
     bad = deployment.spec_on("", fleet.commit)
     found = goods.before(known, deployment.hosts, bad, wish.version)
     if not found:
@@ -62,6 +69,28 @@ def _nothing(wish: Wish, version: int) -> str:
     if wish.version == version:
         return f"version {version} is what Git asks for"
     return f"version {wish.version} was never found good here"
+
+
+def _pin(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.Change, Reason]:
+    git, version = pinning.of_git(deployment), wish.version or 0
+    if wish.digest == git.manifest.spec.model.digest:
+        return _no(f"version {version} is what Git asks for")
+    if wish.until <= fleet.now:
+        return _no("its time is over before it began")
+    pin = Pin(wish.id, version, wish.digest, wish.reason, wish.by, wish.until)
+    revision = pinning.held(git, pin).revision
+    entry = fleet.rollout(deployment.key).quarantine_of(revision)
+    if entry is not None:
+        return _no(f"version {version} is quarantined: {entry.reason}")
+    return changes.Hold(pin), Reason(Why.PINNED, pinning.words(pin))
+
+
+def _unpin(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.Change, Reason]:
+    pin = fleet.rollout(deployment.key).pin
+    if pin is None:
+        return _no("it is not pinned")
+    text = f"no longer pinned at version {pin.version}: {wish.reason}"
+    return changes.LetGo(pin.id), Reason(Why.UNPINNED, text)
 
 
 def _retry(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.Change, Reason]:

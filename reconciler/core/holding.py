@@ -44,6 +44,8 @@ def _denials(fleet: Fleet, deployment: Deployment) -> Iterator[Reason]:
 
 
 def _others(fleet: Fleet, deployment: Deployment) -> Iterator[Reason]:
+    if deployment.pin is not None:  # an emergency waits for nobody
+        return
     for key in ordering.before(deployment.manifest):
         if said := _unready(fleet, key):
             yield Reason(Why.WAITING_FOR_DEPENDENCY, f"{key} comes first: {said}")

@@ -22,6 +22,7 @@ from reconciler.core import (
     hostplan,
     leaving,
     losses,
+    pinning,
     planned,
     returning,
     shifting,
@@ -152,6 +153,7 @@ def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]
     if (wish := granting.asked(fleet, key)) is not None:
         yield from granting.grant(fleet, deployment, wish)
         return
+    yield from pinning.notes(fleet, deployment)
     if deployment.manifest.spec.suspend:
         yield from pursuit.suspended(fleet, deployment)
         yield Wait(key, None, Reason(Why.SUSPENDED, f"{deployment.path} says suspend: true"))

@@ -38,6 +38,8 @@ class Why(StrEnum):
     ABORTED = "aborted"
     ROLLED_BACK_BY_HAND = "rolled_back_by_hand"
     TRIED_AGAIN = "tried_again"
+    PINNED = "pinned"
+    UNPINNED = "unpinned"
     DECLINED = "declined"
 
     UNHEALTHY = "unhealthy"

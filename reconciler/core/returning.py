@@ -60,7 +60,7 @@ def revert(
     """Once a rollback is under way, and unless some host has found the version good: a branch,
     and then a pull request for it."""
     is_told = entry.reverted is not None and (entry.request or not fleet.common.has_forge)
-    if is_told or not fleet.common.proposes:
+    if is_told or deployment.pin is not None or not fleet.common.proposes:
         return
     if not deployment.manifest.spec.rollback.push_revert_branch:
         return
@@ -92,6 +92,8 @@ def withdrawals(fleet: Fleet, key: str) -> Iterator[Action | Wait]:
 
 def _why_withdraw(fleet: Fleet, key: str, entry: Quarantined) -> Reason | None:
     deployment, commit = fleet.deployment(key), fleet.commit[:12]
+    if deployment is not None and deployment.pinned_from is not None:
+        deployment = deployment.pinned_from
     if deployment is None:
         return Reason(Why.REMOVED_FROM_GIT, f"{key} is no longer in Git, as of {commit}")
     if entry.lifted:

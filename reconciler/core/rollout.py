@@ -158,6 +158,18 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Pin:
+    """A version that a person holds a deployment at, whatever Git asks for, for a time."""
+
+    id: str
+    version: int
+    digest: str
+    reason: str
+    by: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """One deployment on all its hosts: how far the rollout is that they go through together,
     what a person asked of it, the last thing that a person got, and the last answer to one."""
@@ -168,6 +180,7 @@ class Rollout:
     wish: Wish | None = None
     granted: str = ""
     answer: Answer | None = None
+    pin: Pin | None = None
     hooks: tuple[HookRun, ...] = ()
 
     def on(self, host: str) -> HostRollout:

@@ -11,6 +11,7 @@ from reconciler.core.rollout import (
     Failure,
     GaveUp,
     HostRollout,
+    Pin,
     PreflightResult,
     Quarantined,
     Request,
@@ -55,6 +56,7 @@ def _document(rollout: Rollout) -> dict[str, object]:
         "granted": rollout.granted,
         "hooks": hookruns.document(rollout.hooks),
         "answer": None if rollout.answer is None else asdict(rollout.answer),
+        "pin": None if rollout.pin is None else asdict(rollout.pin),
     }
 
 
@@ -70,9 +72,20 @@ def _rollout(source: dict[str, Json]) -> Rollout:
         wish=None if wish is None else progress.read_wish(wish),
         granted=_text(source, "granted") if "granted" in source else "",
         answer=_answer(_optional(source, "answer")),
+        pin=_pin(_optional(source, "pin")),
         hooks=hookruns.read(json_fields.objects(source, "hooks", what=_WHAT))
         if "hooks" in source
         else (),
+    )
+
+
+def _pin(source: dict[str, Json] | None) -> Pin | None:
+    if source is None:
+        return None
+    return Pin(
+        version=json_fields.integer(source, "version", what=_WHAT),
+        until=_number(source.get("until")),
+        **{name: _text(source, name) for name in ("id", "digest", "reason", "by")},
     )
 
 

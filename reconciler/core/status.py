@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Self, TypeAlias
 
-from reconciler.core import actions, draining, hoststatus, losses, plan, rolloutstatus, wording
+from reconciler.core import (
+    actions,
+    draining,
+    hoststatus,
+    losses,
+    pinning,
+    plan,
+    rolloutstatus,
+    wording,
+)
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.gittrust import Provenance, Refused
@@ -110,6 +119,7 @@ def document(
         "git": _git_document(git),
         "rollout": rolloutstatus.document(fleet.deployment(key), fleet.rollout(key)),
         "answer": _answer_document(fleet.rollout(key)),
+        "pin": _pin_document(fleet.rollout(key)),
         "next": [wording.document(step) for step in steps if not isinstance(step, actions.Wait)],
         "waiting": [wording.wait_document(wait) for wait in waits],
     }
@@ -119,6 +129,20 @@ def _answer_document(known: Rollout) -> Json:
     """What became of the last thing that a person asked for; None where nobody did."""
     found = known.answer
     return None if found is None else {"refused": found.refused, "text": found.text}
+
+
+def _pin_document(known: Rollout) -> Json:
+    """At which version it is held, by whom, until when (seconds since the epoch) and why."""
+    pin = known.pin
+    if pin is None:
+        return None
+    return {
+        "version": pin.version,
+        "digest": pin.digest,
+        "reason": pin.reason,
+        "by": pin.by,
+        "until": pin.until,
+    }
 
 
 def _wanted(fleet: Fleet, deployment: Deployment) -> DeploymentStatus:
@@ -145,7 +169,11 @@ def _wanted(fleet: Fleet, deployment: Deployment) -> DeploymentStatus:
     ]
     wanted = deployment.spec_on(next(iter(deployment.hosts), ""), fleet.commit)
     status = _summary(fleet, deployment.key, wanted, hosts)
-    if entry is not None and status.sync is not Sync.SYNCED:
+    if deployment.pin is not None:
+        version = pinning.of_git(deployment).manifest.spec.model.version
+        said = f"{pinning.words(deployment.pin)}; Git asks for version {version}"
+        status = replace(status, sync=Sync.OUT_OF_SYNC, sync_reason=said)
+    elif entry is not None and status.sync is not Sync.SYNCED:
         return replace(status, sync_reason=f"version {wanted.version} is quarantined")
     return status
 

@@ -86,6 +86,8 @@ def show_one(found: dict[str, Json]) -> None:
         request = f", {entry['request']}" if entry.get("request") else ""
         said = f"{_version(entry)}: {entry.get('reason')}{by}{branch}{request}"
         output.print_fields([("quarantined", said)])
+    if pin := _object(found, "pin"):
+        output.print_fields([("pinned", f"version {pin.get('version')} by {pin.get('by')}")])
     if answer := _object(found, "answer"):
         output.print_fields([("last asked", str(answer.get("text")))])
 

@@ -44,13 +44,13 @@ def test_a_damaged_number_is_none(tmp_path: Path, damaged: bytes) -> None:
 def test_a_load_is_weighed_at_its_most_and_only_where_it_was_alone(tmp_path: Path) -> None:
     known = Costs(tmp_path)
     scales = Scales(known)
-    gc.collect()  # what other tests left, given back meanwhile, would be taken off the weight
+    gc.collect()  # what other tests left, given back meanwhile, is taken off the weight
     with scales.weighing(KEY) as alone:
-        np.ones(48 * MIB, dtype=np.uint8)
-        kept = np.ones(16 * MIB, dtype=np.uint8)
+        np.ones(144 * MIB, dtype=np.uint8)
+        kept = np.ones(64 * MIB, dtype=np.uint8)
     assert kept.size
     assert alone.size is not None
-    assert 16 * MIB <= alone.size < 200 * MIB
+    assert 32 * MIB <= alone.size < 400 * MIB
     assert known.needed(KEY, files=1).size == alone.size
     with scales.weighing("a") as first, scales.weighing("b") as second:
         pass

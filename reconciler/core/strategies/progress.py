@@ -39,7 +39,7 @@ class State(StrEnum):
 
 
 class Verb(StrEnum):
-    """What a person can ask of a rollout; the last two need none under way."""
+    """What a person can ask of a rollout; the last four need none under way."""
 
     PROMOTE = "promote"
     PROMOTE_FULL = "promote_full"
@@ -48,13 +48,16 @@ class Verb(StrEnum):
     RESUME = "resume"
     ROLLBACK = "rollback"
     RETRY = "retry"
+    PIN = "pin"
+    UNPIN = "unpin"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a person asked for, with their reason; `id` makes it count once.
 
-    `by` is the account that asked, `version` the one that a rollback names.
+    `by` is the account that asked, `version` the one that a rollback or a pin names. A pin has the
+    version's `digest`, and ends at `until`, in seconds since the epoch.
     """
 
     id: str
@@ -62,6 +65,8 @@ class Wish:
     reason: str
     by: str = ""
     version: int | None = None
+    digest: str = ""
+    until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,8 @@ def wish_document(wish: Wish) -> dict[str, Json]:
         "reason": wish.reason,
         "by": wish.by,
         "version": wish.version,
+        "digest": wish.digest,
+        "until": wish.until,
     }
 
 
@@ -141,6 +148,8 @@ def read_wish(source: Mapping[str, Json]) -> Wish:
         version=None
         if known.get("version") is None
         else fields.integer(known, "version", what=_WHAT),
+        digest=fields.text(known, "digest", what=_WHAT) if "digest" in known else "",
+        until=_number(known["until"]) if "until" in known else 0.0,
     )
 
 

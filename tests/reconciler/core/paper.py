@@ -16,6 +16,7 @@ from reconciler.core import (
     desired,
     hookruns,
     outcomes,
+    pinning,
     reasons,
     remembering,
     reverts,
@@ -52,6 +53,7 @@ class Fate(StrEnum):
 _FATES: tuple[Fate, ...] = (Fate.GOOD, Fate.GOOD, *Fate)
 
 
+_RESTFUL = frozenset({reasons.Why.REFUSED, reasons.Why.PINNED})
 _BRIEF = frozenset({reasons.Why.WAITING_FOR_HEALTH})
 
 
@@ -135,8 +137,9 @@ class Paper:
         """What the planner makes of it now: one that knows the rounds before, and a new one."""
         observed = self.observed()
         self.rollouts = remembering.look(self.rollouts, observed, self.now)
-        made = self.planner.plan(self.wish, observed, self.rollouts, self.now)
-        afresh = plan(self.wish, observed, self.rollouts, self.now)
+        asked = pinning.applied(self.wish, self.rollouts, self.now)
+        made = self.planner.plan(asked, observed, self.rollouts, self.now)
+        afresh = plan(asked, observed, self.rollouts, self.now)
         if made != afresh:
             raise Broken(f"kept:\n{made.render()}\nplanned afresh:\n{afresh.render()}")
         return made
@@ -255,7 +258,7 @@ class Paper:
                 return outcomes.Preflighted(self.wish.policies.digest, Verdict.PASSED)
             case changes.TryAgain(revision):
                 self.quarantined.discard((action.deployment, revision))
-            case changes.Decline():
+            case changes.Hold() | changes.LetGo() | changes.Decline():
                 pass
         return outcomes.Done()
 
@@ -372,7 +375,7 @@ def _is_at_rest(made: Plan) -> bool:
     """Nothing to do and nothing to wait for, but to ask again about what was refused."""
     others = [action for action in made.actions if action.reason.code != reasons.Why.REFUSED]
     timed = [wait for wait in made.waits if wait.until is not None or wait.reason.code in _BRIEF]
-    return not others and all(wait.reason.code == reasons.Why.REFUSED for wait in timed)
+    return not others and all(wait.reason.code in _RESTFUL for wait in timed)
 
 
 def _started(spec: InstanceSpec) -> Instance:

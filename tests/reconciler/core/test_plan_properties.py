@@ -74,11 +74,10 @@ commits = st.builds(
     strategy=st.sampled_from(["", "", *STRATEGIES]),
     fleet=st.sampled_from(["", "", *FLEETS]),
 )
+_WISHES = (Verb.ROLLBACK, Verb.RETRY, Verb.PIN, Verb.UNPIN)
 troubles = st.builds(
     Trouble,
-    what=st.sampled_from(
-        ["kill", "vanish", "down", "up", "ingress", "amnesia", Verb.ROLLBACK, Verb.RETRY]
-    ),
+    what=st.sampled_from(["kill", "vanish", "down", "up", "ingress", "amnesia", *_WISHES]),
     host=st.sampled_from(HOSTS),
 )
 ticks = st.builds(Ticks, count=st.integers(1, 12), survives=st.none() | st.integers(0, 12))
@@ -138,8 +137,11 @@ class History:
                 host.ingress = False
             case "down" | "up":
                 host.is_up = event.what == "up"
-            case Verb.ROLLBACK | Verb.RETRY:
-                asked = Wish(f"{self.paper.now}", Verb(event.what), "because")
+            case Verb.ROLLBACK | Verb.RETRY | Verb.PIN | Verb.UNPIN:
+                now, is_pin = self.paper.now, event.what == Verb.PIN
+                version = 1 + int(now / 10) % 9 if is_pin else None
+                digest, until = digest_of(version or 0), now + 60.0
+                asked = Wish(f"{now}", Verb(event.what), "because", "", version, digest, until)
                 self.paper.rollouts = {
                     key: replace(known, wish=asked) for key, known in self.paper.rollouts.items()
                 }
