@@ -32,7 +32,9 @@ def go_back(views: list[View], failed: str) -> Iterator[Action | Wait]:
 def back(view: View, failed: str) -> Iterator[Step]:
     """To the host's own last known good, which on a host that had settled is this version."""
     good = view.seat.facts.last_good
-    if good is None:
+    if good is None and view.seat.shared:
+        steps = shifting.take_back(view)
+    elif good is None:
         steps = hostplan.abandon(view, failed)
     elif view.is_settled:
         steps = hostplan.heal(view.seat, good)

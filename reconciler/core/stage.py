@@ -169,8 +169,12 @@ class View:
         return Reason(Why.DEADLINE_EXCEEDED, text)
 
     def _failure_after_routing(self) -> Reason | None:
-        """Only with somewhere to go back to: otherwise healing in place is all there is."""
-        if not self.deployment.manifest.spec.rollback.auto or self.seat.facts.last_good is None:
+        """Only with somewhere to go back to: otherwise healing in place is all there is.
+
+        Who has the rest of the traffic counts, also where nothing was found good there yet.
+        """
+        is_alone = self.seat.facts.last_good is None and self.stable is None
+        if not self.deployment.manifest.spec.rollback.auto or is_alone:
             return None
         instance = self.seat.instance_of(self.wanted)
         if instance is None:

@@ -90,6 +90,27 @@ def test_a_candidate_that_dies_with_a_share_sends_all_hosts_back(served: Paper) 
     assert served.rollouts[KEY].quarantined[0].reverted == "branch"
 
 
+def test_a_candidate_that_sickens_beside_one_that_was_not_found_good_yet_is_sent_back_once(
+    served: Paper,
+) -> None:
+    """Version 3 has all traffic, and its predecessor is still there; nothing was settled before."""
+    served.rollouts = {}
+    for host in served.hosts.values():
+        host.instances.clear()
+        host.routes.clear()
+    served.wish = wish({"digits": deployment_file("digits", 3, BOTH, delay=600)}, commit="c2")
+    for _ in range(8):
+        served.tick()
+    assert served.serves() == {"h1": 3, "h2": 3}
+    ask(served, 9, CANARY, commit="c3")
+    served.run()
+    assert served.serves() == {"h1": 3, "h2": 3}
+    assert shares(served) == {"h1": None, "h2": None}
+    assert [len(host.instances) for host in served.hosts.values()] == [1, 1]
+    (entry,) = served.rollouts[KEY].quarantined
+    assert entry.code == Why.UNHEALTHY_AFTER_ROUTING
+
+
 def test_a_newer_commit_gives_traffic_back_first_and_starts_anew(served: Paper) -> None:
     ask(served, 2, CANARY)
     until(served, State.WAITING)
