@@ -32,7 +32,10 @@ def running(
         token = Settings(data_dir).admin_token_file.read_text().strip()
         headers = {"Authorization": f"Bearer {token}"}
         transport = httpx2.HTTPTransport(retries=5)
-        with httpx2.Client(base_url=address, headers=headers, transport=transport) as client:
+        # An answer may wait for a version's checks, and those for a busy machine.
+        with httpx2.Client(
+            base_url=address, headers=headers, transport=transport, timeout=60
+        ) as client:
             yield client, process
     finally:
         kill(process)
