@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from reconciler.config import Forge
 from reconciler.forges import wire
 from reconciler.forges.protocol import Opened
+from reconciler.forges.pulls import Pulls, opened
 from registry import errors
 from registry.core.canonical import Json
 
@@ -15,35 +16,18 @@ _AT_ONCE = 20
 _PAGES = 50
 
 
-class Gitea:
+class Gitea(Pulls):
     """One repository, `owner/name`; requests go to the branch `base` of the same one."""
 
     def __init__(self, settings: Forge, base: str) -> None:
-        self._wire = wire.Wire(settings, scheme="token")
-        self._path = f"/repos/{settings.project}"
-        self._base = base
+        super().__init__(wire.Wire(settings, scheme="token"), settings, base)
 
     def find(self, branch: str) -> Opened | None:
         """No filter by branch is in all versions, so the open ones are gone through."""
         for item in self._listed():
             if _branch(item, "head") == branch and _branch(item, "base") == self._base:
-                return _opened(item)
+                return opened(item)
         return None
-
-    def open(self, branch: str, title: str, body: str) -> Opened:
-        """POST /repos/{owner}/{repo}/pulls."""
-        path = f"{self._path}/pulls"
-        wish: dict[str, Json] = {"title": title, "head": branch, "base": self._base, "body": body}
-        return _opened(self._wire.send("POST", path, **wish))
-
-    def close(self, number: int, comment: str) -> bool:
-        """A comment on a pull request is one on the issue of the same number."""
-        path = f"{self._path}/pulls/{number}"
-        if wire.text(self._wire.get(path), "state") != "open":
-            return False
-        self._wire.send("POST", f"{self._path}/issues/{number}/comments", body=comment)
-        self._wire.send("PATCH", path, state="closed")
-        return True
 
     def _listed(self) -> Iterator[Json]:
         """The server may give fewer a page than are asked for: only an empty one is the last."""
@@ -60,7 +44,3 @@ class Gitea:
 def _branch(item: Json, end: str) -> str:
     found = item.get(end) if isinstance(item, dict) else None
     return wire.text(found, "ref")
-
-
-def _opened(item: Json) -> Opened:
-    return Opened(wire.number(item, "number"), wire.text(item, "html_url"))

@@ -72,9 +72,7 @@ def revoke(
     token_file: options.TokenFile = None,
 ) -> None:
     """Turn a host out: its certificate and its tokens are good for nothing any more."""
-    with options.connect(server, token_file) as client:
-        path = f"/v1/hosts/{names.slug(name, what='host name')}"
-        client.call("DELETE", path, parameters={"reason": reason})
+    _delete("/v1/hosts", name, reason, server, token_file)
     output.message(f"host {name} is turned out")
 
 
@@ -121,7 +119,13 @@ def release(
     token_file: options.TokenFile = None,
 ) -> None:
     """Let others look after a host whose agent never comes back to let go of it."""
-    with options.connect(server, token_file) as client:
-        path = f"/v1/agents/{names.slug(name, what='host name')}"
-        client.call("DELETE", path, parameters={"reason": reason})
+    _delete("/v1/agents", name, reason, server, token_file)
     output.message(f"host {name} is its agent's own no more")
+
+
+def _delete(
+    place: str, name: str, reason: str, server: options.Server, token_file: options.TokenFile
+) -> None:
+    with options.connect(server, token_file) as client:
+        path = f"{place}/{names.slug(name, what='host name')}"
+        client.call("DELETE", path, parameters={"reason": reason})
