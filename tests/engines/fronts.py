@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Instance
 
     def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = self.body()
         self.server.seen.append(body)
         self.server.holding.wait(60)
         if self.server.rude:
@@ -138,6 +138,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.do_GET()
+
+    def body(self) -> bytes:
+        """All of it, or the next request on this connection would begin with what is left."""
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        found = b""
+        while size := int(self.rfile.readline(), 16):
+            found += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return found
 
     def log_message(self, *_: object) -> None:
         pass

@@ -66,6 +66,8 @@ def test_killed_at_each_effect_it_converges_and_no_request_fails(
             here.ask_for(CANARY)
             died = _died(here, deaths, 3) - died
             assert {"before shift 50", "after shift 50", "after proceed 1 waiting"} <= died
+            # What was done is told a moment later; nobody would be left to tell it.
+            assert wire.until(lambda: (Kind.REMOVED, 2) in here.log(), timeout=60)
         assert clients.failures == []
         assert set(clients.answers) == {"1", "2", "3"}
         wanted = [
