@@ -90,7 +90,8 @@ class StateFolder:
         return self._path
 
     def close(self) -> None:
-        """Let another process in."""
+        """Let another process in, even while a child that was just forked has the file open too."""
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
         self._lock.close()
 
     def rollouts(self) -> rollout.Rollouts:

@@ -142,15 +142,19 @@ class FolderUploads:
             raise uploads.unknown(upload) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_nlink == 0 or not self._path(upload).exists():
-                raise uploads.unknown(upload)  # finished by another request just now
-            yield descriptor
         except BlockingIOError:
+            os.close(descriptor)
             raise errors.Conflict(
                 f"upload {upload} is being written by another request",
                 fix="wait for it to end, ask for the offset, then go on from there",
             ) from None
+        try:
+            if os.fstat(descriptor).st_nlink == 0 or not self._path(upload).exists():
+                raise uploads.unknown(upload)  # finished by another request just now
+            yield descriptor
         finally:
+            # Closing alone would leave it to whatever child was forked meanwhile, until it execs.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
     def _expire(self, upload: str, deadline: float) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.demo import cleanup, models
 from deploy.demo.clients import predict
+from deploy.demo.story import Broken
 from deploy.demo.world import ROOT, WEBHOOK_PORT, World, is_free, wait_for
 from reconciler.core import edit
 
@@ -51,11 +52,15 @@ class Machine:
 
     def await_version(self, version: int, *, seconds: float = 60) -> None:
         """Until clients are answered by `version`."""
-        wait_for(
-            lambda: predict(PORT, self.images[0]).digest == self.digests[version],
-            f"version {version} to answer; log:\n{self.world.tail('up')}",
-            seconds=seconds,
-        )
+        try:
+            wait_for(
+                lambda: predict(PORT, self.images[0]).digest == self.digests[version],
+                f"version {version} to answer",
+                seconds=seconds,
+            )
+        except Broken as error:
+            logs = [f"{name}: {self.world.tail(name)}" for name in ("up", "reconciler", "agent")]
+            raise Broken("\n".join([str(error), *logs])) from error
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,27 @@ def test_what_was_appended_becomes_a_blob(one: Replica, data: bytes) -> None:
     assert one.finish(upload, digest_of(data)) == Stored(digest_of(data), len(data))
     assert one.content(digest_of(data)) == data
     assert nothing_is_left(one)
+
+
+def test_a_child_that_was_forked_meanwhile_does_not_keep_an_upload_locked(one: Replica) -> None:
+    upload, inherited = one.uploads.begin(), []
+
+    def inherit() -> None:
+        for entry in Path("/proc/self/fd").iterdir():
+            with suppress(FileNotFoundError):
+                if upload in str(entry.readlink()):
+                    inherited.append(os.dup(int(entry.name)))  # as a child has it until it execs
+
+    async def forking() -> AsyncIterator[bytes]:
+        inherit()
+        yield DATA
+
+    asyncio.run(one.uploads.append(upload, forking(), start=0, size=len(DATA)))
+    try:
+        assert one.finish(upload, digest_of(DATA)).size == len(DATA)
+    finally:
+        for descriptor in inherited:
+            os.close(descriptor)
 
 
 def test_an_upload_begun_at_one_replica_goes_on_at_another(one: Replica, other: Replica) -> None:

@@ -74,11 +74,11 @@ class Fleet:
         return self.version
 
     def publish(self) -> None:
-        self.version += 1
-        files = {"model.onnx": onnx_model(float(self.version))}
-        answer = publish(self.registry, self.publisher, files, version=self.version)
+        version = self.version + 1
+        files = {"model.onnx": onnx_model(float(version))}
+        answer = publish(self.registry, self.publisher, files, version=version)
         assert answer.status_code == 201, answer.text
-        self.digest = str(answer.json()["digest"])
+        self.version, self.digest = version, str(answer.json()["digest"])
 
     def wish(self, image: str = images.STANDIN) -> str:
         text = town.manifest(self.version, self.digest, hosts="[north, south]")
