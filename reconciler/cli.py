@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler import checkout, importing, rendering, steering
+from reconciler import applying, checkout, importing, rendering, steering
 from registry import errors
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ app.add_typer(permit_app, name="permit")
 app.add_typer(importing.app, name="import")
 app.add_typer(steering.app)
 app.command()(rendering.render)
+app.command()(applying.apply)
 
 Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]
 Folder = Annotated[Path, typer.Argument(help="A checkout of the desired-state repository.")]

@@ -12,39 +12,60 @@ if TYPE_CHECKING:
     from reconciler.core.kubernetes import rendering, workload
 
 
+# What `render` and `apply` are asked with.
+Deployment = Annotated[str, typer.Argument(help="As environment/name.")]
+Checkout = Annotated[Path, typer.Argument(help="A checkout of the desired-state repository.")]
+Form = Annotated[str, typer.Option("--format", help="kubernetes or kserve.")]
+Registry = Annotated[str, typer.Option(help="The registry's URL as pods see it.")]
+Gateway = Annotated[str, typer.Option(help="The Gateway for clients, as namespace/name.")]
+Namespace = Annotated[str, typer.Option(help="Where it shall run.")]
+Secret = Annotated[str, typer.Option(help="The Secret that has token and trust.json.")]
+HostName = Annotated[str, typer.Option(help="A name for the cluster, in the log.")]
+Serving = Annotated[Path | None, typer.Option(help="A checkout of what serves now, for a canary.")]
+Weight = Annotated[
+    int | None, typer.Option(min=0, max=100, help="Percent of requests for the new version.")
+]
+SECRET = "plimsoll-registry"  # noqa: S105  the name of a Secret
+
+
 def render(  # noqa: PLR0913  each is an option
-    deployment: Annotated[str, typer.Argument(help="As environment/name.")],
-    path: Annotated[
-        Path, typer.Argument(help="A checkout of the desired-state repository.")
-    ] = Path(),
+    deployment: Deployment,
+    path: Checkout = Path(),
     *,
-    format: Annotated[str, typer.Option(help="kubernetes or kserve.")] = "kubernetes",  # noqa: A002
-    registry: Annotated[str, typer.Option(help="The registry's URL as pods see it.")],
-    gateway: Annotated[str, typer.Option(help="The Gateway for clients, as namespace/name.")],
-    namespace: Annotated[str, typer.Option(help="Where it shall run.")] = "default",
-    secret: Annotated[
-        str, typer.Option(help="The Secret that has token and trust.json.")
-    ] = "plimsoll-registry",  # noqa: S107  the name of a Secret
-    host: Annotated[str, typer.Option(help="A name for the cluster, in the log.")] = "",
-    serving: Annotated[
-        Path | None, typer.Option(help="A checkout of what serves now, for a canary.")
-    ] = None,
-    weight: Annotated[
-        int | None, typer.Option(min=0, max=100, help="Percent of requests for the new version.")
-    ] = None,
+    form: Form = "kubernetes",
+    registry: Registry,
+    gateway: Gateway,
+    namespace: Namespace = "default",
+    secret: Secret = SECRET,
+    host: HostName = "",
+    serving: Serving = None,
+    weight: Weight = None,
 ) -> None:
     """Print a deployment as Kubernetes or KServe manifests; no network, and nothing secret."""
-    from reconciler.core.kubernetes import rendering, workload  # noqa: PLC0415  heavy
+    from reconciler.core.kubernetes import text, workload  # noqa: PLC0415  heavy
 
-    wish = rendering.Wish(
-        format=_format(format),
-        place=workload.Place(namespace, _gateway(gateway), registry),
-        secret=secret,
-        host=host,
-        weight=weight,
-    )
+    place = workload.Place(namespace, gateway_of(gateway), registry)
+    asked = wish(form, place, secret=secret, host=host, weight=weight)
+    typer.echo(text.documents(manifests(path, deployment, asked, serving)), nl=False)
+
+
+def manifests(
+    path: Path, deployment: str, asked: "rendering.Wish", serving: Path | None
+) -> "list[workload.Manifest]":
+    """Of the deployment as the checkout at `path` has it."""
+    from reconciler.core.kubernetes import rendering  # noqa: PLC0415  heavy
+
     former = None if serving is None else checkout.state(serving)
-    typer.echo(rendering.render(checkout.state(path), deployment, wish, serving=former), nl=False)
+    return rendering.manifests(checkout.state(path), deployment, asked, serving=former)
+
+
+def wish(
+    form: str, place: "workload.Place", *, secret: str, host: str, weight: int | None
+) -> "rendering.Wish":
+    """What the options ask for; raises `InvalidInput`."""
+    from reconciler.core.kubernetes import rendering  # noqa: PLC0415  heavy
+
+    return rendering.Wish(_format(form), place, secret, host, weight)
 
 
 def _format(given: str) -> "rendering.Format":
@@ -58,7 +79,8 @@ def _format(given: str) -> "rendering.Format":
     return rendering.Format(given)
 
 
-def _gateway(given: str) -> "workload.Gateway":
+def gateway_of(given: str) -> "workload.Gateway":
+    """As --gateway names it; raises `InvalidInput`."""
     from reconciler.core.kubernetes import workload  # noqa: PLC0415  heavy
 
     namespace, slash, name = given.partition("/")

@@ -50,7 +50,7 @@ class Machine:
         wait_for(lambda: self.world.get("/v1/models"), "the registry", seconds=60)
         wait_for(lambda: not is_free(WEBHOOK_PORT), "the webhook", seconds=60)
 
-    def await_version(self, version: int, *, seconds: float = 60) -> None:
+    def await_version(self, version: int, *, seconds: float = 150) -> None:
         """Until clients are answered by `version`."""
         try:
             wait_for(

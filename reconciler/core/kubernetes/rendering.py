@@ -1,4 +1,4 @@
-"""What `plimsoll render` prints: a deployment of a checkout as manifests for Git or kubectl. Pure.
+"""What `plimsoll render` prints and `apply` sends: a deployment of a checkout as manifests. Pure.
 
 No secret is ever in them: token and trust root are in a Secret that they name.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from reconciler.core.desired import DesiredState
-from reconciler.core.kubernetes import gateway, kserve, text, workload
+from reconciler.core.kubernetes import gateway, kserve, workload
 from reconciler.core.kubernetes.workload import Manifest, Named, Place
 from reconciler.core.observed import InstanceSpec, Route, Share
 from registry import errors
@@ -34,10 +34,10 @@ class Wish:
     weight: int | None = None
 
 
-def render(
+def manifests(
     state: DesiredState, key: str, wish: Wish, *, serving: DesiredState | None = None
-) -> str:
-    """YAML documents; raises `NotFound` and `InvalidInput`."""
+) -> list[Manifest]:
+    """In the order in which they should be there; raises `NotFound` and `InvalidInput`."""
     spec = _spec(state, key, wish)
     former = None if serving is None else _spec(serving, key, wish)
     if former is not None and former.spec_hash == spec.spec_hash:
@@ -51,10 +51,9 @@ def render(
         )
     match wish.format:
         case Format.KUBERNETES:
-            found = _kubernetes(spec, former, wish)
+            return _kubernetes(spec, former, wish)
         case Format.KSERVE:
-            found = _kserve(spec, former, wish)
-    return text.documents(found)
+            return _kserve(spec, former, wish)
 
 
 def _kubernetes(spec: InstanceSpec, former: InstanceSpec | None, wish: Wish) -> list[Manifest]:

@@ -92,6 +92,13 @@ def metadata(spec: InstanceSpec, place: Place, suffix: str = "") -> Manifest:
     }
 
 
+def siblings(manifest: Manifest) -> dict[str, str]:
+    """What picks out the objects of all versions of a deployment, by one of them."""
+    found = manifest["metadata"]["labels"]
+    shared = (*OWNER, f"{DOMAIN}/environment", f"{DOMAIN}/deployment")
+    return {name: found[name] for name in shared}
+
+
 def labels(spec: InstanceSpec) -> dict[str, str]:
     """What picks out the pods of one instance, and all that is ours of one host."""
     return {**OWNER, NAME_LABEL: name(spec), f"{DOMAIN}/host": spec.host}

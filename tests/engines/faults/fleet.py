@@ -33,7 +33,7 @@ from tests.registry.publishing import Publisher, onnx_model, publish
 PORT = 8501
 NAMES = ("north", "south")
 _PACE_S = 0.02
-_SOON_S = 60.0
+_SOON_S = 150.0
 
 _HOST = """\
 apiVersion: plimsoll.dev/v1
