@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.core import abilities, analyses, clusters, kinds, masters, ordering, placement
+from reconciler.core.projects import allowance, windows
+from reconciler.core.projects.windows import Window
 from reconciler.core.sources import Source, Tree
 from registry.core import digest, documents
 from registry.core.documents import Problem
@@ -20,6 +22,8 @@ class Checked:
     datasets: dict[str, bytes] = field(default_factory=dict)
     held: dict[str, tuple[Problem, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    windows: dict[str, tuple[Window, ...]] = field(default_factory=dict)
+    """Of those that have any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class _Against:
 
     hosts: tuple[tuple[str, int], ...]
     templates: tuple[tuple[str, int], ...]
-    broken: tuple[frozenset[str], frozenset[str]]
+    broken: tuple[frozenset[str], ...]
     good: frozenset[str]
 
 
@@ -38,6 +42,7 @@ class _Found:
     """What is wrong with a deployment by itself, and which hosts it is for."""
 
     source: Source[kinds.ModelDeployment]
+    project: Source[kinds.Project] | None
     problems: tuple[Problem, ...]
     hosts: tuple[str, ...]
 
@@ -62,10 +67,10 @@ class Checks:
         before = self._begin(tree, checked)
         disorder, alone = ordering.problems(tree), _alone(tree)
         for key, source in tree.deployments.items():
-            known = before.get(key)
-            if known is None or known.source is not source:
+            known, project = before.get(key), allowance.of(tree, source.kind)
+            if known is None or known.source is not source or known.project is not project:
                 problems = tuple(_problems(tree, checked, source))
-                known = _Found(source, problems, _targets(tree, source.kind))
+                known = _Found(source, project, problems, _targets(tree, source.kind))
                 self.checked += 1
             self._found[key] = known
             wrong = [*known.problems, *disorder.get(key, ()), *alone.get(key, ())]
@@ -73,6 +78,9 @@ class Checks:
                 _hold(checked, key, wrong)
             else:
                 checked.hosts[key] = known.hosts
+                if project is not None and project.kind.spec.windows:
+                    environment = source.kind.metadata.environment
+                    checked.windows[key] = windows.of(project.kind.spec.windows, environment)
         _check_collisions(tree, checked)
         return checked
 
@@ -83,7 +91,7 @@ class Checks:
         against = _Against(
             tuple((name, id(source)) for name, source in tree.hosts.items()),
             tuple((name, id(one)) for name, one in {**tree.templates, **tree.analyses}.items()),
-            (frozenset(tree.broken_hosts), frozenset(tree.broken_templates)),
+            tuple(map(frozenset, (tree.broken_hosts, tree.broken_templates, tree.broken_projects))),
             frozenset(checked.templates),
         )
         before = self._found if against == self._against else {}
@@ -99,6 +107,7 @@ def check(tree: Tree, files: Mapping[str, bytes]) -> Checked:
 def _problems(
     tree: Tree, checked: Checked, source: Source[kinds.ModelDeployment]
 ) -> Iterator[Problem]:
+    yield from allowance.problems(tree, source)
     yield from _target_problems(tree, source)
     yield from _template_problems(checked, source)
     yield from _ensemble_problems(tree, source)
@@ -149,7 +158,8 @@ def _target_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Itera
             yield source.document.problem(at, f"{name}: is listed twice", fix="remove one")
     if targets.is_by_labels and not _targets(tree, source.kind):
         field = "matchLabels" if targets.match_labels else "matchExpressions"
-        small = any(targets.means(host.kind.metadata.labels) for host in tree.hosts.values())
+        own = allowance.hosts(tree, source.kind)
+        small = any(targets.means(host.metadata.labels) for host in own.values())
         if small:
             message = f"spec.targets.{field}: no host that carries these has the capacity"
             fix = "raise spec.capacity of a host, or ask for less in spec.runtime.resources"
@@ -157,6 +167,8 @@ def _target_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Itera
             return
         fix = "give a host these labels, or name hosts with hosts: [...]"
         message = f"spec.targets.{field}: no host carries all of these"
+        if len(own) < len(tree.hosts):
+            message = f"spec.targets.{field}: no host of the project carries all of these"
         yield source.document.problem(("spec", "targets", field), message, fix=fix)
 
 
@@ -165,14 +177,13 @@ def _targets(tree: Tree, deployment: kinds.ModelDeployment) -> tuple[str, ...]:
     targets = deployment.spec.targets
     if targets.hosts is not None:
         return tuple(sorted(targets.hosts))
-    demand = targets.model_dump_json()
+    demand = f"{deployment.metadata.project} {targets.model_dump_json()}"
     if targets.replicas is not None:
         # Here each deployment makes its own choice.
         meta, needed = deployment.metadata, deployment.spec.runtime
         demand += f"{meta.environment}/{meta.name} {needed.resources} {needed.replicas}"
     if demand not in tree.targets:
-        hosts = {name: source.kind for name, source in tree.hosts.items()}
-        tree.targets[demand] = placement.chosen(deployment, hosts)
+        tree.targets[demand] = placement.chosen(deployment, allowance.hosts(tree, deployment))
     return tree.targets[demand]
 
 

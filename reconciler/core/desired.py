@@ -13,6 +13,7 @@ from typing import Self
 
 from reconciler.core import asked, crosscheck, gittrust, kinds, ordering, sources
 from reconciler.core.observed import InstanceSpec
+from reconciler.core.projects.windows import Window
 from reconciler.core.rollout import Pin
 from registry.core import canonical, digest, policy
 from registry.core.documents import Problem
@@ -35,7 +36,8 @@ class Deployment(_Read):
     `revision` is a digest of what a rollout is about: model, runtime, acceptance tests with
     their data, and deadline. Quarantine is by revision: targets, strategy and labels do not
     lift it. `short` is how many hosts are too few for the number of them that is asked for. With
-    a `pin` it is what a person holds it at, `pinned_from` what Git asks for.
+    a `pin` it is what a person holds it at, `pinned_from` what Git asks for. `windows` say when
+    its rollouts may begin.
     """
 
     key: str
@@ -47,6 +49,7 @@ class Deployment(_Read):
     short: int = 0
     pin: Pin | None = None
     pinned_from: "Deployment | None" = None
+    windows: tuple[Window, ...] = ()
 
     def spec_on(self, host: str, commit: str) -> InstanceSpec:
         """The instance that should serve on `host`."""
@@ -87,6 +90,7 @@ class DesiredState:
     policy_tests: Mapping[str, kinds.PolicyTest] = field(default_factory=dict)
     datasets: Mapping[str, bytes] = field(default_factory=dict)
     analyses: Mapping[str, kinds.AnalysisTemplate] = field(default_factory=dict)
+    projects: Mapping[str, kinds.Project] = field(default_factory=dict)
     held: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     allow_empty: bool = False
@@ -141,6 +145,7 @@ class Reader:
             policy_tests=tree.policies.tests,
             datasets=checked.datasets,
             analyses=checked.analyses,
+            projects={name: source.kind for name, source in tree.projects.items()},
             held=checked.held,
             problems=tuple(problems),
             allow_empty=allow_empty,
@@ -152,6 +157,8 @@ class Reader:
     ) -> Deployment:
         known, hosts = self._deployments.get(key), checked.hosts[key]
         if known is None or known.manifest is not source.kind or known.hosts != hosts:
+            return _deployment(source, checked, key)
+        if known.windows != checked.windows.get(key, ()):
             return _deployment(source, checked, key)
         named = (checked.templates[one.template] for one in source.kind.spec.acceptance)
         is_same = all(map(operator.is_, known.templates, named))
@@ -177,6 +184,7 @@ def _deployment(
         templates=templates,
         revision=_revision(source.kind, templates),
         short=max(0, (source.kind.spec.targets.replicas or 0) - len(checked.hosts[key])),
+        windows=checked.windows.get(key, ()),
     )
 
 

@@ -129,11 +129,11 @@ class Fleet:
         self._asked.inputs.keys.add(key)
         return key in self._desired.elsewhere
 
-    def sync_waves(self, environment: str) -> Sequence[tuple[int, Sequence[str]]]:
-        """The deployments of `environment` by their waves. Whoever asks for so many deployments is
-        asked again in the next round, as with the time."""
+    def sync_waves(self, group: str) -> Sequence[tuple[int, Sequence[str]]]:
+        """The deployments of an `ordering.group` by their waves. Whoever asks for so many
+        deployments is asked again in the next round, as with the time."""
         self._asked.time = True
-        return self._desired.sync_waves.get(environment, ())
+        return self._desired.sync_waves.get(group, ())
 
     def rollout(self, key: str) -> Rollout:
         """What is remembered of the deployment `key`."""

@@ -12,6 +12,7 @@ from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
 from reconciler.core.losses import names
+from reconciler.core.projects import windows
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Rollout
 from reconciler.core.seat import is_healthy
@@ -28,7 +29,9 @@ def back(
         return
     why = [*_denials(fleet, deployment), *_others(fleet, deployment)]
     yield from (Wait(deployment.key, None, one) for one in why)
-    if not why:
+    closed = list(_closed(fleet, deployment))
+    yield from closed
+    if not why and not closed:
         yield from hooking.before(fleet, deployment, views, stages)
 
 
@@ -43,14 +46,31 @@ def _denials(fleet: Fleet, deployment: Deployment) -> Iterator[Reason]:
             yield Reason(Why.HELD_BY_POLICY, "; ".join(denied.reasons))
 
 
+def _closed(fleet: Fleet, deployment: Deployment) -> Iterator[Wait]:
+    """The windows of its project; a pin to an older version is a way back, and waits for none."""
+    if not deployment.windows:
+        return
+    found = windows.state(deployment.windows, fleet.now)
+    if isinstance(found, windows.Open) or (deployment.pin and _may_pin(deployment, found)):
+        return
+    text = f"the project {deployment.manifest.metadata.project}: {found.why}"
+    yield Wait(deployment.key, None, Reason(Why.WAITING_FOR_WINDOW, text), found.until)
+
+
+def _may_pin(deployment: Deployment, closed: windows.Closed) -> bool:
+    git = deployment.pinned_from
+    asked = deployment.manifest.spec.model.version
+    return closed.manual or (git is not None and asked < git.manifest.spec.model.version)
+
+
 def _others(fleet: Fleet, deployment: Deployment) -> Iterator[Reason]:
     if deployment.pin is not None:  # an emergency waits for nobody
         return
     for key in ordering.before(deployment.manifest):
         if said := _unready(fleet, key):
             yield Reason(Why.WAITING_FOR_DEPENDENCY, f"{key} comes first: {said}")
-    environment, wave = deployment.manifest.metadata.environment, deployment.manifest.spec.sync_wave
-    for earlier, keys in fleet.sync_waves(environment):
+    group, wave = ordering.group(deployment.manifest), deployment.manifest.spec.sync_wave
+    for earlier, keys in fleet.sync_waves(group):
         # The first one is enough: there may be thousands.
         found = ((key, _unready(fleet, key)) for key in keys if earlier < wave)
         if behind := next(((key, said) for key, said in found if said), None):

@@ -23,15 +23,20 @@ def before(deployment: kinds.ModelDeployment) -> tuple[str, ...]:
     return tuple(f"{environment}/{one.name}" for one in deployment.spec.depends_on)
 
 
+def group(deployment: kinds.ModelDeployment) -> str:
+    """Within what sync waves count: an environment, and there each project by itself."""
+    return f"{deployment.metadata.environment}/{deployment.metadata.project}"
+
+
 def sync_waves(tree: Tree) -> dict[str, Waves]:
-    """The waves of each environment that has more than one."""
+    """The waves of each group that has more than one."""
     found: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     for key, source in sorted(tree.deployments.items()):
         kind = source.kind
-        found[kind.metadata.environment][kind.spec.sync_wave].append(key)
+        found[group(kind)][kind.spec.sync_wave].append(key)
     return {
-        environment: tuple((wave, tuple(keys)) for wave, keys in sorted(waves.items()))
-        for environment, waves in found.items()
+        together: tuple((wave, tuple(keys)) for wave, keys in sorted(waves.items()))
+        for together, waves in found.items()
         if len(waves) > 1
     }
 
@@ -66,7 +71,11 @@ def _problems(
     elif circle := circles.get((key, other)):
         said = f"{field}: each waits for the next: {' -> '.join(circle)}"
         yield source.document.problem(at, said, fix="remove one of them from a dependsOn")
-    elif (later := tree.deployments.get(other)) and later.kind.spec.sync_wave > spec.sync_wave:
+    elif (
+        (later := tree.deployments.get(other))
+        and group(later.kind) == group(source.kind)
+        and later.kind.spec.sync_wave > spec.sync_wave
+    ):
         waves = f"{later.kind.spec.sync_wave}, after this one's {spec.sync_wave}"
         said = f"{field}: {other} comes in the sync wave {waves}"
         fix = "give this one the same syncWave or a later one, or remove it from dependsOn"

@@ -52,6 +52,7 @@ class Why(StrEnum):
     HOOK_FAILED = "hook_failed"
     WAITING_FOR_DEPENDENCY = "waiting_for_dependency"
     WAITING_FOR_SYNC_WAVE = "waiting_for_sync_wave"
+    WAITING_FOR_WINDOW = "waiting_for_window"
     TOO_MANY_FAILED = "too_many_failed"
     TOO_MANY_UNAVAILABLE = "too_many_unavailable"
     GAVE_UP = "gave_up"

@@ -12,13 +12,13 @@ from registry.core.documents import Document, Problem, Words
 
 K = TypeVar("K", bound=kinds.Kind)
 
-_RESERVED = {"hosts", "templates"}
+_RESERVED = {"hosts", "templates", "projects"}
 _DATA_FOLDER = "models.d/datasets/"
 _POLICIES = f"{policy.FOLDER}/"
 _NAMED = re.compile(r"models\.d/(?P<folder>[^/]+)/(?P<name>[^/]+)\.yaml")
 _LAYOUT = (
     "put it in models.d/<environment>/<name>.yaml, models.d/hosts/<name>.yaml, "
-    "models.d/templates/<name>.yaml or policies/<area>/<name>.yaml"
+    "models.d/templates/<name>.yaml, models.d/projects/<name>.yaml or policies/<area>/<name>.yaml"
 )
 
 
@@ -46,10 +46,12 @@ class Tree:
     hosts: dict[str, Source[kinds.Host]] = field(default_factory=dict)
     templates: dict[str, Source[kinds.AcceptanceTemplate]] = field(default_factory=dict)
     analyses: dict[str, Source[kinds.AnalysisTemplate]] = field(default_factory=dict)
+    projects: dict[str, Source[kinds.Project]] = field(default_factory=dict)
     policies: policy.Found = field(default_factory=lambda: policy.read({}))
     broken_deployments: dict[str, list[Problem]] = field(default_factory=dict)
     broken_hosts: set[str] = field(default_factory=set)
     broken_templates: set[str] = field(default_factory=set)
+    broken_projects: set[str] = field(default_factory=set)
     targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By what is demanded of labels: the same for thousands of deployments."""
     problems: list[Problem] = field(default_factory=list)
@@ -114,6 +116,8 @@ def _misplaced(document: Document, kind: kinds.Kind) -> Problem | None:
             return reading.misnamed(document, f"models.d/hosts/{kind.metadata.name}.yaml")
         case kinds.AcceptanceTemplate() | kinds.AnalysisTemplate():
             return reading.misnamed(document, f"models.d/templates/{kind.metadata.name}.yaml")
+        case kinds.Project():
+            return reading.misnamed(document, f"models.d/projects/{kind.metadata.name}.yaml")
         case kinds.Policy() | kinds.PolicyTest():
             return document.problem((), "the file does not belong here", fix=_LAYOUT)
 
@@ -143,6 +147,8 @@ def _add(tree: Tree, source: Source[kinds.Kind]) -> None:
             tree.templates[kind.metadata.name] = cast("Source[kinds.AcceptanceTemplate]", source)
         case kinds.AnalysisTemplate() as kind:
             tree.analyses[kind.metadata.name] = cast("Source[kinds.AnalysisTemplate]", source)
+        case kinds.Project() as kind:
+            tree.projects[kind.metadata.name] = cast("Source[kinds.Project]", source)
         case kinds.Policy() | kinds.PolicyTest():
             return
 
@@ -156,5 +162,7 @@ def _add_broken(tree: Tree, path: str, problems: tuple[Problem, ...]) -> None:
             tree.broken_hosts.add(found["name"])
         case "templates":
             tree.broken_templates.add(found["name"])
+        case "projects":
+            tree.broken_projects.add(found["name"])
         case environment:
             tree.broken_deployments[f"{environment}/{found['name']}"] = list(problems)

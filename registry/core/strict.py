@@ -18,6 +18,8 @@ _DURATION = r"^(0|[1-9][0-9]{0,6})(s|m|h)$"
 _IMAGE = r"^[a-z0-9][A-Za-z0-9._:/@-]*$"
 _URL = r"^https?://[^\s]+$"
 _GLOB = r"^[a-z0-9*?._-]+$"
+_IMAGE_GLOB = r"^[a-z0-9*?][A-Za-z0-9*?._:/@-]*$"
+_FILE_GLOB = r"^(models\.d|policies)/[A-Za-z0-9*?_][A-Za-z0-9*?./_-]*$"
 _VARIABLE = r"^[a-zA-Z][a-zA-Z0-9]{0,62}$"
 _REASON = r"^[A-Z][A-Za-z0-9]{0,62}$"
 _VERSION_LABEL = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
@@ -32,6 +34,9 @@ PATTERNS = {
     _IMAGE: "write an image as Docker knows it, such as plimsoll-runtime:1",
     _URL: "write a URL that starts with http:// or https://",
     _GLOB: "write a model's name, in which * stands for anything, such as fraud-*",
+    _IMAGE_GLOB: "write an image, in which * stands for anything but a slash, such as runtime:*",
+    _FILE_GLOB: "write a path in which * stands for anything but a slash and ** for anything, such "
+    "as models.d/production/fraud-*.yaml",
     _VARIABLE: "write letters and digits, such as minimumSigners",
     _VERSION_LABEL: "write letters, digits and '_', such as stable; not latest or v7",
     _REASON: "write one word that begins with a capital letter, such as TooFewSigners",
@@ -47,6 +52,8 @@ Duration: TypeAlias = Annotated[str, StringConstraints(pattern=_DURATION)]
 Image: TypeAlias = Annotated[str, StringConstraints(pattern=_IMAGE, max_length=512)]
 Url: TypeAlias = Annotated[str, StringConstraints(pattern=_URL, max_length=512)]
 ModelGlob: TypeAlias = Annotated[str, StringConstraints(pattern=_GLOB, max_length=128)]
+ImageGlob: TypeAlias = Annotated[str, StringConstraints(pattern=_IMAGE_GLOB, max_length=512)]
+FileGlob: TypeAlias = Annotated[str, StringConstraints(pattern=_FILE_GLOB, max_length=512)]
 Variable: TypeAlias = Annotated[str, StringConstraints(pattern=_VARIABLE)]
 Reason: TypeAlias = Annotated[str, StringConstraints(pattern=_REASON)]
 VersionLabel: TypeAlias = Annotated[str, StringConstraints(pattern=_VERSION_LABEL)]

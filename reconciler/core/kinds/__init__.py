@@ -10,6 +10,7 @@ from reconciler.core.kinds.analysis import AnalysisTemplate
 from reconciler.core.kinds.deployment import ModelDeployment
 from reconciler.core.kinds.fleet import FleetRollout, Targets
 from reconciler.core.kinds.host import Host
+from reconciler.core.kinds.project import Project
 from reconciler.core.kinds.template import AcceptanceTemplate
 from registry.core import reading
 from registry.core.documents import Document, Problem
@@ -26,13 +27,14 @@ __all__ = [
     "ModelDeployment",
     "Policy",
     "PolicyTest",
+    "Project",
     "Targets",
     "read",
     "schema",
 ]
 
 Kind: TypeAlias = (
-    ModelDeployment | Host | AcceptanceTemplate | AnalysisTemplate | Policy | PolicyTest
+    ModelDeployment | Host | AcceptanceTemplate | AnalysisTemplate | Policy | PolicyTest | Project
 )
 KINDS: dict[str, type[Kind]] = {kind.__name__: kind for kind in get_args(Kind)}
 

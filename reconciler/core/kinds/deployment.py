@@ -23,6 +23,8 @@ from registry.core.strict import (
     VersionLabel,
 )
 
+DEFAULT_PROJECT = "default"
+
 
 class ModelReference(Strict):
     """The version that must serve: both its number and the digest of its manifest."""
@@ -141,8 +143,8 @@ class Dependency(Strict):
 class DeploymentSpec(Strict):
     """What must serve, where, on what, and how it gets there.
 
-    A new version begins once all of `dependsOn`, and all deployments of the environment with a
-    smaller `syncWave`, serve what Git asks them to.
+    A new version begins once all of `dependsOn`, and all deployments of the environment and project
+    with a smaller `syncWave`, serve what Git asks them to.
     """
 
     model: ModelReference
@@ -160,10 +162,11 @@ class DeploymentSpec(Strict):
 
 
 class EnvironmentMetadata(Strict):
-    """`name` is the file's name, `environment` its folder."""
+    """`name` is the file's name, `environment` its folder, `project` whose it is."""
 
     name: Name
     environment: Name
+    project: Name = DEFAULT_PROJECT
     labels: Labels = Field(default_factory=dict)
 
 
