@@ -1,11 +1,20 @@
-"""Files to and from containers, as the tar archives that Docker's API speaks. Pure."""
+"""What goes to and comes from containers, in the forms of Docker's API: tar archives, framed logs.
+Pure."""
 
 import hashlib
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 OWNER = 10001
+_FRAME = 8
+
+
+class SupportsRead(Protocol):
+    """What can be read bit by bit."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -43,6 +52,17 @@ def first_file(chunks: Iterable[bytes]) -> bytes:
             if content is not None:
                 return content.read()
     return b""
+
+
+def unframed(stream: SupportsRead, limit: int) -> bytes:
+    """What a container wrote, taken out of the frames of the engine's log; at most `limit` bytes.
+
+    A frame is one byte of which output, three of nothing, four of its length.
+    """
+    found = b""
+    while len(found) < limit and len(head := stream.read(_FRAME)) == _FRAME:
+        found += stream.read(min(int.from_bytes(head[4:], "big"), limit - len(found)))
+    return found
 
 
 def _entry(name: str, size: int, stamp: int = 0) -> tarfile.TarInfo:

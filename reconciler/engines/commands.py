@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.core import runtimefile
 from reconciler.core.observed import InstanceSpec
-from reconciler.engines.protocol import Launch
+from reconciler.engines.protocol import Launch, Trial
 
 LABEL = "dev.plimsoll"
 NETWORK = "plimsoll"
@@ -26,6 +26,7 @@ GRPC_PORT = runtimefile.GRPC_PORT
 PREVIEW_OFFSET = 1000
 GRACE_SECONDS = 30
 _PIDS = 512
+_TRIAL_PIDS = 128
 _SECOND = 1_000_000_000  # Docker counts nanoseconds
 
 Body = dict[str, Any]
@@ -139,6 +140,34 @@ def ingress_container(spec: IngressSpec, command: list[str]) -> Body:
             body["HostConfig"]["PortBindings"][door] = published
     identity = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     return body | {"Labels": _labels({"host": spec.host, "kind": "ingress", "spec": identity})}
+
+
+def trial_container(trial: Trial, *, host: str) -> Body:
+    """A test that can write to its /tmp and its output, and has its candidate for a network.
+
+    Names that the engine does not know itself are asked of nobody.
+    """
+    host_config = _hardened(memory_bytes=trial.memory_bytes, pids=_TRIAL_PIDS) | {
+        "NetworkMode": trial.name,
+        "NanoCpus": round(trial.cpus * 1e9),
+        "Dns": ["127.0.0.1"],
+        "DnsOptions": ["timeout:1", "attempts:1"],
+        "RestartPolicy": {"Name": "no"},
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "4m", "max-file": "2"}},
+    }
+    return {
+        "Image": trial.image,
+        "User": "10001:10001",
+        "Env": [f"PLIMSOLL_TRIAL={trial.told}"],
+        "Labels": trial_labels(trial, host=host),
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": host_config,
+    }
+
+
+def trial_labels(trial: Trial, *, host: str) -> dict[str, str]:
+    """By which a test and its network are found again."""
+    return _labels({"host": host, "kind": "trial", "instance": trial.instance})
 
 
 def _hardened(*, memory_bytes: int, pids: int) -> Body:

@@ -15,7 +15,7 @@ import docker
 import docker.errors
 
 from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
-from reconciler.engines import archives, commands, events, ingress, limits, listing
+from reconciler.engines import archives, commands, events, ingress, limits, listing, trials
 from reconciler.engines.protocol import Changes, Endpoint, Launch
 from reconciler.engines.traffic import Traffic
 from reconciler.engines.transport import Connection
@@ -129,6 +129,7 @@ class DockerEngine:
             entry = self._find(api, instance)
             if entry is None:
                 return
+            self.trials().end_all_of(instance)
             if listing.is_running(entry):
                 self._await_absence(listing.instance(entry).model, routing)
             # Gone already, by another hand, is as good.
@@ -174,6 +175,14 @@ class DockerEngine:
         with self._speaking(f"read the log of {instance}") as api:
             self._known(api, instance)
             return api.logs(instance, tail=lines).decode(errors="replace")
+
+    def memory(self, instance: str) -> int:
+        with self._speaking(f"ask for the memory of {instance}") as api:
+            self._known(api, instance)
+            return trials.memory(api, instance)
+
+    def trials(self) -> trials.DockerTrials:
+        return trials.DockerTrials(self._host, self._connection)
 
     def close(self) -> None:
         self._connection.close()

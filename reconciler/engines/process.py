@@ -9,7 +9,6 @@ with the runtime's control token: to clients an inactive version does not exist.
 import dataclasses
 import importlib.util
 import json
-import os
 import secrets
 import shutil
 import threading
@@ -18,13 +17,11 @@ from typing import Any
 
 from reconciler.core import runtimefile
 from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
-from reconciler.engines import deaths, loaded, records, shares, wire
-from reconciler.engines.protocol import Changes, Endpoint, Launch
+from reconciler.engines import deaths, loaded, records, resident, shares, supervised, wire
+from reconciler.engines.protocol import Changes, Endpoint, Launch, Trials
 from reconciler.engines.records import Records
-from reconciler.engines.supervised import Supervised
 from registry import errors
 
-_KEPT_ENVIRONMENT = ("HOME", "LANG", "PATH", "SSL_CERT_FILE", "TMPDIR")
 _LEAST_DISK = 1 << 30
 _STOP_SECONDS = 30.0
 
@@ -42,10 +39,10 @@ class ProcessEngine:
         self._timeout = timeout
         self._config = self._state / "runtime.json"
         self._records = self._state / "instances.json"
-        self._process = Supervised(
+        self._process = supervised.Supervised(
             ["-m", "runtime", "--config", str(self._config)],
             log=self._state / "runtime.log",
-            environment=_environment(),
+            environment=supervised.environment(),
         )
         self._changing = threading.RLock()
 
@@ -67,7 +64,7 @@ class ProcessEngine:
         reasons = loaded.misplaced(spec, self._config)
         if importlib.util.find_spec("runtime") is None:
             reasons.append("the package `runtime` is not installed here")
-        free = _free_memory()
+        free = resident.free()
         if spec.memory_bytes > free:
             reasons.append(
                 f"{spec.memory_bytes >> 20} MiB of memory wanted, {free >> 20} MiB available"
@@ -145,6 +142,20 @@ class ProcessEngine:
         """The versions share one process, so this is the log of them all."""
         self._known(instance)
         return self._process.tail(lines)
+
+    def memory(self, instance: str) -> int:
+        """Of the whole process: the versions in it share what it holds."""
+        self._known(instance)
+        pid = self._process.pid()
+        if pid is None:
+            raise errors.EngineRefused(f"the runtime of {self._host} does not run", fix="start it")
+        return resident.resident(pid)
+
+    def trials(self) -> Trials:
+        raise errors.EngineRefused(
+            f"{self._host} has no engine that runs containers",
+            fix="test in containers on a Docker host",
+        )
 
     def close(self) -> None:
         """The process stays: it serves whether or not anybody watches over it."""
@@ -281,20 +292,5 @@ def _said(answer: wire.Answer) -> str:
         return f"status {answer.status}"
 
 
-def _environment() -> dict[str, str]:
-    """Enough to run; nothing else of ours is the runtime's business."""
-    kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-    found = importlib.util.find_spec("runtime")
-    if found is not None and found.origin is not None:
-        kept["PYTHONPATH"] = str(Path(found.origin).parent.parent)
-    return kept
-
-
 def _existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
-
-
-def _free_memory() -> int:
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    available = next(line for line in lines if line.startswith("MemAvailable:"))
-    return int(available.split()[1]) << 10

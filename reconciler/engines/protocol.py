@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.core.observed import HostState, InstanceSpec, Route
+from reconciler.core.trials import container
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,32 @@ class Changes(Protocol):
     def __iter__(self) -> Iterator[str]: ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A test in a container, beside `instance` and with no way to anywhere else; `told` is what it
+    finds in its environment. `name` is its own on the whole engine."""
+
+    name: str
+    instance: str
+    image: str
+    memory_bytes: int
+    cpus: float
+    told: str
+
+
+class Trials(Protocol):
+    """Tests that run as containers of a host. None outlives the instance that it tests."""
+
+    def begin(self, trial: Trial) -> None:
+        """Start it; what a reconciler left of it that died is removed first."""
+
+    def look(self, name: str) -> container.Ended | None:
+        """How it ended; None while it runs. Raises `errors.EngineRefused` where it is not there."""
+
+    def end(self, name: str) -> None:
+        """Stop it, and remove all that belongs to it."""
 
 
 class Engine(Protocol):
@@ -86,6 +113,15 @@ class Engine(Protocol):
 
     def logs(self, instance: str, *, lines: int = 50) -> str:
         """The last lines the instance wrote."""
+
+    def memory(self, instance: str) -> int:
+        """The bytes that what runs `instance` holds now, without what the kernel would give back.
+
+        Raises `errors.EngineRefused` where it does not run, or where no engine could tell.
+        """
+
+    def trials(self) -> Trials:
+        """Where tests run as containers; raises `errors.EngineRefused` where none can."""
 
     def close(self) -> None:
         """Let go of connections; what runs on the host runs on."""

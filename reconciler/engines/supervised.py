@@ -4,6 +4,7 @@ There is no pid file that could lie: a process is ours if it runs exactly our ar
 """
 
 import contextlib
+import importlib.util
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from reconciler.engines import wire
 from registry import errors
 
 _LOG_LIMIT = 10 << 20
+_KEPT_ENVIRONMENT = ("HOME", "LANG", "PATH", "SSL_CERT_FILE", "TMPDIR")
 
 
 class Supervised:
@@ -71,6 +73,15 @@ class Supervised:
             log.seek(max(0, self._log.stat().st_size - lines * 1000))
             kept = log.read().decode(errors="replace").splitlines()[-lines:]
         return "".join(f"{line}\n" for line in kept)
+
+
+def environment() -> dict[str, str]:
+    """Enough to run; nothing else of ours is the runtime's business."""
+    kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    found = importlib.util.find_spec("runtime")
+    if found is not None and found.origin is not None:
+        kept["PYTHONPATH"] = str(Path(found.origin).parent.parent)
+    return kept
 
 
 def _command_lines() -> Iterator[tuple[int, bytes]]:

@@ -14,7 +14,7 @@ import docker.errors
 
 from reconciler.core.observed import HostState, InstanceSpec, Route
 from reconciler.engines import commands, ingress, swarm_listing, swarm_specs, wire
-from reconciler.engines.protocol import Changes, Endpoint, Launch
+from reconciler.engines.protocol import Changes, Endpoint, Launch, Trials
 from reconciler.engines.swarm_listing import Service
 from reconciler.engines.swarm_traffic import SwarmTraffic
 from reconciler.engines.transport import Connection, Listening
@@ -150,6 +150,14 @@ class SwarmEngine:
                 service["ID"], stdout=True, stderr=True, tail=lines, is_tty=False
             )
             return b"".join(found).decode(errors="replace")
+
+    def memory(self, instance: str) -> int:
+        what = f"a Swarm does not say how much memory the tasks of {instance} hold"
+        raise errors.EngineRefused(what, fix="test memory on a Docker or process:// host")
+
+    def trials(self) -> Trials:
+        what = f"{self._host} is a Swarm, where no test runs beside a candidate"
+        raise errors.EngineRefused(what, fix="test in containers on a Docker host")
 
     def close(self) -> None:
         self._connection.close()

@@ -1,4 +1,4 @@
-"""Images for the tests of engines: a stand-in for the runtime, and both real fronts."""
+"""Images for the tests of engines: a stand-in for the runtime, a custom test, both real fronts."""
 
 import tempfile
 from pathlib import Path
@@ -9,6 +9,7 @@ from deploy.building import Builder
 STANDIN = "plimsoll-standin:test"
 INGRESS = "plimsoll-ingress:test"
 HAPROXY = "plimsoll-ingress-haproxy:test"
+TRIAL = "plimsoll-trial:test"
 _FOLDER = Path(__file__).parent / "standin"
 
 
@@ -23,4 +24,13 @@ def build(address: str = "unix:///var/run/docker.sock") -> None:
         with tempfile.TemporaryDirectory() as state:
             context = {"Dockerfile": dockerfile, "server.py": server, "state": Path(state)}
             builder.build(context, image=STANDIN, content=content, arguments={"BASE": base})
+    _build_trial(builder, base)
     builder.close()
+
+
+def _build_trial(builder: Builder, base: str) -> None:
+    folder = _FOLDER.with_name("trial")
+    context = {name: folder / name for name in ("Dockerfile", "main.py")}
+    content = images.digest(base, *(path.read_bytes() for path in context.values()))
+    if not builder.holds(TRIAL, content):
+        builder.build(context, image=TRIAL, content=content, arguments={"BASE": base})

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.core.observed import InstanceSpec
 from reconciler.engines import commands, traefik
-from reconciler.engines.protocol import Launch
+from reconciler.engines.protocol import Launch, Trial
 
 SPEC = InstanceSpec(
     host="edge-1",
@@ -165,3 +165,21 @@ def test_what_git_declares_of_a_model_stands_beside_its_version() -> None:
     assert found["isolation"] == "process"
     assert "labels" not in found
     assert spec.spec_hash != SPEC.spec_hash
+
+
+def test_a_custom_test_can_write_to_its_tmp_and_has_no_network_but_its_own() -> None:
+    trial = Trial("plimsoll-trial-1", SPEC.name, "team/checks:3", 64 << 20, 0.5, '{"url": "x"}')
+    body = commands.trial_container(trial, host="edge-1")
+    config = body["HostConfig"]
+    assert (body["Env"], body["User"]) == (['PLIMSOLL_TRIAL={"url": "x"}'], "10001:10001")
+    assert "Volumes" not in body
+    assert "Mounts" not in config
+    assert {name: config[name] for name in ("NetworkMode", "Dns", "ReadonlyRootfs", "CapDrop")} == {
+        "NetworkMode": "plimsoll-trial-1",
+        "Dns": ["127.0.0.1"],
+        "ReadonlyRootfs": True,
+        "CapDrop": ["ALL"],
+    }
+    assert (config["Memory"], config["MemorySwap"]) == (64 << 20, 64 << 20)
+    assert (config["NanoCpus"], config["PidsLimit"]) == (500_000_000, 128)
+    assert config["RestartPolicy"] == {"Name": "no"}

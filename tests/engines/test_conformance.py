@@ -30,6 +30,7 @@ def test_a_started_instance_becomes_healthy_and_says_what_it_is(rig: Rig) -> Non
     assert found.spec_hash == spec.spec_hash
     assert found.phase is Phase.RUNNING
     assert rig.engine.observe().ingress_ready
+    assert 1 << 20 < rig.engine.memory(spec.name) < 1 << 30
 
 
 def test_starting_twice_is_starting_once(rig: Rig) -> None:
@@ -113,6 +114,8 @@ def test_a_killed_instance_is_seen_and_restarted(rig: Rig) -> None:
     found = seen(rig, spec)
     assert found is not None
     assert (found.phase, found.health) == (Phase.EXITED, Health.NONE)
+    with pytest.raises(errors.EngineRefused):
+        rig.engine.memory(spec.name)
     rig.engine.restart(spec.name)
     rigs.await_health(rig, spec, Health.HEALTHY)
     rig.engine.restart(spec.name)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from reconciler.core.observed import Health, HostState, Instance, InstanceSpec, Phase, Route
-from reconciler.engines.protocol import Endpoint, Launch
+from reconciler.engines.protocol import Endpoint, Launch, Trials
 from registry import errors
 
 
@@ -172,6 +172,16 @@ class SimulatedEngine:
         with self._lock:
             self._reach("logs")
             return f"{self._known(instance).name} in {lines} lines or fewer\n"
+
+    def memory(self, instance: str) -> int:
+        with self._lock:
+            self._reach("memory")
+            if self._known(instance).phase is not Phase.RUNNING:
+                raise errors.EngineRefused(f"{instance} does not run", fix="start it first")
+            return self._memory[instance] // 2
+
+    def trials(self) -> Trials:
+        raise errors.EngineRefused(f"{self.host} runs no containers", fix="use a Docker host")
 
     def close(self) -> None:
         pass

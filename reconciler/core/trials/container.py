@@ -14,6 +14,7 @@ from registry.core.canonical import Json
 from registry.errors import InvalidInput, Unavailable
 
 CONTRACT = "plimsoll.dev/trial/v1"
+CANDIDATE = "http://candidate:8501"
 OUTPUT_LIMIT = 256 * 1024
 AGAIN = 75
 """EX_TEMPFAIL of sysexits.h: nothing is decided, and the test is run again later."""
