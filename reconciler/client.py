@@ -228,6 +228,10 @@ class Registry:
             raise errors.Unavailable(
                 f"{what} does not answer: {error}", fix="start it, or check the address"
             ) from error
+        except RuntimeError as error:  # closed by who goes, under a thread that asks once more
+            if not self._http.is_closed:
+                raise
+            raise errors.Unavailable(f"{what} is asked no more") from error
         if not answer.is_success:
             raise problem.error_from(answer.status_code, answer.content, what=what)
         return answer.content

@@ -19,6 +19,7 @@ from registry import errors
 from runtime import config, metrics, status
 from runtime.config import Config
 from runtime.control import Control
+from runtime.first_load import FirstLoad
 from runtime.observing import current
 from runtime.protocols import (
     http,
@@ -35,6 +36,7 @@ from runtime.serving import Serving
 from runtime.wire import server as wire
 
 _CHANGES = "/v2/repository/models/"
+_MODELS = ("/v1/models/", "/v2/models/")
 _EVENTS_SECONDS = 2.0
 _MATCH_SECONDS = 3600
 _PAGES = frozenset(
@@ -54,6 +56,7 @@ class Application:
         self._serving = serving
         self._control = changes
         self._open_inference = OpenInference(serving)
+        self.first_load: FirstLoad | None = None
 
     async def answer(self, request: Request) -> Answer:
         """See `wire.connection.Application`."""
@@ -84,6 +87,9 @@ class Application:
     async def _answer(self, request: Request) -> Answer:
         path = request.path
         current.begin(request.headers)
+        if self.first_load is not None and request.method == "POST" and path.startswith(_MODELS):
+            await self.first_load.wait()
+            self.first_load = None
         if path[:4].lower() == "/v1/":
             preview = await self._control.may_preview(request)
             return await tensorflow_serving.answer(self._serving, request, preview=preview)
@@ -170,8 +176,8 @@ async def _serve(loaded: Config, path: Path) -> None:
     reader = warmup_files.Reader(loaded.limits.body_bytes)
     serving = Serving(loaded, cores=os.cpu_count() or 1, recorded=reader.read)
     application = Application(serving, Control(serving, loaded, path=path))
-    for pin in config.wanted(loaded):
-        serving.begin(pin)
+    slots = [serving.begin(pin) for pin in config.wanted(loaded)]
+    application.first_load = FirstLoad(slots)
 
     def stopping(number: signal.Signals) -> None:
         _log.info("stopping", extra={"signal": number.name})

@@ -35,10 +35,10 @@ _MISSING, _MISSING_GRPC = "http://missing.invalid", "h2c://missing.invalid"
 _SECRET = re.compile(rf"Header\(`{SECRET_HEADER}`, `([0-9a-f]+)`\)")
 # Traefik must let go of an idle connection before the runtime does (120 s), or a request
 # sent at that very moment is lost; a POST is not sent twice.
-_TRANSPORT = {"forwardingTimeouts": {"dialTimeout": "2s", "idleConnTimeout": "60s"}}
-# More than four seconds: an instance that died is started again by then. Only what no instance
+_TRANSPORT = {"forwardingTimeouts": {"dialTimeout": "1s", "idleConnTimeout": "60s"}}
+# More than eight seconds: an instance that died is started again by then. Only what no instance
 # has seen yet is sent again.
-_PATIENCE = {"attempts": 30, "initialInterval": "100ms"}
+_PATIENCE = {"attempts": 60, "initialInterval": "100ms"}
 
 Document = dict[str, Any]
 

@@ -35,7 +35,7 @@ _WHOLLY = re.compile(r"\^\(\?:(.*)\)\$", re.DOTALL)
 # A candidate that hangs on copies holds their bodies for no longer than the runtime's deadline.
 TRANSPORT: Document = {
     "forwardingTimeouts": {
-        "dialTimeout": "2s",
+        "dialTimeout": "1s",
         "responseHeaderTimeout": "30s",
         "idleConnTimeout": "60s",
     }

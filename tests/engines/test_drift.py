@@ -141,7 +141,7 @@ def routes_deleted(rig: Docker) -> None:
 def routes_edited(rig: Docker) -> None:
     """Of the same length, and still a document of ours."""
     file = _routes(rig)
-    file.write_bytes(file.read_bytes().replace(b'"attempts": 30', b'"attempts": 10'))
+    file.write_bytes(file.read_bytes().replace(b'"attempts": 60', b'"attempts": 10'))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from registry.core import canonical, digest
 from registry.trust import keys, sign
 from tests.runtime import models
-from tests.runtime.process import Runtime, pin, running
+from tests.runtime.process import Runtime, pin, running, sent
 from tests.runtime.stand_in import StandIn
 
 DIGITS = "/v1/models/digits:predict"
@@ -161,6 +161,15 @@ def test_without_a_registry_and_without_a_cache_it_waits(
             runtime.until_state("AVAILABLE")
     finally:
         runtime.stop()
+
+
+def test_a_request_waits_for_what_a_new_process_loads(runtime: Runtime, registry: StandIn) -> None:
+    runtime.models = [pin(registry.publish(models.onnx_digits()))]
+    registry.hold_after = 10
+    with running(runtime), sent(runtime, DIGITS, BODY) as asked:
+        assert runtime.status()["state"] == "LOADING"
+        registry.release()
+        assert asked.recv(12) == b"HTTP/1.1 200"
 
 
 def test_a_wrong_token_is_named_and_healed_by_the_right_one(
