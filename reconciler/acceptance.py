@@ -1,27 +1,13 @@
 """Runs acceptance templates on a candidate over HTTP, before it gets any traffic."""
 
-import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reconciler import probe
 from reconciler.core import golden
 from reconciler.core.kinds.template import AcceptanceSpec
-from reconciler.engines.protocol import Endpoint
+from reconciler.core.kinds.trials import Latency
+from reconciler.trials import running, timing
+from reconciler.trials.subject import Subject, Target
 from registry.core.canonical import Json
-
-_BATCH = 64
-_TIMED_REQUESTS = 40
-_TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A version to be asked, through `preview`."""
-
-    model: str
-    version: int
-    preview: Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +18,30 @@ class Evidence:
     metrics: dict[str, Json]
 
 
-def run(
-    spec: AcceptanceSpec,
-    data: golden.Golden,
-    *,
-    candidate: Target,
-    serving: Target | None,
-) -> Evidence:
-    """Ask the candidate everything; the serving version too, where a drop is bounded.
+def run(spec: AcceptanceSpec, data: golden.Golden, subject: Subject, *, template: str) -> Evidence:
+    """Ask the candidate everything; the serving version too, where it is compared with it.
 
     Raises `errors.Unavailable` when an instance does not answer: that is no verdict.
     """
-    with probe.Probe(candidate.preview, timeout_s=_TIMEOUT_S) as asked:
-        found = _score(asked, candidate, data, spec)
-        p95_ms = _p95_ms(asked, candidate, data) if spec.metrics.latency else None
+    with running.watched(spec, subject) as seen:
+        evidence = _metrics(spec, data, subject)
+        findings = running.found(spec, subject, data, template=template)
+    if spec.memory is not None:
+        findings += (running.memory(spec.memory, seen),)
+    reasons = [*evidence.reasons]
+    metrics = {**evidence.metrics}
+    for one in findings:
+        reasons += [f"{one.check}: {reason}" for reason in one.reasons]
+        metrics[one.check] = one.metrics
+    return Evidence(tuple(reasons), metrics)
+
+
+def _metrics(spec: AcceptanceSpec, data: golden.Golden, subject: Subject) -> Evidence:
+    found = _score(subject.candidate, data, spec)
+    p95_ms = _p95_ms(subject.candidate, data) if spec.metrics.latency else None
     against = None
-    if serving is not None and spec.metrics.accuracy.max_drop is not None:
-        with probe.Probe(serving.preview, timeout_s=_TIMEOUT_S) as asked:
-            against = _score(asked, serving, data, spec)
+    if subject.serving is not None and spec.metrics.accuracy.max_drop is not None:
+        against = _score(subject.serving, data, spec)
     low, high = found.interval
     metrics: dict[str, Json] = {
         "accuracy": round(found.accuracy, 6),
@@ -65,26 +57,10 @@ def run(
     return Evidence(reasons, metrics)
 
 
-def _score(
-    asked: probe.Probe, target: Target, data: golden.Golden, spec: AcceptanceSpec
-) -> golden.Score:
-    predictions = [
-        prediction
-        for batch in _batches(data.instances)
-        for prediction in asked.predict(target.model, target.version, batch)
-    ]
-    return golden.score(predictions, data, spec)
+def _score(target: Target, data: golden.Golden, spec: AcceptanceSpec) -> golden.Score:
+    return golden.score(target.answers([*data.instances]), data, spec)
 
 
-def _p95_ms(asked: probe.Probe, target: Target, data: golden.Golden) -> float:
-    times = []
-    for instance in data.instances[:_TIMED_REQUESTS]:
-        start = time.perf_counter()
-        asked.predict(target.model, target.version, [instance])
-        times.append(time.perf_counter() - start)
-    return sorted(times)[int(0.95 * (len(times) - 1))] * 1000 if times else 0.0
-
-
-def _batches(instances: Sequence[Json]) -> Iterator[Sequence[Json]]:
-    for start in range(0, len(instances), _BATCH):
-        yield instances[start : start + _BATCH]
+def _p95_ms(target: Target, data: golden.Golden) -> float:
+    asked = Latency(p95_milliseconds=1.0, requests=40, warm_up=0)
+    return timing.measured(target, data.instances, asked).milliseconds(95)

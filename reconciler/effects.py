@@ -32,6 +32,7 @@ from reconciler.core import (
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
+from reconciler.trials import subject as subjects
 from registry import errors
 from registry.core.canonical import Json
 from registry.core.entries import Kind
@@ -80,7 +81,7 @@ class Effects:
             case actions.Renew():
                 return self._renew(action, state.hosts[action.host], engines[action.host])
             case actions.Accept():
-                return self._accept(action, state, engines[action.host])
+                return self._accept(action, state, engines)
             case actions.Measure():
                 return self.analyst.measure(action, engines)
             case hookruns.Call():
@@ -153,18 +154,15 @@ class Effects:
         return outcomes.Done()
 
     def _accept(
-        self, action: actions.Accept, state: desired.DesiredState, engine: Engine
+        self, action: actions.Accept, state: desired.DesiredState, engines: Mapping[str, Engine]
     ) -> outcomes.Outcome:
         spec = action.spec
-        candidate = acceptance.Target(spec.model, spec.version, engine.preview(spec.name))
-        serving = self._serving(action, engine)
+        subject = subjects.of(action, engines)
         results: dict[str, acceptance.Evidence] = {}
         for template in state.deployments[spec.deployment].templates:
             name, dataset = template.metadata.name, template.spec.dataset
             data = golden.read(state.datasets[dataset.path], dataset)
-            results[name] = acceptance.run(
-                template.spec, data, candidate=candidate, serving=serving
-            )
+            results[name] = acceptance.run(template.spec, data, subject, template=name)
         reasons = [f"{name}: {why}" for name, one in results.items() for why in one.reasons]
         evidence: dict[str, Json] = {
             name: {**one.metrics, "passed": not one.reasons} for name, one in results.items()
@@ -174,14 +172,6 @@ class Effects:
         self.journal.record(Kind.TESTED, journal.about(spec, summary, detail))
         self.attester.attest(spec, results)
         return outcomes.Tested(not reasons, tuple(reasons))
-
-    def _serving(self, action: actions.Accept, engine: Engine) -> acceptance.Target | None:
-        if action.against is None:
-            return None
-        known = [one for one in engine.observe().instances if one.name == action.against]
-        if not known:
-            return None
-        return acceptance.Target(known[0].model, known[0].version, engine.preview(action.against))
 
     def _route(self, action: actions.RouteTo, engine: Engine) -> outcomes.Outcome:
         self._announce(Kind.DEPLOYING, action.spec, action.reason.text)

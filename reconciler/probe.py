@@ -68,7 +68,19 @@ class Probe:
             )
         return predictions
 
+    def answered(self, model: str, version: int, body: bytes) -> None:
+        """`:predict` with a body that was made before, for who takes the time of it alone."""
+        path = f"/v1/models/{model}/versions/{version}:predict"
+        self._send("POST", path, body)
+
+    def metadata(self, model: str, version: int) -> dict[str, Json]:
+        """The signatures of a version, as TensorFlow Serving describes them."""
+        return self._call("GET", f"/v1/models/{model}/versions/{version}/metadata")
+
     def _call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Json]:
+        return canonical.decode_object(self._send(method, path, body), what=f"answer to {path}")
+
+    def _send(self, method: str, path: str, body: bytes | None) -> bytes:
         try:
             answer = self._http.request(method, path, content=body)
         except httpx2.HTTPError as error:
@@ -76,4 +88,4 @@ class Probe:
         if not answer.is_success:
             said = answer.text[:300].strip()
             raise errors.Unavailable(f"{path} answered status {answer.status_code}: {said}")
-        return canonical.decode_object(answer.content, what=f"answer to {path}")
+        return answer.content

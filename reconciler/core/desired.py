@@ -16,6 +16,7 @@ from reconciler.core.observed import InstanceSpec
 from reconciler.core.projects.windows import Window
 from reconciler.core.rollout import Pin
 from registry.core import canonical, digest, policy
+from registry.core.canonical import Json
 from registry.core.documents import Problem
 from registry.core.policy import PolicySet
 
@@ -197,5 +198,12 @@ def _revision(
     asked["runtime"] = {
         name: said for name, said in spec["runtime"].items() if said not in ([], None)
     }
-    tests = [template.model_dump(mode="json", by_alias=True)["spec"] for template in templates]
+    tests = [_test(template) for template in templates]
     return digest.of(canonical.encode({**asked, "acceptance": tests}))
+
+
+def _test(template: kinds.AcceptanceTemplate) -> dict[str, Json]:
+    """Without what it does not ask: fields that a later release brought."""
+    spec = template.model_dump(mode="json", by_alias=True)["spec"]
+    later = template.spec.unasked
+    return {name: said for name, said in spec.items() if name not in later}

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from reconciler.core.kinds.trials import Trials
 from registry.core.strict import Digest, Metadata, RepositoryPath, Strict
 
 
@@ -60,7 +61,7 @@ class Metrics(Strict):
     latency: Latency | None = None
 
 
-class AcceptanceSpec(Strict):
+class AcceptanceSpec(Trials):
     """`output` names the tensor with the answer; it may be left out where there is one."""
 
     dataset: Dataset

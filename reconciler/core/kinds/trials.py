@@ -203,3 +203,37 @@ class Container(Strict):
     def memory_bytes(self) -> int:
         """`memory` in bytes."""
         return strict.memory_bytes(self.memory)
+
+
+Check: TypeAlias = Latency | MemoryBudget | TensorSchema | Parity | Robustness | Container
+
+
+class Trials(Strict):
+    """What a template asks of a candidate beyond its metrics; what is left out is not asked."""
+
+    latency: Latency | None = None
+    memory: MemoryBudget | None = None
+    tensor_schema: TensorSchema | None = None
+    parity: Parity | None = None
+    robustness: Robustness | None = None
+    container: Container | None = None
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """All that are asked: what costs least comes first, a stranger's test last."""
+        found = (
+            self.tensor_schema,
+            self.latency,
+            self.parity,
+            self.robustness,
+            self.container,
+            self.memory,
+        )
+        return tuple(check for check in found if check is not None)
+
+    @property
+    def unasked(self) -> frozenset[str]:
+        """Names of checks, as files have them, that are left out."""
+        fields = Trials.model_fields
+        left_out = (name for name in fields if getattr(self, name) is None)
+        return frozenset(str(fields[name].alias) for name in left_out)

@@ -7,7 +7,7 @@ a change is kept only if it lessens the margin. A row that is no image has segme
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,7 +19,7 @@ from reconciler.core.trials import eta
 from reconciler.core.trials.arrays import Array
 
 Labels: TypeAlias = npt.NDArray[np.int64]
-Ask: TypeAlias = Callable[[Array, list[int]], Array]
+Ask: TypeAlias = Callable[[Array, Sequence[int]], Array]
 _Place: TypeAlias = tuple[slice, slice]
 # Half of the size after so many of 10,000 queries, scaled to the budget: the paper's section 5.
 _HALVED_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)

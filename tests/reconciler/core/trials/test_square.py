@@ -1,6 +1,6 @@
 """The Square attack against what the paper promises of it, on a model whose optimum is known."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def spec(norm: str, epsilon: float = 0.1, queries: int = 300) -> Square:
     )
 
 
-def linear(weights: Array, bias: float) -> Callable[[Array, list[int]], Array]:
+def linear(weights: Array, bias: float) -> Callable[[Array, Sequence[int]], Array]:
     """Scores 0 and w·x + b: class 1 leads by exactly that."""
     return lambda rows, _: np.stack([np.zeros(len(rows)), rows @ weights + bias], axis=1)
 
@@ -58,7 +58,7 @@ def test_what_is_kept_has_the_lowest_margin_that_was_seen(norm: str) -> None:
     seen: list[Array] = []
     ask = linear(WEIGHTS, 50.0)
 
-    def watched(rows: Array, places: list[int]) -> Array:
+    def watched(rows: Array, places: Sequence[int]) -> Array:
         scores = ask(rows, places)
         seen.append(square.margin(scores, np.ones(len(rows), dtype=np.int64)))
         return scores
