@@ -98,6 +98,8 @@ def validate(path: Folder = Path()) -> None:
     from reconciler.core import desired  # noqa: PLC0415  heavy
 
     state = desired.load(checkout.files(path), commit="0" * 40)
+    for made, keys in state.made.items():
+        typer.echo(f"{made} makes {len(keys)}: {', '.join(keys)}")
     _require_sound(state.problems)
     typer.echo(
         f"ok: {len(state.deployments)} deployments, {len(state.hosts)} hosts, "

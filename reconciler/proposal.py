@@ -51,10 +51,15 @@ class Proposals:
 
     def _content(self, action: reverts.PushRevert) -> bytes:
         asked = self.repository.read_at(action.bad.commit, action.path, limit=_FILE_LIMIT)
+        if action.origin is not None:
+            return self._required_text(action, reverts.remade(action, action.origin, asked or b""))
         before = None
         with suppress(errors.GitUnavailable):  # the branch was rewritten, and the commit is gone
             before = self.repository.read_at(action.good.commit, action.path, limit=_FILE_LIMIT)
         found = reverts.content(action.path, asked or b"", before, action.good)
+        return self._required_text(action, found)
+
+    def _required_text(self, action: reverts.PushRevert, found: bytes | None) -> bytes:
         if found is None:
             raise errors.GitUnavailable(
                 f"no version of {action.path} in Git asks for what serves, version "

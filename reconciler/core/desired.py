@@ -15,6 +15,7 @@ from reconciler.core import asked, crosscheck, gittrust, kinds, ordering, source
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.projects.windows import Window
 from reconciler.core.rollout import Pin
+from reconciler.core.sets import expanding
 from registry.core import canonical, digest, policy
 from registry.core.canonical import Json
 from registry.core.documents import Problem
@@ -38,7 +39,7 @@ class Deployment(_Read):
     their data, and deadline. Quarantine is by revision: targets, strategy and labels do not
     lift it. `short` is how many hosts are too few for the number of them that is asked for. With
     a `pin` it is what a person holds it at, `pinned_from` what Git asks for. `windows` say when
-    its rollouts may begin.
+    its rollouts may begin. Of what a set makes, `origin` says where in its file the version stands.
     """
 
     key: str
@@ -51,6 +52,12 @@ class Deployment(_Read):
     pin: Pin | None = None
     pinned_from: "Deployment | None" = None
     windows: tuple[Window, ...] = ()
+    origin: sources.Origin | None = None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether a set makes it."""
+        return self.path != f"models.d/{self.key}.yaml"
 
     def spec_on(self, host: str, commit: str) -> InstanceSpec:
         """The instance that should serve on `host`."""
@@ -110,6 +117,15 @@ class DesiredState:
         return not self.deployments and not self.held
 
     @property
+    def made(self) -> dict[str, list[str]]:
+        """What sets make, by their files."""
+        found: dict[str, list[str]] = {}
+        for key, one in sorted(self.deployments.items()):
+            if one.is_made:
+                found.setdefault(one.path, []).append(key)
+        return found
+
+    @property
     def may_prune(self) -> bool:
         """Not while a file that is wrong might be what was moved or renamed."""
         others = ("models.d/hosts/", "models.d/templates/", "policies/")
@@ -122,6 +138,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.shelf = sources.Shelf()
+        self.sets = expanding.Sets()
         self.checks = crosscheck.Checks()
         self._deployments: dict[str, Deployment] = {}
 
@@ -133,10 +150,9 @@ class Reader:
         Never raises for a bad file: what is wrong is in `problems`.
         """
         tree = self.shelf.read(files)
+        self.sets.expand(tree)
         checked = self.checks.check(tree, files)
-        self._deployments = {
-            key: self._deployment(tree.deployments[key], checked, key) for key in checked.hosts
-        }
+        self._deployments = {key: self._deployment(tree, checked, key) for key in checked.hosts}
         problems = sorted(checked.problems, key=lambda problem: (problem.path, problem.line))
         return DesiredState(
             commit=commit,
@@ -153,17 +169,16 @@ class Reader:
             sync_waves=ordering.sync_waves(tree),
         )
 
-    def _deployment(
-        self, source: sources.Source[kinds.ModelDeployment], checked: crosscheck.Checked, key: str
-    ) -> Deployment:
+    def _deployment(self, tree: sources.Tree, checked: crosscheck.Checked, key: str) -> Deployment:
+        source, origin = tree.deployments[key], tree.origins.get(key)
         known, hosts = self._deployments.get(key), checked.hosts[key]
         if known is None or known.manifest is not source.kind or known.hosts != hosts:
-            return _deployment(source, checked, key)
-        if known.windows != checked.windows.get(key, ()):
-            return _deployment(source, checked, key)
+            return _deployment(tree, checked, key)
+        if known.windows != checked.windows.get(key, ()) or known.origin != origin:
+            return _deployment(tree, checked, key)
         named = (checked.templates[one.template] for one in source.kind.spec.acceptance)
         is_same = all(map(operator.is_, known.templates, named))
-        return known if is_same else _deployment(source, checked, key)
+        return known if is_same else _deployment(tree, checked, key)
 
 
 def load(files: Mapping[str, bytes], *, commit: str, allow_empty: bool = False) -> DesiredState:
@@ -171,9 +186,8 @@ def load(files: Mapping[str, bytes], *, commit: str, allow_empty: bool = False) 
     return Reader().load(files, commit=commit, allow_empty=allow_empty)
 
 
-def _deployment(
-    source: sources.Source[kinds.ModelDeployment], checked: crosscheck.Checked, key: str
-) -> Deployment:
+def _deployment(tree: sources.Tree, checked: crosscheck.Checked, key: str) -> Deployment:
+    source = tree.deployments[key]
     templates = tuple(
         checked.templates[reference.template] for reference in source.kind.spec.acceptance
     )
@@ -186,6 +200,7 @@ def _deployment(
         revision=_revision(source.kind, templates),
         short=max(0, (source.kind.spec.targets.replicas or 0) - len(checked.hosts[key])),
         windows=checked.windows.get(key, ()),
+        origin=tree.origins.get(key),
     )
 
 

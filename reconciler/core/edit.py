@@ -1,13 +1,16 @@
-"""Changes the pinned version in a deployment's file and not one byte else, comments included."""
+"""Changes the pinned version in a deployment's or a set's file and not one byte else, comments
+included."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.core import asked, kinds
 from reconciler.core.observed import InstanceSpec
+from reconciler.core.sources import TEMPLATE, Origin
 from registry.core import digest as digests
 from registry.core import documents, names
-from registry.core.documents import Document, Path, Problem
-from registry.errors import InvalidDesiredState
+from registry.core.documents import Document, Path, Problem, Value
+from registry.errors import InvalidDesiredState, InvalidInput
 
 _VERSION: Path = ("spec", "model", "version")
 _DIGEST: Path = ("spec", "model", "digest")
@@ -33,6 +36,55 @@ def repin(data: bytes, *, version: int, digest: str, path: str = "the deployment
     """`data` with another version and digest; raises `InvalidDesiredState` or `InvalidInput`."""
     document, _ = _read(path, data)
     wanted = {_VERSION: str(names.version(version)), _DIGEST: digests.parse(digest)}
+    return _replaced(data, document, wanted)
+
+
+def repin_made(data: bytes, origin: Origin, *, was: Pin, now: Pin, path: str) -> bytes:
+    """A set's file with `now` in place of `was` where `origin` has it; raises `InvalidInput`."""
+    document = documents.read(path, data)
+    if isinstance(document, Problem):
+        raise document.error()
+    at = _row(document, origin) if origin.row else (*TEMPLATE, *_VERSION[:-1])
+    wanted = {
+        (*at, origin.version): str(names.version(now.version)),
+        (*at, origin.digest): digests.parse(now.digest),
+    }
+    before = [_value(document, place) for place in wanted]
+    if before != [was.version, was.digest]:
+        raise _elsewhere(path, f"version {was.version} does not stand where it did")
+    return _replaced(data, document, wanted)
+
+
+def _row(document: Document, origin: Origin) -> Path:
+    """Rows may have moved within the list, so it is found by what it says."""
+    wanted = dict(origin.row)
+    found = [
+        at
+        for at in document.values
+        if at[-3:-1] == ("list", "elements") and _value(document, at) == wanted
+    ]
+    if len(found) != 1:
+        raise _elsewhere(document.path, f"its row is there {len(found)} times")
+    return found[0]
+
+
+def _value(document: Document, at: Path) -> Value:
+    found: Value = document.value
+    for step in at:
+        if isinstance(found, dict) and isinstance(step, str):
+            found = found.get(step)
+        elif isinstance(found, list) and isinstance(step, int):
+            found = found[step]
+        else:
+            return None
+    return found
+
+
+def _elsewhere(path: str, why: str) -> InvalidInput:
+    return InvalidInput(f"{path} was changed meanwhile: {why}", fix="change it by hand")
+
+
+def _replaced(data: bytes, document: Document, wanted: Mapping[Path, str]) -> bytes:
     text = data.decode()
     places = sorted(wanted, key=lambda at: document.values[at].start, reverse=True)
     for at in places:

@@ -68,6 +68,7 @@ class Why(StrEnum):
     REFUSED = "refused"
     BLOCKED = "blocked"
     QUARANTINED = "quarantined"
+    REVERT_BY_HAND = "revert_by_hand"
     HELD_BY_POLICY = "held_by_policy"
     SUSPENDED = "suspended"
     UNREACHABLE = "unreachable"

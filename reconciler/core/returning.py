@@ -1,12 +1,14 @@
 """The way back: each host to what was good there, and the revert in Git. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from reconciler.core import actions, hostplan, reverts, shifting
 from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
 from reconciler.core.hostplan import Step
+from reconciler.core.observed import InstanceSpec
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Quarantined
 from reconciler.core.stage import View
@@ -70,13 +72,32 @@ def revert(
     good = goods.get(entry.host) or next(filter(None, goods.values()), None)
     if good is None or fleet.has_settled(deployment):
         return
+    if deployment.is_made and (said := _by_hand(deployment, good)):
+        yield Wait(deployment.key, None, Reason(Why.REVERT_BY_HAND, said))
+        return
     why = Reason(Why.ROLLED_BACK, f"back to version {good.version}: {entry.reason}")
     push = reverts.PushRevert(
         deployment.key, deployment.path, deployment.revision, entry.spec, good, why,
-        reverts.Evidence(entry.code, entry.by, entry.entry),
+        reverts.Evidence(entry.code, entry.by, entry.entry), deployment.origin,
     )  # fmt: skip
     step = reverts.OpenRequest(entry.reverted, push, why) if entry.reverted else push
     yield _unless_failing(fleet, step, entry)
+
+
+def _by_hand(deployment: Deployment, good: InstanceSpec) -> str:
+    """Why the set's file cannot be changed for this deployment alone; empty where it can."""
+    origin, path = deployment.origin, deployment.path
+    again = f"revert {deployment.key} to version {good.version} in {path} by hand"
+    if origin is None:
+        return f"{again}: its version and digest do not stand side by side in a list there"
+    if origin.sharers > 1:
+        return f"{again}: {origin.sharers} deployments have their version from the same place"
+    wanted = replace(
+        deployment.spec_on(good.host, good.commit), version=good.version, digest=good.digest
+    )
+    if wanted.spec_hash != good.spec_hash:
+        return f"{again}: more than its version has changed"
+    return ""
 
 
 def withdrawals(fleet: Fleet, key: str) -> Iterator[Action | Wait]:

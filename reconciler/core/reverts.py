@@ -10,6 +10,7 @@ from typing import ClassVar
 from reconciler.core import edit
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.reasons import Reason
+from reconciler.core.sources import Origin
 from registry.errors import InvalidInput
 
 
@@ -25,7 +26,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class PushRevert:
-    """Propose to Git what the hosts do already: `path` asks for `good` again."""
+    """Propose to Git what the hosts do already: `path` asks for `good` again, at `origin` where
+    a set's file is meant."""
 
     verb: ClassVar[str] = "push-revert"
     deployment: str
@@ -35,6 +37,7 @@ class PushRevert:
     good: InstanceSpec
     reason: Reason
     evidence: Evidence
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,17 @@ class CloseRequest:
 
 
 ForGit = PushRevert | OpenRequest | CloseRequest
+
+
+def remade(action: PushRevert, origin: Origin, asked: bytes) -> bytes | None:
+    """The set's file `asked`, in which one deployment asks for what is good again, or None."""
+    bad, good = (
+        edit.Pin(spec.model, spec.version, spec.digest) for spec in (action.bad, action.good)
+    )
+    try:
+        return edit.repin_made(asked, origin, was=bad, now=good, path=action.path)
+    except InvalidInput:
+        return None
 
 
 def content(path: str, asked: bytes, before: bytes | None, good: InstanceSpec) -> bytes | None:

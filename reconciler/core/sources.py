@@ -3,30 +3,50 @@
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeAlias, TypeVar, cast
 
 from reconciler.core import kinds
 from registry.core import documents, policy, reading
-from registry.core.documents import Document, Problem, Words
+from registry.core.documents import Document, Path, Problem, Words
 
 K = TypeVar("K", bound=kinds.Kind)
 
-_RESERVED = {"hosts", "templates", "projects"}
+RESERVED = {"hosts", "templates", "projects", "sets"}
+TEMPLATE: Path = ("spec", "template")
 _DATA_FOLDER = "models.d/datasets/"
 _POLICIES = f"{policy.FOLDER}/"
 _NAMED = re.compile(r"models\.d/(?P<folder>[^/]+)/(?P<name>[^/]+)\.yaml")
 _LAYOUT = (
     "put it in models.d/<environment>/<name>.yaml, models.d/hosts/<name>.yaml, "
-    "models.d/templates/<name>.yaml, models.d/projects/<name>.yaml or policies/<area>/<name>.yaml"
+    "models.d/templates/<name>.yaml, models.d/projects/<name>.yaml, models.d/sets/<name>.yaml "
+    "or policies/<area>/<name>.yaml"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Source(Generic[K]):
-    """One good file."""
+class Made:
+    """What a set makes for one element: its words stand in the template of the set's file."""
 
-    document: Words
+    path: str
+    data: bytes
+    element: str
+
+    def problem(self, at: Path, message: str, *, fix: str = "", key: bool = False) -> Problem:
+        """A problem with the value (or key) at `at`, told with the element."""
+        words = Words(self.path, self.data)
+        return self.told(words.problem((*TEMPLATE, *at), message, fix=fix, key=key))
+
+    def told(self, problem: Problem) -> Problem:
+        """`problem`, with the element."""
+        return replace(problem, message=f"{problem.message} (for the element {self.element})")
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Generic[K]):
+    """One good file, or what a set makes."""
+
+    document: Words | Made
     kind: K
 
     @property
@@ -39,6 +59,20 @@ Parsed: TypeAlias = Source[kinds.Kind] | tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a set's file has the version and the digest of a deployment that it makes.
+
+    In a `row` of a list, under the parameters `version` and `digest`; with an empty row, in the
+    template itself. `sharers` is how many deployments have them from there.
+    """
+
+    row: tuple[tuple[str, bool | int | float | str], ...]
+    version: str
+    digest: str
+    sharers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Tree:
     """All files. What could not be read is known by its path alone, in the `broken_` sets."""
 
@@ -47,6 +81,9 @@ class Tree:
     templates: dict[str, Source[kinds.AcceptanceTemplate]] = field(default_factory=dict)
     analyses: dict[str, Source[kinds.AnalysisTemplate]] = field(default_factory=dict)
     projects: dict[str, Source[kinds.Project]] = field(default_factory=dict)
+    sets: dict[str, Source[kinds.ModelDeploymentSet]] = field(default_factory=dict)
+    origins: dict[str, Origin | None] = field(default_factory=dict)
+    """Of deployments that sets make; None where version and digest are not from one place."""
     policies: policy.Found = field(default_factory=lambda: policy.read({}))
     broken_deployments: dict[str, list[Problem]] = field(default_factory=dict)
     broken_hosts: set[str] = field(default_factory=set)
@@ -116,6 +153,8 @@ def _misplaced(document: Document, kind: kinds.Kind) -> Problem | None:
             return reading.misnamed(document, f"models.d/hosts/{kind.metadata.name}.yaml")
         case kinds.AcceptanceTemplate() | kinds.AnalysisTemplate():
             return reading.misnamed(document, f"models.d/templates/{kind.metadata.name}.yaml")
+        case kinds.ModelDeploymentSet():
+            return reading.misnamed(document, f"models.d/sets/{kind.metadata.name}.yaml")
         case kinds.Project():
             return reading.misnamed(document, f"models.d/projects/{kind.metadata.name}.yaml")
         case kinds.Policy() | kinds.PolicyTest():
@@ -124,7 +163,7 @@ def _misplaced(document: Document, kind: kinds.Kind) -> Problem | None:
 
 def _misplaced_deployment(document: Document, kind: kinds.ModelDeployment) -> Problem | None:
     found = _NAMED.fullmatch(document.path)
-    if found is None or found["folder"] in _RESERVED:
+    if found is None or found["folder"] in RESERVED:
         return document.problem((), "a ModelDeployment does not belong here", fix=_LAYOUT)
     folder, environment = found["folder"], kind.metadata.environment
     if environment != folder:
@@ -147,6 +186,8 @@ def _add(tree: Tree, source: Source[kinds.Kind]) -> None:
             tree.templates[kind.metadata.name] = cast("Source[kinds.AcceptanceTemplate]", source)
         case kinds.AnalysisTemplate() as kind:
             tree.analyses[kind.metadata.name] = cast("Source[kinds.AnalysisTemplate]", source)
+        case kinds.ModelDeploymentSet() as kind:
+            tree.sets[kind.metadata.name] = cast("Source[kinds.ModelDeploymentSet]", source)
         case kinds.Project() as kind:
             tree.projects[kind.metadata.name] = cast("Source[kinds.Project]", source)
         case kinds.Policy() | kinds.PolicyTest():
@@ -164,5 +205,7 @@ def _add_broken(tree: Tree, path: str, problems: tuple[Problem, ...]) -> None:
             tree.broken_templates.add(found["name"])
         case "projects":
             tree.broken_projects.add(found["name"])
+        case "sets":
+            return  # what it made is known to nobody now; `may_prune` keeps it
         case environment:
             tree.broken_deployments[f"{environment}/{found['name']}"] = list(problems)

@@ -186,7 +186,11 @@ class _Walk:
         found: dict[str, Value] = {}
         while not isinstance(event := next(self._events), events.MappingEndEvent):
             if not isinstance(event, events.ScalarEvent) or event.anchor or event.ctag:
-                raise self._unreadable(event, "a key must be a plain word", "write key: value")
+                braces = isinstance(event, events.MappingStartEvent)
+                quoted = '; put a placeholder into quotes: "{{name}}"' if braces else ""
+                raise self._unreadable(
+                    event, "a key must be a plain word", f"write key: value{quoted}"
+                )
             name = event.value
             if name in found:
                 first = self._keys[*at, name].line

@@ -21,6 +21,7 @@ _GLOB = r"^[a-z0-9*?._-]+$"
 _IMAGE_GLOB = r"^[a-z0-9*?][A-Za-z0-9*?._:/@-]*$"
 _FILE_GLOB = r"^(models\.d|policies)/[A-Za-z0-9*?_][A-Za-z0-9*?./_-]*$"
 _VARIABLE = r"^[a-zA-Z][a-zA-Z0-9]{0,62}$"
+_PARAMETER = r"^[a-z][a-zA-Z0-9]{0,62}$"
 _REASON = r"^[A-Z][A-Za-z0-9]{0,62}$"
 _VERSION_LABEL = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 
@@ -38,6 +39,7 @@ PATTERNS = {
     _FILE_GLOB: "write a path in which * stands for anything but a slash and ** for anything, such "
     "as models.d/production/fraud-*.yaml",
     _VARIABLE: "write letters and digits, such as minimumSigners",
+    _PARAMETER: "write letters and digits that begin with a small letter, such as gpuKind",
     _VERSION_LABEL: "write letters, digits and '_', such as stable; not latest or v7",
     _REASON: "write one word that begins with a capital letter, such as TooFewSigners",
 }
@@ -55,6 +57,7 @@ ModelGlob: TypeAlias = Annotated[str, StringConstraints(pattern=_GLOB, max_lengt
 ImageGlob: TypeAlias = Annotated[str, StringConstraints(pattern=_IMAGE_GLOB, max_length=512)]
 FileGlob: TypeAlias = Annotated[str, StringConstraints(pattern=_FILE_GLOB, max_length=512)]
 Variable: TypeAlias = Annotated[str, StringConstraints(pattern=_VARIABLE)]
+Parameter: TypeAlias = Annotated[str, StringConstraints(pattern=_PARAMETER)]
 Reason: TypeAlias = Annotated[str, StringConstraints(pattern=_REASON)]
 VersionLabel: TypeAlias = Annotated[str, StringConstraints(pattern=_VERSION_LABEL)]
 

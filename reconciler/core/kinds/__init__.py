@@ -8,6 +8,7 @@ from typing import TypeAlias, get_args
 
 from reconciler.core.kinds.analysis import AnalysisTemplate
 from reconciler.core.kinds.deployment import ModelDeployment
+from reconciler.core.kinds.deployment_set import ModelDeploymentSet
 from reconciler.core.kinds.fleet import FleetRollout, Targets
 from reconciler.core.kinds.host import Host
 from reconciler.core.kinds.project import Project
@@ -25,6 +26,7 @@ __all__ = [
     "Host",
     "Kind",
     "ModelDeployment",
+    "ModelDeploymentSet",
     "Policy",
     "PolicyTest",
     "Project",
@@ -34,7 +36,14 @@ __all__ = [
 ]
 
 Kind: TypeAlias = (
-    ModelDeployment | Host | AcceptanceTemplate | AnalysisTemplate | Policy | PolicyTest | Project
+    ModelDeployment
+    | Host
+    | AcceptanceTemplate
+    | AnalysisTemplate
+    | Policy
+    | PolicyTest
+    | Project
+    | ModelDeploymentSet
 )
 KINDS: dict[str, type[Kind]] = {kind.__name__: kind for kind in get_args(Kind)}
 

@@ -88,9 +88,11 @@ def _words(source: Source[ModelDeployment], project: Project) -> Iterator[Proble
             where = ".".join(map(str, at))
             said = f"{where}: the project {project.metadata.name} does not allow the {what} {word}"
             yield source.document.problem(at, said, fix=_fix(project, listed))
-    claimed = project.spec.files
-    if claimed and not globs.any_fits(claimed, source.path):
-        said = f"metadata.project: this file is not one of the project {project.metadata.name}"
+    claimed, meta = project.spec.files, asked.metadata
+    paths = dict.fromkeys((source.path, f"models.d/{meta.environment}/{meta.name}.yaml"))
+    strays = [path for path in paths if claimed and not globs.any_fits(claimed, path)]
+    if strays:
+        said = f"metadata.project: {strays[0]} is not a file of the project {project.metadata.name}"
         fix = f"name it after one of {', '.join(claimed)}, or name another project"
         yield source.document.problem(("metadata", "project"), said, fix=fix)
 

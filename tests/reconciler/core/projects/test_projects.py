@@ -133,7 +133,7 @@ def test_a_deployment_is_not_of_a_project_whose_files_are_elsewhere() -> None:
     files["models.d/projects/a.yaml"] = project_file(
         "a", limits("a") + ', files: ["models.d/staging/**"]'
     )
-    assert said(files) == ["metadata.project: this file is not one of the project a"]
+    assert said(files) == [f"metadata.project: {ONE} is not a file of the project a"]
 
 
 def test_a_project_that_changed_is_held_against_its_own_deployments_alone() -> None:
