@@ -72,20 +72,26 @@ def _texts(value: object) -> Iterator[str]:
 
 def _parse(text: str) -> dict[str, object]:
     # Heavy, and few versions come with a card.
-    from ruamel.yaml import YAML  # noqa: PLC0415
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
-    from ruamel.yaml.events import AliasEvent  # noqa: PLC0415
+    import yaml  # noqa: PLC0415
 
     if len(text) > _LIMIT:
         raise InvalidInput(f"the model card's front matter is over {_LIMIT} characters")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where that is there
     try:
-        # An alias is a few bytes that can stand for gigabytes.
-        if any(isinstance(event, AliasEvent) for event in YAML(typ="safe", pure=True).parse(text)):
+        for event in yaml.parse(text, Loader=loader):
+            # An alias is a few bytes that can stand for gigabytes.
+            if isinstance(event, yaml.AliasEvent):
+                raise InvalidInput(
+                    "the model card's front matter uses YAML aliases", fix="write the values out"
+                )
+        top = yaml.compose(text, Loader=loader)
+        keys = [key.value for key, _ in top.value] if isinstance(top, yaml.MappingNode) else []
+        if twice := {key for key in keys if isinstance(key, str) and keys.count(key) > 1}:
             raise InvalidInput(
-                "the model card's front matter uses YAML aliases", fix="write the values out"
+                f"the model card's front matter says {min(twice)!r} twice", fix="say it once"
             )
-        found = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
+        found = yaml.load(text, Loader=loader)  # noqa: S506  a safe one
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         said = str(error).splitlines()
         raise InvalidInput(
             f"the model card's front matter is not YAML: {said[0] if said else error!r}",

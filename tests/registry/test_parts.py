@@ -19,7 +19,7 @@ from registry.settings import Settings
 # What takes a good part of a second to load, and answers neither /readyz nor most requests.
 HEAVY = {
     "alembic", "cel_expr_python", "docker", "httpx2", "jinja2", "joserfc", "markdown_it", "numpy",
-    "onnx", "psycopg", "pygments", "rich", "ruamel",
+    "onnx", "psycopg", "pygments", "rich", "yaml",
 }  # fmt: skip
 
 
