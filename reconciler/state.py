@@ -91,8 +91,9 @@ class StateFolder:
 
     def close(self) -> None:
         """Let another process in, even while a child that was just forked has the file open too."""
-        fcntl.flock(self._lock, fcntl.LOCK_UN)
-        self._lock.close()
+        if not self._lock.closed:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            self._lock.close()
 
     def rollouts(self) -> rollout.Rollouts:
         """What was saved last; nothing at the first start."""

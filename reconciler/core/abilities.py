@@ -1,4 +1,4 @@
-"""What a host can do with a model's traffic, and whether that is enough for a strategy. Pure.
+"""What a host can do with a model, and whether that is enough for a strategy and for tests. Pure.
 
 `ABLE` is the one place that says what each kind of host can; what it cannot is refused when the
 file is read, long before a candidate would wait for a share that it never gets.
@@ -7,7 +7,7 @@ file is read, long before a candidate would wait for a share that it never gets.
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
-from reconciler.core.kinds import Host, ModelDeployment
+from reconciler.core.kinds import AcceptanceTemplate, Host, ModelDeployment
 from reconciler.core.kinds import strategy as files
 from reconciler.core.sources import Source
 from registry.core.documents import Problem
@@ -22,6 +22,8 @@ class Ability(StrEnum):
     STICKY_COOKIE = "keep clients with a version by a cookie"
     STICKY_HEADER = "keep clients with a version by a header"
     IN_PLACE = "swap versions inside one runtime"
+    MEMORY = "say how much memory a candidate holds"
+    TEST = "run a test in a container beside a candidate"
 
 
 class Hosts(StrEnum):
@@ -33,19 +35,22 @@ class Hosts(StrEnum):
     PROCESS = "process://"
 
 
+_TESTING = {Ability.MEMORY, Ability.TEST}
 ABLE: Mapping[Hosts, frozenset[Ability]] = {
     Hosts.DOCKER: frozenset(
-        {Ability.WEIGHT, Ability.HEADERS, Ability.MIRROR, Ability.STICKY_COOKIE}
+        {Ability.WEIGHT, Ability.HEADERS, Ability.MIRROR, Ability.STICKY_COOKIE} | _TESTING
     ),
     Hosts.HAPROXY: frozenset(
-        {Ability.WEIGHT, Ability.HEADERS, Ability.STICKY_COOKIE, Ability.STICKY_HEADER}
+        {Ability.WEIGHT, Ability.HEADERS, Ability.STICKY_COOKIE, Ability.STICKY_HEADER} | _TESTING
     ),
     Hosts.SWARM: frozenset(),
-    Hosts.PROCESS: frozenset({Ability.IN_PLACE}),
+    Hosts.PROCESS: frozenset({Ability.IN_PLACE, Ability.MEMORY}),
 }
 _INSTEAD = {
     Ability.IN_PLACE: "use blueGreen: {scaleDownDelaySeconds: 0}",
     Ability.STICKY_HEADER: "use sticky: {cookie: experiment}",
+    Ability.MEMORY: "take memory out of the template",
+    Ability.TEST: "take container out of the template",
 }
 _MOST_NAMED = 3
 
@@ -70,11 +75,35 @@ def needed(strategy: files.Strategy) -> dict[Ability, files.Place]:
 def problems(source: Source[ModelDeployment], targets: Mapping[str, Host]) -> Iterator[Problem]:
     """What the strategy of `source` asks of `targets` that some of them cannot."""
     for ability, place in needed(source.kind.spec.strategy).items():
-        unable = sorted(n for n, host in targets.items() if ability not in ABLE[kind_of(host)])
-        if unable:
-            at = ("spec", *place)
-            message = f"{'.'.join(map(str, at))}: {_names(unable)} cannot {ability}"
-            yield source.document.problem(at, message, fix=_fix(ability))
+        yield from _lacking(source, targets, ability, ("spec", *place))
+
+
+def untestable(
+    source: Source[ModelDeployment],
+    targets: Mapping[str, Host],
+    templates: Mapping[str, AcceptanceTemplate],
+) -> Iterator[Problem]:
+    """What the acceptance tests of `source` ask of `targets` that some of them cannot."""
+    for index, reference in enumerate(source.kind.spec.acceptance):
+        template = templates.get(reference.template)
+        if template is None:
+            continue
+        asked = {Ability.MEMORY: template.spec.memory, Ability.TEST: template.spec.container}
+        for ability in (ability for ability, check in asked.items() if check is not None):
+            at: files.Place = ("spec", "acceptance", index, "template")
+            yield from _lacking(source, targets, ability, at)
+
+
+def _lacking(
+    source: Source[ModelDeployment],
+    targets: Mapping[str, Host],
+    ability: Ability,
+    at: files.Place,
+) -> Iterator[Problem]:
+    unable = sorted(name for name, host in targets.items() if ability not in ABLE[kind_of(host)])
+    if unable:
+        message = f"{'.'.join(map(str, at))}: {_names(unable)} cannot {ability}"
+        yield source.document.problem(at, message, fix=_fix(ability))
 
 
 def _needs(strategy: files.Strategy) -> Iterator[tuple[Ability, files.Place]]:

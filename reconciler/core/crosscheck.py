@@ -114,6 +114,8 @@ def _problems(
     yield from _capacity_problems(tree, source)
     yield from clusters.problems(source, _known_targets(tree, source.kind))
     yield from _strategy_problems(tree, source)
+    targets = _known_targets(tree, source.kind)
+    yield from abilities.untestable(source, targets, checked.templates)
 
 
 def _check_templates(tree: Tree, files: Mapping[str, bytes], checked: Checked) -> None:

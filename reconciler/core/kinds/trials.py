@@ -80,7 +80,16 @@ class DeclaredTensor(Strict):
         "bool", "string", "float16", "bfloat16", "float32", "float64",
         "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     ]  # fmt: skip
-    shape: list[Annotated[int, Field(ge=0)] | None] | None = None
+    shape: list[int | None] | None = None
+
+    @field_validator("shape")
+    @classmethod
+    def _sizes(cls, shape: list[int | None] | None) -> list[int | None] | None:
+        if any(size is not None and size < 0 for size in shape or []):
+            raise PydanticCustomError(
+                "shape", "a size is negative", {"fix": "write null for a free dimension"}
+            )
+        return shape
 
 
 class TensorSchema(Strict):
