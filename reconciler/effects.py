@@ -15,6 +15,7 @@ from reconciler import (
     calling,
     journal,
     judging,
+    observing,
     permits,
     proposal,
 )
@@ -29,6 +30,7 @@ from reconciler.core import (
     reasons,
     reverts,
 )
+from reconciler.core.experiments import acts
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
@@ -86,11 +88,12 @@ class Effects:
                 return self.analyst.measure(action, engines)
             case hookruns.Call():
                 return self.caller.call(action)
+            case acts.Begin() | acts.Look() | acts.Decide():
+                return self._experiment(action, engines)
             case actions.RouteTo():
                 return self._route(action, engines[action.host])
             case actions.Unroute():
-                engines[action.host].unroute(action.model)
-                return outcomes.Done()
+                return _unroute(action, engines[action.host])
             case actions.Remove():
                 return self._remove(action, engines[action.host])
             case actions.Quarantine() | actions.GiveUp():
@@ -99,12 +102,16 @@ class Effects:
                 return self.proposals.perform(action)
             case actions.Shift():
                 return self._shift(action, engines[action.host])
-            case actions.Proceed():
-                return self._proceed(action)
             case actions.Grant():
                 return self.answers.perform(action, state)
-            case actions.Settle() | actions.Forget():
-                return outcomes.Done()
+            case actions.Proceed() | actions.Settle() | actions.Forget():
+                return self._noted(action)
+
+    def _experiment(
+        self, action: acts.OfExperiment, engines: Mapping[str, Engine]
+    ) -> outcomes.Outcome:
+        observer = observing.Observer(self.journal, self.analyst.sources)
+        return observer.perform(action, engines)
 
     def _preflight(
         self, action: actions.Preflight, state: desired.DesiredState, engine: Engine
@@ -196,9 +203,9 @@ class Effects:
         self.journal.record(Kind.SHIFTED, journal.about(action.spec, action.reason.text, detail))
         return outcomes.Done()
 
-    def _proceed(self, action: actions.Proceed) -> outcomes.Outcome:
+    def _noted(self, action: actions.Proceed | actions.Settle | actions.Forget) -> outcomes.Outcome:
         """What a person did goes into the log; of all else it has what hosts were asked for."""
-        if action.granted:
+        if isinstance(action, actions.Proceed) and action.granted:
             state = "" if action.after is None else action.after.state.value
             detail: dict[str, Json] = {"state": state}
             fields = journal.about(replace(action.spec, host=""), action.reason.text, detail)
@@ -229,6 +236,11 @@ class Effects:
             self.journal.record(kind, fields)
         else:
             self.journal.require(kind, fields)
+
+
+def _unroute(action: actions.Unroute, engine: Engine) -> outcomes.Done:
+    engine.unroute(action.model)
+    return outcomes.Done()
 
 
 def _about_instance(action: actions.Restart | actions.Remove, engine: Engine) -> dict[str, Json]:

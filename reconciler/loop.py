@@ -12,14 +12,13 @@ from reconciler import beside, effects, journal, lanes, leases, memory, metrics,
 from reconciler.core import (
     actions,
     desired,
-    hookruns,
     outcomes,
-    pinning,
     plan,
     planned,
     reverts,
     wording,
 )
+from reconciler.core.experiments import applied
 from reconciler.core.reasons import Why
 from reconciler.core.rollout import Rollouts
 
@@ -38,7 +37,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """One look at everything; `desired` is what `git` asks for, but for what is pinned."""
+    """One look at everything; `desired` is what `git` asks for, but for what is pinned or tried."""
 
     git: desired.DesiredState
     desired: desired.DesiredState
@@ -98,7 +97,7 @@ class Loop:
             wanted = self._planner.plan(found.desired, found.observed, found.rollouts, found.now)
             self.apply(wanted, found)
         known = self.leases.known(self.memory.rollouts(), found.git)
-        state = pinning.applied(found.git, known, found.now)
+        state = applied.wanted(found.git, known, found.now)
         self._planner.plan(state, found.observed, known, found.now)
         self.statuses.report(self._planner, state, found.now)
         self.journal.flush()
@@ -120,7 +119,7 @@ class Loop:
         observed = self.lanes.look(timeout_s=_LOOK_TIMEOUT_S)
         now = self.clock()
         rollouts = self.leases.known(self.memory.look(observed, now), state)
-        return Gathered(state, pinning.applied(state, rollouts, now), observed, rollouts, now)
+        return Gathered(state, applied.wanted(state, rollouts, now), observed, rollouts, now)
 
     def apply(self, wanted: planned.Plan, found: Gathered) -> None:
         """Every host's actions in order, hosts in parallel; slow ones go on by themselves."""
@@ -129,7 +128,7 @@ class Loop:
         for action in wanted.actions:
             if isinstance(action, reverts.ForGit):
                 self._propose(action, found.desired)
-            elif isinstance(action, actions.Measure | hookruns.Call):
+            elif isinstance(action, actions.Beside):
                 self._beside(action, found.desired)
             elif isinstance(action, actions.Note):
                 self._perform(action, found.desired)
@@ -148,9 +147,9 @@ class Loop:
         if self._proposing is None:
             self._proposing = self._git.submit(self._perform, action, state)
 
-    def _beside(self, action: actions.Measure | hookruns.Call, state: desired.DesiredState) -> None:
+    def _beside(self, action: actions.Beside, state: desired.DesiredState) -> None:
         """Beside the hosts' lanes: whom it asks may be slow, and going back must not wait."""
-        name = actions.deployment_of(action)
+        name = f"{action.verb} {actions.deployment_of(action)}"
         self._measuring.begin(name, lambda: self._perform(action, state))
 
     def _job(self, todo: list[actions.Action], state: desired.DesiredState) -> Callable[[], None]:

@@ -41,7 +41,8 @@ from reconciler import (
     webhook,
     witness,
 )
-from reconciler.core import gittrust, kinds, pinning, plan, planned
+from reconciler.core import gittrust, kinds, plan, planned
+from reconciler.core.experiments import applied
 from reconciler.engines.protocol import Engine
 from registry import errors
 from registry.core.trustroot import TrustRoot
@@ -72,7 +73,7 @@ def preview(path: Path) -> planned.Plan:
         wanted = source.load(repository, commit, allow_empty=settings.allow_empty)
         known = state.peek(settings.state)
         wanted = ends.previewed(settings, wanted, known)
-        wanted = pinning.applied(wanted, known, time.time())
+        wanted = applied.wanted(wanted, known, time.time())
         wanted = replace(wanted, has_forge=settings.forge is not None)
         with closing(lanes.Lanes(_connector(settings))) as hosts:
             hosts.follow(wanted.hosts)

@@ -3,7 +3,7 @@
 Every action says why in a machine-readable `Reason`. Actions on one host do not depend on
 each other's outcome; a plan holds only steps that are safe whichever of them succeed.
 `Quarantine`, `GiveUp`, `Proceed`, `Settle`, `Grant` and `Forget` change only what is remembered,
-as `Measure` does. What is for Git stands in `reverts`.
+as `Measure` does. What is for Git stands in `reverts`, what is about experiments in `experiments`.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import ClassVar, TypeAlias
 from reconciler.core import reverts
 from reconciler.core.analysis import AnalysisRun
 from reconciler.core.changes import Change
+from reconciler.core.experiments.acts import Begin, Decide, Look
 from reconciler.core.hookruns import Call
 from reconciler.core.observed import InstanceSpec, Route, Share
 from reconciler.core.reasons import Reason
@@ -240,8 +241,9 @@ class Grant:
 HostAction: TypeAlias = (
     Preflight | Start | Restart | Renew | Accept | Measure | RouteTo | Shift | Unroute | Remove
 )
-Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant
-Action: TypeAlias = HostAction | Note | reverts.ForGit | Call
+Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant | Begin | Decide
+Beside: TypeAlias = Measure | Call | Look
+Action: TypeAlias = HostAction | Note | reverts.ForGit | Beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +267,13 @@ def deployment_of(action: Action) -> str:
             return action.deployment
         case Proceed() | Settle() | Forget() | Quarantine() | Grant():
             return action.deployment
+        case Begin() | Decide() | Look():
+            return action.deployment
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return action.deployment
 
 
-def key(action: Action) -> str:  # noqa: PLR0911  an arm a kind
+def key(action: Action) -> str:  # noqa: C901, PLR0911  an arm a kind
     """What makes two actions the same attempt, so that failures of one can be counted."""
     match action:
         case Preflight() | Start() | Renew() | Accept() | Measure() | RouteTo() | Shift():
@@ -284,5 +288,7 @@ def key(action: Action) -> str:  # noqa: PLR0911  an arm a kind
             return f"{action.verb} {deployment_of(action)}"
         case Grant():
             return f"{action.wish.verb} {action.deployment}"
+        case Begin() | Decide() | Look():
+            return f"{action.verb} {action.run.name}"
         case Call():
             return f"{action.verb} {action.run.phase} hook {action.run.name}"

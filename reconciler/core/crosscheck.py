@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconciler.core import abilities, analyses, clusters, kinds, masters, ordering, placement
+from reconciler.core.experiments import checks as experiments
 from reconciler.core.projects import allowance, windows
 from reconciler.core.projects.windows import Window
 from reconciler.core.sources import Source, Tree
@@ -24,6 +25,9 @@ class Checked:
     problems: list[Problem] = field(default_factory=list)
     windows: dict[str, tuple[Window, ...]] = field(default_factory=dict)
     """Of those that have any."""
+    experiments: dict[str, kinds.Experiment] = field(default_factory=dict)
+    """By the deployments that they are about."""
+    broken_experiments: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Checks:
                     environment = source.kind.metadata.environment
                     checked.windows[key] = windows.of(project.kind.spec.windows, environment)
         _check_collisions(tree, checked)
-        return checked
+        return _with_experiments(tree, checked)
 
     def _begin(self, tree: Tree, checked: Checked) -> dict[str, _Found]:
         """What still stands of what was found before."""
@@ -274,6 +278,20 @@ def _check_collisions(tree: Tree, checked: Checked) -> None:
     for key, problems in collisions.items():
         del checked.hosts[key]
         _hold(checked, key, problems)
+
+
+def _with_experiments(tree: Tree, checked: Checked) -> Checked:
+    """An experiment whose file is wrong goes on as it was, known by its name."""
+    hosts = {key: _known_targets(tree, tree.deployments[key].kind) for key in checked.hosts}
+    broken = set(tree.broken_experiments)
+    for name, source in tree.experiments.items():
+        wrong = list(experiments.problems(source, tree.experiments, hosts))
+        checked.problems.extend(wrong)
+        if wrong:
+            broken.add(name)
+        else:
+            checked.experiments[source.kind.spec.deployment] = source.kind
+    return replace(checked, broken_experiments=frozenset(broken)) if broken else checked
 
 
 def _hold(checked: Checked, key: str, problems: list[Problem]) -> None:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from reconciler.core import asked, crosscheck, gittrust, kinds, ordering, sources
-from reconciler.core.observed import InstanceSpec
+from reconciler.core.observed import InstanceSpec, Sticky
 from reconciler.core.projects.windows import Window
 from reconciler.core.rollout import Pin
 from reconciler.core.sets import expanding
+from reconciler.core.strategies import program
 from registry.core import canonical, digest, policy
 from registry.core.canonical import Json
 from registry.core.documents import Problem
@@ -32,6 +33,15 @@ class _Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """An experiment under way: so many percent of all users, told apart like that."""
+
+    experiment: str
+    percent: int
+    sticky: Sticky
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment(_Read):
     """One ModelDeployment with what it refers to.
 
@@ -40,6 +50,7 @@ class Deployment(_Read):
     lift it. `short` is how many hosts are too few for the number of them that is asked for. With
     a `pin` it is what a person holds it at, `pinned_from` what Git asks for. `windows` say when
     its rollouts may begin. Of what a set makes, `origin` says where in its file the version stands.
+    With a `trial` it is at the treatment of an experiment.
     """
 
     key: str
@@ -53,11 +64,21 @@ class Deployment(_Read):
     pinned_from: "Deployment | None" = None
     windows: tuple[Window, ...] = ()
     origin: sources.Origin | None = None
+    trial: Trial | None = None
 
     @property
     def is_made(self) -> bool:
         """Whether a set makes it."""
         return self.path != f"models.d/{self.key}.yaml"
+
+    @property
+    def program(self) -> program.Program:
+        """The steps of its rollouts."""
+        strategy = self.manifest.spec.strategy
+        if self.trial is None:
+            return program.compiled(strategy)
+        delay = strategy.scale_down_delay_seconds
+        return program.observing(self.trial.percent, self.trial.sticky, delay)
 
     def spec_on(self, host: str, commit: str) -> InstanceSpec:
         """The instance that should serve on `host`."""
@@ -82,13 +103,14 @@ class Deployment(_Read):
 class DesiredState:
     """One commit. `held` maps deployments that keep their last state to the reasons why.
 
-    `datasets` holds the golden data of all templates by path, `analyses` the analyses by name.
-    `allow_empty` says whether a commit without any deployment may prune everything. `provenance`
-    says who signed the commit, `refused` is the newer one that Git has and that changes nothing.
-    `elsewhere` are the deployments that other reconcilers look after. `sync_waves` has those of
-    each environment in which they differ. `away` are the hosts that agents look after, `remote`
-    those among the targets of each deployment; `proposes` says whether reverts go to Git, and
-    `has_forge` whether they become pull requests.
+    `experiments` are by the deployments that they are about; of `broken_experiments` only names
+    are known. `datasets` holds the golden data of all templates by path, `analyses` the analyses
+    by name. `allow_empty` says whether a commit without any deployment may prune everything.
+    `provenance` says who signed the commit, `refused` is the newer one that Git has and that
+    changes nothing. `elsewhere` are the deployments that other reconcilers look after.
+    `sync_waves` has those of each environment in which they differ. `away` are the hosts that
+    agents look after, `remote` those among the targets of each deployment; `proposes` says
+    whether reverts go to Git, and `has_forge` whether they become pull requests.
     """
 
     commit: str
@@ -99,6 +121,8 @@ class DesiredState:
     datasets: Mapping[str, bytes] = field(default_factory=dict)
     analyses: Mapping[str, kinds.AnalysisTemplate] = field(default_factory=dict)
     projects: Mapping[str, kinds.Project] = field(default_factory=dict)
+    experiments: Mapping[str, kinds.Experiment] = field(default_factory=dict)
+    broken_experiments: frozenset[str] = frozenset()
     held: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     allow_empty: bool = False
@@ -128,7 +152,7 @@ class DesiredState:
     @property
     def may_prune(self) -> bool:
         """Not while a file that is wrong might be what was moved or renamed."""
-        others = ("models.d/hosts/", "models.d/templates/", "policies/")
+        others = ("models.d/hosts/", "models.d/templates/", "models.d/experiments/", "policies/")
         return all(problem.path.startswith(others) for problem in self.problems)
 
 
@@ -163,6 +187,8 @@ class Reader:
             datasets=checked.datasets,
             analyses=checked.analyses,
             projects={name: source.kind for name, source in tree.projects.items()},
+            experiments=checked.experiments,
+            broken_experiments=checked.broken_experiments,
             held=checked.held,
             problems=tuple(problems),
             allow_empty=allow_empty,

@@ -48,7 +48,9 @@ class Fleet:
     def __init__(
         self, desired: DesiredState, observed: Observed, rollouts: Rollouts, now: float
     ) -> None:
-        self._desired = replace(desired, deployments={}, hosts={}, held={}, elsewhere=frozenset())
+        self._desired = replace(
+            desired, deployments={}, hosts={}, held={}, experiments={}, elsewhere=frozenset()
+        )
         self._observed: Observed = {}
         self._rollouts: Rollouts = {}
         self._claims: dict[str, dict[str, str]] = {}
@@ -65,6 +67,7 @@ class Fleet:
         common, self.common = _in_common(before), _in_common(desired)
         inputs = Inputs(keys=set(before.elsewhere ^ desired.elsewhere))
         inputs.keys |= _differing(before.held, desired.held)
+        inputs.keys |= _differing(before.experiments, desired.experiments)
         inputs.keys |= _differing(self._rollouts, rollouts)
         inputs.hosts |= _differing(before.hosts, desired.hosts)
         differing = _differing(self._observed, observed) | inputs.hosts
@@ -123,6 +126,17 @@ class Fleet:
         """What is wrong with the file of `key`."""
         self._asked.inputs.keys.add(key)
         return self._desired.held.get(key, ())
+
+    def experiment(self, key: str) -> kinds.Experiment | None:
+        """The experiment that is declared for `key`."""
+        self._asked.inputs.keys.add(key)
+        return self._desired.experiments.get(key)
+
+    def is_broken_experiment(self, name: str) -> bool:
+        """Whether the file of the experiment `name` is wrong. Whoever asks is asked again in the
+        next round, as with the time."""
+        self._asked.time = True
+        return name in self._desired.broken_experiments
 
     def is_elsewhere(self, key: str) -> bool:
         """Whether another reconciler looks after `key`."""

@@ -7,7 +7,7 @@ a window that closes must not leave hosts half way, nor a broken container down.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from reconciler.core import draining, hooking, ordering
+from reconciler.core import draining, hooking, ordering, pinning
 from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
@@ -87,6 +87,8 @@ def _unready(fleet: Fleet, key: str) -> str:
     deployment = fleet.deployment(key)
     if deployment is None:
         return "its file is wrong"
+    if deployment.trial is not None:
+        deployment = pinning.of_git(deployment)
     views = [view for view in fleet.views(deployment) if not draining.is_aside(fleet, view)]
     version = f"version {deployment.manifest.spec.model.version}"
     if not views:

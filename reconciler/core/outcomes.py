@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from reconciler.core import rollout
-from reconciler.core.measurements import Measurement
+from reconciler.core.experiments.totals import Increment
+from reconciler.core.measurements import Measurement, Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,14 @@ class Measured:
     found: tuple[tuple[str, Measurement], ...]
 
 
-Outcome: TypeAlias = Done | Failed | Preflighted | Opened | Tested | Measured
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The outcome of a `Look`: what came of both variants, by metric."""
+
+    found: tuple[tuple[str, Increment | Trouble], ...]
+
+
+Outcome: TypeAlias = Done | Failed | Preflighted | Opened | Tested | Measured | Looked
 
 
 def entry_of(outcome: Outcome) -> int | None:

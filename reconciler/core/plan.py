@@ -30,6 +30,7 @@ from reconciler.core import (
 )
 from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment, DesiredState
+from reconciler.core.experiments import steps as experiments
 from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.hostplan import Step
 from reconciler.core.inputs import Asked, Changed
@@ -154,6 +155,7 @@ def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]
         yield from granting.grant(fleet, deployment, wish)
         return
     yield from pinning.notes(fleet, deployment)
+    yield from experiments.steps(fleet, deployment)
     if deployment.manifest.spec.suspend:
         yield from pursuit.suspended(fleet, deployment)
         yield Wait(key, None, Reason(Why.SUSPENDED, f"{deployment.path} says suspend: true"))

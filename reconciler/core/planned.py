@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from reconciler.core import actions, reverts, wording
 from reconciler.core.actions import Action, Wait
+from reconciler.core.experiments import acts
 from reconciler.core.reasons import Reason, Why
 from registry.core import hostlist
 from registry.core.canonical import Json
@@ -71,6 +72,8 @@ def order(action: Action) -> int:
             | actions.Settle()
             | actions.Grant()
             | actions.Forget()
+            | acts.Begin()
+            | acts.Decide()
         ):
             return 0
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():

@@ -18,12 +18,15 @@ from reconciler.core import (
     reverted,
     reverts,
 )
+from reconciler.core.experiments import acts, tried
 from reconciler.core.hookruns import HookRun
 from reconciler.core.observed import HostState, Unreachable
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollout, Rollouts
 
 
-def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
+def intend(  # noqa: PLR0911  one arm an action
+    rollouts: Rollouts, action: actions.Action, now: float
+) -> Rollouts:
     """What to remember before `action` is performed."""
     match action:
         case actions.Start():
@@ -49,10 +52,11 @@ def intend(rollouts: Rollouts, action: actions.Action, now: float) -> Rollouts:
             | actions.Quarantine()
             | actions.GiveUp()
             | actions.Grant()
-            | reverts.PushRevert()
-            | reverts.OpenRequest()
-            | reverts.CloseRequest()
         ):
+            return rollouts
+        case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
+            return rollouts
+        case acts.Begin() | acts.Look() | acts.Decide():
             return rollouts
 
 
@@ -60,6 +64,7 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
     rollouts: Rollouts, action: actions.Action, outcome: outcomes.Outcome, now: float
 ) -> Rollouts:
     """What to remember after `action` ended with `outcome`."""
+    known = rollouts.get(actions.deployment_of(action), NO_ROLLOUT)
     match action:
         case hookruns.Call():
             return _answered(rollouts, action, outcome, now)
@@ -70,11 +75,11 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
         case actions.GiveUp():
             return _edit(rollouts, action, lambda facts: hostmemory.given_up(facts, action, now))
         case actions.Grant():
-            known = rollouts.get(action.deployment, NO_ROLLOUT)
             return {**rollouts, action.deployment: granted.after(known, action, outcome, now)}
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
-            known = rollouts.get(action.deployment, NO_ROLLOUT)
             return {**rollouts, action.deployment: reverted.after(known, action, outcome, now)}
+        case acts.Begin() | acts.Look() | acts.Decide():
+            return {**rollouts, action.deployment: tried.after(known, action, outcome, now)}
         case actions.Forget():
             return _forget(rollouts, action)
         case actions.Settle():
@@ -93,9 +98,7 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
             | actions.Unroute()
             | actions.Remove()
         ):
-            return _edit(
-                rollouts, action, lambda facts: hostmemory.after(facts, action, outcome, now)
-            )
+            return _done(rollouts, action, outcome, now)
 
 
 def counts(known: Rollout) -> bool:
@@ -131,6 +134,12 @@ def look(
 
 def _counts(facts: HostRollout) -> bool:
     return facts.candidate is not None and facts.candidate.routed_at is None
+
+
+def _done(
+    rollouts: Rollouts, action: actions.HostAction, outcome: outcomes.Outcome, now: float
+) -> Rollouts:
+    return _edit(rollouts, action, lambda facts: hostmemory.after(facts, action, outcome, now))
 
 
 def _quarantine(

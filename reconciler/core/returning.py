@@ -64,7 +64,7 @@ def revert(
     """Once a rollback is under way, and unless some host has found the version good: a branch,
     and then a pull request for it."""
     is_told = entry.reverted is not None and (entry.request or not fleet.common.has_forge)
-    if is_told or deployment.pin is not None or not fleet.common.proposes:
+    if is_told or deployment.pinned_from is not None or not fleet.common.proposes:
         return
     if not deployment.manifest.spec.rollback.push_revert_branch:
         return

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from reconciler.core.experiments.run import Run
 from reconciler.core.hookruns import HookRun
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.strategies.progress import Progress, Wish
@@ -172,7 +173,8 @@ class Pin:
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """One deployment on all its hosts: how far the rollout is that they go through together,
-    what a person asked of it, the last thing that a person got, and the last answer to one."""
+    what a person asked of it, the last thing that a person got, and the last answer to one; its
+    experiment, also one that is over."""
 
     hosts: Mapping[str, HostRollout]
     quarantined: tuple[Quarantined, ...] = ()
@@ -182,6 +184,7 @@ class Rollout:
     answer: Answer | None = None
     pin: Pin | None = None
     hooks: tuple[HookRun, ...] = ()
+    experiment: Run | None = None
 
     def on(self, host: str) -> HostRollout:
         """What is known of `host`; an empty value where nothing is."""

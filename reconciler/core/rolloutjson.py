@@ -3,6 +3,7 @@
 from dataclasses import asdict, fields
 
 from reconciler.core import hookruns
+from reconciler.core.experiments import run
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import (
     Acceptance,
@@ -55,6 +56,7 @@ def _document(rollout: Rollout) -> dict[str, object]:
         "wish": None if rollout.wish is None else progress.wish_document(rollout.wish),
         "granted": rollout.granted,
         "hooks": hookruns.document(rollout.hooks),
+        "experiment": None if rollout.experiment is None else run.document(rollout.experiment),
         "answer": None if rollout.answer is None else asdict(rollout.answer),
         "pin": None if rollout.pin is None else asdict(rollout.pin),
     }
@@ -76,6 +78,7 @@ def _rollout(source: dict[str, Json]) -> Rollout:
         hooks=hookruns.read(json_fields.objects(source, "hooks", what=_WHAT))
         if "hooks" in source
         else (),
+        experiment=None if (tried := _optional(source, "experiment")) is None else run.read(tried),
     )
 
 

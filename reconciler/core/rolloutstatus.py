@@ -21,13 +21,12 @@ def document(deployment: Deployment | None, known: Rollout | None) -> Json:
     found = None if known is None else known.progress
     if deployment is None or found is None or found.revision != deployment.revision:
         return None
-    strategy = deployment.manifest.spec.strategy
-    program = programs.compiled(strategy)
+    program = deployment.program
     share = None if found.has_switched else programs.share_at(program, found.index, "")
     weight = 100 if found.has_switched else 0 if share is None else share.weight
     at = min(found.index, len(program.steps) - 1)
     return {
-        "strategy": strategy.name,
+        "strategy": _strategy(deployment),
         "state": found.state.value,
         "step": at + 1,
         "steps": len(program.steps),
@@ -39,6 +38,10 @@ def document(deployment: Deployment | None, known: Rollout | None) -> Json:
         "reason": found.reason,
         "commands": [*_commands(deployment.key, found)],
     }
+
+
+def _strategy(deployment: Deployment) -> str:
+    return "experiment" if deployment.trial else deployment.manifest.spec.strategy.name
 
 
 def _commands(key: str, progress: Progress) -> list[Json]:

@@ -7,6 +7,7 @@ it would be for something that happened at this moment.
 from dataclasses import replace
 
 from reconciler.core.analysis import AnalysisRun
+from reconciler.core.experiments.run import Run
 from reconciler.core.rollout import Candidate, HostRollout, Quarantined, Rollout, Rollouts
 from reconciler.core.strategies.progress import Progress
 
@@ -23,6 +24,7 @@ def _rollout(known: Rollout, now: float) -> Rollout:
         hosts={host: _facts(facts, now) for host, facts in known.hosts.items()},
         quarantined=tuple(_quarantined(entry, now) for entry in known.quarantined),
         progress=None if known.progress is None else _progress(known.progress, now),
+        experiment=None if known.experiment is None else _experiment(known.experiment, now),
     )
 
 
@@ -61,6 +63,10 @@ def _progress(known: Progress, now: float) -> Progress:
         analysis=None if known.analysis is None else _run(known.analysis, now),
         beside=None if known.beside is None else _run(known.beside, now),
     )
+
+
+def _experiment(run: Run, now: float) -> Run:
+    return replace(run, began_at=min(run.began_at, now), looked_at=min(run.looked_at, now))
 
 
 def _run(run: AnalysisRun, now: float) -> AnalysisRun:

@@ -12,15 +12,15 @@ from registry.core.documents import Document, Path, Problem, Words
 
 K = TypeVar("K", bound=kinds.Kind)
 
-RESERVED = {"hosts", "templates", "projects", "sets"}
+RESERVED = {"hosts", "templates", "projects", "sets", "experiments"}
 TEMPLATE: Path = ("spec", "template")
 _DATA_FOLDER = "models.d/datasets/"
 _POLICIES = f"{policy.FOLDER}/"
 _NAMED = re.compile(r"models\.d/(?P<folder>[^/]+)/(?P<name>[^/]+)\.yaml")
 _LAYOUT = (
     "put it in models.d/<environment>/<name>.yaml, models.d/hosts/<name>.yaml, "
-    "models.d/templates/<name>.yaml, models.d/projects/<name>.yaml, models.d/sets/<name>.yaml "
-    "or policies/<area>/<name>.yaml"
+    "models.d/templates/<name>.yaml, models.d/projects/<name>.yaml, models.d/sets/<name>.yaml, "
+    "models.d/experiments/<name>.yaml or policies/<area>/<name>.yaml"
 )
 
 
@@ -84,11 +84,13 @@ class Tree:
     sets: dict[str, Source[kinds.ModelDeploymentSet]] = field(default_factory=dict)
     origins: dict[str, Origin | None] = field(default_factory=dict)
     """Of deployments that sets make; None where version and digest are not from one place."""
+    experiments: dict[str, Source[kinds.Experiment]] = field(default_factory=dict)
     policies: policy.Found = field(default_factory=lambda: policy.read({}))
     broken_deployments: dict[str, list[Problem]] = field(default_factory=dict)
     broken_hosts: set[str] = field(default_factory=set)
     broken_templates: set[str] = field(default_factory=set)
     broken_projects: set[str] = field(default_factory=set)
+    broken_experiments: set[str] = field(default_factory=set)
     targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By what is demanded of labels: the same for thousands of deployments."""
     problems: list[Problem] = field(default_factory=list)
@@ -149,14 +151,15 @@ def _misplaced(document: Document, kind: kinds.Kind) -> Problem | None:
     match kind:
         case kinds.ModelDeployment():
             return _misplaced_deployment(document, kind)
-        case kinds.Host():
-            return reading.misnamed(document, f"models.d/hosts/{kind.metadata.name}.yaml")
-        case kinds.AcceptanceTemplate() | kinds.AnalysisTemplate():
-            return reading.misnamed(document, f"models.d/templates/{kind.metadata.name}.yaml")
-        case kinds.ModelDeploymentSet():
-            return reading.misnamed(document, f"models.d/sets/{kind.metadata.name}.yaml")
-        case kinds.Project():
-            return reading.misnamed(document, f"models.d/projects/{kind.metadata.name}.yaml")
+        case (
+            kinds.Host()
+            | kinds.AcceptanceTemplate()
+            | kinds.AnalysisTemplate()
+            | kinds.ModelDeploymentSet()
+            | kinds.Project()
+            | kinds.Experiment()
+        ):
+            return reading.misnamed(document, f"{kind.folder}/{kind.metadata.name}.yaml")
         case kinds.Policy() | kinds.PolicyTest():
             return document.problem((), "the file does not belong here", fix=_LAYOUT)
 
@@ -174,7 +177,7 @@ def _misplaced_deployment(document: Document, kind: kinds.ModelDeployment) -> Pr
     return reading.misnamed(document, f"models.d/{folder}/{kind.metadata.name}.yaml")
 
 
-def _add(tree: Tree, source: Source[kinds.Kind]) -> None:
+def _add(tree: Tree, source: Source[kinds.Kind]) -> None:  # noqa: C901  an arm a kind
     """Each as it is: who sees the same object at the next commit knows that nothing changed."""
     match source.kind:
         case kinds.ModelDeployment() as kind:
@@ -190,6 +193,8 @@ def _add(tree: Tree, source: Source[kinds.Kind]) -> None:
             tree.sets[kind.metadata.name] = cast("Source[kinds.ModelDeploymentSet]", source)
         case kinds.Project() as kind:
             tree.projects[kind.metadata.name] = cast("Source[kinds.Project]", source)
+        case kinds.Experiment() as kind:
+            tree.experiments[kind.metadata.name] = cast("Source[kinds.Experiment]", source)
         case kinds.Policy() | kinds.PolicyTest():
             return
 
@@ -207,5 +212,7 @@ def _add_broken(tree: Tree, path: str, problems: tuple[Problem, ...]) -> None:
             tree.broken_projects.add(found["name"])
         case "sets":
             return  # what it made is known to nobody now; `may_prune` keeps it
+        case "experiments":
+            tree.broken_experiments.add(found["name"])
         case environment:
             tree.broken_deployments[f"{environment}/{found['name']}"] = list(problems)

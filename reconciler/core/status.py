@@ -19,6 +19,7 @@ from reconciler.core import (
     wording,
 )
 from reconciler.core.desired import Deployment, DesiredState
+from reconciler.core.experiments import report
 from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.gittrust import Provenance, Refused
 from reconciler.core.hoststatus import Health, HostStatus, Sync, Trust
@@ -120,6 +121,7 @@ def document(
         "rollout": rolloutstatus.document(fleet.deployment(key), fleet.rollout(key)),
         "answer": _answer_document(fleet.rollout(key)),
         "pin": _pin_document(fleet.rollout(key)),
+        "experiment": _experiment_document(fleet.rollout(key)),
         "next": [wording.document(step) for step in steps if not isinstance(step, actions.Wait)],
         "waiting": [wording.wait_document(wait) for wait in waits],
     }
@@ -129,6 +131,11 @@ def _answer_document(known: Rollout) -> Json:
     """What became of the last thing that a person asked for; None where nobody did."""
     found = known.answer
     return None if found is None else {"refused": found.refused, "text": found.text}
+
+
+def _experiment_document(known: Rollout) -> Json:
+    """The one under way, or the last one; None where there was none."""
+    return None if known.experiment is None else report.document(known.experiment)
 
 
 def _pin_document(known: Rollout) -> Json:
@@ -146,6 +153,9 @@ def _pin_document(known: Rollout) -> Json:
 
 
 def _wanted(fleet: Fleet, deployment: Deployment) -> DeploymentStatus:
+    if deployment.trial is not None:
+        # Git asks for both: the version of its file, and the experiment beside it.
+        deployment = pinning.of_git(deployment)
     rollout = fleet.rollout(deployment.key)
     entry = rollout.quarantine_of(deployment.revision)
     progress = rollout.progress

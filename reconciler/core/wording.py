@@ -1,6 +1,7 @@
 """Actions and waits in words, for the dry run, and as JSON, for statuses."""
 
 from reconciler.core import actions, hookruns, reverts
+from reconciler.core.experiments import acts
 from registry.core.canonical import Json
 
 
@@ -10,6 +11,8 @@ def place(action: actions.Action) -> str:
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return "git"
         case actions.Proceed() | actions.Settle() | actions.Grant() | hookruns.Call():
+            return "fleet"
+        case acts.Begin() | acts.Decide() | acts.Look():
             return "fleet"
         case (
             actions.Preflight()

@@ -20,7 +20,7 @@ _VARIANTS = ("candidate", "stable")
 
 def measure(asked: RuntimeNumbers, metric: Metric, context: Context) -> Measurement:
     """Raises `Unavailable`."""
-    came, memo, begun = _look(context)
+    came, memo, begun = look(context)
     if "candidate" not in came:
         return NotEnough("counting begins", 0, memo)
     values = {name: _value(asked, counts) for name, counts in came.items()}
@@ -38,7 +38,7 @@ def test(asked: Sequential, context: Context) -> Measurement:
     """The sequential test. Raises `Unavailable`."""
     if not any(site.stable for site in context.sites):
         return Trouble("there is no stable instance to compare with")
-    came, memo, _ = _look(context)
+    came, memo, _ = look(context)
     if came.keys() != set(_VARIANTS):
         return NotEnough("counting begins", 0, {"seen": context.memo.get("seen"), **memo})
     seen = sequential.after(
@@ -65,7 +65,7 @@ def _arm(asked: Sequential, came: Counts) -> sequential.Arm:
             return sequential.Arm(round(came.rejections), round(came.requests))
 
 
-def _look(context: Context) -> tuple[dict[str, Counts], dict[str, Json], dict[str, Json]]:
+def look(context: Context) -> tuple[dict[str, Counts], dict[str, Json], dict[str, Json]]:
     """What came since the last look; the memo that goes on from here, and the one that goes on
     from there, with the hosts that are new."""
     came, now, begun = dict[str, Counts](), dict[str, Json](), dict[str, Json]()

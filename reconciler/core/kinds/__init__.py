@@ -9,6 +9,7 @@ from typing import TypeAlias, get_args
 from reconciler.core.kinds.analysis import AnalysisTemplate
 from reconciler.core.kinds.deployment import ModelDeployment
 from reconciler.core.kinds.deployment_set import ModelDeploymentSet
+from reconciler.core.kinds.experiment import Experiment
 from reconciler.core.kinds.fleet import FleetRollout, Targets
 from reconciler.core.kinds.host import Host
 from reconciler.core.kinds.project import Project
@@ -22,6 +23,7 @@ __all__ = [
     "KINDS",
     "AcceptanceTemplate",
     "AnalysisTemplate",
+    "Experiment",
     "FleetRollout",
     "Host",
     "Kind",
@@ -44,6 +46,7 @@ Kind: TypeAlias = (
     | PolicyTest
     | Project
     | ModelDeploymentSet
+    | Experiment
 )
 KINDS: dict[str, type[Kind]] = {kind.__name__: kind for kind in get_args(Kind)}
 

@@ -53,6 +53,13 @@ class Analyse:
 
 
 @dataclass(frozen=True, slots=True)
+class Observe:
+    """So many percent of all users stay with the candidate, for as long as the experiment runs."""
+
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Conclude:
     """The analysis that ran beside the steps must have seen that all is well."""
 
@@ -75,8 +82,20 @@ class End:
 
 
 Step: TypeAlias = (
-    SetWeight | SetHeaderRoute | SetMirror | Pause | Analyse | Conclude | Promote | Bake | End
+    SetWeight
+    | SetHeaderRoute
+    | SetMirror
+    | Pause
+    | Analyse
+    | Observe
+    | Conclude
+    | Promote
+    | Bake
+    | End
 )
+
+
+_SHARING = SetWeight | SetHeaderRoute | SetMirror | Observe
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +122,7 @@ class Program:
     @property
     def shares(self) -> bool:
         """Whether a candidate gets a part of the traffic before it gets all of it."""
-        return any(isinstance(step, SetWeight | SetHeaderRoute | SetMirror) for step in self.steps)
+        return any(isinstance(step, _SHARING) for step in self.steps)
 
     @property
     def digest(self) -> str:
@@ -127,9 +146,14 @@ def compiled(strategy: files.Strategy) -> Program:
             beside = Beside(_analyse(chosen.analysis), chosen.analysis.starting_step)
             return Program((*steps, Conclude(), *last), beside=beside)
         case files.AbTest() as chosen:
-            return Program((*_steps(chosen.steps), *last), sticky=_sticky(chosen.sticky))
+            return Program((*_steps(chosen.steps), *last), sticky=sticky(chosen.sticky))
         case files.Shadow() as chosen:
             return _shadow(chosen)
+
+
+def observing(percent: int, by: Sticky, delay: int) -> Program:
+    """The program of an experiment, whose end is another deployment."""
+    return Program((Observe(percent), Promote(), Bake(delay)), sticky=by)
 
 
 def share_at(program: Program, index: int, instance: str) -> Share | None:
@@ -137,7 +161,7 @@ def share_at(program: Program, index: int, instance: str) -> Share | None:
     weight, mirror, headers = 0, 0, tuple[HeaderMatch, ...]()
     for step in program.steps[: index + 1]:
         match step:
-            case SetWeight(percent):
+            case SetWeight(percent) | Observe(percent):
                 weight = percent
             case SetMirror(percent):
                 mirror = percent
@@ -183,6 +207,8 @@ def name(step: Step) -> str:  # noqa: C901, PLR0911  an arm a step
             return f"setMirrorRoute {percent}"
         case Pause(seconds):
             return "pause" if seconds is None else f"pause {seconds}s"
+        case Observe(percent):
+            return f"experiment {percent}"
         case Analyse():
             return f"analysis {', '.join(step.templates)}"
         case Conclude():
@@ -262,7 +288,8 @@ def _analyse(reference: AnalysisReference) -> Analyse:
     )
 
 
-def _sticky(chosen: files.StickyTo) -> Sticky:
+def sticky(chosen: files.StickyTo) -> Sticky:
+    """By what users are told apart."""
     if chosen.cookie is not None:
         return Sticky(StickyBy.COOKIE, chosen.cookie)
     return Sticky(StickyBy.HEADER, chosen.header or "")

@@ -24,6 +24,8 @@ class State(StrEnum):
     """A pause that a person ends."""
     MEASURING = "measuring"
     """An analysis must succeed."""
+    OBSERVING = "observing"
+    """An experiment is under way, which ends by itself."""
     HELD = "held"
     """A person stopped it, or an analysis came to no conclusion."""
     PROMOTING = "promoting"

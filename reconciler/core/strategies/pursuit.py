@@ -20,7 +20,6 @@ from reconciler.core.strategies import runs, table
 from reconciler.core.strategies.program import (
     Pause,
     Program,
-    compiled,
     describe,
     place,
     share_at,
@@ -111,7 +110,7 @@ class _Trail:
 def pursue(fleet: Fleet, views: list[View], facts: Facts) -> Pursuit:
     """As far as the facts go by now."""
     deployment = views[0].deployment
-    program = compiled(deployment.manifest.spec.strategy)
+    program = deployment.program
     known = fleet.rollout(deployment.key)
     trail = _Trail(deployment.key, views[0].wanted, known.progress)
     if trail.at is not None and trail.at.revision != deployment.revision:
@@ -171,7 +170,7 @@ def sickened(fleet: Fleet, view: View, reason: Reason) -> Iterator[actions.Proce
     progress = _own(fleet.rollout(deployment.key), deployment.revision)
     if progress is None:
         return
-    program = compiled(deployment.manifest.spec.strategy)
+    program = deployment.program
     after = table.step(program, progress, Event.SICKENED, fleet.now, reason=reason.text)
     if after != progress:
         why = Reason(reason.code, f"{Event.SICKENED}: {reason.text}")
@@ -181,7 +180,7 @@ def sickened(fleet: Fleet, view: View, reason: Reason) -> Iterator[actions.Proce
 def suspended(fleet: Fleet, deployment: Deployment) -> Iterator[actions.Proceed]:
     """Git wants nothing touched: the share stays, and the step begins anew once that is over."""
     progress = _own(fleet.rollout(deployment.key), deployment.revision)
-    program = compiled(deployment.manifest.spec.strategy)
+    program = deployment.program
     if progress is None or progress.program != program.digest:
         return
     text = f"{deployment.path} says suspend: true"

@@ -12,6 +12,7 @@ from reconciler.core.strategies.program import (
     Bake,
     Conclude,
     End,
+    Observe,
     Pause,
     Program,
     Promote,
@@ -92,6 +93,10 @@ _ROWS: Mapping[State, tuple[Move, ...]] = {
     State.MEASURING: (
         _STAY, _STAY, _NEXT, _ABORT, _ABORT, _HOLD, _ABORT,
         _NEXT, _FINISH, _ABORT, _HOLD, _STAY, _RESTART, _HOLD,
+    ),
+    State.OBSERVING: (
+        _STAY, _STAY, _STAY, _STAY, _STAY, _STAY, _ABORT,
+        _STAY, _STAY, _ABORT, _STAY, _STAY, _RESTART, _HOLD,
     ),
     State.HELD: (
         _STAY, _STAY, _STAY, _ABORT, _ABORT, _STAY, _ABORT,
@@ -191,7 +196,7 @@ def _enter(program: Program, progress: Progress, index: int, now: float) -> Prog
     )
 
 
-def _state_at(program: Program, index: int) -> State:  # noqa: PLR0911  an arm a step
+def _state_at(program: Program, index: int) -> State:  # noqa: C901, PLR0911  an arm a step
     if index >= len(program.steps):
         return State.DONE
     match program.steps[index]:
@@ -201,6 +206,8 @@ def _state_at(program: Program, index: int) -> State:  # noqa: PLR0911  an arm a
             return State.PAUSED if seconds is None else State.WAITING
         case Analyse() | Conclude():
             return State.MEASURING
+        case Observe():
+            return State.OBSERVING
         case Promote():
             return State.PROMOTING
         case Bake():

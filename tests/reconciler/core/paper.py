@@ -16,12 +16,12 @@ from reconciler.core import (
     desired,
     hookruns,
     outcomes,
-    pinning,
     reasons,
     remembering,
     reverts,
     wording,
 )
+from reconciler.core.experiments import acts, applied
 from reconciler.core.measurements import Found, Measurement
 from reconciler.core.observed import (
     Health,
@@ -116,6 +116,7 @@ class Paper:
     is_registry_down: bool = False
     measured: Callable[[str], Measurement] = lambda _: Found(1.0)
     answers: Callable[[hookruns.Call], outcomes.Outcome] = lambda _: outcomes.Done()
+    looked: Callable[[acts.Look], outcomes.Outcome] = lambda _: outcomes.Looked(())
     planner: Planner = field(default_factory=Planner)
 
     def observed(self) -> dict[str, HostState | Unreachable]:
@@ -137,7 +138,7 @@ class Paper:
         """What the planner makes of it now: one that knows the rounds before, and a new one."""
         observed = self.observed()
         self.rollouts = remembering.look(self.rollouts, observed, self.now)
-        asked = pinning.applied(self.wish, self.rollouts, self.now)
+        asked = applied.wanted(self.wish, self.rollouts, self.now)
         made = self.planner.plan(asked, observed, self.rollouts, self.now)
         afresh = plan(asked, observed, self.rollouts, self.now)
         if made != afresh:
@@ -241,7 +242,11 @@ class Paper:
                 return self._grant(action)
             case hookruns.Call():
                 return self.answers(action)
+            case acts.Look():
+                return self.looked(action)
             case actions.Proceed() | actions.Settle() | actions.Forget() | actions.GiveUp():
+                pass
+            case acts.Begin() | acts.Decide():
                 pass
         return outcomes.Done()
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.core.kinds.strategy import Strategy
+from reconciler.core.observed import Sticky, StickyBy
 from reconciler.core.strategies import progress as memory
 from reconciler.core.strategies import table
-from reconciler.core.strategies.program import End, Promote, compiled, share_at
+from reconciler.core.strategies.program import End, Promote, compiled, observing, share_at
 from reconciler.core.strategies.progress import Progress, State
 from reconciler.core.strategies.table import TABLE, Event, Move
 
@@ -35,9 +36,13 @@ PROGRAMS = {
 }
 
 
+PROGRAMS["experiment"] = observing(20, Sticky(StickyBy.COOKIE, "side"), 30)
+_ELSEWHERE = {State.ENDED: "shadow", State.OBSERVING: "experiment"}
+
+
 def at(state: State) -> Progress:
-    """A rollout in `state`, in the program of a canary or of a shadow."""
-    program = PROGRAMS["shadow" if state is State.ENDED else "canary"]
+    """A rollout in `state`, in the program of a canary, of a shadow or of an experiment."""
+    program = PROGRAMS[_ELSEWHERE.get(state, "canary")]
     for index in range(len(program.steps) + 1):
         found = table.begin(program, "r", 0.0, at=index)
         if found.state is state:
@@ -55,7 +60,7 @@ def test_every_pair_of_state_and_event_is_named() -> None:
 def test_each_pair_does_what_its_move_says(state: State, event: Event) -> None:
     before = at(state)
     assert before.state is state
-    program = PROGRAMS["shadow" if state is State.ENDED else "canary"]
+    program = PROGRAMS[_ELSEWHERE.get(state, "canary")]
     after = table.step(program, before, event, 9.0, reason="because")
     match TABLE[state, event]:
         case Move.STAY:
@@ -108,7 +113,7 @@ def test_nothing_is_shared_once_all_traffic_has_moved_or_the_candidate_leaves(na
     for index, step in enumerate(program.steps):
         is_over = index >= program.promotes_at or isinstance(step, End)
         assert (share_at(program, index, "i") is None) or not is_over
-    assert program.shares == (name in ("canary", "abTest", "shadow"))
+    assert program.shares == (name in ("canary", "abTest", "shadow", "experiment"))
 
 
 def test_what_was_set_before_stays_in_force_beside_what_is_set_now() -> None:

@@ -42,16 +42,16 @@ def false_alarms(
 def test_looking_after_every_sample_raises_no_more_false_alarms_than_its_level(
     rates: tuple[float, float], part: float
 ) -> None:
-    assert false_alarms(Design(0.05, 0.05), rates, part, runs=300, users=800) <= 0.05
+    assert false_alarms(Design(0.05, 0.05), rates, part, runs=200, users=600) <= 0.05
 
 
 def test_rates_that_drift_together_raise_no_false_alarms() -> None:
     rng, found = np.random.default_rng(3), 0
-    for _ in range(300):
+    for _ in range(150):
         treated = rng.random(1000) < 0.5
         rate = 0.5 + 0.45 * np.sin(np.arange(1000) / 40)
         found += stopped_after(TEST, treated, (rng.random(1000) < rate).astype(float)) is not None
-    assert found / 300 <= 0.05
+    assert found / 150 <= 0.05
 
 
 def test_a_difference_is_found_with_some_more_samples_than_a_test_with_one_look_needs() -> None:
@@ -76,12 +76,12 @@ def test_a_large_difference_is_found_much_sooner() -> None:
 
 def test_a_known_deviation_serves_for_what_has_no_bounds() -> None:
     design, rng, wrong, found = Design(0.05, 0.2, deviation=1.0), np.random.default_rng(2), 0, 0
-    for _ in range(200):
+    for _ in range(100):
         treated, noise = rng.random(1500) < 0.5, rng.normal(40, 1, 1500)
         wrong += stopped_after(design, treated, noise) is not None
         found += stopped_after(design, treated, noise + 0.3 * treated) is not None
-    assert wrong / 200 <= 0.05
-    assert found / 200 > 0.9
+    assert wrong / 100 <= 0.05
+    assert found / 100 > 0.9
 
 
 @settings(max_examples=40)

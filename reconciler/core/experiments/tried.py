@@ -1,0 +1,27 @@
+"""How memory of an experiment changes once an action about it has ended. Pure, safe to repeat."""
+
+from dataclasses import replace
+
+from reconciler.core import outcomes
+from reconciler.core.experiments import run as runs
+from reconciler.core.experiments.acts import Begin, Decide, Look, OfExperiment
+from reconciler.core.rollout import Rollout
+
+
+def after(known: Rollout, action: OfExperiment, outcome: outcomes.Outcome, now: float) -> Rollout:
+    """What to remember; a look that failed, or is of another run, changes nothing."""
+    if isinstance(outcome, outcomes.Failed):
+        return known
+    run = known.experiment
+    match action:
+        case Begin():
+            is_new = run is None or run.decision is not None
+            return replace(known, experiment=action.run) if is_new else known
+        case Look() if run is not None and isinstance(outcome, outcomes.Looked):
+            return replace(known, experiment=runs.looked(run, action.run, outcome.found, now))
+        case Decide() if run is not None and run.id == action.run.id and run.decision is None:
+            ended = replace(run, decision=action.decision)
+            # It was the treatment's; what comes next begins at its own first step.
+            return replace(known, experiment=ended, progress=None)
+        case Look() | Decide():
+            return known
