@@ -9,6 +9,8 @@ from reconciler.trials import running, timing
 from reconciler.trials.subject import Subject, Target
 from registry.core.canonical import Json
 
+_TIMED = Latency.model_validate({"p95Milliseconds": 1, "requests": 40, "warmUp": 0})
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -62,5 +64,4 @@ def _score(target: Target, data: golden.Golden, spec: AcceptanceSpec) -> golden.
 
 
 def _p95_ms(target: Target, data: golden.Golden) -> float:
-    asked = Latency(p95_milliseconds=1.0, requests=40, warm_up=0)
-    return timing.measured(target, data.instances, asked).milliseconds(95)
+    return timing.measured(target, data.instances, _TIMED).milliseconds(95)

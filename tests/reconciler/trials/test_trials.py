@@ -146,6 +146,17 @@ def test_a_slow_candidate_is_over_its_budget(runtime: Answering, subject: Subjec
     assert "requests a second are below the minimum of 101" in few
 
 
+def test_the_latency_of_earlier_templates_is_measured_as_ever(
+    runtime: Answering, subject: Subject
+) -> None:
+    metrics = {"accuracy": {"min": 0.9, "maxDrop": 0.1}, "latency": {"p95Milliseconds": 9}}
+    runtime.versions["digits", 2].delay_s = 0.01
+    failed = found(subject, metrics=metrics)
+    [reason] = failed.reasons
+    assert "over the budget of 9 ms" in reason
+    assert failed.metrics["servingAccuracy"] == 1.0
+
+
 def test_clients_ask_at_once(runtime: Answering) -> None:
     runtime.versions["digits", 2].delay_s = 0.01
     budget = spec(latency={"p50Milliseconds": 1, "clients": 4, "requests": 40}).latency
