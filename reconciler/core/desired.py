@@ -87,7 +87,19 @@ class Deployment(_Read):
         except AttributeError:
             found = asked.spec(self.manifest, self.key, host="", commit="")
             object.__setattr__(self, "_asked", found)
-        return replace(found, host=host, commit=commit)
+        return InstanceSpec(
+            host=host,
+            deployment=found.deployment,
+            model=found.model,
+            version=found.version,
+            digest=found.digest,
+            format=found.format,
+            image=found.image,
+            memory_bytes=found.memory_bytes,
+            cpus=found.cpus,
+            commit=commit,
+            settings=found.settings,
+        )
 
     def asking_for(self, spec: InstanceSpec) -> Self:
         """The same, were the version of `spec` what its file asks for."""

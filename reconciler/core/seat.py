@@ -116,7 +116,7 @@ def claims(deployments: Iterable[Deployment]) -> dict[str, dict[str, str]]:
 
 def same(one: InstanceSpec | None, other: InstanceSpec) -> bool:
     """Whether no new instance is needed between the two; the commit does not count."""
-    return one is not None and one.spec_hash == other.spec_hash
+    return one is not None and one.is_like(other)
 
 
 def is_healthy(instance: Instance | None) -> bool:
