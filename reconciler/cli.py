@@ -180,6 +180,8 @@ def git_status(config: Config = Path("plimsoll.toml")) -> None:
     who = standing.provenance
     signed = f"signed by {who.signer}" if who.verified else "no signature was asked for"
     typer.echo(f"in force: {standing.commit} ({signed})")
+    for path, one in standing.kept.items():
+        typer.echo(f"kept:     {path} stays as it was: {one.why}")
     if standing.refused is not None:
         typer.echo(f"refused:  {standing.refused.commit} ({standing.refused.code})")
         typer.echo(f"          {standing.refused.reason}")

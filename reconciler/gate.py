@@ -4,13 +4,14 @@ A commit that is refused changes nothing: the one in force stays, and the status
 newer one is not. What was decided is in the log; people stand there under pseudonyms.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reconciler import journal, repo, signatures, state
+from reconciler import authors, journal, repo, signatures, state
 from reconciler.core import gittrust
+from reconciler.core.authorship import Kept
 from reconciler.core.gittrust import Accepted, Judgement, Mode, Provenance, Refused, Rules
 from registry import errors
 from registry.core import canonical, fields
@@ -18,6 +19,7 @@ from registry.core.canonical import Json
 from registry.core.entries import Kind
 
 _WHAT = "git.json"
+_MOST_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Standing:
     commit: str
     provenance: Provenance
     refused: Refused | None = None
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    """Files that stay as they were, since who changed them may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,19 @@ class Examiner:
             return Refused(head, "tampered", error.detail, error.fix)
         return gittrust.judge(self.rules, commit, news, verdicts)
 
+    def kept(self, head: str, before: Standing | None) -> Mapping[str, Kept]:
+        """What stays as it was at `head`; nothing at the first start, which has nothing to keep."""
+        if before is None or before.commit == head:
+            return {} if before is None else before.kept
+        return authors.kept(
+            self.repository,
+            self.signatures,
+            self.rules,
+            head=head,
+            last=before.commit,
+            before=before.kept,
+        )
+
     def require(self, head: str, before: Standing | None) -> None:
         """Raises `CommitRefused` unless `head` may be in force after `before`."""
         if before is not None and before.commit == head:
@@ -95,23 +112,25 @@ class Gate:
         Raises `CommitRefused` where nothing is in force yet and `head` may not be.
         """
         before = self._standing
-        if before is not None and before.commit == head:
-            return self._stand(head, self._known(before), None)
         last = before.commit if before is not None else None
-        reason = self._folder.wish(head)
+        reason = self._folder.wish(head) if last != head or (before and before.kept) else None
         if reason is not None:
             return self._accept(head, last, reason)
+        if before is not None and before.commit == head:
+            return self._stand(Standing(head, self._known(before), None, before.kept))
         found = self._examiner.judge(head, last)
         match found:
             case Accepted(commit, provenance):
                 self._tell_verified(found)
-                return self._stand(commit, provenance, None)
+                kept = self._examiner.kept(commit, before)
+                self._tell_kept(commit, kept)
+                return self._stand(Standing(commit, provenance, None, kept))
             case Refused():
                 if before is None or before.refused != found:
                     self._tell_refused(found)
         if before is None:
             raise errors.CommitRefused(found.reason, fix=found.fix)
-        return self._stand(before.commit, before.provenance, found)
+        return self._stand(replace(before, refused=found))
 
     def _known(self, before: Standing) -> Provenance:
         """Signatures may count today that were not asked for when the commit came into force."""
@@ -134,14 +153,13 @@ class Gate:
         }
         told: dict[str, Json] = {"commit": head, "reason": reason[:4000], "detail": detail}
         self._journal.record_once(("commit", "accepted", head), Kind.COMMIT_ACCEPTED, told)
-        standing = self._stand(head, provenance, None)
+        standing = self._stand(Standing(head, provenance))
         self._folder.drop_wish(head)
         return standing
 
-    def _stand(self, commit: str, provenance: Provenance, refused: Refused | None) -> Standing:
-        standing = Standing(commit, provenance, refused)
+    def _stand(self, standing: Standing) -> Standing:
         if standing != self._standing:
-            self._examiner.repository.keep(commit)
+            self._examiner.repository.keep(standing.commit)
             at = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             self._folder.save_in_force(_document(standing, self._examiner.origin, at))
             self._standing = standing
@@ -167,6 +185,19 @@ class Gate:
         key = ("commit", "refused", found.commit, found.code)
         self._journal.record_once(key, Kind.COMMIT_REFUSED, told)
 
+    def _tell_kept(self, commit: str, kept: Mapping[str, Kept]) -> None:
+        """Which files stay as they were; who changed them is known here alone."""
+        if not kept:
+            return
+        detail: dict[str, Json] = {
+            "mode": self._examiner.rules.mode.value,
+            "code": "not_an_author",
+            "files": list[Json](kept)[:_MOST_TOLD],
+        }
+        told: dict[str, Json] = {"commit": commit, "detail": detail}
+        key = ("commit", "refused", commit, "not_an_author")
+        self._journal.record_once(key, Kind.COMMIT_REFUSED, told)
+
     def _pseudonym(self, name: str) -> str:
         return self._folder.pseudonym(name) if name else ""
 
@@ -187,6 +218,10 @@ def _document(standing: Standing, origin: str, at: str) -> bytes:
             "author": who.author,
             "verified": who.verified,
             "at": at,
+            "kept": [
+                {"path": path, "blob": one.blob, "commit": one.commit, "why": one.why}
+                for path, one in sorted(standing.kept.items())
+            ],
             "refused": None
             if refused is None
             else {
@@ -217,4 +252,16 @@ def _standing(data: bytes | None, origin: str) -> Standing | None:
         refused = Refused(
             *(fields.text(said, name, what=_WHAT) for name in ("commit", "code", "reason", "fix"))
         )
-    return Standing(fields.text(document, "commit", what=_WHAT), provenance, refused)
+    commit = fields.text(document, "commit", what=_WHAT)
+    return Standing(commit, provenance, refused, _kept(document))
+
+
+def _kept(document: dict[str, Json]) -> dict[str, Kept]:
+    """Nothing, in what an earlier release wrote."""
+    listed = fields.objects(document, "kept", what=_WHAT) if "kept" in document else []
+    return {
+        fields.text(one, "path", what=_WHAT): Kept(
+            *(fields.text(one, name, what=_WHAT) for name in ("blob", "commit", "why"))
+        )
+        for one in listed
+    }

@@ -7,12 +7,13 @@ fetch succeeds, the commit that an earlier run had in force stands.
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
-from reconciler import gate, repo
+from reconciler import authors, gate, repo
 from reconciler.core import desired
+from reconciler.core.authorship import NOTHING_KEPT, Kept
 from registry import errors
 
 _FILE_LIMIT = 8 << 20
@@ -103,9 +104,12 @@ class Source:
 
     def _load(self, standing: gate.Standing) -> desired.DesiredState:
         state = self._state
-        if state is None or state.commit != standing.commit:
-            files = read(self._repository, standing.commit)
-            state = self._reader.load(files, commit=standing.commit, allow_empty=self._allow_empty)
+        kept = {path: one.why for path, one in standing.kept.items()}
+        if state is None or (state.commit, state.kept) != (standing.commit, kept):
+            files = read(self._repository, standing.commit, standing.kept)
+            state = self._reader.load(
+                files, commit=standing.commit, allow_empty=self._allow_empty, kept=kept
+            )
         return replace(
             state,
             provenance=standing.provenance,
@@ -114,13 +118,19 @@ class Source:
         )
 
 
-def load(repository: repo.Repository, commit: str, *, allow_empty: bool) -> desired.DesiredState:
-    """The desired state at `commit`."""
-    return desired.load(read(repository, commit), commit=commit, allow_empty=allow_empty)
+def load(
+    repository: repo.Repository, commit: str, *, allow_empty: bool, kept: Mapping[str, Kept]
+) -> desired.DesiredState:
+    """The desired state at `commit`, but for files that are `kept`."""
+    files = read(repository, commit, kept)
+    told = {path: one.why for path, one in kept.items()}
+    return desired.load(files, commit=commit, allow_empty=allow_empty, kept=told)
 
 
-def read(repository: repo.Repository, commit: str) -> dict[str, bytes]:
+def read(
+    repository: repo.Repository, commit: str, kept: Mapping[str, Kept] = NOTHING_KEPT
+) -> dict[str, bytes]:
     """All files at `commit`. A link, or a file over the limit, is a broken file."""
-    blobs = repository.list(commit, desired.FOLDERS)
+    blobs = authors.in_force(repository.list(commit, desired.FOLDERS), kept)
     known = repository.read_all([blob for blob in blobs if blob.regular], limit=_FILE_LIMIT)
     return {blob.path: known.get(blob.id, _TOO_LARGE) if blob.regular else _LINK for blob in blobs}

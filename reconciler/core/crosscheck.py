@@ -63,7 +63,7 @@ class Checks:
 
     def check(self, tree: Tree, files: Mapping[str, bytes]) -> Checked:
         """What of `tree` stands, and what does not."""
-        checked = Checked(problems=list(tree.problems))
+        checked = Checked(problems=[*tree.problems, *allowance.defenceless(tree)])
         _check_templates(tree, files, checked)
         checked.analyses.update({name: source.kind for name, source in tree.analyses.items()})
         for key, broken in tree.broken_deployments.items():

@@ -13,6 +13,8 @@ from typing import Self
 
 from reconciler.core import asked, crosscheck, gittrust, kinds, ordering, sources
 from reconciler.core.observed import InstanceSpec, Sticky
+from reconciler.core.projects import doubts
+from reconciler.core.projects.doubts import Doubts
 from reconciler.core.projects.windows import Window
 from reconciler.core.rollout import Pin
 from reconciler.core.sets import expanding
@@ -51,6 +53,7 @@ class Deployment(_Read):
     a `pin` it is what a person holds it at, `pinned_from` what Git asks for. `windows` say when
     its rollouts may begin. Of what a set makes, `origin` says where in its file the version stands.
     With a `trial` it is at the treatment of an experiment.
+    `kept` says why its file stays as it was, though Git has another one.
     """
 
     key: str
@@ -65,6 +68,7 @@ class Deployment(_Read):
     windows: tuple[Window, ...] = ()
     origin: sources.Origin | None = None
     trial: Trial | None = None
+    kept: str = ""
 
     @property
     def is_made(self) -> bool:
@@ -122,7 +126,8 @@ class DesiredState:
     changes nothing. `elsewhere` are the deployments that other reconcilers look after.
     `sync_waves` has those of each environment in which they differ. `away` are the hosts that
     agents look after, `remote` those among the targets of each deployment; `proposes` says
-    whether reverts go to Git, and `has_forge` whether they become pull requests.
+    whether reverts go to Git, and `has_forge` whether they become pull requests. `kept` says by
+    path why files stay as they were, `doubts` what is not removed now.
     """
 
     commit: str
@@ -146,6 +151,8 @@ class DesiredState:
     away: frozenset[str] = frozenset()
     remote: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     proposes: bool = True
+    kept: Mapping[str, str] = field(default_factory=dict)
+    doubts: Doubts = doubts.NONE
 
     @property
     def is_empty(self) -> bool:
@@ -163,9 +170,8 @@ class DesiredState:
 
     @property
     def may_prune(self) -> bool:
-        """Not while a file that is wrong might be what was moved or renamed."""
-        others = ("models.d/hosts/", "models.d/templates/", "models.d/experiments/", "policies/")
-        return all(problem.path.startswith(others) for problem in self.problems)
+        """Whether no file that is wrong might be one that was moved or renamed."""
+        return not self.doubts.projects
 
 
 class Reader:
@@ -177,16 +183,24 @@ class Reader:
         self.sets = expanding.Sets()
         self.checks = crosscheck.Checks()
         self._deployments: dict[str, Deployment] = {}
+        self._kept: dict[str, str] = {}
 
     def load(
-        self, files: Mapping[str, bytes], *, commit: str, allow_empty: bool = False
+        self,
+        files: Mapping[str, bytes],
+        *,
+        commit: str,
+        allow_empty: bool = False,
+        kept: Mapping[str, str] | None = None,
     ) -> DesiredState:
         """All of `files` (paths under `FOLDERS`, from the repository's root) as one desired state.
 
-        Never raises for a bad file: what is wrong is in `problems`.
+        Never raises for a bad file: what is wrong is in `problems`. `kept` says why some of these
+        stay as they were, though the commit has other ones.
         """
         tree = self.shelf.read(files)
         self.sets.expand(tree)
+        self._kept = dict(kept or {})
         checked = self.checks.check(tree, files)
         self._deployments = {key: self._deployment(tree, checked, key) for key in checked.hosts}
         problems = sorted(checked.problems, key=lambda problem: (problem.path, problem.line))
@@ -205,9 +219,16 @@ class Reader:
             problems=tuple(problems),
             allow_empty=allow_empty,
             sync_waves=ordering.sync_waves(tree),
+            kept=self._kept,
+            doubts=doubts.of((one.kind for one in tree.projects.values()), problems),
         )
 
     def _deployment(self, tree: sources.Tree, checked: crosscheck.Checked, key: str) -> Deployment:
+        found = self._of_files(tree, checked, key)
+        why = self._kept.get(found.path, "")
+        return found if found.kept == why else replace(found, kept=why)
+
+    def _of_files(self, tree: sources.Tree, checked: crosscheck.Checked, key: str) -> Deployment:
         source, origin = tree.deployments[key], tree.origins.get(key)
         known, hosts = self._deployments.get(key), checked.hosts[key]
         if known is None or known.manifest is not source.kind or known.hosts != hosts:
@@ -219,9 +240,15 @@ class Reader:
         return known if is_same else _deployment(tree, checked, key)
 
 
-def load(files: Mapping[str, bytes], *, commit: str, allow_empty: bool = False) -> DesiredState:
+def load(
+    files: Mapping[str, bytes],
+    *,
+    commit: str,
+    allow_empty: bool = False,
+    kept: Mapping[str, str] | None = None,
+) -> DesiredState:
     """As `Reader.load`, where nothing is known from before."""
-    return Reader().load(files, commit=commit, allow_empty=allow_empty)
+    return Reader().load(files, commit=commit, allow_empty=allow_empty, kept=kept)
 
 
 def _deployment(tree: sources.Tree, checked: crosscheck.Checked, key: str) -> Deployment:

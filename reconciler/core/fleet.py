@@ -15,6 +15,7 @@ from reconciler.core.actions import Wait
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.inputs import Asked, Changed, Inputs
 from reconciler.core.observed import HostState, Unreachable
+from reconciler.core.projects.doubts import Doubts
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
 from reconciler.core.seat import Remains, Seat, claims, same, sort_by_deployment
@@ -37,7 +38,7 @@ class Common:
     analyses: Mapping[str, kinds.AnalysisTemplate]
     is_empty: bool
     allow_empty: bool
-    may_prune: bool
+    doubts: Doubts
     proposes: bool
     has_forge: bool
 
@@ -285,7 +286,7 @@ def _in_common(desired: DesiredState) -> Common:
         analyses=desired.analyses,
         is_empty=desired.is_empty,
         allow_empty=desired.allow_empty,
-        may_prune=desired.may_prune,
+        doubts=desired.doubts,
         proposes=desired.proposes,
         has_forge=desired.has_forge,
     )

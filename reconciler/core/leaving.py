@@ -29,7 +29,7 @@ def _why_not(fleet: Fleet, key: str) -> Reason | None:
     if common.is_empty and not common.allow_empty:
         text = "Git asks for nothing at all; allow_empty = true would remove everything"
         return Reason(Why.EMPTY_DESIRED_STATE, text)
-    if not common.may_prune:
+    if not common.doubts.may_prune(key):
         return Reason(Why.INVALID_FILE, "nothing is removed while a file under models.d is wrong")
     if deployment is not None and deployment.manifest.spec.suspend:
         return Reason(Why.SUSPENDED, f"{deployment.path} says suspend: true")

@@ -184,7 +184,10 @@ def _wanted(fleet: Fleet, deployment: Deployment) -> DeploymentStatus:
         said = f"{pinning.words(deployment.pin)}; Git asks for version {version}"
         status = replace(status, sync=Sync.OUT_OF_SYNC, sync_reason=said)
     elif entry is not None and status.sync is not Sync.SYNCED:
-        return replace(status, sync_reason=f"version {wanted.version} is quarantined")
+        status = replace(status, sync_reason=f"version {wanted.version} is quarantined")
+    if deployment.kept:
+        said = f"{deployment.path} stays as it was: {deployment.kept}"
+        return replace(status, sync=Sync.OUT_OF_SYNC, sync_reason=said)
     return status
 
 

@@ -121,8 +121,8 @@ class Window(Strict):
 class ProjectSpec(Strict):
     """What deployments of the project may ask for: globs, and nothing that none of them matches.
 
-    With `files`, only deployments among these can be of the project. `*` stays within a name, `**`
-    goes over several.
+    With `files`, only deployments among these can be of the project, and only `authors` may change
+    them, by names of git_people. `*` stays within a name, `**` goes over several.
     """
 
     description: Annotated[str, StringConstraints(max_length=500)] = ""
@@ -133,6 +133,7 @@ class ProjectSpec(Strict):
     roles: Roles = Roles()
     windows: Annotated[list[Window], Field(max_length=50)] = Field(default_factory=list)
     files: Annotated[list[FileGlob], Field(max_length=100)] = Field(default_factory=list)
+    authors: Annotated[list[Person], Field(max_length=100)] | None = None
 
 
 class Project(Strict):

@@ -71,6 +71,25 @@ def problems(tree: Tree, source: Source[ModelDeployment]) -> Iterator[Problem]:
         yield from _named_hosts(tree, source, project.kind)
 
 
+def defenceless(tree: Tree) -> Iterator[Problem]:
+    """Authors that keep nobody out: of no files, or while anybody may change who they are."""
+    default = tree.projects.get(DEFAULT_PROJECT)
+    for name, source in sorted(tree.projects.items()):
+        spec = source.kind.spec
+        if spec.authors is None or name == DEFAULT_PROJECT:
+            continue
+        if not spec.files:
+            said, fix = (
+                "spec.authors: these are authors of no files",
+                "add files, or remove authors",
+            )
+            yield source.document.problem(("spec", "authors"), said, fix=fix)
+        elif default is None or default.kind.spec.authors is None:
+            said = f"spec.authors: they keep nobody out, since anybody may change {source.path}"
+            fix = f"name those who may in {path_of(DEFAULT_PROJECT)}: authors: [...]"
+            yield source.document.problem(("spec", "authors"), said, fix=fix)
+
+
 def _words(source: Source[ModelDeployment], project: Project) -> Iterator[Problem]:
     asked, allowed = source.kind, project.spec
     about: tuple[tuple[Path, str, str, list[str]], ...] = (

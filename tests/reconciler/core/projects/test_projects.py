@@ -128,6 +128,18 @@ def test_a_sync_wave_of_one_project_is_not_waited_for_by_another() -> None:
     assert state.sync_waves == {"production/a": waves}
 
 
+def test_a_broken_file_of_one_project_holds_up_no_removal_of_another() -> None:
+    files = two_teams() | {ONE: b"kind: ["}
+    assert not desired.load(files, commit="c").doubts.may_prune("production/b-gone")
+    for team in ("a", "b"):
+        claim = f', files: ["models.d/*/{team}-*"]'
+        files[f"models.d/projects/{team}.yaml"] = project_file(team, limits(team) + claim)
+    found = desired.load(files, commit="c").doubts
+    assert found.may_prune("production/b-gone")
+    assert found.may_prune("production/nobodys")
+    assert not found.may_prune("production/a-gone")
+
+
 def test_a_deployment_is_not_of_a_project_whose_files_are_elsewhere() -> None:
     files = two_teams()
     files["models.d/projects/a.yaml"] = project_file(
@@ -149,9 +161,9 @@ def test_a_project_that_changed_is_held_against_its_own_deployments_alone() -> N
     assert reader.load(files, commit="c3") == desired.load(files, commit="c3")
 
 
-def test_what_the_page_shows_of_a_project_is_valid() -> None:
+def test_what_the_page_shows_of_projects_is_valid() -> None:
     page = (Path(__file__).parents[4] / "docs/projects.md").read_text()
-    shown = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert shown
-    files = {"models.d/projects/fraud.yaml": shown[1].encode()}
+    shown = re.findall(r"```yaml\n# (models.d/projects/\S+)\n(.*?)```", page, re.DOTALL)
+    assert len(shown) == 2
+    files = {path: text.encode() for path, text in shown}
     assert desired.load(files, commit="c").problems == ()
