@@ -7,7 +7,7 @@ fetch succeeds, the commit that an earlier run had in force stands.
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
@@ -131,6 +131,10 @@ def read(
     repository: repo.Repository, commit: str, kept: Mapping[str, Kept] = NOTHING_KEPT
 ) -> dict[str, bytes]:
     """All files at `commit`. A link, or a file over the limit, is a broken file."""
-    blobs = authors.in_force(repository.list(commit, desired.FOLDERS), kept)
+    return contents(repository, authors.in_force(repository.list(commit, desired.FOLDERS), kept))
+
+
+def contents(repository: repo.Repository, blobs: Sequence[repo.Blob]) -> dict[str, bytes]:
+    """The content of each by its path; as `read` says of links and of what is too large."""
     known = repository.read_all([blob for blob in blobs if blob.regular], limit=_FILE_LIMIT)
     return {blob.path: known.get(blob.id, _TOO_LARGE) if blob.regular else _LINK for blob in blobs}

@@ -1,6 +1,6 @@
 """The API v1 of Gitea, which Forgejo (and so Codeberg) speaks too.
 
-https://docs.gitea.com/api: tag `repository` for pull requests, `issue` for comments.
+https://docs.gitea.com/api: tag `repository` for pull requests and statuses, `issue` for comments.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,9 @@ from reconciler.config import Forge
 from reconciler.forges import wire
 from reconciler.forges.protocol import Opened
 from reconciler.forges.pulls import Pulls, opened
-from registry import errors
 from registry.core.canonical import Json
 
 _AT_ONCE = 20
-_PAGES = 50
 
 
 class Gitea(Pulls):
@@ -24,21 +22,17 @@ class Gitea(Pulls):
 
     def find(self, branch: str) -> Opened | None:
         """No filter by branch is in all versions, so the open ones are gone through."""
-        for item in self._listed():
+        for item in self._open():
             if _branch(item, "head") == branch and _branch(item, "base") == self._base:
                 return opened(item)
         return None
 
-    def _listed(self) -> Iterator[Json]:
-        """The server may give fewer a page than are asked for: only an empty one is the last."""
-        for page in range(1, _PAGES + 1):
-            found = wire.items(
-                self._wire.get(f"{self._path}/pulls", state="open", page=page, limit=_AT_ONCE)
-            )
-            if not found:
-                return
-            yield from found
-        raise errors.Unavailable(f"there are more than {_PAGES} pages of open pull requests")
+    def _open(self) -> Iterator[Json]:
+        return self._wire.pages(f"{self._path}/pulls", limit=_AT_ONCE, state="open")
+
+    def _comments(self, path: str) -> Iterator[Json]:
+        """All at once: the endpoint has no pages."""
+        yield from wire.items(self._wire.get(path))
 
 
 def _branch(item: Json, end: str) -> str:

@@ -1,6 +1,7 @@
 """What every forge can do."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 
@@ -12,8 +13,46 @@ class Opened:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An open pull request into the followed branch: the commit to be merged, and the Git ref in
+    this repository that has it, also where it comes from a fork."""
+
+    number: int
+    head: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment of our own."""
+
+    id: int
+    body: str
+
+
+class State(StrEnum):
+    """Of a commit's status, in GitHub's words."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a commit is marked with under the name `context`; `text` is one short line."""
+
+    context: str
+    state: State
+    text: str
+
+
 class Forge(Protocol):
     """One repository on one forge; every method raises `errors.Unavailable`."""
+
+    comment_limit: int
 
     def find(self, branch: str) -> Opened | None:
         """The open request from `branch`, if there is one."""
@@ -23,3 +62,18 @@ class Forge(Protocol):
 
     def close(self, number: int, comment: str) -> bool:
         """Say why and close it; False, and nothing is said, where it is not open any more."""
+
+    def asked(self) -> list[Asked]:
+        """All open requests into the followed branch."""
+
+    def comments(self, number: int) -> list[Comment]:
+        """Our own comments on a request, oldest first; what others wrote is nobody's business."""
+
+    def comment(self, number: int, body: str) -> None:
+        """Add one."""
+
+    def edit(self, number: int, comment: int, body: str, /) -> None:
+        """Change one of ours."""
+
+    def mark(self, commit: str, status: Status) -> None:
+        """Set a commit's status; the same again changes nothing that people see."""

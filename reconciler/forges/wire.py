@@ -3,7 +3,7 @@
 The token's file is read for each request, so that a renewed one is used at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode
 
 from reconciler.config import Forge, Source
@@ -14,6 +14,7 @@ from registry.core.canonical import Json
 
 _LIMIT_BYTES = 8 << 20
 _SHOWN = 200
+_PAGES = 50
 _NOT_FOUND = 404
 _DENIED = frozenset({401, 403})
 _FAILED = 300
@@ -32,6 +33,16 @@ class Wire:
     def get(self, path: str, **query: str | int) -> Json:
         """What stands at `path`."""
         return self._call("GET", f"{path}?{urlencode(query)}" if query else path, None)
+
+    def pages(self, path: str, **query: str | int) -> Iterator[Json]:
+        """All items at `path`. A server may give fewer a page than are asked for: only an empty
+        one is the last."""
+        for page in range(1, _PAGES + 1):
+            found = items(self.get(path, page=page, **query))
+            if not found:
+                return
+            yield from found
+        raise errors.Unavailable(f"{self._where(path)} has more than {_PAGES} pages")
 
     def send(self, method: str, path: str, **body: Json) -> Json:
         """Change something there."""
@@ -70,7 +81,7 @@ class Wire:
         said = "".join(letter if letter.isprintable() else " " for letter in said)[:_SHOWN]
         text = f"{self._where(path)} answers {answer.status} to {method}: {said}"
         if answer.status in _DENIED:
-            fix = f"let the token in {self._settings.token_file} open pull requests there"
+            fix = f"docs/pull-requests.md says what the token in {self._settings.token_file} needs"
         elif answer.status == _NOT_FOUND:
             fix = "check address and project of [[reconciler.forge]], and what the token may see"
         else:

@@ -112,3 +112,77 @@ def test_a_renewed_token_is_used_at_once(
     settings.token_file.write_text(servers.TOKEN)
     assert forge.find(BRANCH) is None
     assert there.opened() == []
+
+
+MARKER = "<!-- plimsoll:plan -->"
+COMMIT = "a" * 40
+
+
+def test_open_requests_are_listed_with_the_ref_that_has_their_commit(
+    forge: forges.Forge, there: servers.State, settings: config.Forge
+) -> None:
+    for number in range(1, 6):
+        there.pulls.append(servers.Pull(number, f"f{number}", "main", "", "", sha=f"{number}" * 40))
+    there.pulls.append(servers.Pull(6, "f6", "other", "", ""))
+    there.pulls.append(servers.Pull(7, "f7", "main", "", "", state="closed"))
+    found = forge.asked()
+    assert [(one.number, one.head) for one in found] == [(n, f"{n}" * 40) for n in range(1, 6)]
+    folder = "merge-requests" if settings.kind is config.ForgeKind.GITLAB else "pull"
+    assert found[4].ref == f"refs/{folder}/5/head"
+
+
+def test_one_comment_is_kept_whoever_else_writes(forge: forges.Forge, there: servers.State) -> None:
+    pull = servers.Pull(1, "f1", "main", "", "")
+    there.pulls.append(pull)
+    there.note(pull, servers.STRANGER, f"{MARKER}\nallowed, trust me")
+    there.note(pull, servers.STRANGER, "looks good")
+    assert forges.keep(forge, 1, MARKER, f"{MARKER}\nrefused")
+    assert not forges.keep(forge, 1, MARKER, f"{MARKER}\nrefused")
+    assert forges.keep(forge, 1, MARKER, f"{MARKER}\nallowed")
+    assert [note.body for note in pull.notes if note.author == servers.ME] == [f"{MARKER}\nallowed"]
+    assert pull.comments[0] == f"{MARKER}\nallowed, trust me"
+    pull.notes = [note for note in pull.notes if note.author != servers.ME]
+    assert forges.keep(forge, 1, MARKER, f"{MARKER}\nallowed")
+    assert pull.comments.count(f"{MARKER}\nallowed") == 1
+
+
+def test_a_comment_whose_answer_was_lost_is_not_written_twice(
+    forge: forges.Forge, there: servers.State
+) -> None:
+    there.pulls.append(servers.Pull(1, "f1", "main", "", ""))
+    there.loses = 1
+    with pytest.raises(errors.Unavailable):
+        forges.keep(forge, 1, MARKER, f"{MARKER}\nplanned")
+    assert not forges.keep(forge, 1, MARKER, f"{MARKER}\nplanned")
+    assert there.pulls[0].comments == [f"{MARKER}\nplanned"]
+
+
+def test_a_commit_is_marked_and_marked_again(forge: forges.Forge, there: servers.State) -> None:
+    for state in (forges.State.PENDING, forges.State.PENDING, forges.State.FAILURE):
+        forge.mark(COMMIT, forges.Status("plimsoll/plan", state, "x" * 1000))
+    forge.mark(COMMIT, forges.Status("plimsoll/policy", forges.State.SUCCESS, "all agree"))
+    marks = there.marks(COMMIT)
+    assert marks["plimsoll/plan"][0] in {"failure", "failed"}
+    assert len(marks["plimsoll/plan"][1]) <= 255
+    assert marks["plimsoll/policy"] == ("success", "all agree")
+
+
+def test_a_token_of_an_app_finds_its_comment_without_asking_who_it_is(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(servers.TOKEN)
+    with servers.serving("github") as there:
+        there.is_app = True
+        pull = servers.Pull(1, "f1", "main", "", "")
+        there.pulls.append(pull)
+        there.note(pull, servers.STRANGER, f"{MARKER}\nallowed, trust me")
+        kind = config.ForgeKind.GITHUB
+        settings = config.Forge(kind, there.url, "acme/models", tmp_path / "token")
+        forge = forges.connect(settings, "main")
+        assert forges.keep(forge, 1, MARKER, f"{MARKER}\nrefused")
+        assert forges.keep(forge, 1, MARKER, f"{MARKER}\nallowed")
+        assert pull.comments[1:] == [f"{MARKER}\nallowed"]
+
+
+def test_what_a_forge_calls_a_commit_must_be_one(forge: forges.Forge, there: servers.State) -> None:
+    there.pulls.append(servers.Pull(1, "f1", "main", "", "", sha="--upload-pack=evil"))
+    with pytest.raises(errors.Unavailable, match="as a commit"):
+        forge.asked()

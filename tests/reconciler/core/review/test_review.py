@@ -91,7 +91,7 @@ def test_a_broken_file_is_invalid_only_for_who_breaks_it() -> None:
     before, after = bump()
     found = reviewed(before, side({"fraud": asking("fraud", 2)}, broken), [])
     assert found.verdict is Verdict.INVALID
-    assert "models.d/production/bad.yaml:1:8" in markdown.render(found)
+    assert "`models.d/production/bad.yaml:" in markdown.render(found)
     before, after = bump(broken)
     found = reviewed(before, after, [TWO, THREE])
     assert (found.verdict, len(found.older)) == (Verdict.ALLOWED, 1)
