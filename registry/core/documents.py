@@ -246,6 +246,11 @@ def _syntax_problem(path: str, text: str, error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     said = getattr(error, "problem", None) or str(error).splitlines()[0]
     line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
+    opened = getattr(error, "context_mark", None)
+    if mark is not None and not text[mark.index :].strip():  # what was opened is never closed
+        whole = text.rstrip() if opened is None else text[: opened.index]
+        line, column = whole.count("\n") + 1, len(whole) - (whole.rfind("\n") + 1) + 1
+        said = f"{said}, {error.context}" if getattr(error, "context", None) else said
     if mark is not None and text[mark.index : mark.index + 1] == "\t":
         return Problem(path, line, column, "not YAML: a tab begins nothing", "write spaces")
     return Problem(path, line, column, f"not YAML: {said}", "check indentation and quotes")

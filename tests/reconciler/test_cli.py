@@ -68,7 +68,7 @@ def test_a_broken_policy_file_is_no_test_that_passes(
 ) -> None:
     (example / "policies" / "deploy" / "signed.yaml").write_text("kind: [")
     assert main(["policy", "test", str(example)]) == 1
-    assert "policies/deploy/signed.yaml:2:1: not YAML" in capsys.readouterr().out
+    assert "policies/deploy/signed.yaml:1:8: not YAML" in capsys.readouterr().out
 
 
 def test_a_gap_is_counted_and_named(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
