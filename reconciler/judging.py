@@ -151,6 +151,7 @@ def request(
             "version": document,
             "verification": {**policy.verification(found), "commit": asdict(signed)},
             "environment": manifest.metadata.environment,
+            "approvers": [] if deployment.roles is None else [*deployment.roles.approve],
             "quarantined": [one.digest for one in known.in_force],
             "now": datetime.now(UTC).isoformat(),
         },

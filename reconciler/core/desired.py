@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from reconciler.core import asked, crosscheck, gittrust, kinds, ordering, sources
+from reconciler.core.kinds.project import Roles
 from reconciler.core.observed import InstanceSpec, Sticky
 from reconciler.core.projects import doubts
 from reconciler.core.projects.doubts import Doubts
@@ -69,6 +70,7 @@ class Deployment(_Read):
     origin: sources.Origin | None = None
     trial: Trial | None = None
     kept: str = ""
+    roles: Roles | None = None
 
     @property
     def is_made(self) -> bool:
@@ -235,6 +237,8 @@ class Reader:
             return _deployment(tree, checked, key)
         if known.windows != checked.windows.get(key, ()) or known.origin != origin:
             return _deployment(tree, checked, key)
+        if known.roles is not _roles(tree, source.kind):
+            return _deployment(tree, checked, key)
         named = (checked.templates[one.template] for one in source.kind.spec.acceptance)
         is_same = all(map(operator.is_, known.templates, named))
         return known if is_same else _deployment(tree, checked, key)
@@ -266,7 +270,13 @@ def _deployment(tree: sources.Tree, checked: crosscheck.Checked, key: str) -> De
         short=max(0, (source.kind.spec.targets.replicas or 0) - len(checked.hosts[key])),
         windows=checked.windows.get(key, ()),
         origin=tree.origins.get(key),
+        roles=_roles(tree, source.kind),
     )
+
+
+def _roles(tree: sources.Tree, manifest: kinds.ModelDeployment) -> Roles | None:
+    project = tree.projects.get(manifest.metadata.project)
+    return None if project is None else project.kind.spec.roles
 
 
 def _revision(

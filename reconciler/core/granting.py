@@ -9,6 +9,7 @@ from reconciler.core import actions, changes, goods, hostplan, pinning
 from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
+from reconciler.core.projects import roles
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Pin
 from reconciler.core.seat import same
@@ -18,9 +19,18 @@ OF_A_ROLLOUT = frozenset(Verb) - {Verb.ROLLBACK, Verb.RETRY, Verb.PIN, Verb.UNPI
 
 
 def asked(fleet: Fleet, key: str) -> Wish | None:
-    """What a person wants of `key` beside its strategy, if anything."""
-    wish = fleet.rollout(key).wish
-    return None if wish is None or wish.verb in OF_A_ROLLOUT else wish
+    """What a person wants of `key` beside its strategy, or may not want, if anything."""
+    wish, deployment = fleet.rollout(key).wish, fleet.deployment(key)
+    if wish is None or (wish.verb in OF_A_ROLLOUT and not _why_not(deployment, wish)):
+        return None
+    return wish
+
+
+def _why_not(deployment: Deployment | None, wish: Wish) -> str:
+    if deployment is None:
+        return ""
+    version = pinning.of_git(deployment).manifest.spec.model.version
+    return roles.why_not(deployment.roles, wish, asked=version)
 
 
 def grant(fleet: Fleet, deployment: Deployment, wish: Wish) -> Iterator[Action | Wait]:
@@ -35,6 +45,8 @@ def grant(fleet: Fleet, deployment: Deployment, wish: Wish) -> Iterator[Action |
 def _change(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.Change, Reason]:
     if deployment.manifest.spec.suspend:
         return _no(f"{deployment.path} says suspend: true")
+    if said := _why_not(deployment, wish):
+        return _no(said)
     match wish.verb:
         case Verb.RETRY:
             return _retry(fleet, deployment, wish)

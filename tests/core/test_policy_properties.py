@@ -17,6 +17,7 @@ INPUTS: dict[str, Json] = {
     "version": {"model": "digits", "size": 5},
     "verification": {"publisher": "ada", "signers": ["ada"]},
     "environment": "production",
+    "approvers": ["eve"],
     "quarantined": [],
     "now": "2026-06-03T10:00:00Z",
     "alias": "champion",

@@ -43,29 +43,13 @@ class HostSelector(Strict):
         return self
 
 
-class Member(Strict):
-    """A `person` as git_people and the trust root name her, or a `group` as OIDC does."""
-
-    person: Person | None = None
-    group: Person | None = None
-
-    @model_validator(mode="after")
-    def _is_one_of_both(self) -> "Member":
-        if (self.person is None) == (self.group is None):
-            raise PydanticCustomError(
-                "member",
-                "is either a person or a group",
-                {"fix": "write person: ada, or group: ml-leads"},
-            )
-        return self
-
-
 class Roles(Strict):
-    """Who may approve a promotion, promote, and roll back. Nobody, where a role is left out."""
+    """Who may approve versions, promote, and roll back, by their names; nobody, where one is left
+    out."""
 
-    approve: Annotated[list[Member], Field(max_length=100)] = Field(default_factory=list)
-    promote: Annotated[list[Member], Field(max_length=100)] = Field(default_factory=list)
-    roll_back: Annotated[list[Member], Field(max_length=100)] = Field(default_factory=list)
+    approve: Annotated[list[Person], Field(max_length=100)] = Field(default_factory=list)
+    promote: Annotated[list[Person], Field(max_length=100)] = Field(default_factory=list)
+    roll_back: Annotated[list[Person], Field(max_length=100)] = Field(default_factory=list)
 
 
 class Window(Strict):
@@ -130,7 +114,7 @@ class ProjectSpec(Strict):
     environments: Globs
     hosts: Annotated[list[HostSelector], Field(max_length=100)]
     images: Annotated[list[ImageGlob], Field(max_length=100)]
-    roles: Roles = Roles()
+    roles: Roles | None = None
     windows: Annotated[list[Window], Field(max_length=50)] = Field(default_factory=list)
     files: Annotated[list[FileGlob], Field(max_length=100)] = Field(default_factory=list)
     authors: Annotated[list[Person], Field(max_length=100)] | None = None

@@ -54,6 +54,7 @@ VARIABLES: Mapping[Area, Mapping[str, Shape]] = {
         "version": Shape.OBJECT,
         "verification": Shape.OBJECT,
         "environment": Shape.TEXT,
+        "approvers": Shape.TEXTS,
         "quarantined": Shape.TEXTS,
         "now": Shape.TIME,
     },
