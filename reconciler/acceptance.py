@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from reconciler.core import golden
 from reconciler.core.kinds.template import AcceptanceSpec
 from reconciler.core.kinds.trials import Latency
-from reconciler.trials import running, timing
+from reconciler.core.scoring import judging
+from reconciler.trials import running, timing, wire
 from reconciler.trials.subject import Subject, Target
 from registry.core.canonical import Json
 
@@ -39,28 +40,19 @@ def run(spec: AcceptanceSpec, data: golden.Golden, subject: Subject, *, template
 
 
 def _metrics(spec: AcceptanceSpec, data: golden.Golden, subject: Subject) -> Evidence:
-    found = _score(subject.candidate, data, spec)
-    p95_ms = _p95_ms(subject.candidate, data) if spec.metrics.latency else None
-    against = None
-    if subject.serving is not None and spec.metrics.accuracy.max_drop is not None:
-        against = _score(subject.serving, data, spec)
-    low, high = found.interval
-    metrics: dict[str, Json] = {
-        "accuracy": round(found.accuracy, 6),
-        "accuracyInterval": [round(low, 6), round(high, 6)],
-        "samples": found.samples,
-        "dataset": spec.dataset.digest,
-    }
-    if p95_ms is not None:
-        metrics["p95Milliseconds"] = round(p95_ms, 3)
-    if against is not None:
-        metrics["servingAccuracy"] = round(against.accuracy, 6)
-    reasons = golden.shortfalls(spec, found, against=against, p95_ms=p95_ms)
-    return Evidence(reasons, metrics)
-
-
-def _score(target: Target, data: golden.Golden, spec: AcceptanceSpec) -> golden.Score:
-    return golden.score(target.answers([*data.instances]), data, spec)
+    mine = wire.answers(subject.candidate, data, output=spec.output)
+    theirs = None
+    if subject.serving is not None and judging.compares(spec):
+        theirs = wire.answers(subject.serving, data, output=spec.output)
+    found = judging.judged(spec, data, mine, theirs)
+    if spec.metrics.latency is not None:
+        p95_ms = _p95_ms(subject.candidate, data)
+        found.metrics["p95Milliseconds"] = round(p95_ms, 3)
+        budget = spec.metrics.latency.p95_milliseconds
+        if p95_ms > budget:
+            said = f"p95 latency {p95_ms:.1f} ms is over the budget of {budget:g} ms"
+            found.reasons.append(said)
+    return Evidence(tuple(found.reasons), found.metrics)
 
 
 def _p95_ms(target: Target, data: golden.Golden) -> float:

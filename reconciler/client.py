@@ -2,7 +2,8 @@
 
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -185,6 +186,24 @@ class Registry:
         body = canonical.encode({"bundle": dict(bundle)})
         self._call("POST", f"/v1/models/{model}/versions/{version}/evidence", body)
 
+    def pushed(self, repository: str, digest: str, *, most: int) -> bytes:
+        """A blob that was pushed to `repository`, unverified; raises TooLarge beyond `most`."""
+        self._call("HEAD", f"/v2/{repository}/blobs/{digest}")
+        path = f"/v1/blobs/{digest}?direct=false"
+        headers, what = self._headers(), f"registry {self.url}"
+        with self._reaching(), self._http.stream("GET", path, headers=headers) as answer:
+            parts, size = [], 0
+            for part in answer.iter_bytes():
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    raise errors.TooLarge(
+                        f"{repository}@{digest} is over the limit of {most >> 20} MiB"
+                    )
+            if not answer.is_success:
+                raise problem.error_from(answer.status_code, b"".join(parts), what=what)
+        return b"".join(parts)
+
     def consistency(self, old: int, new: int) -> list[bytes]:
         """The proof that the log of `new` entries extends that of `old`."""
         answer = self._json("GET", f"/log/consistency?from={old}&to={new}")
@@ -214,14 +233,26 @@ class Registry:
         media_type: str = "application/json",
         extra: Mapping[str, str] = MappingProxyType({}),
     ) -> bytes:
+        headers = {**self._headers(), **extra}
+        if body is not None:
+            headers["Content-Type"] = media_type
+        with self._reaching():
+            answer = self._http.request(method, path, content=body, headers=headers)
+        if not answer.is_success:
+            what = f"registry {self.url}"
+            raise problem.error_from(answer.status_code, answer.content, what=what)
+        return answer.content
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
         what = f"registry {self.url}"
         if time.monotonic() < self._silent_until:
             raise errors.Unavailable(f"{what} did not answer a moment ago")
-        headers = {"Authorization": f"Bearer {self._token_file.read_text().strip()}", **extra}
-        if body is not None:
-            headers["Content-Type"] = media_type
         try:
-            answer = self._http.request(method, path, content=body, headers=headers)
+            yield
         except httpx2.HTTPError as error:
             if isinstance(error, httpx2.TimeoutException):
                 self._silent_until = time.monotonic() + _SILENCE_S
@@ -232,9 +263,6 @@ class Registry:
             if not self._http.is_closed:
                 raise
             raise errors.Unavailable(f"{what} is asked no more") from error
-        if not answer.is_success:
-            raise problem.error_from(answer.status_code, answer.content, what=what)
-        return answer.content
 
 
 def _time(document: dict[str, Json], name: str, what: str) -> datetime:

@@ -13,6 +13,7 @@ from reconciler import (
     answering,
     attesting,
     calling,
+    goldens,
     journal,
     judging,
     observing,
@@ -23,7 +24,6 @@ from reconciler.core import (
     actions,
     capacity,
     desired,
-    golden,
     hookruns,
     kinds,
     outcomes,
@@ -52,6 +52,7 @@ class Effects:
     analyst: analysing.Analyst
     caller: calling.Caller
     answers: answering.Answers
+    goldens: goldens.Goldens
     launch: Callable[[str, kinds.Host], Launch]
     rollouts: Callable[[], Rollouts]
 
@@ -167,8 +168,8 @@ class Effects:
         subject = subjects.of(action, engines)
         results: dict[str, acceptance.Evidence] = {}
         for template in state.deployments[spec.deployment].templates:
-            name, dataset = template.metadata.name, template.spec.dataset
-            data = golden.read(state.datasets[dataset.path], dataset)
+            name = template.metadata.name
+            data = self.goldens.read(template.spec, state.datasets)
             results[name] = acceptance.run(template.spec, data, subject, template=name)
         reasons = [f"{name}: {why}" for name, one in results.items() for why in one.reasons]
         evidence: dict[str, Json] = {

@@ -13,6 +13,7 @@ from registry import errors
 from registry.core import canonical, fields
 from registry.core.canonical import Json
 
+_HEAD = "Inference-Header-Content-Length"
 _STATES = {"AVAILABLE": Health.HEALTHY, "REFUSED": Health.REFUSED}
 
 
@@ -77,15 +78,36 @@ class Probe:
         """The signatures of a version, as TensorFlow Serving describes them."""
         return self._call("GET", f"/v1/models/{model}/versions/{version}/metadata")
 
+    def tensors(self, model: str, version: int) -> dict[str, Json]:
+        """The inputs and outputs of a version, as the Open Inference Protocol describes them."""
+        return self._call("GET", f"/v2/models/{model}/versions/{version}")
+
+    def infer(
+        self, model: str, version: int, head: bytes, tensors: bytes
+    ) -> tuple[dict[str, Json], memoryview]:
+        """One inference in binary tensors: their JSON, and the bytes that come behind it."""
+        path = f"/v2/models/{model}/versions/{version}/infer"
+        answer = self._answer("POST", path, head + tensors, {_HEAD: str(len(head))})
+        size = answer.headers.get(_HEAD, "")
+        if not size.isdecimal() or int(size) > len(answer.content):
+            raise errors.Unavailable(f"{path} answered without binary tensors")
+        document = canonical.decode_object(answer.content[: int(size)], what=f"answer to {path}")
+        return document, memoryview(answer.content)[int(size) :]
+
     def _call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Json]:
         return canonical.decode_object(self._send(method, path, body), what=f"answer to {path}")
 
     def _send(self, method: str, path: str, body: bytes | None) -> bytes:
+        return self._answer(method, path, body, {}).content
+
+    def _answer(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> httpx2.Response:
         try:
-            answer = self._http.request(method, path, content=body)
+            answer = self._http.request(method, path, content=body, headers=headers)
         except httpx2.HTTPError as error:
             raise errors.Unavailable(f"instance does not answer: {error}") from error
         if not answer.is_success:
             said = answer.text[:300].strip()
             raise errors.Unavailable(f"{path} answered status {answer.status_code}: {said}")
-        return answer.content
+        return answer

@@ -24,6 +24,7 @@ from reconciler import (
     engines,
     forges,
     gate,
+    goldens,
     journal,
     judging,
     lanes,
@@ -91,8 +92,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
         folder = stack.enter_context(closing(state.StateFolder(settings.state)))
         followed = anchor.Anchor(settings.trust_file, folder)
         followed.root()  # without a trust root nothing starts
-        registry = stack.enter_context(closing(_registry(settings)))
-        counted = metrics.Metrics()
+        registry, counted = stack.enter_context(closing(_registry(settings))), metrics.Metrics()
         known = ends.known(settings, registry, folder, counted)
         end, remembered = stack.enter_context(closing(ends.end(known))), known.memory
         seen = stack.enter_context(_witnessing(settings, registry, folder, repository, followed))
@@ -116,6 +116,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
                 analyst=analysing.Analyst(written, settings.sources),
                 caller=calling.Caller(written, settings.sources),
                 answers=answering.Answers(judge, written, folder.pseudonym),
+                goldens=goldens.Goldens(registry, folder.path),
                 launch=launches.Launches(settings, registry, folder, followed.text).launch,
                 rollouts=remembered.rollouts,
             ),

@@ -4,12 +4,21 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.core import abilities, analyses, clusters, kinds, masters, ordering, placement
+from reconciler.core import (
+    abilities,
+    analyses,
+    clusters,
+    datasets,
+    kinds,
+    masters,
+    ordering,
+    placement,
+)
 from reconciler.core.experiments import checks as experiments
 from reconciler.core.projects import allowance, windows
 from reconciler.core.projects.windows import Window
 from reconciler.core.sources import Source, Tree
-from registry.core import digest, documents
+from registry.core import documents
 from registry.core.documents import Problem
 
 
@@ -124,31 +133,14 @@ def _problems(
 
 def _check_templates(tree: Tree, files: Mapping[str, bytes], checked: Checked) -> None:
     for name, source in tree.templates.items():
-        problem = _dataset_problem(source, files)
+        problem = datasets.problem(source, files)
         if problem is not None:
             checked.problems.append(problem)
             continue
         path = source.kind.spec.dataset.path
         checked.templates[name] = source.kind
-        checked.datasets[path] = files[path]
-
-
-def _dataset_problem(
-    source: Source[kinds.AcceptanceTemplate], files: Mapping[str, bytes]
-) -> Problem | None:
-    dataset = source.kind.spec.dataset
-    data = files.get(dataset.path)
-    if data is None:
-        at = ("spec", "dataset", "path")
-        fix = "commit the file under models.d/datasets/, or correct the path"
-        message = f"spec.dataset.path: {dataset.path} is not in the repository"
-        return source.document.problem(at, message, fix=fix)
-    found = digest.of(data)
-    if found != dataset.digest:
-        at = ("spec", "dataset", "digest")
-        message = f"spec.dataset.digest: the file's digest is {found}"
-        return source.document.problem(at, message, fix=f"write digest: {found}")
-    return None
+        if path is not None:
+            checked.datasets[path] = files[path]
 
 
 def _target_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Iterator[Problem]:

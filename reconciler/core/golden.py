@@ -1,23 +1,46 @@
-"""Golden data: a CSV becomes requests and expected labels; predictions become a score."""
+"""Golden data: samples as tensors with the right answers; and counting right answers."""
 
-import csv
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from reconciler.core.kinds.template import AcceptanceSpec, Dataset, TensorFrom
+from reconciler.core.tables import csv_table, npz, parquet
+from reconciler.core.tables.table import Table
 from registry.core.canonical import Json
 from registry.errors import InvalidInput
 
-_ROWS_LIMIT = 1_000_000
+Array: TypeAlias = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One input, `values[i]` the i-th sample's; without a `name` it is the model's only one."""
+
+    name: str | None
+    values: Array
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """`instances[i]` is the i-th sample as `:predict` takes it, `labels[i]` the right answer."""
+    """`labels[i]` is the right answer to the i-th sample, int64 for classes and float64 for
+    numbers; `slices` says by name which samples are in one."""
 
-    instances: tuple[Json, ...]
-    labels: tuple[int, ...]
+    tensors: tuple[Tensor, ...]
+    labels: Array
+    slices: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def instances(self) -> tuple[Json, ...]:
+        """The samples as `:predict` takes them."""
+        if [one.name for one in self.tensors] == [None]:
+            return tuple(self.tensors[0].values.tolist())
+        named = [(one.name or "", one.values.tolist()) for one in self.tensors]
+        return tuple({name: rows[at] for name, rows in named} for at in range(len(self.labels)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +66,21 @@ class Score:
         return (middle - spread) / (1 + z * z / n), (middle + spread) / (1 + z * z / n)
 
 
-def read(data: bytes, dataset: Dataset) -> Golden:
-    """Parse CSV bytes; raises `InvalidInput` with path:line."""
-    try:
-        rows = csv.reader(data.decode().splitlines(), strict=True)
-        header = next(rows, [])
-        columns = _columns(header, dataset)
-        label = _place(header, dataset.label, dataset.path)
-        instances, labels = [], []
-        for row in rows:
-            where = f"{dataset.path}:{rows.line_num}"
-            if len(row) != len(header) or rows.line_num > _ROWS_LIMIT:
-                raise InvalidInput(f"{where}: {len(row)} cells, the header has {len(header)}")
-            instances.append(_instance(row, dataset.inputs, columns, where=where))
-            labels.append(int(_number(row[label], "int64", where=where)))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{dataset.path}: not a CSV file: {error}") from error
-    return Golden(tuple(instances), tuple(labels))
+def read(data: bytes, spec: AcceptanceSpec) -> Golden:
+    """Parse golden data; raises `InvalidInput` that says where."""
+    dataset = spec.dataset
+    table = _table(data, dataset, sorted(_wanted(spec)))
+    if not table.samples:
+        raise InvalidInput(f"{dataset.place}: there is no sample")
+    label = table.numbers(dataset.label, "int64" if spec.asks_classes else "float64")
+    if label.size != table.samples:
+        raise InvalidInput(f"{dataset.place}: the label has several values for a sample")
+    slices = {
+        one.name: np.logical_and.reduce([table.are(*each) for each in one.where.items()])
+        for one in spec.slices
+    }
+    tensors = tuple(_tensor(one, table, dataset) for one in dataset.inputs)
+    return Golden(tensors, label.reshape(-1), slices)
 
 
 def score(predictions: Sequence[Json], golden: Golden, spec: AcceptanceSpec) -> Score:
@@ -70,92 +91,41 @@ def score(predictions: Sequence[Json], golden: Golden, spec: AcceptanceSpec) -> 
     return Score(right, len(golden.labels))
 
 
-def shortfalls(
-    spec: AcceptanceSpec, score_now: Score, *, against: Score | None, p95_ms: float | None
-) -> tuple[str, ...]:
-    """Every bound of `spec` that does not hold, as a sentence; empty means passed."""
-    found = []
-    wanted = spec.metrics.accuracy
-    if score_now.samples < spec.minimum_samples:
-        found.append(f"{score_now.samples} samples, at least {spec.minimum_samples} are wanted")
-    if score_now.accuracy < wanted.min:
-        low, high = score_now.interval
-        found.append(
-            f"accuracy {score_now.accuracy:.3f} ({score_now.right} of {score_now.samples} right, "
-            f"95 % interval {low:.3f} to {high:.3f}) is below the minimum {wanted.min:g}"
-        )
-    if wanted.max_drop is not None and against is not None:
-        drop = against.accuracy - score_now.accuracy
-        if drop > wanted.max_drop:
-            found.append(
-                f"accuracy {score_now.accuracy:.3f} is {drop:.3f} below the serving version's "
-                f"{against.accuracy:.3f}, at most {wanted.max_drop:g} is allowed"
-            )
-    latency = spec.metrics.latency
-    if latency is not None and p95_ms is not None and p95_ms > latency.p95_milliseconds:
-        found.append(
-            f"p95 latency {p95_ms:.1f} ms is over the budget of {latency.p95_milliseconds:g} ms"
-        )
-    return tuple(found)
+def _wanted(spec: AcceptanceSpec) -> Iterator[str]:
+    """Names of columns; one that ends with `*` stands for all that begin so."""
+    yield spec.dataset.label
+    for tensor in spec.dataset.inputs:
+        yield from tensor.columns or [f"{tensor.prefix}*"]
+    for one in spec.slices:
+        yield from one.where
 
 
-def _columns(header: list[str], dataset: Dataset) -> list[list[int]]:
-    places = []
-    for tensor in dataset.inputs:
-        if tensor.columns is not None:
-            found = [_place(header, name, dataset.path) for name in tensor.columns]
-        else:
-            prefix = tensor.prefix or ""
-            found = [
-                place
-                for place, name in enumerate(header)
-                if name.startswith(prefix) and name != dataset.label
-            ]
-        size = math.prod(tensor.shape)
-        if len(found) != size:
-            raise InvalidInput(
-                f"{dataset.path}:1: {len(found)} columns for input {tensor.name or 'of the model'}"
-                f", its shape {tensor.shape} takes {size}"
-            )
-        places.append(found)
-    return places
+def _table(data: bytes, dataset: Dataset, wanted: Sequence[str]) -> Table:
+    match dataset.read_as:
+        case "csv":
+            return csv_table.read(data, dataset.place, wanted)
+        case "npz":
+            return npz.read(data, dataset.place)
+        case "parquet":
+            return parquet.read(data, dataset.place, wanted)
 
 
-def _place(header: list[str], name: str, path: str) -> int:
-    if header.count(name) != 1:
+def _tensor(tensor: TensorFrom, table: Table, dataset: Dataset) -> Tensor:
+    """Its columns side by side, each with one or several numbers for a sample."""
+    names = tensor.columns or [
+        name
+        for name in table.columns
+        if name.startswith(tensor.prefix or "") and name != dataset.label
+    ]
+    parts = [table.numbers(name, tensor.dtype).reshape(table.samples, -1) for name in names]
+    found, size = sum(part.shape[1] for part in parts), math.prod(tensor.shape)
+    if found != size:
         raise InvalidInput(
-            f"{path}:1: column {name!r} is there {header.count(name)} times",
-            fix="name each column once in the header line",
+            f"{dataset.place}: {found} columns for input {tensor.name or 'of the model'}, its "
+            f"shape {tensor.shape} takes {size}"
         )
-    return header.index(name)
-
-
-def _instance(
-    row: list[str], inputs: list[TensorFrom], columns: list[list[int]], *, where: str
-) -> Json:
-    tensors: dict[str, Json] = {}
-    for tensor, places in zip(inputs, columns, strict=True):
-        flat: list[Json] = [_number(row[place], tensor.dtype, where=where) for place in places]
-        tensors[tensor.name or ""] = _shaped(flat, tensor.shape)
-    return tensors[""] if list(tensors) == [""] else tensors
-
-
-def _shaped(flat: list[Json], shape: Sequence[int]) -> Json:
-    if not shape:
-        return flat[0]
-    for size in reversed(shape[1:]):
-        flat = [flat[start : start + size] for start in range(0, len(flat), size)]
-    return flat
-
-
-def _number(text: str, dtype: str, *, where: str) -> int | float:
-    try:
-        number = int(text) if dtype.startswith("int") else float(text)
-    except ValueError as error:
-        raise InvalidInput(f"{where}: {text[:40]!r} is not a number of type {dtype}") from error
-    if not math.isfinite(number):
-        raise InvalidInput(f"{where}: {text[:40]!r} is not finite")
-    return number
+    values = np.concatenate(parts, axis=1).reshape(table.samples, *tensor.shape)
+    return Tensor(tensor.name, values)
 
 
 def _class_of(prediction: Json, output: str | None) -> int:

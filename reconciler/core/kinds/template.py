@@ -5,6 +5,15 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from reconciler.core.kinds.measures import (
+    CLASSES,
+    Bounds,
+    Fairness,
+    Grown,
+    Metrics,
+    Sanity,
+    Slice,
+)
 from reconciler.core.kinds.trials import Trials
 from registry.core.strict import Digest, Metadata, RepositoryPath, Strict
 
@@ -32,42 +41,90 @@ class TensorFrom(Strict):
         return self
 
 
-class Dataset(Strict):
-    """Golden data: a CSV file of this repository with a header line, pinned by its sha256."""
+class Dataset(Grown):
+    """Golden data, pinned by its sha256: a file of this repository, or an `artifact`, which is the
+    repository of the registry that it was pushed to.
 
-    path: RepositoryPath
+    Columns are those of a CSV file with a header line or of a Parquet file, or the arrays of an
+    npz file. Without a `format` that is what the path ends with.
+    """
+
+    later = frozenset({"artifact", "format"})
+    path: RepositoryPath | None = None
+    artifact: Annotated[RepositoryPath, Field(max_length=255)] | None = None
     digest: Digest
+    format: Literal["csv", "npz", "parquet"] | None = None
     label: str
     inputs: Annotated[list[TensorFrom], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _somewhere(self) -> "Dataset":
+        if (self.path is None) == (self.artifact is None):
+            raise PydanticCustomError(
+                "dataset",
+                "golden data lies either at a path or in an artifact",
+                {"fix": "write path: models.d/datasets/x.csv, or artifact: datasets/x"},
+            )
+        if self.artifact is not None and self.format is None:
+            raise PydanticCustomError(
+                "dataset",
+                "an artifact does not tell its format",
+                {"fix": "write format: csv, npz or parquet"},
+            )
+        return self
 
-class Accuracy(Strict):
-    """`min` is a share of 1; `maxDrop` the most it may fall below the serving version."""
+    @property
+    def place(self) -> str:
+        """Where it lies, for people."""
+        return self.path or f"{self.artifact}@{self.digest}"
 
-    min: Annotated[float, Field(ge=0, le=1)]
-    max_drop: Annotated[float, Field(ge=0, le=1)] | None = None
-
-
-class Latency(Strict):
-    """Milliseconds for one request of one sample."""
-
-    p95_milliseconds: Annotated[float, Field(gt=0)]
-
-
-class Metrics(Strict):
-    """What is measured, and the bounds it must keep."""
-
-    accuracy: Accuracy
-    latency: Latency | None = None
+    @property
+    def read_as(self) -> Literal["csv", "npz", "parquet"]:
+        """The format that is written or, for a path, what it ends with; else CSV."""
+        if self.format is not None:
+            return self.format
+        ending = self.place.rpartition(".")[2]
+        return "npz" if ending == "npz" else "parquet" if ending == "parquet" else "csv"
 
 
-class AcceptanceSpec(Trials):
+class AcceptanceSpec(Trials, Grown):
     """`output` names the tensor with the answer; it may be left out where there is one."""
 
+    later = frozenset({"slices", "fairness", "sanity"})
     dataset: Dataset
     output: str | None = None
     metrics: Metrics
+    slices: Annotated[list[Slice], Field(max_length=64)] = Field(default_factory=list)
+    fairness: Annotated[list[Fairness], Field(max_length=16)] = Field(default_factory=list)
+    sanity: Sanity | None = None
     minimum_samples: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _slices_are_there(self) -> "AcceptanceSpec":
+        names = [one.name for one in self.slices]
+        for name in names:
+            if names.count(name) > 1:
+                raise _wrong(f"there are two slices {name}", "give each a name of its own")
+        for one in self.fairness:
+            for name in one.between:
+                if name not in names:
+                    raise _wrong(
+                        f"fairness is asked between slices, none of which is {name}",
+                        "add it to spec.slices",
+                    )
+        return self
+
+    @property
+    def asks_classes(self) -> bool:
+        """Whether the right answers are classes; else they are numbers."""
+        bounds: list[Bounds] = [self.metrics, *(one.metrics for one in self.slices)]
+        names = {name for one in bounds for name, _ in one.asked}
+        names |= {one.metric for one in self.fairness}
+        return not names or not names.isdisjoint(CLASSES)
+
+
+def _wrong(said: str, fix: str) -> PydanticCustomError:
+    return PydanticCustomError("slices", "{said}", {"said": said, "fix": fix})
 
 
 class AcceptanceTemplate(Strict):

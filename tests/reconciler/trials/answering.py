@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import numpy as np
+
 from reconciler.engines.protocol import Endpoint
 from reconciler.trials.subject import Target
 
-_PATH = re.compile(r"/v1/models/([^/]+)/versions/(\d+)(:predict|/metadata)")
+_PATH = re.compile(r"/v[12]/models/([^/]+)/versions/(\d+)(:predict|/metadata|/infer|)")
+_HEAD = "Inference-Header-Content-Length"
+_DATATYPES = {"DT_FLOAT": "FP32", "DT_DOUBLE": "FP64", "DT_INT64": "INT64"}
+_DTYPES = {"FP32": "<f4", "FP64": "<f8", "INT64": "<i8"}
 
 
 @dataclass
@@ -69,7 +74,9 @@ class _Handler(BaseHTTPRequestHandler):
     state: Answering
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        said = self.rfile.read(int(self.headers["content-length"]))
+        size = int(self.headers.get(_HEAD, len(said)))
+        body = json.loads(said[:size])
         state, version = self.state, self._version()
         with state.lock:
             state.asked += 1
@@ -78,11 +85,29 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(version.delay_s)
         with state.lock:
             state.together -= 1
+        if _HEAD in self.headers:
+            self._infer(version, body, said[size:])
+            return
         predictions = [version.predict(one) for one in body["instances"]]
         self._send(version.status, {"predictions": predictions})
 
+    def _infer(self, version: Version, body: Any, tensors: bytes) -> None:
+        """Of one input, in binary tensors both ways."""
+        [asked] = body["inputs"]
+        rows = np.frombuffer(tensors, _DTYPES[asked["datatype"]]).reshape(asked["shape"])
+        name = body["outputs"][0]["name"]
+        datatype = _DATATYPES[version.outputs[name][0]]
+        dtype = _DTYPES[datatype]
+        found = np.array([version.predict(row) for row in rows.tolist()], dtype)
+        described = {"name": name, "datatype": datatype, "shape": found.shape}
+        head = json.dumps({"outputs": [described]}).encode()
+        self._send_bytes(version.status, head + found.tobytes(), {_HEAD: str(len(head))})
+
     def do_GET(self) -> None:
         version = self._version()
+        if self.path.startswith("/v2/"):
+            self._send(200, {"inputs": _v2(version.inputs), "outputs": _v2(version.outputs)})
+            return
         sides = {
             side: {name: _tensor(*one) for name, one in named.items()}
             for side, named in (("inputs", version.inputs), ("outputs", version.outputs))
@@ -96,14 +121,25 @@ class _Handler(BaseHTTPRequestHandler):
         return self.state.versions[found[1], int(found[2])]
 
     def _send(self, status: int, document: Any) -> None:
-        body = json.dumps(document).encode()
+        self._send_bytes(status, json.dumps(document).encode(), {})
+
+    def _send_bytes(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         self.send_header("content-length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def _v2(declared: dict[str, tuple[str, list[int]]]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "datatype": _DATATYPES[dtype], "shape": shape}
+        for name, (dtype, shape) in declared.items()
+    ]
 
 
 def _tensor(dtype: str, shape: list[int]) -> dict[str, Any]:
