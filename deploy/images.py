@@ -44,6 +44,7 @@ _RUNTIME_CODE = (
     "runtime",
     "registry/__init__.py",
     "registry/errors.py",
+    "registry/exits.py",
     "registry/core",
     "registry/trust/__init__.py",
     "registry/trust/keys.py",

@@ -1,11 +1,11 @@
 """Every way in which Plimsoll says no. Each class carries a stable `code`; users may rely on it.
 
-`status` is the HTTP status the API answers with and `exit_code` what the command line ends
-with; both live here so that no second table can disagree. A message says what is wrong and
-where; `fix` says what to do about it.
+`status` is for HTTP, `exit_code` for the terminal. A message says what is wrong, `fix` mends it.
 """
 
 from typing import ClassVar
+
+from registry.exits import Exit
 
 
 class PlimsollError(Exception):
@@ -13,7 +13,7 @@ class PlimsollError(Exception):
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[Exit] = Exit.FAILED
 
     def __init__(self, detail: str, *, fix: str = "") -> None:
         super().__init__(detail)
@@ -124,7 +124,7 @@ class Unauthenticated(PlimsollError):
 
     code = "unauthenticated"
     status = 401
-    exit_code = 4
+    exit_code = Exit.NOT_ALLOWED
 
 
 class Forbidden(PlimsollError):
@@ -132,7 +132,7 @@ class Forbidden(PlimsollError):
 
     code = "forbidden"
     status = 403
-    exit_code = 4
+    exit_code = Exit.NOT_ALLOWED
 
 
 class EnrolmentUsed(Forbidden):
@@ -146,7 +146,7 @@ class UnsafeModel(PlimsollError):
 
     code = "unsafe_model"
     status = 422
-    exit_code = 3
+    exit_code = Exit.REFUSED
 
 
 class PolicyDenied(PlimsollError):
@@ -154,7 +154,7 @@ class PolicyDenied(PlimsollError):
 
     code = "policy_denied"
     status = 403
-    exit_code = 3
+    exit_code = Exit.REFUSED
 
 
 class Quarantined(PolicyDenied):
@@ -168,7 +168,7 @@ class IntegrityError(PlimsollError):
 
     code = "integrity"
     status = 400
-    exit_code = 5
+    exit_code = Exit.INTEGRITY
 
 
 class DigestMismatch(IntegrityError):
@@ -278,7 +278,7 @@ class WaitTimedOut(PlimsollError):
 
     code = "wait_timed_out"
     status = 504
-    exit_code = 6
+    exit_code = Exit.TIMED_OUT
 
 
 class EngineUnreachable(Unavailable):

@@ -11,7 +11,9 @@ from typer.main import get_command
 from reconciler.core import kinds
 from registry import errors
 from registry.cli.program import build
+from registry.exits import Exit
 from runtime import refusals
+from tests.cli import command_table
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -64,6 +66,20 @@ def test_every_error_is_documented_with_its_status_and_exit_code() -> None:
         for kind in all_errors(errors.PlimsollError)
     }
     assert documented == known
+
+
+def test_every_exit_code_is_documented_and_every_error_ends_with_one_of_them() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    documented = {(int(row[0]), row[1]) for row in table_after(page, "## Exit codes")}
+    assert documented == {(code.value, f"`{code.name.lower()}`") for code in Exit}
+    for kind in all_errors(errors.PlimsollError):
+        assert isinstance(kind.exit_code, Exit), kind
+        assert kind.exit_code not in {Exit.OK, Exit.CHANGES, Exit.USAGE, Exit.INTERRUPTED}, kind
+
+
+def test_the_page_of_commands_is_as_the_program_says() -> None:
+    """Written anew by `python -m tests.cli.command_table`."""
+    assert command_table.PAGE.read_text() == command_table.page()
 
 
 def test_error_codes_are_unique() -> None:

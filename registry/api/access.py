@@ -82,6 +82,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "POST /log/cosignatures": _REPORTERS,
     "GET /v1/deployments": _ALL,
     "GET /v1/deployments/{environment}/{name}": _ALL,
+    "GET /v1/deployments/{environment}/{name}/log": _ALL,
     "PUT /v1/deployments/{environment}/{name}": _RECONCILERS,
     "DELETE /v1/deployments/{environment}/{name}": _RECONCILERS,
     "POST /v1/tokens": _RECONCILERS | {Role.AGENT},

@@ -30,6 +30,7 @@ _PARTS = (
     ("watermark", "/v1/(watermark|models/[^/]+/versions/[^/]+/watermark)"),
     ("search", "/v1/(models|versions)"),
     ("reports", "/v1/(deployments|events|trust)"),
+    ("history", "/v1/deployments/[^/]+/[^/]+/log"),
     ("tokens", "/v1/tokens"),
     ("hosts", "/v1/(hosts|enrol)"),
     ("steering", "/v1/(host-leases|rollouts)"),

@@ -59,6 +59,7 @@ _OF_NO_MODEL = frozenset(
         "PUT /v1/uploads/{upload}",
         "DELETE /v1/uploads/{upload}",
         "GET /v1/events/stream",
+        "GET /v1/deployments/{environment}/{name}/log",
         "POST /v1/hosts/{host}/certificate",
         "GET /v2",
         "GET /v2/",

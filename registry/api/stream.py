@@ -46,10 +46,11 @@ def asked(
     after: Annotated[int | None, Query(ge=-1, lt=2**62)] = None,
     kind: Annotated[list[str] | None, Query(max_length=100)] = None,
     model: Annotated[str, Query(max_length=128)] = "",
+    deployment: Annotated[str, Query(max_length=257)] = "",
 ) -> Asked:
     """Raises InvalidInput before anything is streamed."""
     kinds = tuple(entries.kind(one) for one in kind or ())
-    interest = Interest(kinds, model)
+    interest = Interest(kinds, model, deployment)
     # A browser that comes back asks for the address it began with: its header is the newer.
     if last_event_id:
         if not _INDEX.fullmatch(last_event_id):

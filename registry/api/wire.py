@@ -160,6 +160,20 @@ class DeploymentList(Document):
     next_page_token: str | None
 
 
+class Told(Document):
+    """An entry of the log, decoded, and where it stands."""
+
+    index: int
+    entry: dict[str, Any]
+
+
+class DeploymentLog(Document):
+    """The newest first; `before` is where to go on, null at the log's start."""
+
+    entries: list[Told]
+    before: int | None
+
+
 def deployment_document(row: tables_log.Deployment) -> dict[str, Json]:
     """What the reconciler reported, word for word, and when."""
     return row.document | {

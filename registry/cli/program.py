@@ -1,7 +1,5 @@
-"""Puts the commands together and is the one boundary where errors become exit codes.
-
-0 done, 1 failed, 2 there are changes (only where asked for), 3 refused by policy or as unsafe,
-4 not authenticated or not allowed, 5 integrity, 6 wait timed out, 64 wrong usage, 130 interrupted.
+"""Puts the commands together and is the one boundary where errors become exit codes, which
+registry/exits.py lists.
 """
 
 import os
@@ -14,8 +12,8 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from registry import errors
+from registry.exits import Exit
 
-USAGE, INTERRUPTED, BROKEN_PIPE = 64, 130, 141
 _GROUP = "plimsoll.commands"
 # Each command, and the modules of this package that make it: no other is loaded to run it. Some
 # add their commands to a group of another.
@@ -36,6 +34,10 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "host": ("hosts",),
     "whoami": ("whoami",),
     "status": ("status",),
+    "diff": ("diff",),
+    "wait": ("waiting",),
+    "history": ("history",),
+    "events": ("history",),
     "webhook": ("webhooks",),
     "watermark": ("watermark", "watermark_detect", "trigger"),
     "serve": ("serve",),
@@ -88,14 +90,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except TyperException as error:
         _show(error)
-        return USAGE
+        return Exit.USAGE
     except (KeyboardInterrupt, Abort):
         typer.echo("interrupted", err=True)
-        return INTERRUPTED
+        return Exit.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        return Exit.BROKEN_PIPE
     return code if isinstance(code, int) else 0
 
 

@@ -11,6 +11,7 @@ from registry.core import hostlist, names
 from registry.core.canonical import Json
 
 app = typer.Typer()
+Deployment = Annotated[str, typer.Argument(help="As ENVIRONMENT/NAME.")]
 _MOST_ROWS = 8
 _DONE = ("baked", "settled")
 WORST_FIRST = (
@@ -29,7 +30,7 @@ def status(
 ) -> None:
     """What is deployed and how it does."""
     with options.connect(server, token_file) as client:
-        one = None if deployment is None else client.deployment(_key(deployment))
+        one = None if deployment is None else client.deployment(key(deployment))
         found = client.deployments() if one is None else [one]
     if form is output.Form.JSON:
         output.print_json(found if one is None else one)
@@ -47,7 +48,8 @@ def show_all(found: list[dict[str, Json]]) -> None:
     )
 
 
-def _key(text: str) -> str:
+def key(text: str) -> str:
+    """ENVIRONMENT/NAME, checked; raises InvalidInput."""
     parts = text.split("/")
     if len(parts) != 2:
         raise errors.InvalidInput(
@@ -59,11 +61,11 @@ def _key(text: str) -> str:
 
 
 def _row(document: dict[str, Json]) -> tuple[object, ...]:
-    three = [_object(document, name) for name in ("sync", "health", "trust")]
+    three = [part(document, name) for name in ("sync", "health", "trust")]
     reasons = [str(part["reason"]) for part in three if part.get("reason")]
     return (
         f"{document.get('environment')}/{document.get('name')}",
-        _version(document.get("desired")),
+        version_of(document.get("desired")),
         str(document.get("commit") or "")[:12],
         *(part.get("status") for part in three),
         "; ".join(reasons),
@@ -74,21 +76,21 @@ def show_one(found: dict[str, Json]) -> None:
     """All of one deployment; from some number on, hosts that are alike share a line."""
     typer.echo()
     _print_rollout(found)
-    hosts = _objects(found, "hosts")
+    hosts = parts(found, "hosts")
     rows = [(str(host.get("host")), *_about(host)) for host in hosts]
     if len(hosts) > _MOST_ROWS:
         rows = _alike(hosts)
     titles = ("host", "serving", "sync", "health", "trust", "stage", "reason")
     output.print_table(titles, rows)
-    for entry in _objects(found, "quarantined"):
+    for entry in parts(found, "quarantined"):
         branch = f"; reverted on branch {entry['branch']}" if entry.get("branch") else ""
         by = f" (by {entry['by']})" if entry.get("by") else ""
         request = f", {entry['request']}" if entry.get("request") else ""
-        said = f"{_version(entry)}: {entry.get('reason')}{by}{branch}{request}"
+        said = f"{version_of(entry)}: {entry.get('reason')}{by}{branch}{request}"
         output.print_fields([("quarantined", said)])
-    if pin := _object(found, "pin"):
+    if pin := part(found, "pin"):
         output.print_fields([("pinned", f"version {pin.get('version')} by {pin.get('by')}")])
-    if answer := _object(found, "answer"):
+    if answer := part(found, "answer"):
         output.print_fields([("last asked", str(answer.get("text")))])
 
 
@@ -96,7 +98,7 @@ def _about(host: dict[str, Json]) -> tuple[str, ...]:
     """What is shown of a host beside its name."""
     said = str(host.get("reason") or host.get("trustReason") or "")
     return (
-        _version(host.get("serving")),
+        version_of(host.get("serving")),
         *(str(host.get(name) or "") for name in ("sync", "health", "trust", "stage")),
         said.removeprefix(f"{host.get('host')}: "),
     )
@@ -117,7 +119,7 @@ def _alike(hosts: list[dict[str, Json]]) -> list[tuple[str, ...]]:
 def _counts(hosts: list[dict[str, Json]]) -> list[tuple[str, str]]:
     """50: 1 Degraded, 2 Unreachable, 47 Healthy; and what they serve."""
     healths = Counter(str(host.get("health")) for host in hosts)
-    serving = Counter(_version(host.get("serving")) or _unseen(host) for host in hosts)
+    serving = Counter(version_of(host.get("serving")) or _unseen(host) for host in hosts)
     parts = [f"{healths[health]} {health}" for health in WORST_FIRST if healths[health]]
     served = [f"{count} {version}" for version, count in serving.most_common()]
     return [("hosts", f"{len(hosts)}: {', '.join(parts)}"), ("serving", ", ".join(served))]
@@ -131,7 +133,7 @@ def _unseen(host: dict[str, Json]) -> str:
 def _steps(found: dict[str, Json]) -> list[tuple[str, str]]:
     """What happens next, and why; places that are alike share a line."""
     alike: dict[tuple[str, str], list[str]] = {}
-    for step in _objects(found, "next"):
+    for step in parts(found, "next"):
         about = str(step.get("verb")), str(step.get("text"))
         alike.setdefault(about, []).append(str(step.get("place")))
     lines = [
@@ -146,12 +148,12 @@ def _steps(found: dict[str, Json]) -> list[tuple[str, str]]:
 
 def _print_rollout(found: dict[str, Json]) -> None:
     """Where it is, what it waits for, and the commands that change that."""
-    rollout = _object(found, "rollout")
+    rollout = part(found, "rollout")
     alike: dict[str, list[str]] = {}
-    for wait in _objects(found, "waiting"):
+    for wait in parts(found, "waiting"):
         until = f", until {output.at(wait['until'])}" if wait.get("until") else ""
         alike.setdefault(f"{wait.get('text')}{until}", []).append(str(wait.get("host") or ""))
-    hosts = _objects(found, "hosts")
+    hosts = parts(found, "hosts")
     fields = _counts(hosts) if len(hosts) > _MOST_ROWS else []
     fields += [("rollout", _where(rollout, hosts))] if rollout else []
     fields += _steps(found)
@@ -159,7 +161,7 @@ def _print_rollout(found: dict[str, Json]) -> None:
         ("waits", f"{hostlist.folded(names)}: {text}" if any(names) else text)
         for text, names in alike.items()
     ]
-    commands = _objects(rollout, "commands")
+    commands = parts(rollout, "commands")
     fields += [("to " + str(one.get("does")), str(one.get("command"))) for one in commands]
     if fields:
         output.print_fields(fields)
@@ -184,15 +186,15 @@ def _where(rollout: dict[str, Json], hosts: list[dict[str, Json]]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _version(value: Json) -> str:
+def version_of(value: Json) -> str:
     return f"{value.get('model')}@{value.get('version')}" if isinstance(value, dict) else ""
 
 
-def _object(document: dict[str, Json], name: str) -> dict[str, Json]:
+def part(document: dict[str, Json], name: str) -> dict[str, Json]:
     found = document.get(name)
     return found if isinstance(found, dict) else {}
 
 
-def _objects(document: dict[str, Json], name: str) -> list[dict[str, Json]]:
+def parts(document: dict[str, Json], name: str) -> list[dict[str, Json]]:
     found = document.get(name)
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []

@@ -12,7 +12,7 @@ import ssl
 import threading
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
@@ -112,6 +112,13 @@ class Wire:
         """Of all threads; none may be in the middle of something."""
         for link in self._all:
             link.close()
+
+    def interrupt(self) -> None:
+        """Whoever reads an answer without an end is told that this was it; `close` comes after."""
+        for link in self._all:
+            if link.sock is not None:
+                with suppress(OSError):
+                    link.sock.shutdown(socket.SHUT_RDWR)
 
     def ready(self) -> HTTPConnection:
         """This thread's connection, open; raises OSError, HTTPException where there is none."""

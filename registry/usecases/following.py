@@ -35,7 +35,11 @@ def page(registry: Registry, start: int | None, interest: Interest) -> Followed:
         found = rows.entries(session, start=start, stop=size, kinds=interest.kinds, limit=_PAGE)
     is_end = len(found) < _PAGE
     return Followed(
-        rows=tuple(row for row in found if interest.covers(row.kind, row.model)),
+        rows=tuple(
+            row
+            for row in found
+            if interest.covers(row.kind, row.model) and interest.covers_leaf(row.leaf)
+        ),
         stop=size if is_end else found[-1].index + 1,
         is_end=is_end,
     )

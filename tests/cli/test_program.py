@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from registry.cli import program
+from tests.cli.command_table import everything
 from tests.cli.conftest import Run, run
 
 HEAVY = ("fastapi", "sqlalchemy", "tensorflow", "onnxruntime", "onnx", "httpx2", "numpy", "docker")
@@ -56,6 +57,13 @@ def test_wrong_usage_ends_with_64_and_prints_no_data(arguments: list[str]):
     assert done.returncode == 64
     assert done.stdout == ""
     assert done.stderr
+
+
+@pytest.mark.parametrize("words", sorted(everything()))
+def test_every_command_ends_with_64_when_it_is_called_wrongly(words: str):
+    done = run(*words.split()[1:], "--no-such-option")
+    assert (done.code, done.out) == (64, "")
+    assert "--no-such-option" in done.err
 
 
 def test_an_error_names_the_fix_on_stderr():

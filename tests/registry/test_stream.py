@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import httpx2
 import pytest
@@ -17,8 +18,9 @@ from registry.api import stream
 from registry.api.server import Server
 from registry.core.interest import Interest
 from registry.settings import Running, Settings
-from registry.usecases import following, log
+from registry.usecases import following, history, log
 from registry.usecases.access import Role
+from registry.usecases.opening import Registry
 from tests.registry.receiving import report
 
 Line = dict[str, str]
@@ -225,3 +227,38 @@ def test_a_page_is_read_only_once_the_page_before_was_taken(
     pages.clear()
     asyncio.run(take(1 + 51))
     assert pages == [0, 50]
+
+
+def test_what_is_about_one_deployment_is_told_alone_and_can_be_read_backwards(
+    server: Server, auditor: httpx2.Client
+) -> None:
+    registry = server.app.state.registry
+    commit, other = "a" * 40, "b" * 40
+    report(registry, "commit_verified", commit=commit)
+    report(registry, "commit_verified", commit=other)
+    first = report(registry, "deployed", deployment="production/one", model="m", commit=commit)
+    report(registry, "deployed", deployment="production/two", reason='"production/one"')
+    last = report(registry, "quarantined", deployment="production/one", model="m")
+    found = following.page(registry, 0, Interest(deployment="production/one"))
+    assert [row.index for row in found.rows] == [first, last]
+    path = "/v1/deployments/production/one/log"
+    page = auditor.get(path).json()
+    assert [one["index"] for one in page["entries"]] == [last, first, first - 2]
+    assert page["before"] is None
+    assert page["entries"][0]["entry"]["kind"] == "quarantined"
+    newest = auditor.get(path, params={"limit": 1}).json()
+    assert [one["index"] for one in newest["entries"]] == [last]
+    older = auditor.get(path, params={"before": newest["before"], "limit": 1}).json()
+    assert [one["index"] for one in older["entries"]] == [first]
+    named = auditor.get("/v1/deployments/production/none/log", params={"commit": other}).json()
+    assert [one["entry"]["commit"] for one in named["entries"]] == [other]
+
+
+def test_a_long_log_is_looked_at_a_bounded_part_at_a_time(registry: Registry) -> None:
+    report(registry, "deployed", deployment="production/one")
+    for number in range(5):
+        report(registry, "deployed", deployment=f"production/{number}")
+    with patch.object(history, "LOOKED_AT", 3):
+        found = history.of_deployment(registry, "production/one")
+        assert found.entries == ()
+        assert found.before == log.size(registry) - 3

@@ -1,0 +1,119 @@
+"""What an operator asks of a deployment, and reads: everything real around it but the hosts."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.core.observed import Health
+from registry.cli import main
+from tests.reconciler.town import Town, town
+from tests.registry.publishing import Publisher
+
+KEY = "production/digits"
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+    alice = Publisher()
+    with town(tmp_path, alice) as made:
+        monkeypatch.setenv("PLIMSOLL_SERVER", made.server.addresses[0])
+        monkeypatch.setenv("PLIMSOLL_TOKEN", made.registry.headers["authorization"].split()[1])
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+        made.publish(1, alice)
+        made.publish(2, alice)
+        made.deploy(1)
+        yield made
+
+
+def said(capsys: Capture, *words: str, code: int = 0) -> str:
+    capsys.readouterr()  # what the reconciler wrote into its own log
+    assert main(list(words)) == code, capsys.readouterr().err
+    return capsys.readouterr().out
+
+
+def documents(capsys: Capture, *words: str) -> Any:
+    return json.loads(said(capsys, *words, "-o", "json"))
+
+
+def test_an_operator_waits_for_a_version_and_reads_what_became_of_it_and_the_next(
+    here: Town, capsys: Capture
+) -> None:
+    commit = here.origin.git("rev-parse", "HEAD")
+    ended: list[int] = []
+    words = ["wait", KEY, "--commit", commit[:12], "--version", "1", "--timeout", "60s"]
+    waiting = threading.Thread(target=lambda: ended.append(main(words)))
+    waiting.start()
+    time.sleep(0.2)
+    here.settle()
+    waiting.join(30)
+    printed = capsys.readouterr()
+    assert ended == [0]
+    assert f"\n{KEY}: synced and healthy: digits@1 after " in printed.out
+    assert f"{KEY}: no reconciler has told of it yet" in printed.err
+    _two_versions(here, capsys)
+
+
+def _two_versions(here: Town, capsys: Capture) -> None:
+    commit = here.deploy(2)
+    here.loop.tick()
+    here.await_slow_work()
+    here.loop.tick()
+    (found,) = documents(capsys, "diff", KEY)["differences"]
+    assert (found["host"], found["difference"]) == ("edge-1", "version")
+    assert found["desired"].startswith("digits@2 sha256:")
+    assert found["observed"].startswith("digits@1 sha256:")
+    said(capsys, "diff", KEY, "--detailed-exitcode", code=2)
+    here.settle()
+    assert f"{KEY}: no difference: 1 hosts serve digits@2" in said(
+        capsys, "diff", KEY, "--detailed-exitcode"
+    )
+    newest, first = documents(capsys, "history", KEY)
+    assert (newest["version"], newest["outcome"], newest["commit"]) == (2, "serving", commit)
+    assert (first["version"], first["outcome"]) == (1, "replaced")
+    assert newest["digest"] == here.digests[2]
+    assert newest["hosts"] == ["edge-1"]
+    lines = said(capsys, "history", KEY).splitlines()
+    assert lines[0].split() == [
+        "VERSION", "OUTCOME", "SINCE", "TOOK", "HOSTS", "COMMIT", "SIGNED", "BY", "REASON",
+    ]  # fmt: skip
+    assert lines[1].startswith("digits@2  serving")
+    assert len(documents(capsys, "history", KEY, "--last", "1")) == 1
+    told = said(capsys, "events", KEY, "--last", "500").splitlines()
+    assert [line.split()[2] for line in told if "deployed" in line] == ["deployed", "deployed"]
+    assert "no such" not in said(capsys, "history", "production/other")
+
+
+def test_events_are_followed_as_they_happen(here: Town, capsys: Capture) -> None:
+    from registry.cli import streaming
+    from registry.cli.client import Client
+
+    token = here.registry.headers["authorization"].split()[1]
+    heard: list[Any] = []
+    with Client(here.server.addresses[0], token) as client:
+        after = client.log_page(0, 1).size - 1
+        stream = streaming.events(client, after, deployment=KEY)
+        reader = threading.Thread(target=lambda: heard.append(next(stream)), daemon=True)
+        reader.start()
+        here.settle()
+        reader.join(10)
+    assert heard[0]["subject"] == KEY
+
+
+def test_a_wait_that_takes_too_long_ends_with_6_and_one_that_is_lost_with_1(
+    here: Town, capsys: Capture
+) -> None:
+    here.settle()
+    assert main(["wait", KEY, "--version", "2", "--timeout", "0s"]) == 6
+    assert "version 1 is asked for, not yet 2, after 0s" in capsys.readouterr().err
+    here.hosts["edge-1"].becomes[here.digests[2]] = Health.REFUSED
+    here.deploy(2)
+    here.settle()
+    assert main(["wait", KEY, "--timeout", "60s"]) == 1
+    assert "version 2 is quarantined" in capsys.readouterr().err
+    assert "quarantined" in said(capsys, "history", KEY)
