@@ -248,9 +248,11 @@ def _syntax_problem(path: str, text: str, error: yaml.YAMLError) -> Problem:
     line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
     opened = getattr(error, "context_mark", None)
     if mark is not None and not text[mark.index :].strip():  # what was opened is never closed
-        whole = text.rstrip() if opened is None else text[: opened.index]
+        begun = opened is not None and text[opened.index :].strip()
+        whole = text[: opened.index] if opened is not None and begun else text.rstrip()
         line, column = whole.count("\n") + 1, len(whole) - (whole.rfind("\n") + 1) + 1
-        said = f"{said}, {error.context}" if getattr(error, "context", None) else said
+        context = getattr(error, "context", None)
+        said = f"{said}, {context}" if context else said
     if mark is not None and text[mark.index : mark.index + 1] == "\t":
         return Problem(path, line, column, "not YAML: a tab begins nothing", "write spaces")
     return Problem(path, line, column, f"not YAML: {said}", "check indentation and quotes")
