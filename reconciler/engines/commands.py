@@ -146,14 +146,15 @@ def ingress_container(spec: IngressSpec, command: list[str]) -> Body:
     return body | {"Labels": _labels({"host": spec.host, "kind": "ingress", "spec": identity})}
 
 
-def trial_container(trial: Trial, *, host: str) -> Body:
+def trial_container(trial: Trial, *, host: str, candidate: str) -> Body:
     """A test that can write to its /tmp and its output, and has its candidate for a network.
 
-    Names that the engine does not know itself are asked of nobody.
+    That one's address stands in its file of hosts; other names are asked of nobody.
     """
     host_config = _hardened(memory_bytes=trial.memory_bytes, pids=_TRIAL_PIDS) | {
         "NetworkMode": trial.name,
         "NanoCpus": round(trial.cpus * 1e9),
+        "ExtraHosts": [f"candidate:{candidate}"],
         "Dns": ["127.0.0.1"],
         "DnsOptions": ["timeout:1", "attempts:1"],
         "RestartPolicy": {"Name": "no"},

@@ -19,7 +19,6 @@ from registry import errors
 
 _NOTES = 20
 _NOTES_BYTES = 16 * 1024
-_CANDIDATE = "candidate"
 
 
 class DockerTrials:
@@ -40,8 +39,9 @@ class DockerTrials:
                 options={"com.docker.network.bridge.inhibit_ipv4": "true"},
                 labels=commands.trial_labels(trial, host=self._host),
             )
-            api.connect_container_to_network(trial.instance, trial.name, aliases=[_CANDIDATE])
-            body = commands.trial_container(trial, host=self._host)
+            api.connect_container_to_network(trial.instance, trial.name)
+            candidate = _address(api, trial.instance, network=trial.name)
+            body = commands.trial_container(trial, host=self._host, candidate=candidate)
             self._connection.create(api, body, name=trial.name)
             api.start(trial.name)
 
@@ -104,6 +104,11 @@ def _require_bounded(api: docker.APIClient, image: str) -> None:
             f"the test's image {image} declares volumes ({listed}), which nothing would limit",
             fix="take VOLUME out of its Dockerfile: a test may write to /tmp",
         )
+
+
+def _address(api: docker.APIClient, instance: str, *, network: str) -> str:
+    found = api.inspect_container(instance)["NetworkSettings"]["Networks"]
+    return str(found[network]["IPAddress"])
 
 
 def _log(api: docker.APIClient, name: str, limit: int, **wanted: int) -> bytes:

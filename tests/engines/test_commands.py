@@ -169,7 +169,7 @@ def test_what_git_declares_of_a_model_stands_beside_its_version() -> None:
 
 def test_a_custom_test_can_write_to_its_tmp_and_has_no_network_but_its_own() -> None:
     trial = Trial("plimsoll-trial-1", SPEC.name, "team/checks:3", 64 << 20, 0.5, '{"url": "x"}')
-    body = commands.trial_container(trial, host="edge-1")
+    body = commands.trial_container(trial, host="edge-1", candidate="172.19.0.2")
     config = body["HostConfig"]
     assert (body["Env"], body["User"]) == (['PLIMSOLL_TRIAL={"url": "x"}'], "10001:10001")
     assert "Volumes" not in body
@@ -180,6 +180,7 @@ def test_a_custom_test_can_write_to_its_tmp_and_has_no_network_but_its_own() -> 
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
     }
+    assert config["ExtraHosts"] == ["candidate:172.19.0.2"]
     assert (config["Memory"], config["MemorySwap"]) == (64 << 20, 64 << 20)
     assert (config["NanoCpus"], config["PidsLimit"]) == (500_000_000, 128)
     assert config["RestartPolicy"] == {"Name": "no"}
