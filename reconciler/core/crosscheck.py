@@ -75,8 +75,7 @@ class Checks:
         checked = Checked(problems=[*tree.problems, *allowance.defenceless(tree)])
         _check_templates(tree, files, checked)
         checked.analyses.update({name: source.kind for name, source in tree.analyses.items()})
-        for key, broken in tree.broken_deployments.items():
-            checked.held[key] = tuple(broken)
+        checked.held.update({key: tuple(one) for key, one in tree.broken_deployments.items()})
         before = self._begin(tree, checked)
         disorder, alone = ordering.problems(tree), _alone(tree)
         for key, source in tree.deployments.items():
@@ -187,8 +186,8 @@ def _targets(tree: Tree, deployment: kinds.ModelDeployment) -> tuple[str, ...]:
 
 def _known_targets(tree: Tree, deployment: kinds.ModelDeployment) -> dict[str, kinds.Host]:
     """Target hosts whose files are good."""
-    found = {name: tree.hosts.get(name) for name in _targets(tree, deployment)}
-    return {name: source.kind for name, source in found.items() if source is not None}
+    known = tree.hosts
+    return {name: known[name].kind for name in _targets(tree, deployment) if name in known}
 
 
 def _capacity_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Iterator[Problem]:
@@ -275,9 +274,10 @@ def _check_collisions(tree: Tree, checked: Checked) -> None:
 def _with_experiments(tree: Tree, checked: Checked) -> Checked:
     """An experiment whose file is wrong goes on as it was, known by its name."""
     hosts = {key: _known_targets(tree, tree.deployments[key].kind) for key in checked.hosts}
-    broken = set(tree.broken_experiments)
+    broken, strangers = set(tree.broken_experiments), allowance.strangers(tree)
+    others = {name: one for name, one in tree.experiments.items() if name not in strangers}
     for name, source in tree.experiments.items():
-        wrong = list(experiments.problems(source, tree.experiments, hosts))
+        wrong = strangers.get(name) or list(experiments.problems(source, others, hosts))
         checked.problems.extend(wrong)
         if wrong:
             broken.add(name)

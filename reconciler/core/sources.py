@@ -93,6 +93,8 @@ class Tree:
     broken_experiments: set[str] = field(default_factory=set)
     targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By what is demanded of labels: the same for thousands of deployments."""
+    own_hosts: dict[str, dict[str, kinds.Host]] = field(default_factory=dict)
+    """The good hosts of each project, likewise."""
     problems: list[Problem] = field(default_factory=list)
 
 

@@ -113,6 +113,10 @@ def test_a_change_by_another_teams_author_stays_out_over_restarts_until_somebody
     assert [(event["commit"], event["detail"]) for event in refused] == [
         (head, {"mode": "strict", "code": "not_an_author", "files": [B]})
     ]
+    origin = f"{shared.origin.url} main"
+    standing = gate.peek(shared.state.path, origin)
+    assert standing is not None
+    assert [one.commit for one in standing.kept.values()] == [head]
     state.leave_wish(shared.state.path, head, "Bob is on holiday")
     assert versions(shared.look()) == {"production/a-one": 2, "production/b-one": 2}
     assert shared.look().kept == {}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry.cli import main
+from tests.reconciler.core.sets.files import set_file
 from tests.reconciler.town import POLICY, Town, town
 from tests.registry.publishing import Publisher
 
@@ -35,6 +36,16 @@ def test_an_error_names_place_and_fix(example: Path, capsys: pytest.CaptureFixtu
     assert printed.out.startswith("models.d/production/digits.yaml:12:14: spec.model.version: ")
     assert "  fix: write the whole number of one published version" in printed.out
     assert "1 problem found" in printed.err
+
+
+def test_validate_lists_what_sets_make(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = example / "models.d" / "sets" / "edge.yaml"
+    path.parent.mkdir()
+    path.write_bytes(set_file("list: {elements: [{host: edge-1}]}").replace(b"digits, v", b"d, v"))
+    assert main(["validate", str(example)]) == 0
+    assert capsys.readouterr().out.startswith(
+        "models.d/sets/edge.yaml makes 1: production/digits-edge-1\nok: 2 deployments, "
+    )
 
 
 def test_a_folder_without_desired_state_is_an_error(

@@ -42,15 +42,33 @@ def allows_host(project: Project | None, name: str, labels: Mapping[str, str] | 
     )
 
 
-def hosts(tree: Tree, deployment: ModelDeployment) -> dict[str, Host]:
+def hosts(tree: Tree, deployment: ModelDeployment) -> Mapping[str, Host]:
     """The good hosts among which labels may choose: somebody else's are not meant."""
-    source = of(tree, deployment)
-    project = None if source is None else source.kind
-    return {
-        name: host.kind
-        for name, host in tree.hosts.items()
-        if allows_host(project, name, host.kind.metadata.labels)
-    }
+    name = deployment.metadata.project
+    if name not in tree.own_hosts:
+        source = of(tree, deployment)
+        project = None if source is None else source.kind
+        tree.own_hosts[name] = {
+            host: found.kind
+            for host, found in tree.hosts.items()
+            if allows_host(project, host, found.kind.metadata.labels)
+        }
+    return tree.own_hosts[name]
+
+
+def strangers(tree: Tree) -> dict[str, list[Problem]]:
+    """Experiments about deployments of projects that have files of their own, and not these."""
+    found: dict[str, list[Problem]] = {}
+    for name, source in tree.experiments.items():
+        about = tree.deployments.get(source.kind.spec.deployment)
+        project = None if about is None else of(tree, about.kind)
+        files = [] if project is None else project.kind.spec.files
+        if about is not None and files and not globs.any_fits(files, source.path):
+            whose = about.kind.metadata.project
+            said = f"spec.deployment: {source.kind.spec.deployment} is of the project {whose}"
+            fix = f"name the file after one of {', '.join(files)}"
+            found[name] = [source.document.problem(("spec", "deployment"), said, fix=fix)]
+    return found
 
 
 def problems(tree: Tree, source: Source[ModelDeployment]) -> Iterator[Problem]:

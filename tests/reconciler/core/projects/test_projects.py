@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.core import desired
+from tests.reconciler.core.experiments.played import experiment_file
 from tests.reconciler.core.projects.projects import (
     ANYTHING,
     labelled,
@@ -138,6 +139,21 @@ def test_a_broken_file_of_one_project_holds_up_no_removal_of_another() -> None:
     assert found.may_prune("production/b-gone")
     assert found.may_prune("production/nobodys")
     assert not found.may_prune("production/a-gone")
+
+
+def test_an_experiment_is_of_the_project_of_what_it_is_about() -> None:
+    files = two_teams()
+    files["models.d/projects/b.yaml"] = project_file(
+        "b", limits("b") + ', files: ["models.d/*/b-*"]'
+    )
+    for name in ("a-takes-it", "b-bigger"):
+        text = experiment_file(name=name).replace("production/digits", OTHER)
+        files[f"models.d/experiments/{name}.yaml"] = text.encode()
+    state = desired.load(files, commit="c")
+    path = "models.d/experiments/a-takes-it.yaml"
+    assert said(files, path) == [f"spec.deployment: {OTHER} is of the project b"]
+    about = [one.message for one in state.problems if one.path.endswith("b-bigger.yaml")]
+    assert not any("a-takes-it" in message for message in about)
 
 
 def test_a_deployment_is_not_of_a_project_whose_files_are_elsewhere() -> None:
