@@ -102,6 +102,13 @@ class Registry:
         """Publish the status of `environment/name`."""
         self._call("PUT", f"/v1/deployments/{deployment}", canonical.encode(status))
 
+    def deployment(self, deployment: str) -> dict[str, Json] | None:
+        """The status of `environment/name`; None where nobody told of one."""
+        try:
+            return self._json("GET", f"/v1/deployments/{deployment}")
+        except errors.NotFound:
+            return None
+
     def withdraw(self, deployment: str) -> None:
         """Drop the status of a deployment that is no more."""
         try:

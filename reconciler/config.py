@@ -13,6 +13,7 @@ from registry.core import destination, names, table
 # Ten of them are not counted on, for a call to an engine that is under way.
 _LEASE_S = 20, 300
 _GITHUB = "https://api.github.com"
+_PLANS = re.compile(r"https?://[A-Za-z0-9._:/~-]+")
 _PROJECT = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+")
 
 
@@ -62,13 +63,16 @@ class ForgeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Forge:
-    """Where pull requests are opened: the API's `address`, and the repository there."""
+    """Where pull requests are: the API's `address`, and the repository there. `reviews` says
+    whether they are told what they would do, `plans` where people reach the whole of it."""
 
     kind: ForgeKind
     address: str
     project: str
     token_file: Path
     ca: Path | None = None
+    reviews: bool = True
+    plans: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +243,12 @@ def _forge(settings: table.Table, folder: Path) -> Forge | None:
             project=each.take("project", str),
             token_file=folder / each.take("token_file", str),
             ca=None if ca is None else folder / ca,
+            reviews=each.take("reviews", bool, default=True),
+            plans=each.take("plans", str, ""),
         )
         each.finish()
+        if found.plans and not _PLANS.fullmatch(found.plans):
+            raise each.error("plans", f"must be an http address, found {found.plans!r}")
         if not destination.is_confidential(found.address):
             raise each.error("address", f"{found.address!r} lets others read the token: use https")
         if not _PROJECT.fullmatch(found.project):

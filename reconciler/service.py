@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import uvicorn
-
 from reconciler import (
     analysing,
     anchor,
@@ -29,6 +27,7 @@ from reconciler import (
     judging,
     lanes,
     launches,
+    listening,
     loop,
     metrics,
     permits,
@@ -39,12 +38,12 @@ from reconciler import (
     signing,
     source,
     state,
-    webhook,
     witness,
 )
 from reconciler.core import gittrust, kinds, plan, planned
 from reconciler.core.experiments import applied
 from reconciler.engines.protocol import Engine
+from reconciler.reviewing import assembly
 from registry import errors
 from registry.core.trustroot import TrustRoot
 
@@ -59,7 +58,17 @@ def run(path: Path, stop: threading.Event) -> None:
 
 def run_as(settings: config.Config, stop: threading.Event) -> None:
     """Reconcile as `settings` say until `stop` is set."""
-    with assembled(settings) as (reconciler, counted), _listening(settings, reconciler, counted):
+
+    def examine(repository: repo.Repository) -> gate.Examiner:
+        return _examiner(settings, repository)
+
+    with (
+        assembled(settings) as (reconciler, counted),
+        assembly.beside(settings, reconciler.effects.judge, examine) as reviews,
+        listening.serving(
+            settings, listening.Listeners(reconciler.hint, reviews), counted.registry
+        ),
+    ):
         reconciler.run(stop)
 
 
@@ -257,31 +266,6 @@ def _connector(settings: config.Config) -> lanes.Connect:
         )
 
     return connect
-
-
-@contextmanager
-def _listening(
-    settings: config.Config, reconciler: loop.Loop, counted: metrics.Metrics
-) -> Iterator[None]:
-    """Serve the webhook beside the loop, where the configuration says so."""
-    if settings.listen is None:
-        yield
-        return
-    secret = b""
-    if settings.webhook_secret_file is not None:
-        secret = _read(settings.webhook_secret_file, "webhook secret").strip().encode()
-    app = webhook.create_app(secret=secret, hint=reconciler.hint, metrics=counted.registry)
-    address, _, port = settings.listen.rpartition(":")
-    server = uvicorn.Server(
-        uvicorn.Config(app, host=address, port=int(port), log_level="warning", lifespan="off")
-    )
-    thread = threading.Thread(target=server.run, name="webhook", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(timeout=5)
 
 
 def _read(path: Path, what: str) -> str:

@@ -1,8 +1,11 @@
 """What every forge can do."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
+
+from reconciler.core.review.marks import State, Status
+
+__all__ = ["Asked", "Comment", "Forge", "Opened", "State", "Status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +32,6 @@ class Comment:
 
     id: int
     body: str
-
-
-class State(StrEnum):
-    """Of a commit's status, in GitHub's words."""
-
-    PENDING = "pending"
-    SUCCESS = "success"
-    FAILURE = "failure"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What a commit is marked with under the name `context`; `text` is one short line."""
-
-    context: str
-    state: State
-    text: str
 
 
 class Forge(Protocol):

@@ -6,13 +6,14 @@ Nothing is written: a review is no decision, and the log has none of it.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from reconciler import client, judging
 from reconciler.core import holding, review
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.edit import Pin
+from reconciler.core.gittrust import UNSIGNED, Provenance
 from reconciler.core.review import Bound, Doubt, Judged, Refused, Side, changing, facts, judged
 from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
 from registry import errors
@@ -36,12 +37,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Gatherer:
-    """Asks one registry, and believes only what verifies."""
+    """Asks one registry, and believes only what verifies. `signed` says who signed a commit."""
 
     registry: client.Registry
     trust: Callable[[], TrustRoot]
     rollouts: Callable[[], Rollouts]
     clock: Callable[[], float] = time.time
+    signed: Callable[[str], Provenance] = lambda _: UNSIGNED
 
     def log_size(self) -> int | None:
         """How many entries the registry's log has; None where nobody says so under its key."""
@@ -55,12 +57,12 @@ class Gatherer:
         size = self.log_size()
         changes = changing.changes(before.state, after.state)
         found = self._ask(review.wanted(changes))
-        rollouts = self.rollouts()
+        rollouts, signed = self.rollouts(), self.signed(head)
         decisions = {
             change.key: tuple(
                 self._judged(
                     change.after,
-                    after.state,
+                    replace(after.state, provenance=signed),
                     rollouts.get(change.key, NO_ROLLOUT),
                     found[_pin(change.after)],
                 )

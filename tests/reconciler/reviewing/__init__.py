@@ -1,0 +1,1 @@
+"""Pull requests that are looked at: real Git, real registry, forges that listen."""
