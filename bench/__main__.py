@@ -170,6 +170,12 @@ def _watermark(folder: Path) -> Rows:
     yield from area.rows()
 
 
+def _experiments(_folder: Path) -> Rows:
+    from bench.experiments import area  # noqa: PLC0415  numpy
+
+    yield from area.rows()
+
+
 AREAS: Mapping[str, Area] = {
     "registry": _registry,
     "trust": _trust,
@@ -178,6 +184,7 @@ AREAS: Mapping[str, Area] = {
     "rollouts": _rollouts,
     "planning": planning.rows,
     "watermark": _watermark,
+    "experiments": _experiments,
 }
 
 

@@ -90,8 +90,24 @@ def show_one(found: dict[str, Json]) -> None:
         output.print_fields([("quarantined", said)])
     if pin := part(found, "pin"):
         output.print_fields([("pinned", f"version {pin.get('version')} by {pin.get('by')}")])
+    if experiment := part(found, "experiment"):
+        output.print_fields(_experiment(experiment))
     if answer := part(found, "answer"):
         output.print_fields([("last asked", str(answer.get("text")))])
+
+
+def _experiment(found: dict[str, Json]) -> list[tuple[str, str]]:
+    """How it stands, or what it came to; a line for each metric."""
+    told = f"; {found['told']}" if found.get("told") else ""
+    if found.get("state") == "running":
+        ends = output.at(found.get("ends"))
+        said = f"under way since {output.at(found.get('began'))}, until {ends} at the latest"
+    else:
+        said = f"{found.get('state')} since {output.at(found.get('decided'))}: "
+        said += f"{found.get('reason')}{told}"
+    lines = [("experiment", f"{found.get('name')}, {said}")]
+    lines += [("", str(metric.get("text"))) for metric in parts(found, "metrics")]
+    return lines
 
 
 def _about(host: dict[str, Json]) -> tuple[str, ...]:

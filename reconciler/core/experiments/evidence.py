@@ -11,14 +11,15 @@ confidence sequence: it holds the truth at all looks together with a chance of 1
 It takes observations to be independent of each other, given the past.
 """
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
 # A block is closed once both variants have so many: smaller ones weigh less than they could.
-_BLOCK = 10.0
-# The largest bet of a bounded test times the largest deviation, 1.5, stays below 1.
-_LARGEST_BET = 0.6
-_MOST_BETS = 12
+BLOCK = 10.0
+# A bet times the largest deviation that it is about stays below 1.
+_BOLDEST = 0.9
+_LARGEST_DOUBLE = 0.4
 _HALVINGS = 40
 
 
@@ -58,17 +59,6 @@ class Design:
         """The logarithm of what evidence against a difference must reach."""
         return -math.log(self.alpha)
 
-    @property
-    def bets(self) -> tuple[float, ...]:
-        """The best bet on the smallest difference, were the spread as large as it can be, and its
-        doubles: for larger differences, and for smaller spreads."""
-        if self.deviation is not None:
-            best = self.smallest / self.deviation**2
-            return tuple(best * 2**step for step in range(-1, 5))
-        best = min(4 * self.smallest, _LARGEST_BET)
-        doubles = (best * 2**step for step in range(_MOST_BETS))
-        return tuple(bet for bet in doubles if bet <= _LARGEST_BET)
-
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -98,7 +88,7 @@ def after(design: Design, seen: Evidence, control: Sums, treatment: Sums) -> Evi
     """With what came since."""
     ours, theirs = seen.open_treatment + treatment, seen.open_control + control
     whole = replace(seen, control=seen.control + control, treatment=seen.treatment + treatment)
-    if min(ours.count, theirs.count) < _BLOCK:
+    if min(ours.count, theirs.count) < BLOCK:
         return replace(whole, open_control=theirs, open_treatment=ours)
     weight = ours.count * theirs.count / (ours.count + theirs.count)
     gap = ours.total / ours.count - theirs.total / theirs.count
@@ -129,19 +119,36 @@ def interval(design: Design, seen: Evidence) -> tuple[float, float] | None:
 def against(design: Design, seen: Evidence, difference: float) -> float:
     """The logarithm of the evidence that the true difference is not `difference`."""
     gain = seen.gain - difference * seen.weight
-    terms = list[float]()
     if design.deviation is not None:
-        spread = design.deviation**2 * seen.weight
-        terms = [abs(gain) * bet - bet**2 / 2 * spread for bet in design.bets]
-        terms += [-abs(gain) * bet - bet**2 / 2 * spread for bet in design.bets]
+        spread, most = design.deviation**2 * seen.weight, 0.0
     else:
-        most = 1 + abs(difference) / 2
         spread = seen.spread + difference * seen.tilt + difference**2 / 4 * seen.weight
-        for bet in design.bets:
-            cost = (-math.log1p(-most * bet) - most * bet) / most**2 * spread
-            terms += [bet * gain - cost, -bet * gain - cost]
+        most = 1 + abs(difference) / 2
+    terms = [
+        side * bet * gain - cost * spread
+        for bet, cost in _bets(design.smallest, design.deviation, most)
+        for side in (-1, 1)
+    ]
     top = max(terms)
     return top + math.log(sum(math.exp(one - top) for one in terms) / len(terms))
+
+
+@functools.lru_cache(maxsize=4096)
+def _bets(smallest: float, deviation: float | None, most: float) -> tuple[tuple[float, float], ...]:
+    """Each with what it costs for each squared deviation, none of which is larger than `most`.
+
+    The best bet on the smallest difference, were the spread as large as it can be, and its
+    doubles: for larger differences, and for smaller spreads.
+    """
+    if deviation is not None:
+        best = smallest / deviation**2
+        return tuple((bet, bet**2 / 2) for bet in (best * 2**step for step in range(-1, 5)))
+    bets, bet = list[float](), 4 * smallest
+    while bet <= _LARGEST_DOUBLE:  # as many for each difference: evidence has no jumps
+        bets.append(bet)
+        bet *= 2
+    bets.append(_BOLDEST / most)
+    return tuple((one, (-math.log1p(-most * one) - most * one) / most**2) for one in bets)
 
 
 def _middle(seen: Evidence) -> float:

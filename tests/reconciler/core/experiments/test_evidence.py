@@ -7,9 +7,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from reconciler.core.experiments import evidence, ratio
+from bench.experiments.simulating import (
+    Users,
+    alarms,
+    blocks,
+    drawn,
+    fixed_size,
+    mismatched_after,
+    sure_after,
+)
+from reconciler.core.experiments import evidence
 from reconciler.core.experiments.evidence import Design, Evidence, Sums
-from tests.reconciler.core.experiments.shared import blocks, stopped_after
 
 TEST = Design(alpha=0.05, smallest=0.05)
 SHARES = st.integers(0, 40).flatmap(
@@ -21,12 +29,9 @@ def false_alarms(
     design: Design, rates: tuple[float, float], part: float, *, runs: int, users: int
 ) -> float:
     """How often the test is ever sure that the true difference is not the true one."""
-    rng, found = np.random.default_rng(11), 0
-    for _ in range(runs):
-        treated = rng.random(users) < part
-        values = (rng.random(users) < np.where(treated, rates[1], rates[0])).astype(float)
-        found += stopped_after(design, treated, values, rates[1] - rates[0]) is not None
-    return found / runs
+    rng, gap = np.random.default_rng(11), rates[1] - rates[0]
+    found = [sure_after(design, drawn(rng, rates, users, part), gap) for _ in range(runs)]
+    return sum(one is not None for one in found) / runs
 
 
 @pytest.mark.parametrize(
@@ -42,35 +47,30 @@ def false_alarms(
 def test_looking_after_every_sample_raises_no_more_false_alarms_than_its_level(
     rates: tuple[float, float], part: float
 ) -> None:
-    assert false_alarms(Design(0.05, 0.05), rates, part, runs=200, users=600) <= 0.05
+    assert false_alarms(Design(0.05, 0.05), rates, part, runs=150, users=500) <= 0.05
 
 
 def test_rates_that_drift_together_raise_no_false_alarms() -> None:
     rng, found = np.random.default_rng(3), 0
-    for _ in range(150):
-        treated = rng.random(1000) < 0.5
-        rate = 0.5 + 0.45 * np.sin(np.arange(1000) / 40)
-        found += stopped_after(TEST, treated, (rng.random(1000) < rate).astype(float)) is not None
-    assert found / 150 <= 0.05
+    rate = 0.5 + 0.45 * np.sin(np.arange(1000) / 40)
+    for _ in range(100):
+        users = Users(rng.random(1000) < 0.5, (rng.random(1000) < rate) * 1.0)
+        found += sure_after(TEST, users) is not None
+    assert found / 100 <= 0.05
 
 
 def test_a_difference_is_found_with_some_more_samples_than_a_test_with_one_look_needs() -> None:
-    rng, after = np.random.default_rng(5), list[int]()
-    fixed = 2770  # both variants together, at 80 % power: statsmodels' NormalIndPower
-    for _ in range(100):
-        treated = rng.random(3 * fixed) < 0.5
-        values = (rng.random(3 * fixed) < np.where(treated, 0.15, 0.1)).astype(float)
-        after.append(stopped_after(TEST, treated, values) or 3 * fixed + 1)
-    assert sum(one <= 3 * fixed for one in after) >= 95
-    assert sum(after) / 100 < 1.7 * fixed
+    rng, fixed = np.random.default_rng(5), fixed_size((0.1, 0.15))
+    # What the statsmodels package says of both variants together, at 80 % power.
+    assert fixed == pytest.approx(1366, abs=10)
+    after = [sure_after(TEST, drawn(rng, (0.1, 0.15), 3 * fixed)) for _ in range(60)]
+    assert sum(one is not None for one in after) >= 54
+    assert sum(one or 3 * fixed for one in after) / 60 < 1.7 * fixed
 
 
 def test_a_large_difference_is_found_much_sooner() -> None:
-    rng, after = np.random.default_rng(5), list[int]()
-    for _ in range(50):
-        treated = rng.random(3000) < 0.5
-        values = (rng.random(3000) < np.where(treated, 0.3, 0.1)).astype(float)
-        after.append(stopped_after(TEST, treated, values) or 3000)
+    rng = np.random.default_rng(5)
+    after = [sure_after(TEST, drawn(rng, (0.1, 0.3), 3000)) or 3000 for _ in range(50)]
     assert sum(after) / 50 < 400
 
 
@@ -78,13 +78,25 @@ def test_a_known_deviation_serves_for_what_has_no_bounds() -> None:
     design, rng, wrong, found = Design(0.05, 0.2, deviation=1.0), np.random.default_rng(2), 0, 0
     for _ in range(100):
         treated, noise = rng.random(1500) < 0.5, rng.normal(40, 1, 1500)
-        wrong += stopped_after(design, treated, noise) is not None
-        found += stopped_after(design, treated, noise + 0.3 * treated) is not None
+        wrong += sure_after(design, Users(treated, noise)) is not None
+        found += sure_after(design, Users(treated, noise + 0.3 * treated)) is not None
     assert wrong / 100 <= 0.05
     assert found / 100 > 0.9
 
 
-@settings(max_examples=40)
+def test_a_mean_between_bounds_needs_fewer_samples_the_less_it_varies() -> None:
+    rng, after = np.random.default_rng(6), list[list[int]]()
+    for spread in (0.4, 0.1):
+        rows = []
+        for _ in range(30):
+            treated = rng.random(3000) < 0.5
+            values = 0.5 + 0.05 * treated + rng.uniform(-spread, spread, 3000)
+            rows.append(sure_after(TEST, Users(treated, values)) or 3000)
+        after.append(rows)
+    assert sum(after[1]) < 0.5 * sum(after[0])
+
+
+@settings(max_examples=25)
 @given(SHARES, SHARES, st.integers(10, 16), st.integers(10, 16), st.floats(0, 1), st.floats(0, 1))
 def test_no_rates_with_a_difference_make_a_block_speak_against_it_on_average(
     control: Sums, treatment: Sums, theirs: int, ours: int, low: float, high: float
@@ -108,6 +120,7 @@ def test_no_rates_with_a_difference_make_a_block_speak_against_it_on_average(
     assert expected <= math.exp(evidence.against(TEST, before, high - low)) * (1 + 1e-9)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=12))
 def test_the_interval_has_what_nothing_speaks_against(blocks: list[tuple[Sums, Sums]]) -> None:
     seen = Evidence()
@@ -130,7 +143,7 @@ def test_one_by_one_or_in_blocks_is_the_same() -> None:
         sample, none = Sums(1, float(hit), float(hit)), Sums()
         pair = (none, sample) if is_treated else (sample, none)
         one_by_one = evidence.after(TEST, one_by_one, *pair)
-    for _, control, treatment in blocks(treated, hits.astype(float)):
+    for _, control, treatment in blocks(Users(treated, hits * 1.0)):
         in_blocks = evidence.after(TEST, in_blocks, control, treatment)
     assert one_by_one.control.count + one_by_one.treatment.count == 300
     assert in_blocks.weight > 40
@@ -139,14 +152,11 @@ def test_one_by_one_or_in_blocks_is_the_same() -> None:
 
 
 def test_wrong_ratios_are_noticed_and_right_ones_are_not() -> None:
-    rng, limit = np.random.default_rng(4), -math.log(0.001)
+    rng, limits = np.random.default_rng(4), alarms(2000, 0.3, 0.001)
 
-    def alarm(true: float) -> bool:
-        treated = np.cumsum(rng.random(3000) < true)
-        return any(
-            ratio.against(count + 1 - int(treated[count]), int(treated[count]), 0.5) >= limit
-            for count in range(0, 3000, 10)
-        )
+    def alarmed(part: float) -> bool:
+        users = drawn(rng, (0.5, 0.5), 2000, part)
+        return mismatched_after(users, limits) is not None
 
-    assert sum(alarm(0.5) for _ in range(300)) <= 2
-    assert sum(alarm(0.42) for _ in range(50)) >= 45
+    assert sum(alarmed(0.3) for _ in range(400)) <= 2
+    assert sum(alarmed(0.22) for _ in range(50)) >= 45
