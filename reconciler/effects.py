@@ -101,6 +101,8 @@ class Effects:
                 return self._failed(action)
             case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
                 return self.proposals.perform(action)
+            case acts.Propose():
+                return self.proposals.propose(action)
             case actions.Shift():
                 return self._shift(action, engines[action.host])
             case actions.Grant():

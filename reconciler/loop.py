@@ -15,7 +15,6 @@ from reconciler.core import (
     outcomes,
     plan,
     planned,
-    reverts,
     wording,
 )
 from reconciler.core.experiments import applied
@@ -126,7 +125,7 @@ class Loop:
         self.effects.judge.tell_held(wanted.waits, found.desired)
         by_host: dict[str, list[actions.Action]] = {}
         for action in wanted.actions:
-            if isinstance(action, reverts.ForGit):
+            if isinstance(action, actions.ForGit):
                 self._propose(action, found.desired)
             elif isinstance(action, actions.Beside):
                 self._beside(action, found.desired)
@@ -139,7 +138,7 @@ class Loop:
             patience_s=_APPLY_PATIENCE_S,
         )
 
-    def _propose(self, action: reverts.ForGit, state: desired.DesiredState) -> None:
+    def _propose(self, action: actions.ForGit, state: desired.DesiredState) -> None:
         """One push at a time, beside the loop: the plan asks again until it is done."""
         if self._proposing is not None and self._proposing.done():
             self._proposing.result()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from reconciler import forges, journal, repo
 from reconciler.core import outcomes, reverts
+from reconciler.core.experiments import winning
+from reconciler.core.experiments.acts import Propose
 from registry import errors
 from registry.core.canonical import Json
 from registry.core.entries import Kind
@@ -84,6 +86,40 @@ class Proposals:
             fields = journal.about(action.bad, action.reason.text, detail)
             self.journal.record(Kind.REVERT_WITHDRAWN, fields)
         return outcomes.Done()
+
+    def propose(self, action: Propose) -> outcomes.Outcome:
+        """The winner of an experiment, as its file wants it told."""
+        path, parent = action.path, action.spec.commit
+        asked = self.repository.read_at(parent, path, limit=_FILE_LIMIT)
+        wish = repo.Proposal(
+            branch=self._branch(action),
+            parent=parent,
+            path=path,
+            content=winning.content(action, asked or b""),
+            message=winning.message(action),
+            at=self.repository.committed_at(parent),
+        )
+        where = self._told(wish)
+        detail: dict[str, Json] = {"experiment": action.run.name, "where": where}
+        fields = journal.about(action.spec, action.reason.text, detail)
+        self.journal.record_once(
+            ("experiment-proposed", action.run.id), Kind.EXPERIMENT_PROPOSED, fields
+        )
+        return outcomes.Done(where)
+
+    def _branch(self, action: Propose) -> str:
+        is_direct = action.run.spec.promote == "commit"
+        return self.repository.branch if is_direct else winning.branch(action)
+
+    def _told(self, wish: repo.Proposal) -> str:
+        """Where people can see it."""
+        if wish.branch == self.repository.branch:
+            return f"commit {self.repository.extend(wish)[:12]}"
+        self.repository.push(wish)
+        if self.forge is None:
+            return f"branch {wish.branch}"
+        title, _, body = wish.message.partition("\n\n")
+        return forges.opened(self.forge, wish.branch, title, body).url
 
     def _required(self) -> forges.Forge:
         if self.forge is None:

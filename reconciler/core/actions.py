@@ -12,7 +12,7 @@ from typing import ClassVar, TypeAlias
 from reconciler.core import reverts
 from reconciler.core.analysis import AnalysisRun
 from reconciler.core.changes import Change
-from reconciler.core.experiments.acts import Begin, Decide, Look
+from reconciler.core.experiments.acts import Begin, Decide, Look, Propose
 from reconciler.core.hookruns import Call
 from reconciler.core.observed import InstanceSpec, Route, Share
 from reconciler.core.reasons import Reason
@@ -243,7 +243,8 @@ HostAction: TypeAlias = (
 )
 Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant | Begin | Decide
 Beside: TypeAlias = Measure | Call | Look
-Action: TypeAlias = HostAction | Note | reverts.ForGit | Beside
+ForGit: TypeAlias = reverts.ForGit | Propose
+Action: TypeAlias = HostAction | Note | ForGit | Beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +268,7 @@ def deployment_of(action: Action) -> str:
             return action.deployment
         case Proceed() | Settle() | Forget() | Quarantine() | Grant():
             return action.deployment
-        case Begin() | Decide() | Look():
+        case Begin() | Decide() | Look() | Propose():
             return action.deployment
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return action.deployment
@@ -288,7 +289,7 @@ def key(action: Action) -> str:  # noqa: C901, PLR0911  an arm a kind
             return f"{action.verb} {deployment_of(action)}"
         case Grant():
             return f"{action.wish.verb} {action.deployment}"
-        case Begin() | Decide() | Look():
+        case Begin() | Decide() | Look() | Propose():
             return f"{action.verb} {action.run.name}"
         case Call():
             return f"{action.verb} {action.run.phase} hook {action.run.name}"

@@ -78,6 +78,8 @@ def order(action: Action) -> int:
             return 0
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return 2
+        case acts.Propose():
+            return 2
         case _:
             return 1
 

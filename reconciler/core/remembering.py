@@ -56,7 +56,7 @@ def intend(  # noqa: PLR0911  one arm an action
             return rollouts
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return rollouts
-        case acts.Begin() | acts.Look() | acts.Decide():
+        case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose():
             return rollouts
 
 
@@ -78,7 +78,7 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
             return {**rollouts, action.deployment: granted.after(known, action, outcome, now)}
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return {**rollouts, action.deployment: reverted.after(known, action, outcome, now)}
-        case acts.Begin() | acts.Look() | acts.Decide():
+        case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose():
             return {**rollouts, action.deployment: tried.after(known, action, outcome, now)}
         case actions.Forget():
             return _forget(rollouts, action)

@@ -10,6 +10,8 @@ def place(action: actions.Action) -> str:
     match action:
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return "git"
+        case acts.Propose():
+            return "git"
         case actions.Proceed() | actions.Settle() | actions.Grant() | hookruns.Call():
             return "fleet"
         case acts.Begin() | acts.Decide() | acts.Look():

@@ -118,6 +118,7 @@ class Town:
 
     def _is_busy(self) -> bool:
         beside = (self.loop._proposing, self.loop.source._fetching)
+        beside += tuple(self.loop._measuring._running.values())
         is_working = any(one is not None and not one.done() for one in beside)
         return is_working or bool(self.loop.lanes.busy())
 

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from reconciler.core import edit
 from reconciler.core.experiments.run import Decision, Run
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.reasons import Reason
+from reconciler.core.sources import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,21 @@ class Decide:
     deployment: str
     run: Run
     decision: Decision
+    spec: InstanceSpec
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """Let Git ask for the winner, as the experiment's file says: in the file at `path`, of which
+    nothing else changes, on top of the commit of `spec`, the treatment. `was` is the control."""
+
+    verb: ClassVar[str] = "propose-winner"
+    deployment: str
+    path: str
+    origin: Origin | None
+    run: Run
+    was: edit.Pin
     spec: InstanceSpec
     reason: Reason
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from reconciler.core import pinning
 from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment
-from reconciler.core.experiments import applied, deciding
+from reconciler.core.experiments import applied, deciding, winning
 from reconciler.core.experiments.acts import Begin, Decide, Look, Shared
 from reconciler.core.experiments.run import Decision, Run, Verdict
 from reconciler.core.fleet import Fleet
@@ -28,6 +28,8 @@ def steps(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]:
         yield from _under_way(fleet, deployment, asked, run)
     elif asked is not None and (run is None or not run.is_of(asked)):
         yield from _begin(fleet, deployment, asked)
+    elif asked is not None and run is not None:
+        yield from winning.steps(fleet, deployment, run)
 
 
 def _begin(fleet: Fleet, deployment: Deployment, asked: Experiment) -> Iterator[Action | Wait]:

@@ -4,15 +4,19 @@ from dataclasses import replace
 
 from reconciler.core import outcomes
 from reconciler.core.experiments import run as runs
-from reconciler.core.experiments.acts import Begin, Decide, Look, OfExperiment
+from reconciler.core.experiments.acts import Begin, Decide, Look, OfExperiment, Propose
 from reconciler.core.rollout import Rollout
 
 
-def after(known: Rollout, action: OfExperiment, outcome: outcomes.Outcome, now: float) -> Rollout:
-    """What to remember; a look that failed, or is of another run, changes nothing."""
+def after(
+    known: Rollout, action: OfExperiment | Propose, outcome: outcomes.Outcome, now: float
+) -> Rollout:
+    """What to remember; what failed, or is of another run, changes nothing."""
+    run = known.experiment
+    if isinstance(action, Propose):
+        return _proposed(known, action, outcome, now)
     if isinstance(outcome, outcomes.Failed):
         return known
-    run = known.experiment
     match action:
         case Begin():
             is_new = run is None or run.decision is not None
@@ -25,3 +29,15 @@ def after(known: Rollout, action: OfExperiment, outcome: outcomes.Outcome, now: 
             return replace(known, experiment=ended, progress=None)
         case Look() | Decide():
             return known
+
+
+def _proposed(known: Rollout, action: Propose, outcome: outcomes.Outcome, now: float) -> Rollout:
+    run = known.experiment
+    if run is None or run.id != action.run.id:
+        return known
+    if isinstance(outcome, outcomes.Done):
+        told = runs.Told(where=outcome.detail, at=now)
+    else:
+        trouble = outcome.detail if isinstance(outcome, outcomes.Failed) else ""
+        told = runs.Told(trouble=trouble, tries=run.told.tries + 1, at=now)
+    return replace(known, experiment=replace(run, told=told))

@@ -246,6 +246,8 @@ class Paper:
                 return self.looked(action)
             case actions.Proceed() | actions.Settle() | actions.Forget() | actions.GiveUp():
                 pass
+            case acts.Propose():
+                return outcomes.Done("https://forge/8")
             case acts.Begin() | acts.Decide():
                 pass
         return outcomes.Done()

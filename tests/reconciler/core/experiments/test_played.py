@@ -244,3 +244,27 @@ def test_nothing_is_looked_at_where_users_are_not_shared(served: Paper) -> None:
     for _ in range(5):
         paper.tick()
     assert users.looks == before
+
+
+def test_a_winner_is_told_to_git_once_however_often_that_fails(served: Paper) -> None:
+    served.errors["propose-winner"] = "the forge is down"
+    paper = shared(served, Users(BETTER), promote="pullRequest")
+    until(paper, is_over)
+    for _ in range(3):
+        paper.tick()
+    assert run_of(paper).told.trouble == "the forge is down"
+    known = run_of(paper).told
+    paper.now = known.at + 0.5
+    (wait,) = [one for one in paper.plan().waits if one.reason.code == Why.BACKING_OFF]
+    assert "Git cannot be told: the forge is down" in wait.reason.text
+    paper.errors.clear()
+    until(paper, lambda paper: run_of(paper).told.where == "https://forge/8")
+    paper.done.clear()
+    paper.run()
+    assert paper.did() == []
+
+
+@pytest.mark.parametrize("users", [Users({"conversion": (0.2, 0.1)}), Users(ALIKE)], ids=str)
+def test_git_is_told_of_nobody_but_a_treatment_that_won(served: Paper, users: Users) -> None:
+    over(shared(served, users, promote="commit"))
+    assert "propose-winner" not in {action.verb for action in served.done}
