@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler import applying, checkout, importing, rendering, steering
+from reconciler import applying, checkout, importing, planning, rendering, steering
 from registry import errors
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ app.add_typer(importing.app, name="import")
 app.add_typer(steering.app)
 app.command()(rendering.render)
 app.command()(applying.apply)
+app.command()(planning.plan)
 
 Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]
 Folder = Annotated[Path, typer.Argument(help="A checkout of the desired-state repository.")]
@@ -73,23 +74,6 @@ def agent_status(config: Config = Path("agent.toml")) -> None:
 
     for line in owning.told(configuration.load_agent(config).state):
         typer.echo(line)
-
-
-@app.command()
-def plan(
-    config: Config = Path("plimsoll.toml"),
-    *,
-    detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="End with 2 when there are changes.")
-    ] = False,
-) -> int:
-    """Print what the reconciler would do next, and change nothing."""
-    from reconciler import service  # noqa: PLC0415  heavy
-
-    coming = service.preview(config)
-    typer.echo(f"at commit {coming.commit[:12]}: {coming.summary()}")
-    typer.echo(coming.render())
-    return 2 if detailed_exitcode and coming.actions else 0
 
 
 @app.command()

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.core.observed import Health
 from registry.cli import main
-from tests.reconciler.town import Town, town
+from tests.reconciler.town import DEPLOYMENT, Town, manifest, town
 from tests.registry.publishing import Publisher
 
 KEY = "production/digits"
@@ -117,3 +117,46 @@ def test_a_wait_that_takes_too_long_ends_with_6_and_one_that_is_lost_with_1(
     assert main(["wait", KEY, "--timeout", "60s"]) == 1
     assert "version 2 is quarantined" in capsys.readouterr().err
     assert "quarantined" in said(capsys, "history", KEY)
+
+
+def test_a_change_is_planned_against_the_branch_it_is_meant_for(
+    here: Town, capsys: Capture
+) -> None:
+    config = ["--config", str(here.folder / "plimsoll.toml")]
+    work = here.origin.work
+    words = ["plan", str(work), "--base", "main", *config]
+    assert "no changes" in said(capsys, *words, "--detailed-exitcode")
+    path = work / DEPLOYMENT
+    path.write_text(manifest(2, here.digests[2]))
+    printed = said(capsys, *words, "--detailed-exitcode", code=2)
+    assert printed.startswith("allowed: 1 deployment, 1 host touched\n")
+    row = next(line for line in printed.splitlines() if line.startswith(KEY))
+    assert row.split()[1] == "updated"
+    assert "alice" in row
+    found = documents(capsys, *words)
+    assert (found["kind"], found["verdict"]) == ("Review", "allowed")
+    assert found["bound"]["head"] == "working folder"
+    assert found["bound"]["logSize"] > 0
+    assert said(capsys, *words, "-o", "md").startswith("<!-- plimsoll:plan")
+    # Without the registry nobody can say who signed it; the files are compared all the same.
+    assert "the registry was not asked" in said(capsys, *words, "--offline")
+    path.write_text(manifest(2, "sha256:" + "0" * 64))
+    assert "refused: " in said(capsys, *words, code=3)
+    path.write_text("kind: [")
+    assert "not YAML" in said(capsys, *words, code=1)
+    said(capsys, "plan", str(work), "--base", "nowhere", *config, code=1)
+
+
+def test_what_came_to_the_base_meanwhile_is_not_undone_by_a_plan(
+    here: Town, capsys: Capture
+) -> None:
+    git, main_files = here.origin.git, here.origin.work / "models.d/hosts/edge-2.yaml"
+    git("checkout", "-q", "-b", "mine")
+    git("checkout", "-q", "main")
+    main_files.write_text(main_files.read_text() + "# a remark\n")
+    git("commit", "-qam", "Somebody else's change")
+    git("checkout", "-q", "mine")
+    words = ["plan", str(here.origin.work), "--offline", "--base", "main"]
+    assert said(capsys, *words).startswith("no changes")
+    assert said(capsys, *words, "--head", "mine").startswith("no changes")
+    assert "edge-2.yaml: changed" in said(capsys, *words[:3], "--base", "mine", "--head", "main")
