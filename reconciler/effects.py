@@ -34,6 +34,7 @@ from reconciler.core.experiments import acts
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
+from reconciler.trials import beside
 from reconciler.trials import subject as subjects
 from registry import errors
 from registry.core.canonical import Json
@@ -130,6 +131,7 @@ class Effects:
         blocked = (
             *capacity.obstacles(spec, state, self.rollouts()),
             *engine.preflight(spec),
+            *beside.obstacles(engine, state.deployments[spec.deployment].templates),
             *filter(None, [self.permits.obstacle(spec.host)]),
         )
         verdict = Verdict.BLOCKED if blocked else Verdict.PASSED

@@ -65,6 +65,9 @@ class Trial:
 class Trials(Protocol):
     """Tests that run as containers of a host. None outlives the instance that it tests."""
 
+    def obstacles(self, image: str) -> list[str]:
+        """Reasons why no test of `image` could begin here; empty when one could."""
+
     def begin(self, trial: Trial) -> None:
         """Start it; what a reconciler left of it that died is removed first."""
 

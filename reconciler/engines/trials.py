@@ -28,10 +28,23 @@ class DockerTrials:
         self._host = host
         self._connection = connection
 
+    def obstacles(self, image: str) -> list[str]:
+        with self._speaking(f"look for the test {image}") as api:
+            try:
+                config = api.inspect_image(image)["Config"]  # type: ignore[no-untyped-call]
+            except docker.errors.ImageNotFound:
+                return [f"image {image} of a custom test is not on {self._host}"]
+        if not config.get("Volumes"):
+            return []
+        listed = ", ".join(sorted(config["Volumes"]))[:200]
+        return [f"image {image} of a custom test declares volumes ({listed}), without a limit"]
+
     def begin(self, trial: Trial) -> None:
         self.end(trial.name)
+        if found := self.obstacles(trial.image):
+            fix = "load the image onto the host, and take VOLUME out of its Dockerfile"
+            raise errors.EngineRefused(found[0], fix=fix)
         with self._speaking(f"start the test {trial.image}") as api:
-            _require_bounded(api, trial.image)
             api.create_network(
                 trial.name,
                 driver="bridge",
@@ -94,16 +107,6 @@ def memory(api: docker.APIClient, instance: str) -> int:
     counted = usage.get("stats") or {}
     idle = counted.get("total_inactive_file", counted.get("inactive_file", 0))
     return max(int(usage["usage"]) - int(idle), 0)
-
-
-def _require_bounded(api: docker.APIClient, image: str) -> None:
-    config = api.inspect_image(image)["Config"]  # type: ignore[no-untyped-call]
-    if config.get("Volumes"):
-        listed = ", ".join(sorted(config["Volumes"]))[:200]
-        raise errors.EngineRefused(
-            f"the test's image {image} declares volumes ({listed}), which nothing would limit",
-            fix="take VOLUME out of its Dockerfile: a test may write to /tmp",
-        )
 
 
 def _address(api: docker.APIClient, instance: str, *, network: str) -> str:

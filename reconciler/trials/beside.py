@@ -1,17 +1,25 @@
 """Runs a team's own test in a container beside its candidate, until it ends or its time is over."""
 
 import time
+from collections.abc import Iterable
 
+from reconciler.core.kinds import AcceptanceTemplate
 from reconciler.core.kinds.trials import Container
 from reconciler.core.trials import container
 from reconciler.core.trials.container import Ended
 from reconciler.core.trials.finding import Finding
-from reconciler.engines.protocol import Trial, Trials
+from reconciler.engines.protocol import Engine, Trial, Trials
 from reconciler.trials.subject import Subject
 from registry.core import canonical
 from registry.core.canonical import Json
 
 _LOOK_S = 0.2
+
+
+def obstacles(engine: Engine, templates: Iterable[AcceptanceTemplate]) -> list[str]:
+    """Why tests in containers could not run on a host, which is told before anything starts."""
+    images = [one.spec.container.image for one in templates if one.spec.container is not None]
+    return [reason for image in images for reason in engine.trials().obstacles(image)]
 
 
 def tried(subject: Subject, asked: Container, template: str) -> Finding:

@@ -160,11 +160,12 @@ def test_an_image_that_is_not_there_or_brings_volumes_is_refused(rig: Docker) ->
     wanted = trial(rig, "pass")
     try:
         for image, why in (
-            ("plimsoll-volume:test", r"declares volumes \(/data\)"),
-            ("plimsoll-nowhere:test", "No such image"),
+            ("plimsoll-volume:test", r"of a custom test declares volumes \(/data\)"),
+            ("plimsoll-nowhere:test", "of a custom test is not on test-"),
         ):
             with pytest.raises(errors.EngineRefused, match=why):
                 rig.engine.trials().begin(Trial(**{**fields_of(wanted), "image": image}))
+        assert rig.engine.trials().obstacles(images.TRIAL) == []
     finally:
         rig.api.remove_image("plimsoll-volume:test")
     assert leftovers(rig) == []

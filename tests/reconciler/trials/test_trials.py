@@ -9,13 +9,14 @@ import pytest
 
 from reconciler import acceptance
 from reconciler.core import golden
-from reconciler.core.kinds.template import AcceptanceSpec
+from reconciler.core.kinds.template import AcceptanceSpec, AcceptanceTemplate
 from reconciler.core.trials import container
 from reconciler.core.trials.container import Ended
 from reconciler.engines.protocol import Trial
-from reconciler.trials import timing
+from reconciler.trials import beside, timing
 from reconciler.trials.subject import Subject, Target
 from registry import errors
+from tests.reconciler.simulated import SimulatedEngine
 from tests.reconciler.trials.answering import Answering, Version, answering
 
 ROWS = [[place / 40, 0.2, 0.4, 0.6] for place in range(40)]
@@ -52,6 +53,9 @@ class Beside:
     looks: int = 2
     calls: list[str] = field(default_factory=list)
     fault: Exception | None = None
+
+    def obstacles(self, image: str) -> list[str]:
+        return [f"image {image} is not there"]
 
     def begin(self, trial: Trial) -> None:
         self.calls.append(f"begin {trial.image}")
@@ -247,27 +251,44 @@ OWN = {"image": "team/checks:3", "timeout": "1s"}
 
 
 def test_a_teams_own_test_decides_too(subject: Subject) -> None:
-    beside = Beside(Ended(0, RESULT, image="sha256:abc"))
-    passed = found(replace(subject, trials=lambda: beside), container=OWN)
+    own = Beside(Ended(0, RESULT, image="sha256:abc"))
+    passed = found(replace(subject, trials=lambda: own), container=OWN)
     assert passed.reasons == ()
     assert isinstance(passed.metrics["container"], dict)
     assert passed.metrics["container"]["image"] == "sha256:abc"
     assert passed.metrics["container"]["metrics"] == {"seen": 4.0}
-    assert beside.calls == ["begin team/checks:3", "end"]
+    assert own.calls == ["begin team/checks:3", "end"]
+
+
+def test_a_test_that_could_not_run_is_an_obstacle_before_anything_starts() -> None:
+    class Host(SimulatedEngine):
+        def trials(self) -> Beside:
+            return Beside(None)
+
+    def template(**said: Any) -> AcceptanceTemplate:
+        head = {"apiVersion": "plimsoll.dev/v1", "kind": "AcceptanceTemplate"}
+        written = {**head, "metadata": {"name": "golden"}, "spec": spec(**said)}
+        return AcceptanceTemplate.model_validate(written)
+
+    engine = Host("edge-1")
+    assert beside.obstacles(engine, [template(), template(container=OWN)]) == [
+        "image team/checks:3 is not there"
+    ]
+    assert beside.obstacles(SimulatedEngine("edge-1"), [template()]) == []
 
 
 def test_a_test_that_takes_too_long_is_ended_and_says_no(subject: Subject) -> None:
-    beside = Beside(None)
-    failed = found(replace(subject, trials=lambda: beside), container=OWN)
+    own = Beside(None)
+    failed = found(replace(subject, trials=lambda: own), container=OWN)
     assert failed.reasons == ("container: the test did not end within 1s",)
-    assert beside.calls[-1] == "end"
+    assert own.calls[-1] == "end"
 
 
 def test_what_an_engine_refuses_is_no_verdict_and_leaves_nothing(subject: Subject) -> None:
-    beside = Beside(None, fault=errors.EngineRefused("no such image", fix="load it"))
+    own = Beside(None, fault=errors.EngineRefused("no such image", fix="load it"))
     with pytest.raises(errors.EngineRefused, match="no such image"):
-        found(replace(subject, trials=lambda: beside), container=OWN)
-    assert beside.calls[-1] == "end"
+        found(replace(subject, trials=lambda: own), container=OWN)
+    assert own.calls[-1] == "end"
     with pytest.raises(errors.EngineRefused, match="runs no containers"):
         found(subject, container=OWN)
 
