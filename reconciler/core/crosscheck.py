@@ -15,7 +15,7 @@ from reconciler.core import (
     placement,
 )
 from reconciler.core.experiments import checks as experiments
-from reconciler.core.projects import allowance, windows
+from reconciler.core.projects import allowance
 from reconciler.core.projects.windows import Window
 from reconciler.core.sources import Source, Tree
 from registry.core import documents
@@ -58,6 +58,7 @@ class _Found:
     project: Source[kinds.Project] | None
     problems: tuple[Problem, ...]
     hosts: tuple[str, ...]
+    windows: tuple[Window, ...]
 
 
 class Checks:
@@ -82,7 +83,8 @@ class Checks:
             known, project = before.get(key), allowance.of(tree, source.kind)
             if known is None or known.source is not source or known.project is not project:
                 problems = tuple(_problems(tree, checked, source))
-                known = _Found(source, project, problems, _targets(tree, source.kind))
+                open_at = allowance.windows_of(project, source.kind)
+                known = _Found(source, project, problems, _targets(tree, source.kind), open_at)
                 self.checked += 1
             self._found[key] = known
             wrong = [*known.problems, *disorder.get(key, ()), *alone.get(key, ())]
@@ -90,9 +92,8 @@ class Checks:
                 _hold(checked, key, wrong)
             else:
                 checked.hosts[key] = known.hosts
-                if project is not None and project.kind.spec.windows:
-                    environment = source.kind.metadata.environment
-                    checked.windows[key] = windows.of(project.kind.spec.windows, environment)
+                if known.windows:
+                    checked.windows[key] = known.windows
         _check_collisions(tree, checked)
         return _with_experiments(tree, checked)
 

@@ -90,8 +90,8 @@ def _by_hand(deployment: Deployment, good: InstanceSpec) -> str:
     again = f"revert {deployment.key} to version {good.version} in {path} by hand"
     if origin is None:
         return f"{again}: its version and digest do not stand side by side in a list there"
-    if origin.sharers > 1:
-        return f"{again}: {origin.sharers} deployments have their version from the same place"
+    if origin.is_shared:
+        return f"{again}: other deployments have their version from the same place"
     wanted = replace(
         deployment.spec_on(good.host, good.commit), version=good.version, digest=good.digest
     )

@@ -63,13 +63,13 @@ class Origin:
     """Where a set's file has the version and the digest of a deployment that it makes.
 
     In a `row` of a list, under the parameters `version` and `digest`; with an empty row, in the
-    template itself. `sharers` is how many deployments have them from there.
+    template itself. `is_shared` where other deployments have them from there too.
     """
 
     row: tuple[tuple[str, bool | int | float | str], ...]
     version: str
     digest: str
-    sharers: int = 1
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

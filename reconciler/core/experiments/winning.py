@@ -54,8 +54,8 @@ def _by_hand(deployment: Deployment) -> str:
         return ""
     if origin is None:
         return f"{deployment.path} makes {deployment.key}, and has its version in several places"
-    if origin.sharers > 1:
-        return f"{origin.sharers} deployments have their version from one place, change it by hand"
+    if origin.is_shared:
+        return "other deployments have their version from the same place, change it by hand"
     return ""
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from reconciler.core.kinds import Host, ModelDeployment, Project
 from reconciler.core.kinds.deployment import DEFAULT_PROJECT
-from reconciler.core.projects import globs
+from reconciler.core.projects import globs, windows
 from reconciler.core.sources import Source, Tree
 from registry.core import documents
 from registry.core.documents import Problem
@@ -26,6 +26,14 @@ def path_of(project: str) -> str:
 def of(tree: Tree, deployment: ModelDeployment) -> Source[Project] | None:
     """The file of the project of `deployment`, if it is there and good."""
     return tree.projects.get(deployment.metadata.project)
+
+
+def windows_of(
+    project: Source[Project] | None, deployment: ModelDeployment
+) -> tuple[windows.Window, ...]:
+    """When its rollouts may begin; nothing where that is always."""
+    listed = [] if project is None else project.kind.spec.windows
+    return windows.of(listed, deployment.metadata.environment)
 
 
 def allows_host(project: Project | None, name: str, labels: Mapping[str, str] | None) -> bool:

@@ -76,7 +76,7 @@ class Sets:
         listed, problems = _elements(tree, source, Around(hosts, environments))
         kept = known.by_element if known is not None and known.source is source else {}
         found = self._outcomes(source, listed, kept)
-        outcomes = _counted([found[element.key] for element in listed])
+        outcomes = _marked([found[element.key] for element in listed])
         return _Known(source, tuple(looked), outcomes, found, problems)
 
     def _outcomes(
@@ -101,13 +101,14 @@ class Sets:
         return found
 
 
-def _counted(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """How many have their version from the same place."""
+def _marked(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Which of them have their version from the same place as others. How many these are is not
+    told: one that comes must not change all others."""
     sharers = Counter(one.origin for one in outcomes)
     return tuple(
-        one
-        if one.origin is None
-        else replace(one, origin=replace(one.origin, sharers=sharers[one.origin]))
+        replace(one, origin=replace(one.origin, is_shared=True))
+        if one.origin is not None and sharers[one.origin] > 1
+        else one
         for one in outcomes
     )
 
