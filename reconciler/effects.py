@@ -90,7 +90,7 @@ class Effects:
                 return self.analyst.measure(action, engines)
             case hookruns.Call():
                 return self.caller.call(action)
-            case acts.Begin() | acts.Look() | acts.Decide():
+            case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose():
                 return self._experiment(action, engines)
             case actions.RouteTo():
                 return self._route(action, engines[action.host])
@@ -102,8 +102,6 @@ class Effects:
                 return self._failed(action)
             case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
                 return self.proposals.perform(action)
-            case acts.Propose():
-                return self.proposals.propose(action)
             case actions.Shift():
                 return self._shift(action, engines[action.host])
             case actions.Grant():
@@ -112,8 +110,10 @@ class Effects:
                 return self._noted(action)
 
     def _experiment(
-        self, action: acts.OfExperiment, engines: Mapping[str, Engine]
+        self, action: acts.OfExperiment | acts.Propose, engines: Mapping[str, Engine]
     ) -> outcomes.Outcome:
+        if isinstance(action, acts.Propose):
+            return self.proposals.propose(action)
         observer = observing.Observer(self.journal, self.analyst.sources)
         return observer.perform(action, engines)
 
