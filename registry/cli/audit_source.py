@@ -116,4 +116,5 @@ def _own_root(path: Path) -> TrustRoot:
 
 
 def _root(path: Path | None) -> TrustRoot | None:
-    return None if path is None else options.trust_root(path)
+    found = options.trust_path(path)
+    return None if found is None else options.trust_root(found)

@@ -1,7 +1,8 @@
 """Options that many commands share, and how a command gets to its registry.
 
-What is given on the command line wins over the environment. A token never stands on the
-command line, where every user of the machine could read it.
+What is given on the command line wins over the environment, that over the context in use, and that
+over the default. A token never stands on the command line, where every user of the machine could
+read it, and a context's goes to no other server than its own.
 """
 
 import os
@@ -14,22 +15,31 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry import errors
+from registry.cli import contexts
 from registry.core import names, trustchain
 from registry.core.trustroot import TrustRoot
 
 if TYPE_CHECKING:
     from registry.cli.client import Client
 
-DEFAULT_SERVER = "http://127.0.0.1:8440"
+# Not said: the context's, else this machine's.
+DEFAULT_SERVER = ""
+LOCAL_SERVER = "http://127.0.0.1:8440"
 
 Server = Annotated[
-    str, typer.Option("--server", envvar="PLIMSOLL_SERVER", help="The registry's address.")
+    str,
+    typer.Option(
+        "--server",
+        envvar="PLIMSOLL_SERVER",
+        help=f"The registry's address. Without it: the context in use, then {LOCAL_SERVER}.",
+        show_default=False,
+    ),
 ]
 TokenFile = Annotated[
     Path | None,
     typer.Option(
         "--token-file",
-        help="A file with the token. Without it: PLIMSOLL_TOKEN, then PLIMSOLL_TOKEN_FILE.",
+        help="A file with the token. Without it: PLIMSOLL_TOKEN, PLIMSOLL_TOKEN_FILE, the context.",
     ),
 ]
 Trust = Annotated[
@@ -60,13 +70,35 @@ _REFERENCE = re.compile(r"(?P<model>[^@:]+)(?:@(?P<version>\d{1,19})|:(?P<alias>
 
 def connect(server: str, token_file: Path | None) -> "Client":
     """A client of the registry at `server`, with the token that was configured, if any."""
+    said = token(token_file)
+    context = None if server and said else _context(server)
+    return reach(
+        contexts.Context(
+            server or (context.server if context else LOCAL_SERVER),
+            said or (context.token if context else ""),
+            os.environ.get("PLIMSOLL_CA", "") or (context.ca if context else ""),
+        )
+    )
+
+
+def reach(context: contexts.Context) -> "Client":
+    """A client as `context` says, whatever the environment says."""
     from registry.cli.client import Client  # noqa: PLC0415  heavy
 
-    return Client(server, _token(token_file), os.environ.get("PLIMSOLL_CA", ""))
+    return Client(context.server, context.token, context.ca)
+
+
+def trust_path(path: Path | None) -> Path | None:
+    """The trust root's file: that which was named, else the context's."""
+    if path is not None:
+        return path
+    context = _context("")
+    return Path(context.trust) if context and context.trust else None
 
 
 def trust_root(path: Path | None) -> TrustRoot:
-    """The trust root in `path`; raises InvalidConfig where there is none."""
+    """The trust root in `path`, else the context's; raises InvalidConfig where there is none."""
+    path = trust_path(path)
     if path is None:
         raise errors.InvalidConfig(
             "without a trust root nothing can be verified",
@@ -102,7 +134,15 @@ def reference(client: "Client", text: str) -> tuple[str, int]:
     return model, client.alias(model, names.alias(form["alias"]))
 
 
-def _token(token_file: Path | None) -> str:
+def _context(server: str) -> contexts.Context | None:
+    """The one in use, or the one that PLIMSOLL_CONTEXT names; not where it is of another server."""
+    found = contexts.load().chosen(os.environ.get("PLIMSOLL_CONTEXT", ""))
+    is_meant = found is not None and (not server or server.rstrip("/") == found.server)
+    return found if is_meant else None
+
+
+def token(token_file: Path | None) -> str:
+    """What the command line or the environment says; empty where neither does."""
     if token_file is None and "PLIMSOLL_TOKEN" in os.environ:
         return os.environ["PLIMSOLL_TOKEN"].strip()
     named = token_file or os.environ.get("PLIMSOLL_TOKEN_FILE")

@@ -37,7 +37,8 @@ Run = Callable[..., Done]
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    for name in ("SERVER", "TOKEN", "TOKEN_FILE", "TRUST", "KEY"):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("CONTEXT", "CA", "SERVER", "TOKEN", "TOKEN_FILE", "TRUST", "KEY"):
         monkeypatch.delenv(f"PLIMSOLL_{name}", raising=False)
 
 
