@@ -63,10 +63,11 @@ class Shared:
             path.write_bytes(data)
         return signers.commit(self.origin, self.keys[who], f"By {who}")
 
+    def source(self, mode: Mode = Mode.STRICT) -> source.Source:
+        return source.Source(self.repository, self.gate(mode), poll_s=60, clock=lambda: NOW)
+
     def look(self, mode: Mode = Mode.STRICT) -> desired.DesiredState:
-        with closing(
-            source.Source(self.repository, self.gate(mode), poll_s=60, clock=lambda: NOW)
-        ) as found:
+        with closing(self.source(mode)) as found:
             known = found.state(patience_s=30)
         assert known is not None, found.error
         return known
@@ -117,8 +118,13 @@ def test_a_change_by_another_teams_author_stays_out_over_restarts_until_somebody
     standing = gate.peek(shared.state.path, origin)
     assert standing is not None
     assert [one.commit for one in standing.kept.values()] == [head]
-    state.leave_wish(shared.state.path, head, "Bob is on holiday")
-    assert versions(shared.look()) == {"production/a-one": 2, "production/b-one": 2}
+    with closing(shared.source()) as living:
+        assert living.state(patience_s=30) == found
+        state.leave_wish(shared.state.path, head, "Bob is on holiday")
+        living.hint()
+        taken = living.state(patience_s=30)
+    assert taken is not None
+    assert versions(taken) == {"production/a-one": 2, "production/b-one": 2}
     assert shared.look().kept == {}
 
 

@@ -156,6 +156,14 @@ def test_an_experiment_is_of_the_project_of_what_it_is_about() -> None:
     assert not any("a-takes-it" in message for message in about)
 
 
+def test_who_waits_for_anothers_deployment_holds_up_nobody_but_themselves() -> None:
+    files = two_teams()
+    files[ONE] = files[ONE].replace(b"suspend: false", b"dependsOn: [{name: b-one}]")
+    assert said(files) == []
+    files[ONE] = files[ONE].replace(b"b-one}]", b"b-none}]")
+    assert said(files) == ["spec.dependsOn.0.name: there is no deployment production/b-none"]
+
+
 def test_a_deployment_is_not_of_a_project_whose_files_are_elsewhere() -> None:
     files = two_teams()
     files["models.d/projects/a.yaml"] = project_file(
