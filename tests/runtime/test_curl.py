@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from reconciler.core.kinds.trials import Parity, TensorSchema
+from reconciler.core.trials import parity, tensorschema
+from reconciler.engines.protocol import Endpoint
+from reconciler.trials.subject import Target
 from tests.runtime import models
 from tests.runtime.process import Runtime, pin, running
 from tests.runtime.stand_in import StandIn
@@ -72,6 +76,37 @@ def test_predict_in_rows_and_in_columns(served: Runtime, model: str) -> None:
     assert json.loads(found) == {"predictions": [2.5, 3.0, 4.5]}
     found = curl(served, "-d", '{"inputs": [[1.0], [2.0]]}', "-X", "POST", url)
     assert json.loads(found) == {"outputs": [[2.5], [3.0]]}
+
+
+def test_a_candidate_of_another_format_is_held_to_parity_with_the_one_that_serves(
+    served: Runtime,
+) -> None:
+    """What acceptance tests ask of a runtime, on formats that it really loads."""
+    saved, onnx = (
+        Target(model, 123, Endpoint(f"http://127.0.0.1:{served.port}", {}))
+        for model in ("half_plus_two", "half_onnx")
+    )
+    spec = Parity.model_validate({"with": "serving"})
+    asked = [
+        *([value] for value in (0.0, 1.0, 5.0)),
+        *parity.drawn([[-9.0], [9.0]], count=64, seed=1),
+    ]
+    mine, theirs = onnx.answers(asked), saved.answers(asked)
+    found = parity.compared(mine, theirs, spec, output=None)
+    assert (found.samples, parity.shortfalls(spec, found)) == (67, ())
+    shifted = saved.answers([[0.01], *asked[1:]])
+    assert parity.compared(mine, shifted, spec, output=None).different == 1
+    with onnx.speaking() as one, saved.speaking() as other:
+        signatures = [
+            tensorschema.signatures(probe.metadata(target.model, 123))
+            for probe, target in ((one, onnx), (other, saved))
+        ]
+    broken = tensorschema.compared(TensorSchema(), signatures[0], serving=signatures[1]).breaks
+    assert "signature 'regress_x_to_y' is gone: clients that name it fail" in broken
+    assert (
+        "output 'y' is gone, which clients of the serving version read (is it 'scores' by another "
+        "name?)"
+    ) in broken
 
 
 @pytest.mark.parametrize("where", ["", "/versions/123", "/labels/stable"])
