@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler import applying, checkout, importing, planning, rendering, steering
+from reconciler import applying, checkout, importing, planning, rendering, steering, tailing
 from registry import errors
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ app.add_typer(steering.app)
 app.command()(rendering.render)
 app.command()(applying.apply)
 app.command()(planning.plan)
+app.command()(tailing.logs)
 
 Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]
 Folder = Annotated[Path, typer.Argument(help="A checkout of the desired-state repository.")]

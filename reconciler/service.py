@@ -40,7 +40,7 @@ from reconciler import (
     state,
     witness,
 )
-from reconciler.core import gittrust, kinds, plan, planned
+from reconciler.core import desired, gittrust, kinds, plan, planned
 from reconciler.core.experiments import applied
 from reconciler.engines.protocol import Engine
 from reconciler.reviewing import assembly
@@ -87,10 +87,23 @@ def preview(path: Path) -> planned.Plan:
         wanted = ends.previewed(settings, wanted, known)
         wanted = applied.wanted(wanted, known, time.time())
         wanted = replace(wanted, has_forge=settings.forge is not None)
-        with closing(lanes.Lanes(_connector(settings))) as hosts:
+        with closing(lanes.Lanes(connector(settings))) as hosts:
             hosts.follow(wanted.hosts)
             observed = hosts.look(timeout_s=_LOOK_TIMEOUT_S)
         return plan.plan(wanted, observed, state.peek(settings.state), time.time())
+
+
+def in_force(settings: config.Config) -> desired.DesiredState:
+    """What the reconciler that owns the state folder goes by, read without getting in its way."""
+    repository = _repository(settings, settings.state / "repository.git")
+    standing = gate.peek(settings.state, f"{settings.repository} {settings.branch}")
+    if standing is None:
+        raise errors.NotFound(
+            f"no commit of {settings.repository} is in force",
+            fix="start the reconciler, see its log",
+        )
+    wanted = source.load(repository, standing.commit, allow_empty=True, kept=standing.kept)
+    return ends.previewed(settings, wanted, state.peek(settings.state))
 
 
 @contextmanager
@@ -141,7 +154,7 @@ def _registry(settings: config.Config) -> client.Registry:
 
 
 def _lanes(settings: config.Config, end: ends.End) -> lanes.Lanes:
-    return lanes.Lanes(end.sharing.fenced(_connector(settings)))
+    return lanes.Lanes(end.sharing.fenced(connector(settings)))
 
 
 def _forge(settings: config.Config) -> forges.Forge | None:
@@ -246,7 +259,9 @@ def _permits(
     )
 
 
-def _connector(settings: config.Config) -> lanes.Connect:
+def connector(settings: config.Config) -> lanes.Connect:
+    """How its hosts' engines are reached."""
+
     def connect(name: str, kind: kinds.Host) -> Engine:
         credentials = settings.credentials / name
         driver = kind.spec.ingress.driver or "traefik"

@@ -160,3 +160,16 @@ def test_what_came_to_the_base_meanwhile_is_not_undone_by_a_plan(
     assert said(capsys, *words).startswith("no changes")
     assert said(capsys, *words, "--head", "mine").startswith("no changes")
     assert "edge-2.yaml: changed" in said(capsys, *words[:3], "--base", "mine", "--head", "main")
+
+
+def test_the_log_of_a_runtime_comes_from_its_host(here: Town, capsys: Capture) -> None:
+    here.settle()
+    config = ["--config", str(here.folder / "plimsoll.toml")]
+    lines = said(capsys, "logs", KEY, "--tail", "7", *config).splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("edge-1 digits@1 | plimsoll-edge-1-production-digits-")
+    said(capsys, "logs", KEY, "--host", "edge-9", *config, code=1)
+    said(capsys, "logs", "production/none", *config, code=1)
+    here.hosts["edge-1"].unreachable = "the cable is cut"
+    assert main(["logs", KEY, *config]) == 1
+    assert "edge-1: the cable is cut" in capsys.readouterr().err
