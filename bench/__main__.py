@@ -34,6 +34,7 @@ from bench import (
     models,
     planning,
     postgres,
+    pull_requests,
     pulled,
     registries,
     rollouts,
@@ -183,6 +184,7 @@ AREAS: Mapping[str, Area] = {
     "fuzz": _fuzz,
     "rollouts": _rollouts,
     "planning": planning.rows,
+    "pull-requests": pull_requests.rows,
     "watermark": _watermark,
     "experiments": _experiments,
 }

@@ -104,6 +104,7 @@ class GitLab:
                 state=_STATES[status.state],
                 name=status.context,
                 description=status.text[:_TEXT_LIMIT],
+                **({"target_url": status.link} if status.link else {}),
             )
         except errors.Unavailable as error:
             if _IS_ALREADY not in error.detail:

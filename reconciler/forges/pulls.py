@@ -75,6 +75,7 @@ class Pulls:
             state=status.state.value,
             context=status.context,
             description=status.text[:_TEXT_LIMIT],
+            **({"target_url": status.link} if status.link else {}),
         )
 
     def _open(self) -> Iterator[Json]:

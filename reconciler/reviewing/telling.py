@@ -41,7 +41,7 @@ class Telling:
             link = f"{self.plans_at.rstrip('/')}/{name}" if self.plans_at else ""
             text = markdown.render(found, limit=self.forge.comment_limit, link=link)
             forges.keep(self.forge, asked.number, markdown.MARKER, text)
-            for status in marks.of(found):
+            for status in marks.of(found, link=link):
                 self.forge.mark(asked.head, status)
         told = Told(
             head=found.bound.head,

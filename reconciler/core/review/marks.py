@@ -22,11 +22,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a commit is marked with under the name `context`; `text` is one short line."""
+    """What a commit is marked with under the name `context`; `text` is one short line, `link` is
+    where the whole can be read, if anywhere."""
 
     context: str
     state: State
     text: str
+    link: str = ""
 
 
 def planning() -> Status:
@@ -34,10 +36,10 @@ def planning() -> Status:
     return Status(PLAN, State.PENDING, "planning: head or branch moved")
 
 
-def of(review: Review) -> tuple[Status, ...]:
+def of(review: Review, *, link: str = "") -> tuple[Status, ...]:
     """The three statuses of the head."""
     return tuple(
-        Status(context, state, visible(" ".join(text.split())))
+        Status(context, state, visible(" ".join(text.split())), link)
         for context, state, text in _all(review)
     )
 

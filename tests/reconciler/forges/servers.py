@@ -62,6 +62,7 @@ class State:
     loses: int = 0
     requests: list[str] = field(default_factory=list)
     statuses: list[tuple[str, str, str, str]] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     is_app: bool = False
     url: str = ""
@@ -168,6 +169,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def mark(self, commit: str, body: dict[str, Any], name: str) -> None:
         text = body["description"]
+        self.forge.links.append(body.get("target_url", ""))
         self.forge.statuses.append((commit, body[name], body["state"], text))
 
 

@@ -160,7 +160,9 @@ def test_a_comment_whose_answer_was_lost_is_not_written_twice(
 def test_a_commit_is_marked_and_marked_again(forge: forges.Forge, there: servers.State) -> None:
     for state in (forges.State.PENDING, forges.State.PENDING, forges.State.FAILURE):
         forge.mark(COMMIT, forges.Status("plimsoll/plan", state, "x" * 1000))
-    forge.mark(COMMIT, forges.Status("plimsoll/policy", forges.State.SUCCESS, "all agree"))
+    link = "https://plimsoll.example/plans/1"
+    forge.mark(COMMIT, forges.Status("plimsoll/policy", forges.State.SUCCESS, "all agree", link))
+    assert there.links[-1] == link
     marks = there.marks(COMMIT)
     assert marks["plimsoll/plan"][0] in {"failure", "failed"}
     assert len(marks["plimsoll/plan"][1]) <= 255

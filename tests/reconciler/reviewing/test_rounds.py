@@ -1,18 +1,23 @@
 """A pull request is told what it would do, whatever fails meanwhile, and no host waits for it."""
 
 import socket
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
+import httpx2
 import pytest
 
-from reconciler import client
+from reconciler import client, engines, service, webhook
 from reconciler.core.observed import Health
 from reconciler.core.review import markdown
 from reconciler.forges import protocol
 from reconciler.reviewing.rounds import Rounds
 from registry import errors
 from tests.reconciler.forges import servers
+from tests.reconciler.measuring.real import free_port
 from tests.reconciler.reviewing import githttp
 from tests.reconciler.reviewing.desk import Desk, desk
 from tests.reconciler.town import DEPLOYMENT, POLICY, Town, manifest, town
@@ -285,3 +290,41 @@ def test_it_runs_on_its_own_until_it_is_closed(at: Desk) -> None:
     rounds.close()
     rounds._thread.join(30)
     assert not rounds._thread.is_alive()
+
+
+def test_a_webhook_brings_the_plan_and_the_whole_of_it_is_served(at: Desk, tmp_path: Path) -> None:
+    """Nothing is polled for an hour here, but for what a webhook hints at."""
+    (tmp_path / "secret").write_text("s3cret\n")
+    port, stop, hosts = free_port(), threading.Event(), at.here.hosts
+    settings = replace(
+        at.settings,
+        listen=f"127.0.0.1:{port}",
+        webhook_secret_file=tmp_path / "secret",
+        poll_s=3600.0,
+        trust_file=at.here.folder / "registry" / "trust.json",
+    )
+    pull = at.propose({"README.md": "Ours.\n"})
+    at.forge.pulls = []
+    with patch.object(engines, "connect", lambda *, host, **_: hosts[host]):
+        running = threading.Thread(target=service.run_as, args=(settings, stop))
+        running.start()
+        try:
+            while "GET /repos/acme/models/pulls" not in at.forge.requests:
+                stop.wait(0.05)
+            at.forge.pulls = [pull]
+            headers = {
+                "X-Hub-Signature-256": webhook.sign(b"{}", b"s3cret"),
+                "X-GitHub-Event": "pull_request",
+            }
+            there = f"http://127.0.0.1:{port}"
+            answer = httpx2.post(f"{there}/webhook", content=b"{}", headers=headers)
+            assert (answer.status_code, answer.json()["event"]) == (202, "pull request")
+            while not at.forge.links or not at.forge.links[-1]:
+                stop.wait(0.05)
+            name = at.forge.links[-1].rpartition("/")[2]
+            whole = httpx2.get(f"{there}/plans/{name}")
+            assert whole.status_code == 200
+            assert "no changes" in whole.text
+        finally:
+            stop.set()
+            running.join(30)
