@@ -30,6 +30,10 @@ class Beside:
         future.add_done_callback(lambda _: self._done())
         return True
 
+    def running(self) -> list[str]:
+        """The names of what is under way."""
+        return [name for name, future in self._running.items() if not future.done()]
+
     def close(self) -> None:
         """Wait for what runs now, which is bounded; begin nothing that waits."""
         self._workers.shutdown(wait=True, cancel_futures=True)

@@ -195,9 +195,12 @@ class Registry:
 
     def pushed(self, repository: str, digest: str, *, most: int) -> bytes:
         """A blob that was pushed to `repository`, unverified; raises TooLarge beyond `most`."""
-        self._call("HEAD", f"/v2/{repository}/blobs/{digest}")
-        path = f"/v1/blobs/{digest}?direct=false"
         headers, what = self._headers(), f"registry {self.url}"
+        with self._reaching():
+            found = self._http.head(f"/v2/{repository}/blobs/{digest}", headers=headers)
+        if found.status_code == 404:
+            raise errors.NotFound(f"{what} has no {digest} in {repository}")
+        path = f"/v1/blobs/{digest}?direct=false"
         with self._reaching(), self._http.stream("GET", path, headers=headers) as answer:
             parts, size = [], 0
             for part in answer.iter_bytes():

@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler import (
-    acceptance,
+    accepting,
     analysing,
     answering,
     attesting,
     calling,
-    goldens,
     journal,
     judging,
     observing,
@@ -35,7 +34,6 @@ from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
 from reconciler.trials import beside
-from reconciler.trials import subject as subjects
 from registry import errors
 from registry.core.canonical import Json
 from registry.core.entries import Kind
@@ -53,7 +51,7 @@ class Effects:
     analyst: analysing.Analyst
     caller: calling.Caller
     answers: answering.Answers
-    goldens: goldens.Goldens
+    accepting: accepting.Accepting
     launch: Callable[[str, kinds.Host], Launch]
     rollouts: Callable[[], Rollouts]
 
@@ -85,7 +83,7 @@ class Effects:
             case actions.Renew():
                 return self._renew(action, state.hosts[action.host], engines[action.host])
             case actions.Accept():
-                return self._accept(action, state, engines)
+                return self.accepting.perform(action, state, engines)
             case actions.Measure():
                 return self.analyst.measure(action, engines)
             case hookruns.Call():
@@ -164,26 +162,6 @@ class Effects:
         fields = journal.about(action.spec, action.reason.text, detail)
         self.journal.record(Kind.RESTARTED, fields)
         return outcomes.Done()
-
-    def _accept(
-        self, action: actions.Accept, state: desired.DesiredState, engines: Mapping[str, Engine]
-    ) -> outcomes.Outcome:
-        spec = action.spec
-        subject = subjects.of(action, engines)
-        results: dict[str, acceptance.Evidence] = {}
-        for template in state.deployments[spec.deployment].templates:
-            name = template.metadata.name
-            data = self.goldens.read(template.spec, state.datasets)
-            results[name] = acceptance.run(template.spec, data, subject, template=name)
-        reasons = [f"{name}: {why}" for name, one in results.items() for why in one.reasons]
-        evidence: dict[str, Json] = {
-            name: {**one.metrics, "passed": not one.reasons} for name, one in results.items()
-        }
-        summary = "; ".join(reasons) or "all acceptance tests passed"
-        detail: dict[str, Json] = {"passed": not reasons, "evidence": evidence}
-        self.journal.record(Kind.TESTED, journal.about(spec, summary, detail))
-        self.attester.attest(spec, results)
-        return outcomes.Tested(not reasons, tuple(reasons))
 
     def _route(self, action: actions.RouteTo, engine: Engine) -> outcomes.Outcome:
         self._announce(Kind.DEPLOYING, action.spec, action.reason.text)

@@ -15,7 +15,7 @@ from reconciler.core.observed import InstanceSpec
 from reconciler.core.reasons import Why
 from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
 from registry import errors
-from registry.core import envelope, policy, trustchain
+from registry.core import envelope, evidence, policy, trustchain
 from registry.core.canonical import Json
 from registry.core.checks import Check
 from registry.core.entries import Kind
@@ -58,6 +58,15 @@ class Judge:
             state.deployments[spec.deployment], known, document, found, signed=state.provenance
         )
         return self._decided(spec, state, asked)
+
+    def tested(self, spec: InstanceSpec) -> tuple[evidence.Verified, ...]:
+        """What reconcilers signed about the tests of `spec`, and what counts; raises
+        `Unavailable` and the like where the registry does not answer."""
+        found = self._verified(Wanted(spec.model, spec.version, spec.digest))
+        if isinstance(found, Refused):
+            return ()
+        listed = {signer.name for signer in self.trust().reconcilers}
+        return tuple(one for one in found.evidence if one.signer in listed)
 
     def _verified(self, wanted: Wanted) -> Verified | Refused:
         try:

@@ -19,7 +19,7 @@ from reconciler.core import (
 )
 from reconciler.core.experiments import applied
 from reconciler.core.reasons import Why
-from reconciler.core.rollout import Rollouts
+from reconciler.core.rollout import NO_ROLLOUT, Rollouts
 
 _LOOK_TIMEOUT_S = 3.0
 _FETCH_PATIENCE_S = 2.0
@@ -63,10 +63,12 @@ class Loop:
     _planner: plan.Planner = field(default_factory=plan.Planner)
     _proposing: Future[None] | None = None
     _measuring: beside.Beside = field(init=False)
+    _testing: beside.Beside = field(init=False)
     _is_over: bool = False
 
     def __post_init__(self) -> None:
         self._measuring = beside.Beside(self._wake.set)
+        self._testing = beside.Beside(self._wake.set)
 
     def hint(self) -> None:
         """Something may have been pushed: look now."""
@@ -86,6 +88,7 @@ class Loop:
             self._wake.clear()
         self._is_over = True
         self._measuring.close()
+        self._testing.close()
 
     def tick(self) -> float:
         """One round; returns for how many seconds nothing is likely to change."""
@@ -113,7 +116,8 @@ class Loop:
         if state is None:
             log.warning("no desired state yet", error=self.source.error)
             return None
-        state = self.leases.share(state, self.lanes.busy())
+        tested = [name.partition(" ")[0] for name in self._testing.running()]
+        state = self.leases.share(state, [*self.lanes.busy(), *tested])
         self.lanes.follow(state.hosts)
         observed = self.lanes.look(timeout_s=_LOOK_TIMEOUT_S)
         now = self.clock()
@@ -127,6 +131,8 @@ class Loop:
         for action in wanted.actions:
             if isinstance(action, actions.ForGit):
                 self._propose(action, found.desired)
+            elif isinstance(action, actions.Accept):
+                self._test(action, found.desired)
             elif isinstance(action, actions.Beside):
                 self._beside(action, found.desired)
             elif isinstance(action, actions.Note):
@@ -150,6 +156,17 @@ class Loop:
         """Beside the hosts' lanes: whom it asks may be slow, and going back must not wait."""
         name = f"{action.verb} {actions.deployment_of(action)}"
         self._measuring.begin(name, lambda: self._perform(action, state))
+
+    def _test(self, action: actions.Accept, state: desired.DesiredState) -> None:
+        """Beside its host's lane: tests may take long, and other deployments must not wait.
+
+        What ended since the plan was made is not done twice.
+        """
+        rollout = self.memory.rollouts().get(action.spec.deployment, NO_ROLLOUT)
+        candidate = rollout.on(action.host).candidate
+        if candidate is not None and candidate.acceptance is None:
+            name = f"{action.host} {action.spec.deployment}"
+            self._testing.begin(name, lambda: self._perform(action, state))
 
     def _job(self, todo: list[actions.Action], state: desired.DesiredState) -> Callable[[], None]:
         def job() -> None:

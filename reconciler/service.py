@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from reconciler import (
+    accepting,
     analysing,
     anchor,
     answering,
@@ -120,8 +121,8 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
         seen = stack.enter_context(_witnessing(settings, registry, folder, repository, followed))
         written = journal.Journal(registry, folder, seen, known.holder, end.host)
         gated = gate.Gate(_examiner(settings, repository), folder, written, clock=end.clock)
-        judge = _judge(known, end, written, seen, followed)
-        key = signing.load_or_create(folder)
+        judge, key = _judge(known, end, written, seen, followed), signing.load_or_create(folder)
+        attester = attesting.Attester(registry, folder, key, trust=followed.root)
         desired = stack.enter_context(closing(_source(settings, repository, gated, end.clock)))
         reconciler = loop.Loop(
             source=desired,
@@ -134,11 +135,11 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
                 journal=written,
                 proposals=proposal.Proposals(repository, written, _forge(settings)),
                 permits=_permits(settings, folder, key, followed.root, end.clock),
-                attester=attesting.Attester(registry, folder, key, trust=followed.root),
+                attester=attester,
                 analyst=analysing.Analyst(written, settings.sources),
                 caller=calling.Caller(written, settings.sources),
                 answers=answering.Answers(judge, written, folder.pseudonym),
-                goldens=goldens.Goldens(registry, folder.path),
+                accepting=_accepting(judge, written, attester, folder),
                 launch=launches.Launches(settings, registry, folder, followed.text).launch,
                 rollouts=remembered.rollouts,
             ),
@@ -159,6 +160,16 @@ def _lanes(settings: config.Config, end: ends.End) -> lanes.Lanes:
 
 def _forge(settings: config.Config) -> forges.Forge | None:
     return None if settings.forge is None else forges.connect(settings.forge, settings.branch)
+
+
+def _accepting(
+    judge: judging.Judge,
+    written: journal.Journal,
+    attester: attesting.Attester,
+    folder: state.StateFolder,
+) -> accepting.Accepting:
+    kept = goldens.Goldens(judge.registry, folder.path)
+    return accepting.Accepting(written, attester, kept, judge.tested)
 
 
 def _judge(

@@ -17,11 +17,12 @@ _TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A version to be asked, through `preview`."""
+    """A version to be asked, through `preview`; `digest` is that of its files."""
 
     model: str
     version: int
     preview: Endpoint
+    digest: str
 
     def speaking(self) -> probe.Probe:
         """A connection to it."""
@@ -65,7 +66,7 @@ def of(action: Accept, engines: Mapping[str, Engine]) -> Subject:
     return Subject(
         spec.name,
         spec.digest,
-        Target(spec.model, spec.version, engine.preview(spec.name)),
+        Target(spec.model, spec.version, engine.preview(spec.name), spec.digest),
         _serving(action, engine),
         lambda name: _other(f"{environment}/{name}", action.host, engines),
         lambda: engine.memory(spec.name),
@@ -98,4 +99,5 @@ def _instances(engine: Engine) -> Iterator[Instance]:
 
 
 def _target(instance: Instance, engine: Engine) -> Target:
-    return Target(instance.model, instance.version, engine.preview(instance.name))
+    preview = engine.preview(instance.name)
+    return Target(instance.model, instance.version, preview, instance.digest)

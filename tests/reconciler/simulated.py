@@ -46,6 +46,8 @@ class SimulatedEngine:
     faults: dict[str, Exception] = field(default_factory=dict)
     """Method name to the error it raises, once, before it does anything."""
     crash_after_create: bool = False
+    preview_url: str = ""
+    """Who answers for its instances before they get traffic; nobody does by itself."""
     ingress_running: bool = False
     instances: dict[str, Instance] = field(default_factory=dict)
     routes: dict[str, Route] = field(default_factory=dict)
@@ -163,7 +165,8 @@ class SimulatedEngine:
         with self._lock:
             self._reach("preview")
             self._known(instance)
-            return Endpoint(f"http://{self.host}.simulated", {"plimsoll-instance": instance})
+            url = self.preview_url or f"http://{self.host}.simulated"
+            return Endpoint(url, {"plimsoll-instance": instance})
 
     def front(self) -> Endpoint:
         return Endpoint(f"http://{self.host}.simulated", {})

@@ -120,6 +120,7 @@ class Town:
         beside = (self.loop._proposing, self.loop.source._fetching)
         beside += tuple(self.loop._measuring._running.values())
         is_working = any(one is not None and not one.done() for one in beside)
+        is_working = is_working or bool(self.loop._testing.running())
         return is_working or bool(self.loop.lanes.busy())
 
     def serving(self, host: str = "edge-1") -> Instance | None:

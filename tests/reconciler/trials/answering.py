@@ -48,7 +48,7 @@ class Answering:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def target(self, version: int, model: str = "digits") -> Target:
-        return Target(model, version, Endpoint(self.url, {}))
+        return Target(model, version, Endpoint(self.url, {}), f"sha256:{version}")
 
 
 @contextmanager

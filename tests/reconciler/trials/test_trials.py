@@ -312,4 +312,4 @@ def test_a_container_has_one_name_for_each_instance_and_template(subject: Subjec
 
 
 def test_targets_are_told_by_model_and_version(runtime: Answering) -> None:
-    assert runtime.target(2) == Target("digits", 2, runtime.target(1).preview)
+    assert runtime.target(2) == Target("digits", 2, runtime.target(1).preview, "sha256:2")
