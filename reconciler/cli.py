@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler import applying, checkout, importing, planning, rendering, steering, tailing
+from reconciler import (
+    applying,
+    checkout,
+    importing,
+    planning,
+    referring,
+    rendering,
+    steering,
+    tailing,
+)
 from registry import errors
 
 if TYPE_CHECKING:
@@ -29,6 +38,7 @@ app.command()(rendering.render)
 app.command()(applying.apply)
 app.command()(planning.plan)
 app.command()(tailing.logs)
+app.command()(referring.reference)
 
 Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]
 Folder = Annotated[Path, typer.Argument(help="A checkout of the desired-state repository.")]

@@ -35,6 +35,12 @@ class Metrics:
             bounds=_BUCKETS,
             registry=self._own,
         )
+        self._labels = Counts(
+            "plimsoll_labels",
+            "Labels that were posted, by what came of them; no version where none knows the id.",
+            ("model", "version", "result"),
+            registry=self._own,
+        )
         self._verified = Counter(
             "plimsoll_verifications",
             "Versions whose proof and files were checked, by result.",
@@ -68,6 +74,10 @@ class Metrics:
         version = str(pin.version)
         self._requests.add(pin.model, version, str(status))
         self._seconds.add(seconds, pin.model, version)
+
+    def labelled(self, model: str, version: str, result: str) -> None:
+        """A label for an answer of this version came."""
+        self._labels.add(model, version, result)
 
     def verified(self, model: str, result: str) -> None:
         self._verified.labels(model, result).inc()

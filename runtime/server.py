@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import signal
-import urllib.parse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from runtime.observing import current
 from runtime.protocols import (
     http,
     kserve_v1,
+    observed,
     open_inference,
     open_inference_repository,
     tensorflow_serving,
@@ -38,11 +38,9 @@ from runtime.wire import server as wire
 _CHANGES = "/v2/repository/models/"
 _MODELS = ("/v1/models/", "/v2/models/")
 _EVENTS_SECONDS = 2.0
-_MATCH_SECONDS = 3600
 _PAGES = frozenset(
     {"/livez", "/readyz", "/plimsoll/status", "/metrics", "/monitoring/prometheus/metrics"}
 )
-_PRIVATE = frozenset({"/plimsoll/sketches", "/plimsoll/recent"})
 _NO_TOKEN = errors.Unauthenticated(
     "this page tells of inputs and answers", fix="send the runtime's control token: Bearer ..."
 )
@@ -100,26 +98,14 @@ class Application:
             return await self._control.answer(request)
         if path == "/" and self._serving.has_kserve_v1:
             return kserve_v1.ALIVE
-        if (path in _PAGES or path in _PRIVATE) and request.method not in {"GET", "HEAD"}:
-            return http.problem(WrongMethod(path, "GET", "HEAD"))
-        is_private = path in _PRIVATE
+        is_private = path in observed.PAGES
         return await self._private(request) if is_private else self._page(request.method, path)
 
     async def _private(self, request: Request) -> Answer:
         """What tells of inputs and answers, for whoever may see versions that clients cannot."""
         if not await self._control.may_preview(request):
             return http.problem(_NO_TOKEN)
-        observatory = self._serving.observatory
-        if request.path == "/plimsoll/sketches":
-            return http.json_answer(200, observatory.sketches())
-        query = {name: said[0] for name, said in urllib.parse.parse_qs(request.query).items()}
-        seconds = query.get("match", "")[:6]
-        found = observatory.recent(
-            query.get("id", ""),
-            values=query.get("values") == "1",
-            match_seconds=min(int(seconds), _MATCH_SECONDS) if seconds.isdecimal() else 0,
-        )
-        return http.json_answer(200, found)
+        return observed.answer(self._serving, request)
 
     async def _open(self, request: Request) -> Answer:
         try:
@@ -143,7 +129,11 @@ class Application:
             await self._control.unload(request, model)
 
     def _page(self, method: str, path: str) -> Answer:
-        match path if method in {"GET", "HEAD"} else "":
+        if method not in {"GET", "HEAD"}:
+            is_known = path in _PAGES
+            error = WrongMethod(path, "GET", "HEAD") if is_known else _unknown(method, path)
+            return http.problem(error)
+        match path:
             case "/livez":
                 return http.json_answer(200, {"live": True})
             case "/readyz":
@@ -151,11 +141,10 @@ class Application:
                 return http.json_answer(200 if ready else 503, {"ready": ready})
             case "/plimsoll/status":
                 return http.json_answer(200, self._status())
-            case "/metrics":
-                return _text(self._serving.metrics.own())
-            case "/monitoring/prometheus/metrics":
-                return _text(self._serving.metrics.tensorflow.page())
-        return http.problem(errors.NotFound(f"there is no {method} {path}"))
+            case "/metrics" | "/monitoring/prometheus/metrics":
+                counted = self._serving.metrics
+                return _text(counted.own() if path == "/metrics" else counted.tensorflow.page())
+        return http.problem(_unknown(method, path))
 
     def _status(self) -> dict[str, object]:
         slots = self._serving.table.slots()
@@ -210,6 +199,10 @@ async def _grpc(loaded: Config, serving: Serving, application: Application) -> A
         yield
     finally:
         await found.stop(seconds=loaded.limits.deadline_seconds)
+
+
+def _unknown(method: str, path: str) -> errors.PlimsollError:
+    return errors.NotFound(f"there is no {method} {path}")
 
 
 def _text(page: bytes) -> Answer:

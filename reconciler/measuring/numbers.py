@@ -3,7 +3,6 @@
 The counters of all hosts are added up; a host that comes later is counted from then on.
 """
 
-import re
 from collections.abc import Iterator
 
 from reconciler.core import counting, sequential
@@ -24,7 +23,7 @@ def measure(asked: RuntimeNumbers, metric: Metric, context: Context) -> Measurem
     if "candidate" not in came:
         return NotEnough("counting begins", 0, memo)
     values = {name: _value(asked, counts) for name, counts in came.items()}
-    judged = [name for name in came if name == "candidate" or _names_stable(metric)]
+    judged = [name for name in came if name == "candidate" or metric.names_stable]
     samples = int(min(came[name].requests for name in judged))
     silent = [name for name in judged if values[name] is None]
     if silent:
@@ -98,11 +97,6 @@ def _earlier(site: Site, kept: dict[str, Json]) -> Iterator[tuple[str, Counts]]:
         counts = counting.read(told)
         if isinstance(told, dict) and told.get("instance") == one.instance and counts is not None:
             yield name, counts
-
-
-def _names_stable(metric: Metric) -> bool:
-    told = f"{metric.success_condition} {metric.failure_condition}"
-    return re.search(r"\bstable\b", told) is not None
 
 
 def _value(asked: RuntimeNumbers, came: Counts) -> float | None:

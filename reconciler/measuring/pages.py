@@ -56,6 +56,30 @@ def answers(variant: Variant, model: str) -> list[dict[str, Json]]:
     return []
 
 
+def posted(variant: Variant, path: str, body: dict[str, Json]) -> dict[str, Json]:
+    """What the instance answers to a question of ours; raises `Unavailable`."""
+    door, what = variant.preview, f"{path} of {variant.instance}"
+    headers = {**door.headers, "content-type": "application/json"}
+    url, asked = f"{door.url}{path}", canonical.encode(body)
+    answer = asking.ask(url, method="POST", headers=headers, body=asked, limit=_LIMIT)
+    if answer.status != 200:
+        raise errors.Unavailable(f"{variant.instance} {_refusal(answer)} for {path}")
+    try:
+        return canonical.decode_object(answer.body, what=what)
+    except errors.InvalidInput as error:
+        raise errors.Unavailable(error.detail) from error
+
+
+def _refusal(answer: asking.Answer) -> str:
+    """With the instance's own words, where it says why."""
+    try:
+        detail = canonical.decode_object(answer.body, what="refusal").get("detail")
+    except errors.InvalidInput:
+        detail = None
+    said = f", {detail[:200]!r}," if isinstance(detail, str) else ""
+    return f"answers status {answer.status}{said}"
+
+
 def _page(variant: Variant, path: str) -> bytes:
     door = variant.preview
     answer = asking.ask(f"{door.url}{path}", headers=door.headers, limit=_LIMIT)

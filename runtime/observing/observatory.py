@@ -5,13 +5,16 @@ of the requests in log and traces. A defect in here costs the observation, never
 """
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from registry.core.canonical import Json
-from registry.errors import InvalidConfig, PlimsollError
+from registry.errors import Conflict, InvalidConfig, NotFound, PlimsollError
 from runtime.config import Pin
 from runtime.inference.asked import Asked, Outcome
 from runtime.observation import Declared, Traces
+from runtime.observing.histograms import Histograms, Wanted
+from runtime.observing.outcomes import Judged, Outcomes, Said
 from runtime.observing.recent import Ring
 from runtime.observing.requestlog import Requests, Writer
 from runtime.observing.sketches import Sketches
@@ -19,6 +22,7 @@ from runtime.observing.sketches import Sketches
 if TYPE_CHECKING:
     from runtime.observing.spans import Exporter, Spans
 
+Look: TypeAlias = Callable[[Asked, Outcome], None]
 _log = logging.getLogger("plimsoll.runtime")
 
 
@@ -30,25 +34,46 @@ class Seen:
     ) -> None:
         self.pin = pin
         per_second, entries = declared.sketches_per_second, declared.recent
+        self._per_second = per_second
         self.sketches = Sketches(per_second) if per_second else None
         self.ring = Ring(entries) if entries else None
+        # Once somebody asks.
+        self.histograms: Histograms | None = None
+        self.outcomes: Outcomes | None = None
         self._requests = None if writer is None else Requests(writer, pin)
         self._spans = spans
         self._is_broken = False
+        self._looks: tuple[Look, ...] = ()
+        if self.sketches is not None:
+            self._looks += (self.sketches.look,)
+        if self.ring is not None:
+            self._looks += (self.ring.keep,)
+        if self._requests is not None:
+            self._looks += (self._requests.answered,)
+        if spans is not None:
+            self._looks += (spans.answered,)
+
+    def histogram(self, wanted: Wanted, *, seconds: float) -> dict[str, Json]:
+        """Count this from now on."""
+        if self.histograms is None:
+            self.histograms = Histograms(self._per_second)
+            self._looks += (self.histograms.look,)
+        return self.histograms.counted(wanted, seconds)
+
+    def judged(self, judged: Judged, *, seconds: float) -> dict[str, Json]:
+        """Keep what this output says from now on."""
+        if self.outcomes is None:
+            self.outcomes = Outcomes()
+            self._looks += (self.outcomes.keep,)
+        return self.outcomes.watch(judged, seconds)
 
     def inferred(self, asked: Asked, outcome: Outcome) -> None:
         """It was answered."""
         if self._is_broken:
             return
         try:
-            if self.sketches is not None:
-                self.sketches.look(asked, outcome)
-            if self.ring is not None:
-                self.ring.keep(asked, outcome)
-            if self._requests is not None:
-                self._requests.answered(asked, outcome)
-            if self._spans is not None:
-                self._spans.answered(asked, outcome)
+            for look in self._looks:
+                look(asked, outcome)
         except Exception as error:  # noqa: BLE001  between an answer and looking at it
             self._give_up(error)
 
@@ -117,10 +142,43 @@ class Observatory:
         ]
         return {"versions": found}
 
+    def histogram(
+        self, model: str, version: int, wanted: Wanted, *, seconds: float
+    ) -> dict[str, Json]:
+        """The page /plimsoll/histograms; raises `NotFound` and `Conflict`."""
+        seen = self._known(model, version)
+        if not self._declared.sketches_per_second:
+            raise _unwatched("sketchesPerSecond")
+        return seen.histogram(wanted, seconds=seconds)
+
+    def outcomes(
+        self, model: str, version: int, judged: Judged, *, seconds: float
+    ) -> dict[str, Json]:
+        """The page /plimsoll/outcomes; raises `NotFound` and `Conflict`."""
+        seen = self._known(model, version)
+        if not self._declared.recent:
+            raise _unwatched("recent")
+        return seen.judged(judged, seconds=seconds)
+
+    def label(self, model: str, request_id: str, label: Json) -> dict[int, Said]:
+        """What came of it by version; one that does not know the request is left out."""
+        found = {
+            seen.pin.version: seen.outcomes.label(request_id, label)
+            for seen in self._seen.values()
+            if seen.pin.model == model and seen.outcomes is not None
+        }
+        return {version: said for version, said in found.items() if said is not Said.UNKNOWN}
+
     def close(self) -> None:
         """Send what waits to be sent, for a moment."""
         if self._exporter is not None:
             self._exporter.close()
+
+    def _known(self, model: str, version: int) -> Seen:
+        found = self._seen.get((model, version))
+        if found is None:
+            raise NotFound(f"{model}@{version} is not served here")
+        return found
 
     def _spans(self, pin: Pin) -> "Spans | None":
         if self._exporter is None:
@@ -139,6 +197,13 @@ def _exporter(traces: Traces, host: str) -> "Exporter":
             fix="pip install 'plimsoll[traces]', or leave traces out",
         ) from error
     return Exporter(traces, host=host)
+
+
+def _unwatched(setting: str) -> Conflict:
+    return Conflict(
+        f"observing.{setting} is 0 here: nothing is kept of what is asked and answered",
+        fix=f"leave observing.{setting} out of the runtime's file, or set it above 0",
+    )
 
 
 def _named(pin: Pin) -> dict[str, Json]:

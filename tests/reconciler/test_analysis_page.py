@@ -1,4 +1,4 @@
-"""docs/analysis.md: what it shows is read by the same code that reads Git and plimsoll.toml."""
+"""docs/analysis.md and docs/drift.md: what they show is read by the code that reads Git."""
 
 import re
 from pathlib import Path
@@ -14,8 +14,11 @@ PAGE = (Path(__file__).parents[2] / "docs" / "analysis.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.mark.parametrize("text", EXAMPLES)
-def test_every_template_on_the_page_is_good(text: str) -> None:
+DRIFT = (Path(__file__).parents[2] / "docs" / "drift.md").read_text()
+
+
+@pytest.mark.parametrize("text", [*EXAMPLES, *re.findall(r"```yaml\n(.*?)```", DRIFT, re.DOTALL)])
+def test_every_template_on_the_pages_is_good(text: str) -> None:
     named = re.search(r"metadata: \{name: ([a-z-]+)\}", text)
     assert named is not None
     path = f"models.d/templates/{named[1]}.yaml"

@@ -384,6 +384,31 @@ def test_only_the_control_token_shows_what_was_asked_and_answered(
         (answer,) = version["answers"]
         assert answer["id"] == "r1"
         assert math.isclose(sum(math.prod(o["shape"]) for o in answer["outputs"].values()), 11)
+        _labels_are_joined(runtime, token)
+
+
+def _labels_are_joined(runtime: Runtime, token: dict[str, str]) -> None:
+    """By a header of TensorFlow Serving's REST, and the id of an Open Inference request."""
+    watched = {"model": "digits", "version": 1, "seconds": 60}
+    judged = {**watched, "output": "probabilities", "kind": "class"}
+    bins = {**watched, "side": "input", "tensor": "X", "edges": [0.4], "column": None}
+    labels = {"model": "digits", "labels": [{"id": name, "label": "no class"} for name in "abc"]}
+    for page, body in (("outcomes", judged), ("histograms", bins), ("labels", labels)):
+        assert runtime.post(f"/plimsoll/{page}", body).status_code == 401
+        assert runtime.post(f"/plimsoll/{page}", body, headers=token).status_code == 200
+    runtime.post(DIGITS, BODY, headers={"x-request-id": "a"})
+    tensor = {"name": "X", "shape": [1, 64], "datatype": "FP32", "data": [0.5] * 64}
+    asked = {"id": "b", "inputs": [tensor]}
+    assert runtime.post("/v2/models/digits/infer", asked).status_code == 200
+    said = runtime.post("/plimsoll/labels", labels, headers=token).json()["labels"]
+    assert [one["versions"] for one in said] == [{"1": "joined"}, {"1": "joined"}, {}]
+    came = runtime.post("/plimsoll/outcomes", judged, headers=token).json()
+    assert (came["labelled"], came["right"]) == (2, 0)
+    seen = runtime.post("/plimsoll/histograms", bins, headers=token).json()
+    assert sum(seen["counts"]) == seen["counts"][1] > 0
+    page = runtime.get("/metrics").text
+    assert 'plimsoll_labels_total{model="digits",result="joined",version="1"} 2.0' in page
+    assert 'plimsoll_labels_total{model="digits",result="unknown",version=""} 4.0' in page
 
 
 def test_the_dashboard_asks_for_metrics_that_there_are() -> None:

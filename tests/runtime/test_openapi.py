@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from runtime import server
+from runtime.protocols import observed
 from tests.registry.test_openapi import cases_of
 from tests.runtime import models
 from tests.runtime.process import CONTROL_TOKEN, Runtime, pin, running
@@ -84,7 +85,7 @@ def test_each_route_is_there_and_has_no_other_method(client: httpx2.Client) -> N
 
 
 def test_no_page_is_without_its_route_in_the_document() -> None:
-    assert paths().keys() >= server._PAGES | server._PRIVATE
+    assert paths().keys() >= server._PAGES | observed.PAGES.keys()
 
 
 def test_whatever_is_asked_the_answer_is_one_of_the_document(served: Runtime) -> None:

@@ -3,6 +3,7 @@
 Field names and their meaning are those of Argo Rollouts; `minimumSamples` is ours.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 from pydantic_core import PydanticCustomError
 
 from reconciler.core import substitution
+from reconciler.core.kinds.online import Drift, Labels
 from reconciler.core.kinds.providers import Http, Prometheus, Provider
 from registry.core import strict
 from registry.core.policy import conditions
@@ -89,7 +91,19 @@ class Metric(Strict):
                     "fix": "add samples: a query to prometheus, or samplesPointer to http",
                 },
             )
+        if self.minimum_samples is None and isinstance(self.provider.one, Drift | Labels):
+            raise PydanticCustomError(
+                "samples",
+                "a few values are always far from a reference, and a few labels say nothing",
+                {"fix": "add minimumSamples: 500"},
+            )
         return self
+
+    @property
+    def names_stable(self) -> bool:
+        """Whether a condition compares with stable."""
+        told = f"{self.success_condition} {self.failure_condition}"
+        return re.search(r"\bstable\b", told) is not None
 
     def wanted_args(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """The arguments that it asks for, each with its place; raises `InvalidInput`."""

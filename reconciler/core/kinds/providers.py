@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from reconciler.core.kinds.online import Drift, Labels
 from registry.core.strict import Strict, Url
 
 _Share: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
@@ -134,6 +135,8 @@ class Provider(Strict):
     http: Http | None = None
     comparison: Comparison | None = None
     sequential: Sequential | None = None
+    drift: Drift | None = None
+    labels: Labels | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Provider":
@@ -152,9 +155,12 @@ class Provider(Strict):
     @property
     def one(
         self,
-    ) -> Prometheus | RuntimeNumbers | Http | Comparison | Sequential:
+    ) -> Prometheus | RuntimeNumbers | Http | Comparison | Sequential | Drift | Labels:
         """The one that is given."""
-        found = self.prometheus or self.runtime or self.http or self.comparison or self.sequential
+        found = (
+            self.prometheus or self.runtime or self.http or self.comparison or self.sequential
+            or self.drift or self.labels
+        )  # fmt: skip
         assert found is not None  # noqa: S101  as validated
         return found
 
@@ -166,5 +172,5 @@ class Provider(Strict):
                 return samples is not None
             case Http(samples_pointer=pointer):
                 return pointer is not None
-            case RuntimeNumbers() | Comparison() | Sequential():
+            case RuntimeNumbers() | Comparison() | Sequential() | Drift() | Labels():
                 return True

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from reconciler import measuring
@@ -17,6 +18,7 @@ from registry.core import canonical, reading
 from tests.reconciler.core.analysed import metric as metric_text
 from tests.reconciler.core.analysed import template
 from tests.reconciler.measuring.real import Prometheus, context, prometheus, two_versions, until
+from tests.runtime import models
 from tests.runtime.process import CONTROL_TOKEN, Runtime
 from tests.runtime.test_control import BODY
 
@@ -175,3 +177,55 @@ def test_an_analysis_survives_a_restart_after_each_look_and_finds_the_worse_vers
                 assert [ask(runtime, version, number) for version in (1, 2)] == [200, 200]
             assert now < 200
         assert analysis.phase(run).phase is phase
+
+
+def test_drifted_traffic_and_late_labels_each_end_an_analysis_of_a_real_runtime(
+    world: tuple[Runtime, Prometheus],
+) -> None:
+    """Both versions get the same rows: dark at first, then as bright as no training image was."""
+    runtime, seen = world
+    about = context(runtime, seen)
+    light = models.digits()[0].mean(axis=1)
+    edges = [0.27, 0.29, 0.31, 0.33]
+    usual = np.bincount(np.searchsorted(edges, light)).tolist()
+    bins = f"{{edges: {edges}, counts: {usual}}}"
+    judged = {
+        "light": (
+            "successCondition: result < 0.5",
+            f"{{drift: {{feature: X, test: psi, reference: {bins}}}}}",
+        ),
+        "wrong": (
+            "successCondition: result <= stable + 0.2",
+            "{labels: {metric: errorRate, output: probabilities}}",
+        ),
+    }
+    for name, (condition, by) in judged.items():
+        text = metric_text(name, f"{condition}, interval: 10s, count: 5, minimumSamples: 40", by)
+        run, now, reasons = analysis.begin([template(text)], {}, 0.0), 0.0, list[str]()
+        while analysis.phase(run).phase not in analysis.ENDED:
+            (one,) = run.metrics
+            found = measuring.measure(one.metric, replace(about, memo=one.memo))
+            run = analysis.conclude(run, run, [(name, found)], now)
+            reasons.append(analysis.phase(run).reason)
+            now = analysis.next_at(run) or now
+            answered_and_labelled(runtime, len(reasons))
+            assert now < 100
+        assert analysis.phase(run).phase is Phase.FAILED, reasons
+        assert [reason for reason in reasons if "1 of 5 measured" in reason] or name == "wrong"
+
+
+def answered_and_labelled(runtime: Runtime, looks: int) -> None:
+    """A request of 50 digits to each version, by TensorFlow Serving's REST with an id in its
+    header; later, what they really show."""
+    images, labels = models.digits()
+    some = np.random.default_rng(looks).integers(len(images), size=50)
+    told = {"authorization": f"Bearer {CONTROL_TOKEN}", "x-request-id": f"look-{looks}"}
+    brighter = 1.0 if looks == 1 else 1.8
+    body = {"instances": (images[some] * brighter).tolist()}
+    for version in (1, 2):
+        path = f"/v1/models/digits/versions/{version}:predict"
+        assert runtime.post(path, body, headers=told).status_code == 200
+    known = {"id": told["x-request-id"], "label": labels[some].tolist()}
+    given = {"model": "digits", "labels": [known]}
+    answer = runtime.post("/plimsoll/labels", given, headers=told)
+    assert answer.status_code == 200
