@@ -17,13 +17,15 @@ from reconciler.core.gittrust import UNSIGNED, Provenance
 from reconciler.core.review import Bound, Doubt, Judged, Refused, Side, changing, facts, judged
 from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
 from registry import errors
-from registry.core import envelope, note, trustchain
+from registry.core import envelope, note, policy, trustchain
 from registry.core.canonical import Json
 from registry.core.envelope import Verified, Wanted
 from registry.core.policy import Area
 from registry.core.trustroot import TrustRoot
 
 _TOGETHER = 8
+# Of those that do not change, at most so many are judged by new policies.
+_OTHERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,29 @@ class Gatherer:
             if change.after is not None
         }
         known = review.Known({pin: one.fact for pin, one in found.items()}, decisions, rollouts)
-        return review.make(before, after, known, bound=Bound(head, base, size))
+        made = review.make(before, after, known, bound=Bound(head, base, size))
+        stay = [one for one in after.state.deployments.values() if one.key not in decisions]
+        return replace(made, affected=tuple(self._affected(before.state, after.state, stay)))
+
+    def _affected(
+        self, before: DesiredState, after: DesiredState, stay: list[Deployment]
+    ) -> Iterator[str]:
+        """What does not change, and new policies would refuse where the old ones did not."""
+        if before.policies.digest == after.policies.digest:
+            return
+        some = sorted(stay, key=lambda one: one.key)[:_OTHERS]
+        found, rollouts = self._ask(dict.fromkeys(map(_pin, some))), self.rollouts()
+        for one in some:
+            seen = found[_pin(one)]
+            if seen.verified is None:
+                continue
+            known = rollouts.get(one.key, NO_ROLLOUT)
+            asked = judging.request(
+                one, known, seen.document, seen.verified, signed=before.provenance
+            )
+            was, now = (policy.decide(side.policies, asked) for side in (before, after))
+            if isinstance(now, policy.Denied) and isinstance(was, policy.Allowed):
+                yield f"{one.key}: {now.reasons[0]}"
 
     def _ask(self, pins: Iterable[Pin]) -> dict[Pin, Found]:
         listed = list(pins)

@@ -30,6 +30,7 @@ def document(review: Review) -> dict[str, Json]:
         "conflicts": [*review.conflicts],
         "doubts": [*review.doubts],
         "holds": [*review.holds],
+        "affected": [*review.affected],
     }
 
 

@@ -88,10 +88,18 @@ def _notes(review: Review) -> Iterator[str]:
         yield f"- nobody could be asked: {span(reason)}"
     for reason in review.holds[:10]:
         yield f"- would wait if it were merged now: {span(reason)}"
-    if any(one.path.startswith(f"{policy.FOLDER}/") for one in review.files):
-        yield "- policies change: from then on they judge every deployment's next rollout"
+    yield from _of_policies(review)
     if review.older:
         yield f"- {len(review.older)} older problems in other files stay as they are"
+
+
+def _of_policies(review: Review) -> Iterator[str]:
+    if any(one.path.startswith(f"{policy.FOLDER}/") for one in review.files):
+        yield "- policies change: from then on they judge every deployment's next rollout"
+    for text in review.affected[:20]:
+        yield f"- would be refused from then on, and serves until it changes: {span(text)}"
+    if len(review.affected) > 20:
+        yield f"- and {len(review.affected) - 20} more would be"
 
 
 def _line(row: Row) -> str:

@@ -55,7 +55,8 @@ class Bound:
 @dataclass(frozen=True, slots=True)
 class Review:
     """What merging would do. `conflicts` are files that cannot be merged, `problems` those that
-    are wrong now and were not before, `older` those that were; `files` are all that differ."""
+    are wrong now and were not before, `older` those that were; `files` are all that differ.
+    `affected` is what stays as it is, and would be refused by policies that change."""
 
     bound: Bound
     rows: tuple[Row, ...] = ()
@@ -63,6 +64,7 @@ class Review:
     problems: tuple[Problem, ...] = ()
     older: tuple[Problem, ...] = ()
     conflicts: tuple[str, ...] = ()
+    affected: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

@@ -98,6 +98,13 @@ def test_a_policy_that_refuses_is_named_with_its_expression(at: Desk) -> None:
     assert (state, "only bob may publish here" in text) == ("failure", True)
 
 
+def test_a_policy_alone_names_what_it_would_refuse_from_then_on(at: Desk) -> None:
+    pull = at.propose({"policies/deploy/signed.yaml": POLICY.replace("alice", "bob")})
+    at.rounds().round()
+    assert "serves until it changes: `production/digits: policy signed: only bob" in mine(pull)
+    assert at.forge.marks(pull.sha)[GATE][0] == "success"
+
+
 def test_a_version_that_is_not_there_is_refused_by_verification(at: Desk) -> None:
     text = manifest(9, f"sha256:{'9' * 64}")
     pull = at.propose({DEPLOYMENT: text})
