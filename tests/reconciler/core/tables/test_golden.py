@@ -4,6 +4,7 @@ import io
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 from arro3.core import Array, DataType, Table, fixed_size_list_array
 from arro3.io import write_parquet
 
-from reconciler.core import golden
-from reconciler.core.kinds.template import AcceptanceSpec
+from reconciler.core import golden, sources
+from reconciler.core.kinds.template import AcceptanceSpec, AcceptanceTemplate
 from registry.errors import InvalidInput
 
 COLUMNS: dict[str, list[Any]] = {
@@ -265,3 +266,14 @@ def test_bytes_that_were_flipped_are_refused_or_read_but_never_crash() -> None:
             except InvalidInput:
                 refused += 1
     assert 0 < refused < 120
+
+
+def test_the_example_in_the_documents_is_a_template() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "acceptance.md").read_text()
+    text = page.split("```yaml\n", 1)[1].split("```", 1)[0]
+    found = sources.parse("models.d/templates/loans-golden.yaml", text.encode())
+    assert isinstance(found, sources.Source)
+    assert isinstance(found.kind, AcceptanceTemplate)
+    assert [name for name, _ in found.kind.spec.metrics.asked] == [
+        "accuracy", "f1", "auroc", "calibrationError"
+    ]  # fmt: skip
