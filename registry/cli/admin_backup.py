@@ -109,8 +109,9 @@ def verify(
 
 
 def _print_backup(done: "BackedUp", form: output.Form, *, with_keys: bool) -> None:
-    if form is output.Form.JSON:
-        output.print_json(
+    if form.is_data:
+        output.print_document(
+            form,
             {
                 "folder": str(done.folder),
                 "entries": done.entries,
@@ -120,7 +121,7 @@ def _print_backup(done: "BackedUp", form: output.Form, *, with_keys: bool) -> No
                 "copied": done.copied,
                 "missing": done.missing,
                 "keys": with_keys,
-            }
+            },
         )
     else:
         output.print_fields(
@@ -155,16 +156,17 @@ def _verify_backup(folder: Path, config: Path, form: output.Form) -> None:
         "keys": manifest.with_keys,
         "missing": manifest.missing,
     }
-    if form is output.Form.JSON:
-        output.print_json(said)
+    if form.is_data:
+        output.print_document(form, said)
     else:
         output.print_fields((said | {"bytes": output.size(manifest.blob_bytes)}).items())
 
 
 def _print_findings(found: "Findings", form: output.Form, *, verdict: str) -> None:
     said = "damaged" if found.flaws else verdict
-    if form is output.Form.JSON:
-        output.print_json(
+    if form.is_data:
+        output.print_document(
+            form,
             {
                 "verdict": said,
                 "entries": found.entries,
@@ -174,7 +176,7 @@ def _print_findings(found: "Findings", form: output.Form, *, verdict: str) -> No
                 "blobBytes": found.blob_bytes,
                 "flaws": [{"what": flaw.what, "why": flaw.why} for flaw in found.flaws],
                 "unlistedPublishers": found.unlisted,
-            }
+            },
         )
         return
     if found.flaws:

@@ -44,9 +44,9 @@ def gc(
             swept = sweep.sweep(registry, grace, told)
         else:
             expired, swept = planned.expiring, sweep.look(registry, grace, told)
-    if form is output.Form.JSON:
+    if form.is_data:
         document = wire_retention.retention_document(planned, expired, swept)
-        output.print_json(document.model_dump(mode="json", by_alias=True))
+        output.print_document(form, document.model_dump(mode="json", by_alias=True))
     else:
         _print_versions(planned, len(expired), explain=explain, applied=apply)
         _print_bytes(swept, grace, applied=apply)

@@ -40,7 +40,7 @@ def place(
         hold = holds.place(
             registry, model=model, version=version, reason=reason, by=admin.caller(registry)
         )
-    _print([hold], form)
+    _print([hold], output.Listing(form.value))
 
 
 @hold_app.command()
@@ -55,7 +55,7 @@ def release(
 
     with admin.opened(config) as registry:
         released = holds.release(registry, hold, reason=reason, by=admin.caller(registry))
-    _print([released], form)
+    _print([released], output.Listing(form.value))
 
 
 @hold_app.command("list")
@@ -64,7 +64,7 @@ def list_holds(
         bool, typer.Option("--all", help="Released ones too.")
     ] = False,
     config: admin.Config = admin.DEFAULT_CONFIG,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """What is held, since when and why."""
     from registry.usecases import holds  # noqa: PLC0415  heavy
@@ -109,14 +109,17 @@ def _named(text: str) -> tuple[str, int | None]:
     return names.slug(form[1]), names.version(int(form[2])) if form[2] else None
 
 
-def _print(found: "list[Hold]", form: output.Form) -> None:
-    if form is output.Form.JSON:
+def _print(found: "list[Hold]", form: output.Listing) -> None:
+    if form.is_data:
         from registry.api import wire_retention  # noqa: PLC0415  heavy
 
         documents = [wire_retention.hold_document(one) for one in found]
-        output.print_json([one.model_dump(mode="json", by_alias=True) for one in documents])
+        output.print_document(
+            form, [one.model_dump(mode="json", by_alias=True) for one in documents]
+        )
         return
-    output.print_table(
+    output.print_listing(
+        form,
         ("hold", "on", "since", "by", "reason", "released"),
         [
             (one.id, f"{one.model}@{one.version}" if one.version else f"{one.model} (all)",
@@ -133,11 +136,13 @@ def _released(one: "Hold") -> str:
 
 
 def _print_erased(done: "list[Erased]", form: output.Form) -> None:
-    if form is output.Form.JSON:
+    if form.is_data:
         from registry.api import wire_retention  # noqa: PLC0415  heavy
 
         documents = [wire_retention.erased_document(one) for one in done]
-        output.print_json([one.model_dump(mode="json", by_alias=True) for one in documents])
+        output.print_document(
+            form, [one.model_dump(mode="json", by_alias=True) for one in documents]
+        )
         return
     output.print_table(
         ("version", "log entry", "removed", "blobs", "evidence", "uploads", "digest"),

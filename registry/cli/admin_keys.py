@@ -20,8 +20,10 @@ def encrypt(
 
     with admin.opened(config) as registry, progress.of_phases() as told:
         done = encrypting.encrypt(registry, admin.caller(registry), told)
-    if form is output.Form.JSON:
-        output.print_json({"blobs": done.count, "bytes": done.size, "damaged": done.damaged})
+    if form.is_data:
+        output.print_document(
+            form, {"blobs": done.count, "bytes": done.size, "damaged": done.damaged}
+        )
     else:
         output.print_fields([("encrypted", f"{output.size(done.size)} in {done.count} blobs")])
     if done.damaged:
@@ -54,8 +56,8 @@ def rotate_key(
             said = [("key", done.key), ("headers", done.headers)]
             if not done.is_new:
                 said.append(("note", "an earlier rotation was finished; run it again for another"))
-    if form is output.Form.JSON:
-        output.print_json(dict(said))
+    if form.is_data:
+        output.print_document(form, dict(said))
     else:
         output.print_fields(said)
 
@@ -70,7 +72,7 @@ def rotate_watermark_key(
 
     with admin.opened(config) as registry:
         epoch = watermark_keys.rotate(registry, admin.caller(registry))
-    if form is output.Form.JSON:
-        output.print_json({"epoch": epoch})
+    if form.is_data:
+        output.print_document(form, {"epoch": epoch})
     else:
         output.print_fields([("epoch", epoch)])

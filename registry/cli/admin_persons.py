@@ -34,8 +34,8 @@ def show(
         for one in found
     ]
     titles = ("pseudonym", "known as", "issuer", "subject", "first seen")
-    if form is output.Form.JSON:
-        output.print_json([dict(zip(titles, row, strict=True)) for row in rows])
+    if form.is_data:
+        output.print_document(form, [dict(zip(titles, row, strict=True)) for row in rows])
     else:
         output.print_table(titles, rows)
 

@@ -36,16 +36,16 @@ def list_aliases(
     model: Model,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """The aliases of a model."""
     with options.connect(server, token_file) as client:
         found = client.model(names.slug(model)).get("aliases")
     aliases = found if isinstance(found, dict) else {}
-    if form is output.Form.JSON:
-        output.print_json(aliases)
+    if form.is_data:
+        output.print_document(form, aliases)
     else:
-        output.print_table(("alias", "version"), sorted(aliases.items()))
+        output.print_listing(form, ("alias", "version"), sorted(aliases.items()))
 
 
 @alias_app.command()

@@ -56,8 +56,8 @@ def verify(
         _remember(last_checkpoint, found.signed.text)
     extends = [one.size for one in (*found.earlier, *seen)]
     runs = timeline.served(served.intervals)
-    if form is output.Form.JSON:
-        output.print_json(_verdict(found, extends, runs))
+    if form.is_data:
+        output.print_document(form, _verdict(found, extends, runs))
     else:
         _print_verdict(found, extends, runs)
 
@@ -70,7 +70,7 @@ def show_log(  # noqa: PLR0913, PLR0917  the options of a command
     last: Annotated[int, typer.Option(min=1, help="How many of the newest to read.")] = 100,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """The newest entries, as the registry shows them; `audit verify` checks them."""
     wanted = {"model": model, "host": host, "kind": str(entries.kind(kind)) if kind else ""}
@@ -84,12 +84,12 @@ def show_log(  # noqa: PLR0913, PLR0917  the options of a command
     print_entries(found, form)
 
 
-def print_entries(found: Sequence[tuple[int, Entry]], form: output.Form) -> None:
+def print_entries(found: Sequence[tuple[int, Entry]], form: output.Listing) -> None:
     """Entries with where they stand, for people or for programs."""
-    if form is output.Form.JSON:
-        output.print_json([{"index": index, **asdict(entry)} for index, entry in found])
+    if form.is_data:
+        output.print_document(form, [{"index": index, **asdict(entry)} for index, entry in found])
         return
-    output.print_table(_TITLES, [_row(index, entry) for index, entry in found])
+    output.print_listing(form, _TITLES, [_row(index, entry) for index, entry in found])
 
 
 def _verdict(found: Findings, extends: list[int], runs: list[Interval]) -> dict[str, object]:

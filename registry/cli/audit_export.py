@@ -43,8 +43,9 @@ def export(
             pass
         writer.end()
     found = source.found
-    if form is output.Form.JSON:
-        output.print_json(
+    if form.is_data:
+        output.print_document(
+            form,
             {
                 "bundle": str(out),
                 "sha256": writer.sha256,
@@ -53,7 +54,7 @@ def export(
                 "root": found.signed.root.hex(),
                 "documents": found.documents,
                 "flaws": [f"{flaw.where}: {flaw.what}" for flaw in found.flaws],
-            }
+            },
         )
     else:
         typer.echo(

@@ -112,8 +112,9 @@ def _check(path: Path, entry: Path | None, trust: Path | None, form: output.Form
     witnesses = checkpoints.cosigned(checkpoint, root)
     proven = tlog_proof.parse(text)
     found = entries.decode(proven.extra if leaf is None else leaf)
-    if form is output.Form.JSON:
-        output.print_json(
+    if form.is_data:
+        output.print_document(
+            form,
             {"index": proven.index, "size": checkpoint.size, "origin": checkpoint.origin,
              "witnesses": list(witnesses), "entry": _document(found)}
         )  # fmt: skip

@@ -121,7 +121,7 @@ def _print_entries(found: list[Recorded], form: Form) -> None:
     if form is not Form.TABLE:
         _print_documents(({"index": one.index, **asdict(one.entry)} for one in found), form)
         return
-    audit.print_entries([(one.index, one.entry) for one in found], output.Form.TABLE)
+    audit.print_entries([(one.index, one.entry) for one in found], output.Listing.TABLE)
 
 
 def _print_documents(documents: Iterator[dict[str, Json]], form: Form) -> None:

@@ -66,7 +66,7 @@ def context() -> None:
 
 
 @context_app.command("list")
-def list_contexts(form: output.Output = output.Form.TABLE) -> None:
+def list_contexts(form: output.Listed = output.Listing.TABLE) -> None:
     """All contexts; tokens are not shown."""
     known = contexts.load()
     documents = [
@@ -80,15 +80,15 @@ def list_contexts(form: output.Output = output.Form.TABLE) -> None:
         }
         for key, one in sorted(known.known.items())
     ]
-    if form is output.Form.JSON:
-        output.print_json(documents)
+    if form.is_data:
+        output.print_document(form, documents)
         return
     rows = [
         (one["name"], "*" if one["inUse"] else "", one["server"],
          "kept" if one["hasToken"] else "", one["trust"])
         for one in documents
     ]  # fmt: skip
-    output.print_table(("name", "in use", "server", "token", "trust"), rows)
+    output.print_listing(form, ("name", "in use", "server", "token", "trust"), rows)
 
 
 @context_app.command()

@@ -29,8 +29,8 @@ def tag(
     with options.connect(server, token_file) as client:
         document = client.change_version(*options.reference(client, reference), edit)
     tags = _mapping(_mapping(document, "metadata"), "tags")
-    if form is output.Form.JSON:
-        output.print_json(tags)
+    if form.is_data:
+        output.print_document(form, tags)
     else:
         output.print_table(("tag", "value"), sorted(tags.items()))
 
@@ -90,8 +90,8 @@ def lineage(
     """What a version was made of, down to data set and commit, and what was made of it."""
     with options.connect(server, token_file) as client:
         document = client.lineage(*options.reference(client, reference))
-    if form is output.Form.JSON:
-        output.print_json(document)
+    if form.is_data:
+        output.print_document(form, document)
         return
     edges = models.objects(document, "edges")
     output.print_table(
@@ -127,8 +127,10 @@ def compare(
         for name in dict.fromkeys((*left, *right))
         if left.get(name) != right.get(name)
     ]
-    if form is output.Form.JSON:
-        output.print_json([{"field": name, first: a, second: b} for name, a, b in differing])
+    if form.is_data:
+        output.print_document(
+            form, [{"field": name, first: a, second: b} for name, a, b in differing]
+        )
     elif differing:
         output.print_table(("field", first, second), differing)
     else:

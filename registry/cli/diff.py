@@ -30,8 +30,10 @@ def diff(
     with options.connect(server, token_file) as client:
         document = client.deployment(key)
     found = differences(document)
-    if form is output.Form.JSON:
-        output.print_json({"deployment": key, "differs": bool(found), "differences": found})
+    if form.is_data:
+        output.print_document(
+            form, {"deployment": key, "differs": bool(found), "differences": found}
+        )
     else:
         _print(key, document, found)
     return Exit.CHANGES if found and detailed_exitcode else Exit.OK

@@ -74,20 +74,20 @@ def list_evidence(
     reference: Reference,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """All there is, as the registry says; to check it, verify."""
     with options.connect(server, token_file) as client:
         found = statements.listed(client, *options.reference(client, reference))
-    if form is output.Form.JSON:
-        output.print_json(found)
+    if form.is_data:
+        output.print_document(form, found)
         return
     rows = [
         (item.get("logIndex"), _named(item), item.get("signer"), item.get("at"), item.get("note"),
          item.get("id"))
         for item in found
     ]  # fmt: skip
-    output.print_table(("entry", "what", "signer", "at", "note", "id"), rows)
+    output.print_listing(form, ("entry", "what", "signer", "at", "note", "id"), rows)
 
 
 @evidence_app.command()
@@ -126,8 +126,8 @@ def verify(  # noqa: PLR0913, PLR0917  the options of a command
         verified = verifying.version(
             client, root, model=model, version=version, pinned=digest, variant=variant
         )
-    if form is output.Form.JSON:
-        output.print_json(_document(verified))
+    if form.is_data:
+        output.print_document(form, _document(verified))
         return
     typer.echo(f"signed by {', '.join(verified.signers)}")
     rows = [

@@ -22,7 +22,9 @@ Told = tuple[int, Entry]
 
 _MOST = 1000
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
-_TITLES = ("version", "outcome", "since", "took", "hosts", "commit", "signed by", "reason")
+_TITLES = (
+    "version", "outcome", "since", "took", "hosts", "commit", "signed by", "digest", "reason"
+)  # fmt: skip
 
 
 @app.command()
@@ -31,17 +33,17 @@ def history(
     last: Annotated[int, typer.Option(min=1, max=500, help="How many versions to tell of.")] = 20,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """Every version that was asked for, the newest first, and what became of it."""
     key = status.key(deployment)
     with options.connect(server, token_file) as client:
         found = _asked(client, key, last)
     found.reverse()
-    if form is output.Form.JSON:
-        output.print_json([_document(one) for one in found])
+    if form.is_data:
+        output.print_document(form, [_document(one) for one in found])
         return
-    output.print_table(_TITLES, [_row(one) for one in found])
+    output.print_listing(form, _TITLES, [_row(one) for one in found], wide=("digest",))
     if not found:
         output.message(f"the log tells of nothing that was asked of {key}")
 
@@ -128,7 +130,7 @@ def _pages(client: "Client", key: str, told: list[Told]) -> Iterator[list[Told]]
 
 def _print(index: int, entry: Entry, form: output.Form) -> None:
     """A line at once: whoever follows reads it now."""
-    if form is output.Form.JSON:
+    if form.is_data:
         document = json.loads(entries.encode(entry))
         typer.echo(json.dumps({"index": index, **document}, ensure_ascii=False))
         return
@@ -147,6 +149,7 @@ def _row(one: Asked) -> tuple[object, ...]:
         len(one.hosts) or "",
         one.commit[:12],
         one.by,
+        one.digest,
         _why(one),
     )
 

@@ -46,21 +46,23 @@ def enrol(
 def list_hosts(
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """All hosts that ever enrolled."""
     with options.connect(server, token_file) as client:
         found = list(client.pages("/v1/hosts", "hosts", {"maxResults": "1000"}))
-    if form is output.Form.JSON:
-        output.print_json(found)
+    if form.is_data:
+        output.print_document(form, found)
         return
-    output.print_table(
+    output.print_listing(
+        form,
         ("host", "enrolled", "certificate until", "revoked", "recipient"),
         [
             (item.get("name"), item.get("enrolledAt"), item.get("certificateUntil"),
              item.get("revokedAt"), item.get("recipient"))
             for item in found
         ],
+        wide=("recipient",),
     )  # fmt: skip
 
 
@@ -80,17 +82,19 @@ def revoke(
 def agents(
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """Hosts that look after themselves, and what their agents told last."""
     with options.connect(server, token_file) as client:
         told = client.document("GET", "/v1/agents").get("agents")
     found = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
-    if form is output.Form.JSON:
-        output.print_json(found)
+    if form.is_data:
+        output.print_document(form, found)
         return
-    output.print_table(
-        ("host", "heard of", "commit", "deployments", "trouble"), [_agent(one) for one in found]
+    output.print_listing(
+        form,
+        ("host", "heard of", "commit", "deployments", "trouble"),
+        [_agent(one) for one in found],
     )
 
 

@@ -19,15 +19,16 @@ Reference = Annotated[str, typer.Argument(help="NAME@VERSION or NAME:ALIAS.", me
 def list_models(
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """All models."""
     with options.connect(server, token_file) as client:
         found = client.models()
-    if form is output.Form.JSON:
-        output.print_json(found)
+    if form.is_data:
+        output.print_document(form, found)
         return
-    output.print_table(
+    output.print_listing(
+        form,
         ("model", "versions", "newest", "format", "aliases", "created"),
         [_overview(document) for document in found],
     )
@@ -49,8 +50,8 @@ def show(
             document = client.version(*options.reference(client, reference))
         else:
             document = client.model(names.slug(reference))
-    if form is output.Form.JSON:
-        output.print_json(document)
+    if form.is_data:
+        output.print_document(form, document)
     elif names_a_version:
         _print_version(document)
     else:
@@ -88,8 +89,8 @@ def verify(  # noqa: PLR0913, PLR0917  the options of a command
         "bytes": total,
         "verdict": "verified",
     }
-    if form is output.Form.JSON:
-        output.print_json(result)
+    if form.is_data:
+        output.print_document(form, result)
     else:
         output.print_fields(result.items())
 

@@ -1,7 +1,7 @@
 """What goes to stdout: aligned columns for people, JSON for programs. Messages go to stderr."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -11,18 +11,64 @@ import typer
 from registry.core.canonical import Json
 
 
-class Form(StrEnum):
+class _Form(StrEnum):
+    @property
+    def is_data(self) -> bool:
+        """Whether it is for programs: a document rather than columns."""
+        return self.value in ("json", "yaml")
+
+
+class Form(_Form):
     """How a command prints its result."""
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
+
+
+class Listing(_Form):
+    """How a command prints a list; `wide` has more columns, `name` only what each is called."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
 
 
 Output = Annotated[Form, typer.Option("--output", "-o", help="How to print the result.")]
+Listed = Annotated[Listing, typer.Option("--output", "-o", help="How to print the list.")]
 
 
 def print_json(document: object) -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def print_document(form: Form | Listing, document: object) -> None:
+    """As JSON, or as YAML where that was asked for."""
+    if form.value == "yaml":
+        from registry.cli import yaml_text  # noqa: PLC0415  for this alone
+
+        typer.echo(yaml_text.render(document), nl=False)
+    else:
+        print_json(document)
+
+
+def print_listing(
+    form: Listing,
+    titles: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    wide: Collection[str] = (),
+) -> None:
+    """Columns, but for those that only `wide` shows; or the first column alone, without a title."""
+    listed = list(rows)
+    if form is Listing.NAME:
+        for row in listed:
+            typer.echo(plain(row[0]))
+        return
+    shown = [n for n, title in enumerate(titles) if form is Listing.WIDE or title not in wide]
+    print_table([titles[n] for n in shown], [[row[n] for n in shown] for row in listed])
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -204,8 +204,8 @@ def _require_consistent(wanted: Wanted, metadata: dict[str, Json]) -> None:
 
 
 def _print(published: dict[str, Json], form: output.Form) -> None:
-    if form is output.Form.JSON:
-        output.print_json(published)
+    if form.is_data:
+        output.print_document(form, published)
     else:
         typer.echo(f"{published.get('model')} {published.get('version')} {published.get('digest')}")
 

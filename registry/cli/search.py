@@ -26,17 +26,17 @@ def search(
     limit: Annotated[int, typer.Option(min=1, help="How many to show at most.")] = 100,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """Versions that fit a filter, the newest first."""
     with options.connect(server, token_file) as client:
         found = client.search(filters, order_by=order_by or [], limit=limit + 1)
     shown = found[:limit]
-    if form is output.Form.JSON:
-        output.print_json(shown)
+    if form.is_data:
+        output.print_document(form, shown)
     else:
         titles = ("version", "state", "variants", "tags", "metrics", "created")
-        output.print_table(titles, [_row(document) for document in shown])
+        output.print_listing(form, titles, [_row(document) for document in shown])
     if len(found) > len(shown):
         output.message(f"there are more than these {limit}; --limit shows more")
 

@@ -92,8 +92,8 @@ def verify(
         "bytes": sum(file.size for file in files),
         "verdict": "verified",
     }
-    if form is output.Form.JSON:
-        output.print_json(result)
+    if form.is_data:
+        output.print_document(form, result)
     else:
         output.print_fields(result.items())
 

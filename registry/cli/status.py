@@ -26,23 +26,24 @@ def status(
     ] = None,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """What is deployed and how it does."""
     with options.connect(server, token_file) as client:
         one = None if deployment is None else client.deployment(key(deployment))
         found = client.deployments() if one is None else [one]
-    if form is output.Form.JSON:
-        output.print_json(found if one is None else one)
+    if form.is_data:
+        output.print_document(form, found if one is None else one)
         return
-    show_all(found)
-    if one is not None:
+    show_all(found, form)
+    if one is not None and form is not output.Listing.NAME:
         show_one(one)
 
 
-def show_all(found: list[dict[str, Json]]) -> None:
+def show_all(found: list[dict[str, Json]], form: output.Listing = output.Listing.TABLE) -> None:
     """One line a deployment."""
-    output.print_table(
+    output.print_listing(
+        form,
         ("deployment", "wanted", "commit", "sync", "health", "trust", "reason"),
         [_row(document) for document in found],
     )

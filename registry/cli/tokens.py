@@ -57,15 +57,16 @@ def create(  # noqa: PLR0913, PLR0917  each is an option
 def list_tokens(
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """All tokens, without their secrets."""
     with options.connect(server, token_file) as client:
         found = client.tokens()
-    if form is output.Form.JSON:
-        output.print_json(found)
+    if form.is_data:
+        output.print_document(form, found)
         return
-    output.print_table(
+    output.print_listing(
+        form,
         ("id", "role", "name", "models", "made by", "made", "expires", "revoked"),
         [
             (item.get("id"), item.get("role"), item.get("name"), whoami.models(item),

@@ -104,8 +104,8 @@ def ask(
         "commitment": trigger.commitment(secret, triggers),
         "verdict": _said(verdict),
     }
-    if form is output.Form.JSON:
-        output.print_json(result)
+    if form.is_data:
+        output.print_document(form, result)
     else:
         output.print_fields(result.items())
 

@@ -47,8 +47,8 @@ def show(
         found = link.trust
     else:
         found = options.trust_root(file or trust)
-    if form is output.Form.JSON:
-        output.print_json(found.document())
+    if form.is_data:
+        output.print_document(form, found.document())
         return
     output.print_fields(
         [("version", found.version or "unsigned"), ("expires", found.expires or "never")]

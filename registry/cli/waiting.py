@@ -53,8 +53,8 @@ def wait(  # noqa: PLR0913, PLR0917  the options of a command
         streaming.news(listener, key) as news,
     ):
         document = _wait(client, news, Awaited(key, goal, began + seconds, timeout))
-    if form is output.Form.JSON:
-        output.print_json(document)
+    if form.is_data:
+        output.print_document(form, document)
     else:
         words = " and ".join(awaiting.CONDITIONS[one][1].lower() for one in goal.conditions)
         version_now = status.version_of(document.get("desired"))

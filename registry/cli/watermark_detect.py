@@ -116,8 +116,8 @@ def show(
             else f"{model} version {version} is not marked",
             fix="publish with `plimsoll push --watermark` to mark a version",
         )
-    if form is output.Form.JSON:
-        output.print_json({"marks": wanted})
+    if form.is_data:
+        output.print_document(form, {"marks": wanted})
     else:
         watermark_saying.marks(wanted)
 

@@ -21,9 +21,9 @@ _SHOWN = 12
 
 def report(found: Report, form: output.Form, *, signer: str) -> None:
     """`signer` is who signed it, if that was checked."""
-    if form is output.Form.JSON:
+    if form.is_data:
         payload = canonical.decode_object(reports.encode(found), what="report")
-        output.print_json(payload["predicate"])
+        output.print_document(form, payload["predicate"])
         return
     typer.echo(output.plain(found.verdict.sentence))
     typer.echo("")

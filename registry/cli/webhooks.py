@@ -49,8 +49,8 @@ def create(  # noqa: PLR0913, PLR0917  the options of a command
     with options.connect(server, token_file) as client:
         body = canonical.encode(wish | {"name": names.slug(name, what="webhook name")})
         made = _document(client, "POST", "/v1/webhooks", body, is_repeatable=False)
-    if form is output.Form.JSON:
-        output.print_json(made)
+    if form.is_data:
+        output.print_document(form, made)
         return
     output.message(f"webhook {name}; its secret is not shown again:")
     typer.echo(made.get("secret"))
@@ -60,15 +60,16 @@ def create(  # noqa: PLR0913, PLR0917  the options of a command
 def list_webhooks(
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """All webhooks."""
     with options.connect(server, token_file) as client:
         found = list(_listed(client, "/v1/webhooks", "webhooks"))
-    if form is output.Form.JSON:
-        output.print_json(found)
+    if form.is_data:
+        output.print_document(form, found)
         return
-    output.print_table(
+    output.print_listing(
+        form,
         ("name", "state", "url", "kinds", "model", "next", "last delivery", "last error"),
         [
             (item.get("name"), _state(item), item.get("url"), _words(item.get("kinds")),
@@ -89,8 +90,8 @@ def show(
     """One webhook, and how far it has come."""
     with options.connect(server, token_file) as client:
         found = _named(client, name)
-    if form is output.Form.JSON:
-        output.print_json(found)
+    if form.is_data:
+        output.print_document(form, found)
     else:
         shown = {key: value for key, value in found.items() if key not in {"kinds", "secret"}}
         output.print_fields([*shown.items(), ("kinds", _words(found.get("kinds")))])
@@ -151,18 +152,18 @@ def dead_letters(
     name: Name,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
-    form: output.Output = output.Form.TABLE,
+    form: output.Listed = output.Listing.TABLE,
 ) -> None:
     """What could not be delivered."""
     with options.connect(server, token_file) as client:
         found = list(_listed(client, f"{_place(client, name)}/dead-letters", "deadLetters"))
-    if form is output.Form.JSON:
-        output.print_json(found)
+    if form.is_data:
+        output.print_document(form, found)
         return
     rows = [
         tuple(item.get(key) for key in ("index", "attempts", "diedAt", "reason")) for item in found
     ]
-    output.print_table(("entry", "attempts", "given up", "reason"), rows)
+    output.print_listing(form, ("entry", "attempts", "given up", "reason"), rows)
 
 
 @webhook_app.command()

@@ -17,8 +17,8 @@ def whoami(
     """Whom the registry takes you for, and what you may do there."""
     with options.connect(server, token_file) as client:
         found = client.document("GET", "/v1/whoami")
-    if form is output.Form.JSON:
-        output.print_json(found)
+    if form.is_data:
+        output.print_document(form, found)
         return
     output.print_fields([("name", found.get("name")), ("by", found.get("means"))])
     grants = found.get("grants")
