@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from reconciler.core import actions, outcomes
+from reconciler.core.measurements import Found, Measurement
+from registry.core import fields
 
 
 class Metrics:
@@ -20,6 +22,19 @@ class Metrics:
             "plimsoll_actions", "Actions by kind and outcome.", ["kind", "outcome"],
             registry=self.registry,
         )  # fmt: skip
+        about = ["deployment", "metric", "variant"]
+        self._measured = Gauge(
+            "plimsoll_analysis_value",
+            "What an analysis measured last: its result, and how candidate and stable are.",
+            about,
+            registry=self.registry,
+        )
+        self._samples = Gauge(
+            "plimsoll_analysis_samples",
+            "On how many samples that stands.",
+            ["deployment", "metric"],
+            registry=self.registry,
+        )
         self._fetched = Gauge(
             "plimsoll_git_last_successful_fetch_timestamp_seconds",
             "When Git last answered.",
@@ -39,6 +54,21 @@ class Metrics:
         """Counts one action."""
         kinds = type(action).__name__, type(outcome).__name__
         self._actions.labels(*(kind.lower() for kind in kinds)).inc()
+        if isinstance(action, actions.Measure) and isinstance(outcome, outcomes.Measured):
+            for name, measurement in outcome.found:
+                self._show(action.spec.deployment, name, measurement)
+
+    def _show(self, deployment: str, name: str, measurement: Measurement) -> None:
+        """Numbers alone: a list or an object has no place in a gauge."""
+        if not isinstance(measurement, Found):
+            return
+        told = {"result": measurement.result, **measurement.values}
+        for variant, value in told.items():
+            number = fields.finite(value)
+            if number is not None:
+                self._measured.labels(deployment, name, variant).set(number)
+        if measurement.samples is not None:
+            self._samples.labels(deployment, name).set(measurement.samples)
 
     def git(self, fetched_at: float, *, failing: bool) -> None:
         """Shows how Git is doing."""
