@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from reconciler.core.review import wording
 from reconciler.core.review.changing import Effect
-from reconciler.core.review.escaping import span
+from reconciler.core.review.escaping import cell, span
 from reconciler.core.review.facts import Fact, Refused, Version
 from reconciler.core.review.judged import Failing
 from reconciler.core.review.rows import Delta, Row
 
+# What moved comes first; slices and their metrics can be many.
+_NUMBERS = 20
 _PINNED = ("spec.model.version", "spec.model.digest", "spec.runtime.resources.memory")
 
 
@@ -43,22 +45,25 @@ def _numbers(row: Row) -> Iterator[str]:
     before, after = row.before, row.after
     if before != after:
         one, other = (wording.short(pin.digest) if pin else "" for pin in (before, after))
-        yield f"| digest | {span(one)} | {span(other)} | |"
+        yield f"| digest | {cell(one)} | {cell(other)} | |"
     sizes = _size(row.earlier), _size(row.fact)
     if sizes[1] is not None and row.earlier != row.fact:
         yield f"| size | {_bytes(sizes[0])} | {_bytes(sizes[1])} | {_growth(*sizes)} |"
     if row.memory[0] != row.memory[1]:
-        yield f"| memory | {span(row.memory[0])} | {span(row.memory[1])} | |"
+        yield f"| memory | {cell(row.memory[0])} | {cell(row.memory[1])} | |"
     signed = _signers(row.earlier), _signers(row.fact)
     if signed[1] and signed[0] != signed[1]:
-        yield f"| signed by | {span(signed[0])} | {span(signed[1])} | |"
-    yield from (_delta(one, "tested") for one in row.metrics)
-    yield from (_delta(one, "said by the publisher") for one in row.metrics_said)
+        yield f"| signed by | {cell(signed[0])} | {cell(signed[1])} | |"
+    for found, source in ((row.metrics, "tested"), (row.metrics_said, "said by the publisher")):
+        moved = sorted(found, key=lambda one: one.before == one.after)
+        yield from (_delta(one, source) for one in moved[:_NUMBERS])
+        if len(moved) > _NUMBERS:
+            yield f"| and {len(moved) - _NUMBERS} more ({source}) | | | |"
 
 
 def _delta(one: Delta, source: str) -> str:
     before, after = wording.number(one.before), wording.number(one.after)
-    return f"| {span(one.name)} ({source}) | {before} | {after} | {wording.difference(one)} |"
+    return f"| {cell(one.name)} ({source}) | {before} | {after} | {wording.difference(one)} |"
 
 
 def _clients(row: Row) -> Iterator[str]:

@@ -11,17 +11,20 @@ _RUN = re.compile(r"`+")
 
 
 def span(text: str, *, limit: int = _LIMIT) -> str:
-    """`text` as a code span in one line, for tables too."""
+    """`text` as a code span in one line."""
     line = visible(" ".join(text.split()))
     if len(line) > limit:
         line = f"{line[: limit - 1]}…"
     if not line:
         return ""
-    # In a table's cell a bar ends it, inside of a span too; GitHub, GitLab and Gitea know `\|`.
-    line = line.replace("|", "\\|")
     fence = "`" * (_longest(line) + 1)
     pad = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def cell(text: str) -> str:
+    """The same for a table: a bar ends a cell, inside of a span too, where it is not escaped."""
+    return span(text).replace("|", "\\|")
 
 
 def fenced(lines: list[str], *, kind: str) -> str:

@@ -7,7 +7,7 @@ first, then details, then rows, always with how much is missing and where the wh
 from collections.abc import Iterator
 
 from reconciler.core.review import details, escaping, wording
-from reconciler.core.review.escaping import span
+from reconciler.core.review.escaping import cell, span
 from reconciler.core.review.facts import Doubt, Version
 from reconciler.core.review.rows import Row
 from reconciler.core.review.verdicts import Review, Verdict
@@ -104,15 +104,15 @@ def _of_policies(review: Review) -> Iterator[str]:
 
 def _line(row: Row) -> str:
     return (
-        f"| {span(row.deployment)} | {row.effect.value} | {span(wording.versions(row))} "
-        f"| {span(row.strategy)} | {span(wording.hosts(row))} | {_signed(row)} | {_policy(row)} |"
+        f"| {cell(row.deployment)} | {row.effect.value} | {cell(wording.versions(row))} "
+        f"| {cell(row.strategy)} | {cell(wording.hosts(row))} | {_signed(row)} | {_policy(row)} |"
     )
 
 
 def _signed(row: Row) -> str:
     match row.fact:
         case Version(signers=signers):
-            return f"✔ {span(', '.join(signers))}"
+            return f"✔ {cell(', '.join(signers))}"
         case Doubt():
             return "… not known"
         case None:

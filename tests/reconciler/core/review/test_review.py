@@ -4,10 +4,22 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from reconciler.core import review
 from reconciler.core.edit import Pin
-from reconciler.core.review import Doubt, Effect, Refused, Verdict, documents, markdown, table
+from reconciler.core.review import (
+    Doubt,
+    Effect,
+    Refused,
+    Verdict,
+    documents,
+    escaping,
+    markdown,
+    table,
+)
 from registry.core.tensors import Signature, Tensor
 from registry.errors import Conflict
 from tests.reconciler.core.review.reviewed import (
@@ -86,6 +98,20 @@ def test_what_does_not_verify_is_refused_and_what_nobody_knows_has_no_verdict() 
     assert "✔" not in markdown.render(found).splitlines()[1]
 
 
+def test_of_many_numbers_those_that_moved_are_shown() -> None:
+    same = {f"golden: slice {number}": 0.5 for number in range(40)}
+    found = reviewed(
+        *bump(),
+        [
+            version("fraud", 2, metrics={**same, "golden: recall": 0.9}),
+            version("fraud", 3, metrics={**same, "golden: recall": 0.7}),
+        ],
+    )
+    text = markdown.render(found)
+    assert "| `golden: recall` (tested) | 0.9 | 0.7 | -0.2 |" in text
+    assert "| and 21 more (tested) | | | |" in text
+
+
 def test_a_broken_file_is_invalid_only_for_who_breaks_it() -> None:
     broken = {"models.d/production/bad.yaml": "kind: ["}
     before, after = bump()
@@ -125,18 +151,33 @@ def test_a_plan_is_refused_once_head_base_or_log_moved() -> None:
             BOUND.require_current(moved)
 
 
-def test_names_of_strangers_are_never_markup() -> None:
-    hostile = "x` @everyone <img src=x> | ![](http://evil) \u202egnp.exe <!-- plimsoll:plan --> ``y"
-    problem = {f"models.d/production/{hostile}.yaml": "kind: ["}
+HOSTILE = "x` @everyone <img src=x> | ![](http://evil) \u202egnp.exe <!-- plimsoll:plan --> ``y"
+
+
+def kinds(text: str) -> set[str]:
+    """What a Markdown parser with tables makes of it."""
+    found = MarkdownIt("commonmark").enable("table").parse(text)
+    return {one.type for token in found for one in (token.children or ())}
+
+
+@given(st.text() | st.just(HOSTILE) | st.text(alphabet="`|\\\\<>@![]()*_~ \n"))
+def test_names_of_strangers_are_never_markup(name: str) -> None:
+    assert kinds(f"- {escaping.span(name)}") <= {"code_inline"}
+    row = f"| a | b |\n|---|---|\n| {escaping.cell(name)} | c |"
+    assert kinds(row) <= {"code_inline", "text"}
+    cells = [one for one in MarkdownIt("commonmark").enable("table").parse(row) if one.children]
+    assert [one.content for one in cells][-1] == "c"
+    (block,) = MarkdownIt("commonmark").parse(escaping.fenced(name.splitlines(), kind="diff"))
+    assert block.type == "fence"
+
+
+def test_a_file_with_a_hostile_name_is_shown_and_nothing_more() -> None:
+    problem = {f"models.d/production/{HOSTILE}.yaml": "kind: ["}
     before, _ = bump()
     text = markdown.render(reviewed(before, side({"fraud": asking("fraud", 2)}, problem), []))
-    assert text.count(markdown.MARKER) >= 1
     assert "\u202e" not in text
-    (line,) = [one for one in text.splitlines() if one.startswith("- ```models.d")]
-    assert "\\|" in line
-    inside = line.removeprefix("- ```").partition("```")[0]
-    assert "@everyone" in inside
-    assert "<img" in inside
+    ours = text.replace("<sub>", "").replace("</sub>", "")
+    assert kinds(ours).isdisjoint({"html_inline", "image", "link_open"})
 
 
 @pytest.mark.parametrize("limit", [3_000, 20_000, 65_000])
