@@ -1,7 +1,7 @@
 """Performs what a plan asks about an experiment: looks at both variants, and puts on record.
 
-That it begins is in the registry's log before users are shared; what it came to, with its numbers,
-as soon as the registry answers. Each is told once, whatever is killed in between.
+That it begins and what it came to, with its numbers, is told once, whatever is killed in between,
+and as soon as the registry answers; no user is shared before it has (`effects`).
 """
 
 from collections.abc import Mapping
@@ -33,12 +33,12 @@ class Observer:
     sources: Sources
 
     def perform(self, action: OfExperiment, engines: Mapping[str, Engine]) -> outcomes.Outcome:
-        """Raises `Unavailable` where a log that must be told, or an engine, does not answer."""
+        """Raises `Unavailable` where an engine does not answer."""
         match action:
             case Begin():
                 fields = journal.about(action.spec, action.reason.text, report.document(action.run))
                 key = ("experiment-begun", action.run.id)
-                self.journal.require_once(key, Kind.EXPERIMENT_BEGUN, fields)
+                self.journal.record_once(key, Kind.EXPERIMENT_BEGUN, fields)
                 return outcomes.Done()
             case Look():
                 return self._look(action, engines)

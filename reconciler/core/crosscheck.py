@@ -274,16 +274,20 @@ def _check_collisions(tree: Tree, checked: Checked) -> None:
 
 def _with_experiments(tree: Tree, checked: Checked) -> Checked:
     """An experiment whose file is wrong goes on as it was, known by its name."""
-    hosts = {key: _known_targets(tree, tree.deployments[key].kind) for key in checked.hosts}
     broken, strangers = set(tree.broken_experiments), allowance.strangers(tree)
-    others = {name: one for name, one in tree.experiments.items() if name not in strangers}
-    for name, source in tree.experiments.items():
-        wrong = strangers.get(name) or list(experiments.problems(source, others, hosts))
+    first = dict[str, str]()
+    for name, source in sorted(tree.experiments.items()):
+        key = source.kind.spec.deployment
+        hosts = _known_targets(tree, tree.deployments[key].kind) if key in checked.hosts else None
+        wrong = strangers.get(name) or [
+            *experiments.problems(source, hosts, checked.hosts),
+            *experiments.second(source, first.setdefault(key, name)),
+        ]
         checked.problems.extend(wrong)
         if wrong:
             broken.add(name)
         else:
-            checked.experiments[source.kind.spec.deployment] = source.kind
+            checked.experiments[key] = source.kind
     return replace(checked, broken_experiments=frozenset(broken)) if broken else checked
 
 

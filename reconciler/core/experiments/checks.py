@@ -1,6 +1,6 @@
 """Experiments against all other files: is there what they name, and can its hosts share users?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from reconciler.core import kinds, masters, substitution
 from reconciler.core.abilities import ABLE, Ability, kind_of
@@ -16,27 +16,20 @@ _SAMPLE = dict.fromkeys(GIVEN_ARGS, "name-1")
 
 
 def problems(
-    source: Source[Experiment],
-    others: Mapping[str, Source[Experiment]],
-    deployments: Mapping[str, Mapping[str, kinds.Host]],
+    source: Source[Experiment], hosts: Mapping[str, kinds.Host] | None, known: Collection[str]
 ) -> Iterator[Problem]:
-    """What is wrong with one of the experiments; `deployments` has the hosts of the good ones."""
+    """What is wrong with an experiment whose deployment has these `hosts`; None where that is not
+    among the good ones, which are `known`."""
     spec, document = source.kind.spec, source.document
     at: Path = ("spec", "deployment")
     yield from _questions(source)
-    hosts = deployments.get(spec.deployment)
     if hosts is None:
         message = f"spec.deployment: there is no good deployment {spec.deployment!r}"
         fix = f"mend or add models.d/{spec.deployment}.yaml"
-        if deployments:
-            fix += f"; {documents.did_you_mean(spec.deployment, sorted(deployments))}"
+        if known:
+            fix += f"; {documents.did_you_mean(spec.deployment, sorted(known))}"
         yield document.problem(at, message, fix=fix)
         return
-    name = source.kind.metadata.name
-    earlier = [one for one, other in sorted(others.items()) if _is_same(other, spec.deployment)]
-    if earlier and earlier[0] != name:
-        message = f"spec.deployment: the experiment {earlier[0]} is about {spec.deployment} too"
-        yield document.problem(at, message, fix="let one of them end before the other begins")
     own = sorted(name for name, host in hosts.items() if masters.is_own(host))
     if own:
         message = f"spec.deployment: {own[0]} has an agent of its own, and nobody sees all users"
@@ -44,8 +37,13 @@ def problems(
     yield from _unable(source, hosts)
 
 
-def _is_same(other: Source[Experiment], deployment: str) -> bool:
-    return other.kind.spec.deployment == deployment
+def second(source: Source[Experiment], first: str) -> Iterator[Problem]:
+    """A deployment has one experiment at a time: the `first` by name."""
+    if first != source.kind.metadata.name:
+        about = source.kind.spec.deployment
+        message = f"spec.deployment: the experiment {first} is about {about} too"
+        fix = "let one of them end before the other begins"
+        yield source.document.problem(("spec", "deployment"), message, fix=fix)
 
 
 def _unable(source: Source[Experiment], hosts: Mapping[str, kinds.Host]) -> Iterator[Problem]:

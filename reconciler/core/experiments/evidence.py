@@ -108,8 +108,12 @@ def after(design: Design, seen: Evidence, control: Sums, treatment: Sums) -> Evi
     return replace(closed, spread=seen.spread + spread, tilt=seen.tilt + tilt)
 
 
+@functools.lru_cache(maxsize=1024)
 def interval(design: Design, seen: Evidence) -> tuple[float, float] | None:
-    """The differences that nothing seen so far speaks against; None before anything does."""
+    """The differences that nothing seen so far speaks against; None before anything does.
+
+    Asked in every round, and another one only after a look.
+    """
     found = seen.difference
     if found is None:
         return None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core import outcomes, status
+from reconciler.core import desired, outcomes, status
 from reconciler.core.experiments import applied
 from reconciler.core.experiments.run import Verdict
 from reconciler.core.measurements import Trouble
@@ -12,7 +12,7 @@ from reconciler.core.observed import Sticky, StickyBy
 from reconciler.core.reasons import Why
 from reconciler.core.strategies.progress import State, Verb, Wish
 from registry.core.canonical import Json
-from tests.reconciler.core.asking import KEY
+from tests.reconciler.core.asking import BOTH, KEY
 from tests.reconciler.core.experiments.played import (
     GUARD,
     PATH,
@@ -26,6 +26,7 @@ from tests.reconciler.core.experiments.played import (
     until,
 )
 from tests.reconciler.core.paper import Paper
+from tests.reconciler.core.wishes import deployment_file, wish
 
 BETTER = {"conversion": (0.1, 0.2)}
 ALIKE = {"conversion": (0.1, 0.1)}
@@ -268,3 +269,27 @@ def test_a_winner_is_told_to_git_once_however_often_that_fails(served: Paper) ->
 def test_git_is_told_of_nobody_but_a_treatment_that_won(served: Paper, users: Users) -> None:
     over(shared(served, users, promote="commit"))
     assert "propose-winner" not in {action.verb for action in served.done}
+
+
+def test_a_deployment_has_one_experiment_at_a_time(served: Paper) -> None:
+    text = deployment_file("digits", 1, BOTH)
+    files = {f"models.d/experiments/{name}.yaml": experiment_file(name=name) for name in ("a", "b")}
+    served.wish = wish({"digits": text}, hosts=BOTH, commit="c2", policies=files)
+    assert [problem.path for problem in served.wish.problems] == ["models.d/experiments/b.yaml"]
+    assert served.wish.experiments[KEY].metadata.name == "a"
+    assert served.wish.may_prune
+
+
+def test_others_are_not_planned_anew_while_an_experiment_is_under_way(served: Paper) -> None:
+    def both(commit: str, files: dict[str, str]) -> desired.DesiredState:
+        texts = {name: deployment_file(name, 1, BOTH) for name in ("digits", "other")}
+        return wish(texts, hosts=BOTH, commit=commit, policies=files)
+
+    served.looked = Users(ALIKE, each_look=0)
+    served.wish = both("c2", {})
+    served.run()
+    served.wish = both("c3", {PATH: experiment_file()})
+    until(served, lambda paper: paper.hosts["h1"].routes["digits"].share is not None)
+    for _ in range(3):
+        served.tick()
+        assert served.planner.renewed == 1
