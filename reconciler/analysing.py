@@ -7,15 +7,17 @@ is the end of an analysis, good or bad; those in between are only remembered.
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler import journal, measuring
 from reconciler.config import Sources
 from reconciler.core import actions, analysis, analysis_memory, outcomes
 from reconciler.core.analysis import AnalysisRun, MetricRun
+from reconciler.core.kinds.online import Labels
 from reconciler.core.measurements import Measurement, Said
 from reconciler.core.observed import Instance
 from reconciler.engines.protocol import Engine
+from reconciler.measuring import posting, watched
 from registry import errors
 from registry.core.canonical import Json
 from registry.core.entries import Kind
@@ -31,11 +33,13 @@ class Analyst:
     journal: journal.Journal
     sources: Sources
     clock: Callable[[], float] = time.time
+    doors: posting.Doors = field(default_factory=posting.Doors)
 
     def measure(self, action: actions.Measure, engines: Mapping[str, Engine]) -> outcomes.Measured:
         """Every metric that is due; raises `Unavailable` where an engine cannot say who serves."""
         sites = tuple(_site(pair, engines[pair.candidate.host]) for pair in action.pairs)
         args = {**action.run.args, **_given(action, sites)}
+        self._open_doors(action, sites)
         due = [one for one in map(action.run.metric, action.metrics) if one is not None]
 
         def taken(one: MetricRun) -> tuple[str, Measurement]:
@@ -47,6 +51,14 @@ class Analyst:
             found = list(asking.map(taken, due))
         self._tell(action, found)
         return outcomes.Measured(tuple(found))
+
+    def _open_doors(self, action: actions.Measure, sites: tuple[measuring.Site, ...]) -> None:
+        """For labels, where a metric of the run is about them."""
+        asked = [one.metric for one in action.run.metrics]
+        waits = [watched.seconds(one) for one in asked if isinstance(one.provider.one, Labels)]
+        if waits:
+            variants = [variant for site in sites for _, variant in site.variants()]
+            self.doors.remember(action.spec.model, variants, max(waits))
 
     def _tell(self, action: actions.Measure, found: list[tuple[str, Measurement]]) -> None:
         run = analysis.conclude(action.run, action.run, found, self.clock())

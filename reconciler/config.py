@@ -121,6 +121,7 @@ class Config:
     lease: Lease | None = None
     agent: agent_settings.Agent | None = None
     forge: Forge | None = None
+    labels_token_file: Path | None = None
 
     @property
     def name(self) -> str:
@@ -160,6 +161,7 @@ def _agent_config(settings: table.Table, folder: Path) -> Config:
 def _config(settings: table.Table, folder: Path) -> Config:
     registry = settings.take("registry", str, "http://127.0.0.1:8440")
     secret, authority = settings.optional("webhook_secret_file"), settings.optional("registry_ca")
+    labels = settings.optional("labels_token_file")
     config = Config(
         repository=settings.take("repository", str),
         branch=settings.take("branch", str, "main"),
@@ -191,6 +193,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
         ),
         lease=_lease(settings),
         forge=_forge(settings, folder),
+        labels_token_file=None if labels is None else folder / labels,
     )
     settings.finish()
     _require_bounds(settings, config)

@@ -9,8 +9,9 @@ from pathlib import Path
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from reconciler import config, webhook
+from reconciler import config, labelling, webhook
 from reconciler.core.webhooks import Event
+from reconciler.measuring import posting
 from reconciler.reviewing.rounds import Rounds
 from registry import errors
 
@@ -21,6 +22,7 @@ class Listeners:
 
     pushed: Callable[[], None]
     reviews: Rounds | None
+    doors: posting.Doors
 
     def hint(self, event: Event) -> None:
         """It may be time to look."""
@@ -48,6 +50,7 @@ def serving(
         hint=listeners.hint,
         metrics=metrics,
         plan=listeners.plan,
+        more=[labelling.route(listeners.doors, lambda: _secret(settings.labels_token_file))],
     )
     address, _, port = settings.listen.rpartition(":")
     server = uvicorn.Server(
@@ -69,6 +72,6 @@ def _secret(path: Path | None) -> bytes:
         return path.read_text(encoding="utf-8").strip().encode()
     except (OSError, UnicodeDecodeError) as error:
         raise errors.InvalidConfig(
-            f"the webhook secret {path} cannot be read: {error}",
+            f"the secret {path} cannot be read: {error}",
             fix="see docs/configuration.md for what must be in it",
         ) from error

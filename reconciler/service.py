@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -60,17 +61,15 @@ def run(path: Path, stop: threading.Event) -> None:
 def run_as(settings: config.Config, stop: threading.Event) -> None:
     """Reconcile as `settings` say until `stop` is set."""
 
-    def examine(repository: repo.Repository) -> gate.Examiner:
-        return _examiner(settings, repository)
-
+    examine = partial(_examiner, settings)
     with (
         assembled(settings) as (reconciler, counted),
         assembly.beside(settings, reconciler.effects.judge, examine) as reviews,
-        listening.serving(
-            settings, listening.Listeners(reconciler.hint, reviews), counted.registry
-        ),
     ):
-        reconciler.run(stop)
+        doors = reconciler.effects.analyst.doors
+        listeners = listening.Listeners(reconciler.hint, reviews, doors)
+        with listening.serving(settings, listeners, counted.registry):
+            reconciler.run(stop)
 
 
 def preview(path: Path) -> planned.Plan:

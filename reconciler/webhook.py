@@ -7,7 +7,7 @@ comments on pull requests link to, are served beside it, and liveness and metric
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -63,6 +63,7 @@ def create_app(
     metrics: CollectorRegistry,
     plan: Callable[[str], bytes | None] = lambda _: None,
     clock: Callable[[], float] = time.time,
+    more: Sequence[Route] = (),
 ) -> Starlette:
     """`POST /webhook` calls `hint` when `sender` sent it; `/livez` and `/metrics` are open, and
     `/plans/{name}` to who knows the name."""
@@ -95,6 +96,7 @@ def create_app(
             Route("/plans/{name}", whole),
             Route("/livez", _livez),
             Route("/metrics", _exposition(metrics)),
+            *more,
         ]
     )
 

@@ -117,6 +117,18 @@ def test_a_good_measurement_on_the_way_is_no_entry_and_a_good_end_is_one(
     assert entry.detail["phase"] == "Successful"
 
 
+def test_instances_that_are_asked_to_remember_are_those_that_labels_go_to(
+    here: Town, service: Service
+) -> None:
+    engine, doors = host(service), here.loop.effects.analyst.doors
+    measured(here, engine, begun())
+    assert doors.of("digits") == []
+    by = "{labels: {metric: accuracy, output: y}}"
+    about = metric("errors", "successCondition: result > 0.5, minimumSamples: 5", by)
+    measured(here, engine, analysis.begin([template(about)], {}, 1000.0))
+    assert {one.instance for one in doors.of("digits")} == {spec(1).name, spec(2).name}
+
+
 def test_a_metric_that_the_run_does_not_have_is_not_measured(here: Town, service: Service) -> None:
     run = analysis.begin([template(metric("other"))], {}, 1000.0)
     state = here.loop.source.state(patience_s=10)
