@@ -20,7 +20,7 @@ Index = Annotated[int, Path(ge=0, lt=2**63)]
 @router.post("/v1/webhooks", status_code=201, summary="Send events to an address from now on")
 def create(registry: Opened, caller: Known, new: wire.NewWebhook) -> wire.WebhookDocument:
     """`secret` in the answer signs what is sent. It is not shown again."""
-    made = webhooks.create(registry, new.wish(), caller)
+    made = webhooks.create(registry, new.wish(), caller, form=new.form)
     return wire.webhook_document(made.webhook, secret=made.secret)
 
 

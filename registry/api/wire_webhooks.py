@@ -1,13 +1,15 @@
 """What travels about webhooks. A secret goes in, and out once, where it was made."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from registry.api.wire import Document
+from registry.core import destination
 from registry.db.tables_events import DeadLetter, Webhook
 from registry.db.webhooks import ACTIVE
+from registry.usecases.messages import SLACK
 from registry.usecases.webhooks import Tried, Wish
 
 Url = Annotated[str, Field(max_length=2048)]
@@ -18,7 +20,10 @@ Secret = Annotated[str, Field(max_length=256)]
 
 
 class NewWebhook(Document):
-    """Without `kinds` it is told of every entry, without `model` of every model's."""
+    """Without `kinds` it is told of every entry, without `model` of every model's.
+
+    `form` is what it gets: signed `cloudevents`, or a line of chat as `slack` takes it.
+    """
 
     name: str
     url: Url
@@ -26,9 +31,10 @@ class NewWebhook(Document):
     kinds: Kinds = []
     model: Glob = ""
     secret: Secret | None = None
+    form: Literal["cloudevents", "slack"] = "cloudevents"
 
     def wish(self) -> Wish:
-        return Wish(**self.model_dump())
+        return Wish(**self.model_dump(exclude={"form"}))
 
 
 class WebhookEdit(Document):
@@ -50,7 +56,8 @@ class WebhookEdit(Document):
 class WebhookDocument(Document):
     """`nextIndex` is the log's next entry to look at; `failedAttempts` are of the event there.
 
-    `form` is `cloudevents`, or `mlflow` for one that was made through MLflow.
+    `form` is `cloudevents`, `slack`, or `mlflow` for one that was made through MLflow. Whoever has
+    the address of a chat's can write there, so that only its host is shown.
     """
 
     id: str
@@ -103,7 +110,7 @@ def webhook_document(row: Webhook, *, secret: str | None = None) -> WebhookDocum
     return WebhookDocument(
         id=row.id,
         name=row.name,
-        url=row.url,
+        url=_shown(row),
         form=row.form,
         description=row.description,
         kinds=row.kinds,
@@ -120,6 +127,10 @@ def webhook_document(row: Webhook, *, secret: str | None = None) -> WebhookDocum
         updated_at=row.updated_at,
         secret=secret,
     )
+
+
+def _shown(row: Webhook) -> str:
+    return f"https://{destination.parse(row.url).host}/…" if row.form == SLACK else row.url
 
 
 def dead_letter_document(row: DeadLetter) -> DeadLetterDocument:

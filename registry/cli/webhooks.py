@@ -33,24 +33,32 @@ _WHAT = "webhook"
 
 
 @webhook_app.command()
-def create(  # noqa: PLR0913, PLR0917  the options of a command
+def create(  # noqa: PLR0913  the options of a command
     name: Name,
     url: Annotated[str, typer.Argument(help="Where to send events, http or https.")],
     kind: Kinds = None,
     model: Model = None,
     description: Description = None,
     secret_file: SecretFile = None,
+    *,
+    slack: Annotated[
+        bool, typer.Option("--slack", help="Send lines of chat, as Slack takes them.")
+    ] = False,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
     form: output.Output = output.Form.TABLE,
 ) -> None:
     """Tell an address of what happens from now on. Its secret is printed once."""
     wish = _wish(url=url, kinds=kind, model=model, description=description, secret=secret_file)
+    wish |= {"form": "slack"} if slack else {}
     with options.connect(server, token_file) as client:
         body = canonical.encode(wish | {"name": names.slug(name, what="webhook name")})
         made = _document(client, "POST", "/v1/webhooks", body, is_repeatable=False)
     if form.is_data:
         output.print_document(form, made)
+        return
+    if slack:
+        output.message(f"webhook {name}; try it: plimsoll webhook test {name}")
         return
     output.message(f"webhook {name}; its secret is not shown again:")
     typer.echo(made.get("secret"))

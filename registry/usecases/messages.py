@@ -5,21 +5,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from registry.core import canonical, cloudevent, hmac_signature, mlflow_events
+from registry.core import canonical, cloudevent, hmac_signature, mlflow_events, slack_events
 from registry.core.canonical import Json
 from registry.db.tables_events import Webhook
 from registry.usecases import log, telling
 from registry.usecases.opening import Registry
 from registry.usecases.posting import Message
 
-CLOUDEVENTS, MLFLOW = "cloudevents", "mlflow"
+CLOUDEVENTS, MLFLOW, SLACK = "cloudevents", "mlflow", "slack"
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """Where a webhook's messages go, in which form, and the key that they are signed with.
 
-    `events` are those of the MLflow form; a receiver of that form may have an empty key.
+    `events` are those of the MLflow form; a receiver of that form may have an empty key, one of
+    Slack's has no other.
     """
 
     webhook: str
@@ -47,6 +48,8 @@ def of_entry(
         event = cloudevent.of_entry(index, leaf, origin=registry.settings.origin)
         return [_event(to, event, now)]
     entry = canonical.decode_object(leaf, what="log entry")
+    if to.form == SLACK:
+        return [_slack(to, slack_events.of_entry(index, entry))]
     documents = mlflow_events.of_entry(entry, telling.about(registry, entry), to.events)
     return [_mlflow(to, f"{index}-{place}", one, now) for place, one in enumerate(documents)]
 
@@ -58,6 +61,8 @@ def of_trial(
     trial, time = f"test-{secrets.token_hex(8)}", log.stamp(now)
     if to.form == MLFLOW:
         return _mlflow(to, trial, mlflow_events.of_trial(event or to.events[0], time=time), now)
+    if to.form == SLACK:
+        return _slack(to, slack_events.of_trial())
     told = cloudevent.of_trial(trial, to.webhook, origin=registry.settings.origin, time=time)
     return _event(to, told, now)
 
@@ -71,6 +76,12 @@ def _event(to: Receiver, event: dict[str, Json], now: datetime) -> Message:
         "webhook-signature": _signature(to, message_id, body, now),
     }
     return Message(to.url, headers, body)
+
+
+def _slack(to: Receiver, document: dict[str, Json]) -> Message:
+    """Unsigned: nobody there would look, and the address itself is the secret."""
+    headers = {"Content-Type": slack_events.MEDIA_TYPE}
+    return Message(to.url, headers, canonical.encode(document))
 
 
 def _mlflow(to: Receiver, message_id: str, document: Mapping[str, Json], now: datetime) -> Message:

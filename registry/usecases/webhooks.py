@@ -24,7 +24,7 @@ from registry.db.engine import Session
 from registry.db.tables_events import DeadLetter, Webhook
 from registry.usecases import log, messages
 from registry.usecases.access import Caller
-from registry.usecases.messages import CLOUDEVENTS, MLFLOW
+from registry.usecases.messages import CLOUDEVENTS, MLFLOW, SLACK
 from registry.usecases.opening import Registry
 from registry.usecases.posting import Poster
 
@@ -230,13 +230,17 @@ def _require_free(session: Session, found: Webhook) -> None:
 
 
 def _sealed(registry: Registry, found: Webhook, secret: str) -> bytes:
-    """MLflow's secrets are any text, and may be left out: then nothing is signed."""
-    key = secret.encode() if found.form == MLFLOW else hmac_signature.key_of(secret)
+    """MLflow's secrets are any text, and may be left out: then nothing is signed, as for Slack."""
+    if found.form == SLACK and secret:
+        raise errors.InvalidInput(
+            "messages to a chat are not signed", fix="leave the secret out: its address is one"
+        )
+    key = hmac_signature.key_of(secret) if found.form == CLOUDEVENTS else secret.encode()
     return registry.vault.seal(key, owner=found.id)
 
 
 def _first_secret(form: str) -> str:
-    return "" if form == MLFLOW else hmac_signature.secret_text(secrets.token_bytes(32))
+    return "" if form in {MLFLOW, SLACK} else hmac_signature.secret_text(secrets.token_bytes(32))
 
 
 def _record(

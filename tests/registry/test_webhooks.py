@@ -257,3 +257,32 @@ def logged(client: httpx2.Client) -> list[dict[str, Any]]:
 
     page = client.get("/log/entries", params={"limit": 1000}).json()["entries"]
     return [json.loads(fields.unbase64(one["leaf"], what="leaf")) for one in page]
+
+
+def test_a_chat_gets_a_line_of_words_and_its_address_stays_a_secret(
+    admin: httpx2.Client, receiver: Receiver, tell: Callable[..., int]
+) -> None:
+    made = create(admin, f"{receiver.url}/T0/B0/key", form="slack")
+    assert made["secret"] == ""
+    assert "key" not in json.dumps(admin.get("/v1/webhooks").json())
+    hostile = "<!channel> *look* & <https://evil.example|here>\nsecond line"
+    index = tell("rolled_back", deployment="production/digits", model="digits", version=3,
+                 host="edge-1", reason=hostile)  # fmt: skip
+    came = receiver.next()
+    assert "webhook-signature" not in came.headers
+    text = json.loads(came.body)["text"]
+    assert text.startswith(
+        "*production/digits (digits@3)* rolled back on edge-1: &lt;!channel&gt; "
+    )
+    assert "∗look∗ &amp; &lt;https://evil.example|here&gt; second line (by " in text
+    assert text.endswith(f", log entry {index})")
+    tried = admin.post(f"/v1/webhooks/{made['id']}/test").json()
+    assert tried["delivered"]
+    assert json.loads(receiver.next().body)["text"].startswith("A test of this webhook")
+
+
+def test_a_chat_takes_no_secret(admin: httpx2.Client, receiver: Receiver) -> None:
+    wish = {"name": "chat", "url": receiver.url, "form": "slack", "secret": "whsec_c2VjcmV0"}
+    answer = admin.post("/v1/webhooks", json=wish)
+    assert answer.status_code == 422
+    assert "not signed" in answer.json()["detail"]
