@@ -19,9 +19,9 @@ from reconciler import (
     checkpoints,
     client,
     config,
+    connecting,
     effects,
     ends,
-    engines,
     forges,
     gate,
     goldens,
@@ -42,9 +42,8 @@ from reconciler import (
     state,
     witness,
 )
-from reconciler.core import desired, gittrust, kinds, plan, planned
+from reconciler.core import desired, gittrust, plan, planned
 from reconciler.core.experiments import applied
-from reconciler.engines.protocol import Engine
 from reconciler.reviewing import assembly
 from registry import errors
 from registry.core.trustroot import TrustRoot
@@ -87,7 +86,7 @@ def preview(path: Path) -> planned.Plan:
         wanted = ends.previewed(settings, wanted, known)
         wanted = applied.wanted(wanted, known, time.time())
         wanted = replace(wanted, has_forge=settings.forge is not None)
-        with closing(lanes.Lanes(connector(settings))) as hosts:
+        with closing(lanes.Lanes(connecting.to_hosts(settings))) as hosts:
             hosts.follow(wanted.hosts)
             observed = hosts.look(timeout_s=_LOOK_TIMEOUT_S)
         return plan.plan(wanted, observed, state.peek(settings.state), time.time())
@@ -154,7 +153,7 @@ def _registry(settings: config.Config) -> client.Registry:
 
 
 def _lanes(settings: config.Config, end: ends.End) -> lanes.Lanes:
-    return lanes.Lanes(end.sharing.fenced(connector(settings)))
+    return lanes.Lanes(end.sharing.fenced(connecting.to_hosts(settings)))
 
 
 def _forge(settings: config.Config) -> forges.Forge | None:
@@ -267,30 +266,6 @@ def _permits(
         valid_s=settings.permit_days * _DAY_S,
         clock=clock,
     )
-
-
-def connector(settings: config.Config) -> lanes.Connect:
-    """How its hosts' engines are reached."""
-
-    def connect(name: str, kind: kinds.Host) -> Engine:
-        credentials = settings.credentials / name
-        driver = kind.spec.ingress.driver or "traefik"
-        return engines.connect(
-            host=name,
-            address=kind.spec.engine.address,
-            mode=kind.spec.engine.mode or "",
-            front=engines.Front(
-                port=kind.spec.ingress.port,
-                metrics_port=kind.spec.ingress.metrics_port or 0,
-                image=settings.haproxy_image if driver == "haproxy" else settings.ingress_image,
-                driver=driver,
-                grpc_port=kind.spec.ingress.grpc_port or 0,
-            ),
-            state=settings.state / "hosts",
-            credentials=credentials if credentials.is_dir() else None,
-        )
-
-    return connect
 
 
 def _read(path: Path, what: str) -> str:

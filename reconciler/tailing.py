@@ -75,7 +75,7 @@ def _engines(
     settings: "config.Config", deployment: str, only: list[str]
 ) -> "Iterator[tuple[str, Engine]]":
     """Of the hosts that Git asks for, or on which the reconciler remembers the deployment."""
-    from reconciler import service, state  # noqa: PLC0415  heavy
+    from reconciler import connecting, service, state  # noqa: PLC0415  heavy
     from reconciler.core.rollout import NO_ROLLOUT  # noqa: PLC0415  heavy
 
     wanted = service.in_force(settings)
@@ -96,7 +96,7 @@ def _engines(
                 if own
                 else f"one of {', '.join(names)}",
             )
-    connect = service.connector(settings)
+    connect = connecting.to_hosts(settings)
     for name in only or [one for one in names if one in wanted.hosts and one not in elsewhere]:
         yield name, connect(name, wanted.hosts[name])
 

@@ -13,6 +13,7 @@ from registry import errors
 from registry.cli import audit, audit_source, options, output
 from registry.core.audit import archive, findings
 from registry.core.audit.archive import Member
+from registry.core.canonical import Json
 
 app = audit.app
 
@@ -44,24 +45,23 @@ def export(
         writer.end()
     found = source.found
     if form.is_data:
-        output.print_document(
-            form,
-            {
-                "bundle": str(out),
-                "sha256": writer.sha256,
-                "bytes": writer.size,
-                "size": found.signed.size,
-                "root": found.signed.root.hex(),
-                "documents": found.documents,
-                "flaws": [f"{flaw.where}: {flaw.what}" for flaw in found.flaws],
-            },
-        )
+        written = {"bundle": str(out), "sha256": writer.sha256, "bytes": writer.size}
+        output.print_document(form, {**written, **_document(found)})
     else:
         typer.echo(
             f"{out}: {found.entries} entries, {found.documents} documents, "
             f"{output.size(writer.size)}, sha256 {writer.sha256}"
         )
     findings.require_sound(found)
+
+
+def _document(found: findings.Findings) -> dict[str, Json]:
+    return {
+        "size": found.signed.size,
+        "root": found.signed.root.hex(),
+        "documents": found.documents,
+        "flaws": [f"{flaw.where}: {flaw.what}" for flaw in found.flaws],
+    }
 
 
 class _Writer:
