@@ -17,6 +17,7 @@ from reconciler import (
     judging,
     observing,
     permits,
+    promoting,
     proposal,
 )
 from reconciler.core import (
@@ -31,6 +32,7 @@ from reconciler.core import (
 )
 from reconciler.core.experiments import acts
 from reconciler.core.observed import InstanceSpec
+from reconciler.core.promotions.acts import Promote, Soak
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
 from reconciler.trials import beside
@@ -98,14 +100,22 @@ class Effects:
                 return self._remove(action, engines[action.host])
             case actions.Quarantine() | actions.GiveUp():
                 return self._failed(action)
-            case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
-                return self.proposals.perform(action)
+            case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest() | Promote():
+                return self._for_git(action, state)
             case actions.Shift():
                 return self._shift(action, engines[action.host])
             case actions.Grant():
                 return self.answers.perform(action, state)
-            case actions.Proceed() | actions.Settle() | actions.Forget():
+            case actions.Proceed() | actions.Settle() | actions.Forget() | Soak():
                 return self._noted(action)
+
+    def _for_git(
+        self, action: reverts.ForGit | Promote, state: desired.DesiredState
+    ) -> outcomes.Outcome:
+        if isinstance(action, Promote):
+            promoter = promoting.Promoter(self.judge, self.journal, self.proposals)
+            return promoter.perform(action, state)
+        return self.proposals.perform(action)
 
     def _experiment(
         self, action: acts.OfExperiment | acts.Propose, engines: Mapping[str, Engine]
@@ -186,7 +196,9 @@ class Effects:
         self.journal.record(Kind.SHIFTED, journal.about(action.spec, action.reason.text, detail))
         return outcomes.Done()
 
-    def _noted(self, action: actions.Proceed | actions.Settle | actions.Forget) -> outcomes.Outcome:
+    def _noted(
+        self, action: actions.Proceed | actions.Settle | actions.Forget | Soak
+    ) -> outcomes.Outcome:
         """What a person did goes into the log; of all else it has what hosts were asked for."""
         if isinstance(action, actions.Proceed) and action.granted:
             state = "" if action.after is None else action.after.state.value

@@ -68,6 +68,25 @@ class Judge:
         listed = {signer.name for signer in self.trust().reconcilers}
         return tuple(one for one in found.evidence if one.signer in listed)
 
+    def promotable(
+        self, spec: InstanceSpec, deployment: desired.Deployment, state: desired.DesiredState
+    ) -> Verified | Refused:
+        """What is shown of `spec`, unless trust, or the policies of `deployment`, refuse it."""
+        wanted = Wanted(spec.model, spec.version, spec.digest)
+        document = self.registry.version(wanted)
+        found = self._verified(wanted)
+        if isinstance(found, Refused):
+            return found
+        if found.format != spec.format:
+            said = f"{spec.model}@{spec.version} is {found.format}, asked for is {spec.format}"
+            return Refused("invalid_input", said, Check.FORMAT)
+        known = self.rollouts().get(spec.deployment, NO_ROLLOUT)
+        asked = request(deployment, known, document, found, signed=state.provenance)
+        decision = policy.decide(state.policies, asked)
+        if isinstance(decision, policy.Denied):
+            return Refused("denied", "; ".join(decision.reasons), Check.EVIDENCE)
+        return found
+
     def _verified(self, wanted: Wanted) -> Verified | Refused:
         try:
             trust, now = self.trust(), datetime.fromtimestamp(self.clock(), UTC)

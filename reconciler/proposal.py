@@ -4,6 +4,7 @@ Where a forge is configured, a pull request is opened for the branch, and closed
 no longer. The branch that is followed is never pushed to.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -89,23 +90,41 @@ class Proposals:
 
     def propose(self, action: Propose) -> outcomes.Outcome:
         """The winner of an experiment, as its file wants it told."""
-        path, parent = action.path, action.spec.commit
-        asked = self.repository.read_at(parent, path, limit=_FILE_LIMIT)
-        wish = repo.Proposal(
+        where = self.change(
+            action.path,
+            action.spec.commit,
             branch=self._branch(action),
-            parent=parent,
-            path=path,
-            content=winning.content(action, asked or b""),
+            edited=lambda text: winning.content(action, text),
             message=winning.message(action),
-            at=self.repository.committed_at(parent),
         )
-        where = self._told(wish)
         detail: dict[str, Json] = {"experiment": action.run.name, "where": where}
         fields = journal.about(action.spec, action.reason.text, detail)
         self.journal.record_once(
             ("experiment-proposed", action.run.id), Kind.EXPERIMENT_PROPOSED, fields
         )
         return outcomes.Done(where)
+
+    def change(
+        self,
+        path: str,
+        parent: str,
+        *,
+        branch: str,
+        edited: Callable[[bytes], bytes],
+        message: str,
+    ) -> str:
+        """Push `path` as `edited` on top of `parent`, and say where people see it; a branch other
+        than the followed one becomes a pull request. The same again is the very same commit."""
+        asked = self.repository.read_at(parent, path, limit=_FILE_LIMIT)
+        wish = repo.Proposal(
+            branch=branch,
+            parent=parent,
+            path=path,
+            content=edited(asked or b""),
+            message=message,
+            at=self.repository.committed_at(parent),
+        )
+        return self._told(wish)
 
     def _branch(self, action: Propose) -> str:
         is_direct = action.run.spec.promote == "commit"

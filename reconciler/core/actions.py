@@ -15,6 +15,7 @@ from reconciler.core.changes import Change
 from reconciler.core.experiments.acts import Begin, Decide, Look, Propose
 from reconciler.core.hookruns import Call
 from reconciler.core.observed import InstanceSpec, Route, Share
+from reconciler.core.promotions.acts import Promote, Soak
 from reconciler.core.reasons import Reason
 from reconciler.core.strategies.progress import Progress, Wish
 
@@ -241,9 +242,9 @@ class Grant:
 HostAction: TypeAlias = (
     Preflight | Start | Restart | Renew | Accept | Measure | RouteTo | Shift | Unroute | Remove
 )
-Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant | Begin | Decide
+Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant | Begin | Decide | Soak
 Beside: TypeAlias = Measure | Call | Look
-ForGit: TypeAlias = reverts.ForGit | Propose
+ForGit: TypeAlias = reverts.ForGit | Propose | Promote
 Action: TypeAlias = HostAction | Note | ForGit | Beside
 
 
@@ -268,7 +269,7 @@ def deployment_of(action: Action) -> str:
             return action.deployment
         case Proceed() | Settle() | Forget() | Quarantine() | Grant():
             return action.deployment
-        case Begin() | Decide() | Look() | Propose():
+        case Begin() | Decide() | Look() | Propose() | Soak() | Promote():
             return action.deployment
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return action.deployment
@@ -289,7 +290,7 @@ def key(action: Action) -> str:  # noqa: C901, PLR0911  an arm a kind
             return f"{action.verb} {deployment_of(action)}"
         case Grant():
             return f"{action.wish.verb} {action.deployment}"
-        case Begin() | Decide() | Look() | Propose():
+        case Begin() | Decide() | Look() | Propose() | Soak() | Promote():
             return f"{action.verb} {action.run.name}"
         case Call():
             return f"{action.verb} {action.run.phase} hook {action.run.name}"

@@ -17,6 +17,7 @@ from reconciler.core import (
 from reconciler.core.experiments import checks as experiments
 from reconciler.core.projects import allowance
 from reconciler.core.projects.windows import Window
+from reconciler.core.promotions import checks as promotions
 from reconciler.core.sources import Source, Tree
 from registry.core import documents
 from registry.core.documents import Problem
@@ -37,6 +38,8 @@ class Checked:
     experiments: dict[str, kinds.Experiment] = field(default_factory=dict)
     """By the deployments that they are about."""
     broken_experiments: frozenset[str] = frozenset()
+    promotions: dict[str, kinds.Promotion] = field(default_factory=dict)
+    """By the deployments that they lead to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class Checks:
                 if known.windows:
                     checked.windows[key] = known.windows
         _check_collisions(tree, checked)
+        checked.promotions.update(promotions.good(tree, checked.hosts, checked.problems))
         return _with_experiments(tree, checked)
 
     def _begin(self, tree: Tree, checked: Checked) -> dict[str, _Found]:

@@ -48,13 +48,13 @@ class Trial:
 class Deployment(_Read):
     """One ModelDeployment with what it refers to.
 
-    `revision` is a digest of what a rollout is about: model, runtime, acceptance tests with
-    their data, and deadline. Quarantine is by revision: targets, strategy and labels do not
-    lift it. `short` is how many hosts are too few for the number of them that is asked for. With
-    a `pin` it is what a person holds it at, `pinned_from` what Git asks for. `windows` say when
-    its rollouts may begin. Of what a set makes, `origin` says where in its file the version stands.
-    With a `trial` it is at the treatment of an experiment.
-    `kept` says why its file stays as it was, though Git has another one.
+    `revision` is a digest of what a rollout is about: model, runtime, acceptance tests with their
+    data, and deadline. Quarantine is by revision: targets, strategy and labels do not lift it.
+    `short` is how many hosts are too few for the number of them that is asked for. With a `pin` it
+    is what a person holds it at, `pinned_from` what Git asks for. `windows` say when its rollouts
+    may begin. Of what a set makes, `origin` says where in its file the version stands. With a
+    `trial` it is at the treatment of an experiment. `kept` says why its file stays as it was,
+    though Git has another one.
     """
 
     key: str
@@ -121,15 +121,15 @@ class Deployment(_Read):
 class DesiredState:
     """One commit. `held` maps deployments that keep their last state to the reasons why.
 
-    `experiments` are by the deployments that they are about; of `broken_experiments` only names
-    are known. `datasets` holds the golden data of all templates by path, `analyses` the analyses
-    by name. `allow_empty` says whether a commit without any deployment may prune everything.
-    `provenance` says who signed the commit, `refused` is the newer one that Git has and that
-    changes nothing. `elsewhere` are the deployments that other reconcilers look after.
-    `sync_waves` has those of each environment in which they differ. `away` are the hosts that
-    agents look after, `remote` those among the targets of each deployment; `proposes` says
-    whether reverts go to Git, and `has_forge` whether they become pull requests. `kept` says by
-    path why files stay as they were, `doubts` what is not removed now.
+    `experiments` are by the deployments that they are about, `promotions` by those they lead to;
+    of `broken_experiments` only names are known. `datasets` holds the golden data of all templates
+    by path, `analyses` the analyses by name. `allow_empty` says whether a commit without any
+    deployment may prune everything. `provenance` says who signed the commit, `refused` is the
+    newer one that Git has and that changes nothing. `elsewhere` are the deployments that other
+    reconcilers look after. `sync_waves` has those of each environment in which they differ. `away`
+    are the hosts that agents look after, `remote` those among the targets of each deployment;
+    `proposes`: reverts go to Git, `has_forge`: as pull requests. `kept` says by path why files
+    stay as they were, `doubts` what is not removed now.
     """
 
     commit: str
@@ -142,6 +142,7 @@ class DesiredState:
     projects: Mapping[str, kinds.Project] = field(default_factory=dict)
     experiments: Mapping[str, kinds.Experiment] = field(default_factory=dict)
     broken_experiments: frozenset[str] = frozenset()
+    promotions: Mapping[str, kinds.Promotion] = field(default_factory=dict)
     held: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     allow_empty: bool = False
@@ -159,7 +160,7 @@ class DesiredState:
     @property
     def is_empty(self) -> bool:
         """Whether Git asks for nothing at all."""
-        return not self.deployments and not self.held
+        return not (self.deployments or self.held)
 
     @property
     def made(self) -> dict[str, list[str]]:
@@ -217,6 +218,7 @@ class Reader:
             projects={name: source.kind for name, source in tree.projects.items()},
             experiments=checked.experiments,
             broken_experiments=checked.broken_experiments,
+            promotions=checked.promotions,
             held=checked.held,
             problems=tuple(problems),
             allow_empty=allow_empty,
@@ -235,9 +237,8 @@ class Reader:
         known, hosts = self._deployments.get(key), checked.hosts[key]
         if known is None or known.manifest is not source.kind or known.hosts != hosts:
             return _deployment(tree, checked, key)
-        if known.windows != checked.windows.get(key, ()) or known.origin != origin:
-            return _deployment(tree, checked, key)
-        if known.roles is not _roles(tree, source.kind):
+        is_moved = known.windows != checked.windows.get(key, ()) or known.origin != origin
+        if is_moved or known.roles is not _roles(tree, source.kind):
             return _deployment(tree, checked, key)
         named = (checked.templates[one.template] for one in source.kind.spec.acceptance)
         is_same = all(map(operator.is_, known.templates, named))

@@ -55,6 +55,11 @@ def repin_made(data: bytes, origin: Origin, *, was: Pin, now: Pin, path: str) ->
     return _replaced(data, document, wanted)
 
 
+def moved(path: str, was: Pin) -> InvalidInput:
+    """Somebody has changed the file meanwhile, and theirs is the newer word."""
+    return _elsewhere(path, f"version {was.version} does not stand where it did")
+
+
 def _row(document: Document, origin: Origin) -> Path:
     """Rows may have moved within the list, so it is found by what it says."""
     wanted = dict(origin.row)

@@ -7,40 +7,25 @@ what was answered to one who asked for nothing that has changed since still hold
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
-from reconciler.core import kinds
+from reconciler.core import in_common, kinds
 from reconciler.core.actions import Wait
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.inputs import Asked, Changed, Inputs
 from reconciler.core.observed import HostState, Unreachable
-from reconciler.core.projects.doubts import Doubts
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
 from reconciler.core.seat import Remains, Seat, claims, same, sort_by_deployment
 from reconciler.core.stage import View
 from registry.core.documents import Problem
-from registry.core.policy import PolicySet
 
 Observed: TypeAlias = Mapping[str, HostState | Unreachable]
 
 T = TypeVar("T")
 
 _NO_REMAINS = Remains()
-
-
-@dataclass(frozen=True, slots=True)
-class Common:
-    """What all deployments have in common."""
-
-    policies: PolicySet
-    analyses: Mapping[str, kinds.AnalysisTemplate]
-    is_empty: bool
-    allow_empty: bool
-    doubts: Doubts
-    proposes: bool
-    has_forge: bool
 
 
 class Fleet:
@@ -50,7 +35,13 @@ class Fleet:
         self, desired: DesiredState, observed: Observed, rollouts: Rollouts, now: float
     ) -> None:
         self._desired = replace(
-            desired, deployments={}, hosts={}, held={}, experiments={}, elsewhere=frozenset()
+            desired,
+            deployments={},
+            hosts={},
+            held={},
+            experiments={},
+            promotions={},
+            elsewhere=frozenset(),
         )
         self._observed: Observed = {}
         self._rollouts: Rollouts = {}
@@ -65,10 +56,11 @@ class Fleet:
     ) -> Changed:
         """Take these for the four inputs from now on; returns what differs, the time apart."""
         before, self._desired = self._desired, desired
-        common, self.common = _in_common(before), _in_common(desired)
+        common, self.common = in_common.of(before), in_common.of(desired)
         inputs = Inputs(keys=set(before.elsewhere ^ desired.elsewhere))
         inputs.keys |= _differing(before.held, desired.held)
         inputs.keys |= _differing(before.experiments, desired.experiments)
+        inputs.keys |= _differing(before.promotions, desired.promotions)
         inputs.keys |= _differing(self._rollouts, rollouts)
         inputs.hosts |= _differing(before.hosts, desired.hosts)
         differing = _differing(self._observed, observed) | inputs.hosts
@@ -102,6 +94,12 @@ class Fleet:
         return self._desired.commit
 
     @property
+    def authors(self) -> tuple[str, ...]:
+        """Who made and who signed the commit in force, as `commit` only carried along."""
+        known = self._desired.provenance
+        return tuple(filter(None, dict.fromkeys((known.author, known.signer))))
+
+    @property
     def now(self) -> float:
         """Seconds since the epoch. What was made of it may be another one in the next round."""
         return self._clock()
@@ -132,6 +130,11 @@ class Fleet:
         """The experiment that is declared for `key`."""
         self._asked.inputs.keys.add(key)
         return self._desired.experiments.get(key)
+
+    def promotion(self, key: str) -> kinds.Promotion | None:
+        """The promotion that leads to `key`."""
+        self._asked.inputs.keys.add(key)
+        return self._desired.promotions.get(key)
 
     def is_broken_experiment(self, name: str) -> bool:
         """Whether the file of the experiment `name` is wrong. Whoever asks is asked again in the
@@ -277,16 +280,4 @@ def _is_alike(before: HostState, after: HostState | None) -> bool:
     return after is not None and (before.ingress_ready, before.ingress_drift) == (
         after.ingress_ready,
         after.ingress_drift,
-    )
-
-
-def _in_common(desired: DesiredState) -> Common:
-    return Common(
-        policies=desired.policies,
-        analyses=desired.analyses,
-        is_empty=desired.is_empty,
-        allow_empty=desired.allow_empty,
-        doubts=desired.doubts,
-        proposes=desired.proposes,
-        has_forge=desired.has_forge,
     )

@@ -27,6 +27,13 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Lacking:
+    """The action did nothing, since something is missing that others have to bring."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Preflighted:
     """The outcome of a `Preflight`; `policies` is `DesiredState.policies_digest`."""
 
@@ -66,7 +73,7 @@ class Looked:
     found: tuple[tuple[str, Increment | Trouble], ...]
 
 
-Outcome: TypeAlias = Done | Failed | Preflighted | Opened | Tested | Measured | Looked
+Outcome: TypeAlias = Done | Failed | Lacking | Preflighted | Opened | Tested | Measured | Looked
 
 
 def entry_of(outcome: Outcome) -> int | None:

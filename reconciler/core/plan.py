@@ -35,6 +35,7 @@ from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.hostplan import Step
 from reconciler.core.inputs import Asked, Changed
 from reconciler.core.planned import Plan
+from reconciler.core.promotions import steps as promotions
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Rollouts
 from reconciler.core.stage import Stage, View
@@ -156,6 +157,7 @@ def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]
         return
     yield from pinning.notes(fleet, deployment)
     yield from experiments.steps(fleet, deployment)
+    yield from promotions.steps(fleet, deployment)
     if deployment.manifest.spec.suspend:
         yield from pursuit.suspended(fleet, deployment)
         yield Wait(key, None, Reason(Why.SUSPENDED, f"{deployment.path} says suspend: true"))

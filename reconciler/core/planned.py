@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from reconciler.core import actions, reverts, wording
 from reconciler.core.actions import Action, Wait
 from reconciler.core.experiments import acts
+from reconciler.core.promotions.acts import Promote, Soak
 from reconciler.core.reasons import Reason, Why
 from registry.core import hostlist
 from registry.core.canonical import Json
@@ -74,11 +75,12 @@ def order(action: Action) -> int:
             | actions.Forget()
             | acts.Begin()
             | acts.Decide()
+            | Soak()
         ):
             return 0
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return 2
-        case acts.Propose():
+        case acts.Propose() | Promote():
             return 2
         case _:
             return 1

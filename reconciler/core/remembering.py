@@ -21,6 +21,8 @@ from reconciler.core import (
 from reconciler.core.experiments import acts, tried
 from reconciler.core.hookruns import HookRun
 from reconciler.core.observed import HostState, Unreachable
+from reconciler.core.promotions import tried as promoted
+from reconciler.core.promotions.acts import Promote, Soak
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollout, Rollouts
 
 
@@ -56,7 +58,7 @@ def intend(  # noqa: PLR0911  one arm an action
             return rollouts
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return rollouts
-        case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose():
+        case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak() | Promote():
             return rollouts
 
 
@@ -78,8 +80,8 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
             return {**rollouts, action.deployment: granted.after(known, action, outcome, now)}
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return {**rollouts, action.deployment: reverted.after(known, action, outcome, now)}
-        case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose():
-            return {**rollouts, action.deployment: tried.after(known, action, outcome, now)}
+        case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak() | Promote():
+            return {**rollouts, action.deployment: _after(known, action, outcome, now)}
         case actions.Forget():
             return _forget(rollouts, action)
         case actions.Settle():
@@ -244,3 +246,14 @@ def _edit(
     facts = change(known.on(action.host))
     edited = replace(known, hosts={**known.hosts, action.host: facts})
     return {**rollouts, deployment: edited}
+
+
+def _after(
+    known: Rollout,
+    action: acts.OfExperiment | acts.Propose | Soak | Promote,
+    outcome: outcomes.Outcome,
+    now: float,
+) -> Rollout:
+    if isinstance(action, Soak | Promote):
+        return promoted.after(known, action, outcome, now)
+    return tried.after(known, action, outcome, now)

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from reconciler.core.experiments.run import Run
 from reconciler.core.hookruns import HookRun
 from reconciler.core.observed import InstanceSpec
+from reconciler.core.promotions import run as promotions
 from reconciler.core.strategies.progress import Progress, Wish
 
 
@@ -174,7 +175,7 @@ class Pin:
 class Rollout:
     """One deployment on all its hosts: how far the rollout is that they go through together,
     what a person asked of it, the last thing that a person got, and the last answer to one; its
-    experiment, also one that is over."""
+    experiment, also one that is over; the version that is to be promoted to it."""
 
     hosts: Mapping[str, HostRollout]
     quarantined: tuple[Quarantined, ...] = ()
@@ -185,6 +186,7 @@ class Rollout:
     pin: Pin | None = None
     hooks: tuple[HookRun, ...] = ()
     experiment: Run | None = None
+    promotion: promotions.Run | None = None
 
     def on(self, host: str) -> HostRollout:
         """What is known of `host`; an empty value where nothing is."""

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from reconciler.core import hookruns
 from reconciler.core.experiments import run
 from reconciler.core.observed import InstanceSpec
+from reconciler.core.promotions import run as promotions
 from reconciler.core.rollout import (
     Acceptance,
     Answer,
@@ -57,6 +58,7 @@ def _document(rollout: Rollout) -> dict[str, object]:
         "granted": rollout.granted,
         "hooks": hookruns.document(rollout.hooks),
         "experiment": None if rollout.experiment is None else run.document(rollout.experiment),
+        "promotion": None if rollout.promotion is None else promotions.document(rollout.promotion),
         "answer": None if rollout.answer is None else asdict(rollout.answer),
         "pin": None if rollout.pin is None else asdict(rollout.pin),
     }
@@ -67,6 +69,7 @@ def _rollout(source: dict[str, Json]) -> Rollout:
     entries = json_fields.objects(source, "quarantined", what=_WHAT)
     # Neither was there before there were strategies.
     under_way, wish = _optional(source, "progress"), _optional(source, "wish")
+    promoted = _optional(source, "promotion")
     return Rollout(
         hosts={host: _host(_object(facts)) for host, facts in hosts.items()},
         quarantined=tuple(_quarantined(entry) for entry in entries),
@@ -79,6 +82,7 @@ def _rollout(source: dict[str, Json]) -> Rollout:
         if "hooks" in source
         else (),
         experiment=None if (tried := _optional(source, "experiment")) is None else run.read(tried),
+        promotion=None if promoted is None else promotions.read(promoted),
     )
 
 

@@ -12,7 +12,7 @@ from registry.core.documents import Document, Path, Problem, Words
 
 K = TypeVar("K", bound=kinds.Kind)
 
-RESERVED = {"hosts", "templates", "projects", "sets", "experiments"}
+RESERVED = {"hosts", "templates", "projects", "sets", "experiments", "promotions"}
 TEMPLATE: Path = ("spec", "template")
 _DATA_FOLDER = "models.d/datasets/"
 _POLICIES = f"{policy.FOLDER}/"
@@ -20,7 +20,8 @@ _NAMED = re.compile(r"models\.d/(?P<folder>[^/]+)/(?P<name>[^/]+)\.yaml")
 _LAYOUT = (
     "put it in models.d/<environment>/<name>.yaml, models.d/hosts/<name>.yaml, "
     "models.d/templates/<name>.yaml, models.d/projects/<name>.yaml, models.d/sets/<name>.yaml, "
-    "models.d/experiments/<name>.yaml or policies/<area>/<name>.yaml"
+    "models.d/experiments/<name>.yaml, models.d/promotions/<name>.yaml or "
+    "policies/<area>/<name>.yaml"
 )
 
 
@@ -85,6 +86,7 @@ class Tree:
     origins: dict[str, Origin | None] = field(default_factory=dict)
     """Of deployments that sets make; None where version and digest are not from one place."""
     experiments: dict[str, Source[kinds.Experiment]] = field(default_factory=dict)
+    promotions: dict[str, Source[kinds.Promotion]] = field(default_factory=dict)
     policies: policy.Found = field(default_factory=lambda: policy.read({}))
     broken_deployments: dict[str, list[Problem]] = field(default_factory=dict)
     broken_hosts: set[str] = field(default_factory=set)
@@ -160,6 +162,7 @@ def _misplaced(document: Document, kind: kinds.Kind) -> Problem | None:
             | kinds.ModelDeploymentSet()
             | kinds.Project()
             | kinds.Experiment()
+            | kinds.Promotion()
         ):
             return reading.misnamed(document, f"{kind.folder}/{kind.metadata.name}.yaml")
         case kinds.Policy() | kinds.PolicyTest():
@@ -197,6 +200,8 @@ def _add(tree: Tree, source: Source[kinds.Kind]) -> None:  # noqa: C901  an arm 
             tree.projects[kind.metadata.name] = cast("Source[kinds.Project]", source)
         case kinds.Experiment() as kind:
             tree.experiments[kind.metadata.name] = cast("Source[kinds.Experiment]", source)
+        case kinds.Promotion() as kind:
+            tree.promotions[kind.metadata.name] = cast("Source[kinds.Promotion]", source)
         case kinds.Policy() | kinds.PolicyTest():
             return
 
@@ -212,6 +217,8 @@ def _add_broken(tree: Tree, path: str, problems: tuple[Problem, ...]) -> None:
             tree.broken_templates.add(found["name"])
         case "projects":
             tree.broken_projects.add(found["name"])
+        case "promotions":
+            return  # nothing is promoted until it is mended
         case "sets":
             return  # what it made is known to nobody now; `may_prune` keeps it
         case "experiments":

@@ -2,6 +2,7 @@
 
 from reconciler.core import actions, hookruns, reverts
 from reconciler.core.experiments import acts
+from reconciler.core.promotions.acts import Promote, Soak
 from registry.core.canonical import Json
 
 
@@ -10,11 +11,11 @@ def place(action: actions.Action) -> str:
     match action:
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return "git"
-        case acts.Propose():
+        case acts.Propose() | Promote():
             return "git"
         case actions.Proceed() | actions.Settle() | actions.Grant() | hookruns.Call():
             return "fleet"
-        case acts.Begin() | acts.Decide() | acts.Look():
+        case acts.Begin() | acts.Decide() | acts.Look() | Soak():
             return "fleet"
         case (
             actions.Preflight()

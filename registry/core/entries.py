@@ -85,6 +85,7 @@ class Kind(StrEnum):
     EXPERIMENT_BEGUN = "experiment_begun"
     EXPERIMENT_DECIDED = "experiment_decided"
     EXPERIMENT_PROPOSED = "experiment_proposed"
+    PROMOTION_DECIDED = "promotion_decided"
     COMMIT_VERIFIED = "commit_verified"
     COMMIT_REFUSED = "commit_refused"
     COMMIT_ACCEPTED = "commit_accepted"

@@ -58,6 +58,9 @@ class Told:
     at: float = 0.0
 
 
+NOT_TOLD = Told()
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One experiment since `began_at`. `seen` has what was observed and `memo` what its source
@@ -74,7 +77,7 @@ class Run:
     troubles: int = 0
     trouble: str = ""
     decision: Decision | None = None
-    told: Told = Told()
+    told: Told = NOT_TOLD
 
     @property
     def id(self) -> str:

@@ -27,8 +27,8 @@ def steps(fleet: Fleet, deployment: Deployment, run: Run) -> Iterator[Action | W
         return
     treatment = spec.treatment
     words = f"version {treatment.version} has won the experiment {run.name}"
-    if by_hand := _by_hand(deployment):
-        text = f"{words}: {by_hand}"
+    if said := by_hand(deployment):
+        text = f"{words}: {said}"
         yield Wait(deployment.key, None, Reason(Why.WAITING_FOR_EXPERIMENT, text))
         return
     until = run.told.at + min(2.0 ** min(run.told.tries, 10), _LONGEST_BACKOFF_S)
@@ -47,7 +47,7 @@ def steps(fleet: Fleet, deployment: Deployment, run: Run) -> Iterator[Action | W
     )
 
 
-def _by_hand(deployment: Deployment) -> str:
+def by_hand(deployment: Deployment) -> str:
     """Why a person must change the file; empty where nobody must."""
     origin = deployment.origin
     if not deployment.is_made:

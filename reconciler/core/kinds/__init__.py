@@ -13,6 +13,7 @@ from reconciler.core.kinds.experiment import Experiment
 from reconciler.core.kinds.fleet import FleetRollout, Targets
 from reconciler.core.kinds.host import Host
 from reconciler.core.kinds.project import Project
+from reconciler.core.kinds.promotion import Promotion
 from reconciler.core.kinds.template import AcceptanceTemplate
 from registry.core import reading
 from registry.core.documents import Document, Problem
@@ -32,6 +33,7 @@ __all__ = [
     "Policy",
     "PolicyTest",
     "Project",
+    "Promotion",
     "Targets",
     "read",
     "schema",
@@ -47,6 +49,7 @@ Kind: TypeAlias = (
     | Project
     | ModelDeploymentSet
     | Experiment
+    | Promotion
 )
 KINDS: dict[str, type[Kind]] = {kind.__name__: kind for kind in get_args(Kind)}
 

@@ -21,6 +21,7 @@ _HARMLESS = (
     "models.d/templates/",
     "models.d/projects/",
     "models.d/experiments/",
+    "models.d/promotions/",
     "policies/",
 )
 

@@ -34,6 +34,7 @@ from reconciler.core.observed import (
 )
 from reconciler.core.plan import Planner, plan
 from reconciler.core.planned import Plan
+from reconciler.core.promotions.acts import Promote, Soak
 from reconciler.core.rollout import Rollouts, Verdict
 from reconciler.core.rolloutjson import dump, load
 
@@ -117,6 +118,7 @@ class Paper:
     measured: Callable[[str], Measurement] = lambda _: Found(1.0)
     answers: Callable[[hookruns.Call], outcomes.Outcome] = lambda _: outcomes.Done()
     looked: Callable[[acts.Look], outcomes.Outcome] = lambda _: outcomes.Looked(())
+    promoted: Callable[[Promote], outcomes.Outcome] = lambda _: outcomes.Done("https://forge/9")
     planner: Planner = field(default_factory=Planner)
 
     def observed(self) -> dict[str, HostState | Unreachable]:
@@ -248,7 +250,9 @@ class Paper:
                 pass
             case acts.Propose():
                 return outcomes.Done("https://forge/8")
-            case acts.Begin() | acts.Decide():
+            case Promote():
+                return self.promoted(action)
+            case acts.Begin() | acts.Decide() | Soak():
                 pass
         return outcomes.Done()
 

@@ -1,0 +1,1 @@
+"""Promotions: when the version of one deployment comes to another one, and what Git is told."""

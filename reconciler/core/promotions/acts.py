@@ -1,0 +1,38 @@
+"""What a plan can ask for about a promotion: to remember, and to tell Git. Pure."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from reconciler.core import edit
+from reconciler.core.kinds.promotion import Promotion
+from reconciler.core.observed import InstanceSpec
+from reconciler.core.promotions.run import Run
+from reconciler.core.reasons import Reason
+from reconciler.core.sources import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """Remember that `run` began, or that it counts no longer (`after` is None)."""
+
+    verb: ClassVar[str] = "soak"
+    deployment: str
+    run: Run
+    after: Run | None
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Let Git ask for `spec`, once the registry says that it may be and that enough approve:
+    version and digest in the file at `path`, of which nothing else changes. `was` is there now."""
+
+    verb: ClassVar[str] = "promote"
+    deployment: str
+    path: str
+    origin: Origin | None
+    promotion: Promotion
+    run: Run
+    was: edit.Pin
+    spec: InstanceSpec
+    reason: Reason

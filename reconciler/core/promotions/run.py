@@ -1,0 +1,58 @@
+"""A version that is on its way from one deployment to another, and its JSON form. Pure."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+
+from reconciler.core.experiments.run import NOT_TOLD, Told
+from registry.core import fields
+from registry.core.canonical import Json
+
+_WHAT = "promotion under way"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The version has been well at its source since `since`, without a break.
+
+    `authors` are the people of the commit with which that began: their approvals do not count.
+    """
+
+    name: str
+    version: int
+    digest: str
+    since: float
+    authors: tuple[str, ...] = ()
+    told: Told = NOT_TOLD
+
+    @property
+    def id(self) -> str:
+        """The same for this run for ever, and for no other."""
+        parts = self.name, str(self.version), self.digest, repr(self.since)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def document(run: Run) -> dict[str, Json]:
+    """What `read` reads."""
+    return {**asdict(run), "authors": list(run.authors)}
+
+
+def read(source: dict[str, Json]) -> Run:
+    """Raises `InvalidInput`."""
+    told = fields.mapping(source, "told", what=_WHAT)
+    return Run(
+        name=fields.text(source, "name", what=_WHAT),
+        version=fields.integer(source, "version", what=_WHAT),
+        digest=fields.text(source, "digest", what=_WHAT),
+        since=_number(source.get("since")),
+        authors=tuple(map(str, fields.sequence(source, "authors", what=_WHAT))),
+        told=Told(
+            fields.text(told, "where", what=_WHAT),
+            fields.text(told, "trouble", what=_WHAT),
+            fields.integer(told, "tries", what=_WHAT),
+            _number(told.get("at")),
+        ),
+    )
+
+
+def _number(value: Json) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,125 @@
+"""When a version goes on from one deployment to the next: the rule, by what is known here. Pure.
+
+It has been well at its source for the whole soak, without a break; a window is open. What only the
+registry knows (does it verify, do policies allow it there, who has approved it) is asked last.
+"""
+
+from collections.abc import Iterator
+
+from reconciler.core import edit
+from reconciler.core.actions import Action, Wait
+from reconciler.core.desired import Deployment
+from reconciler.core.experiments import winning
+from reconciler.core.fleet import Fleet
+from reconciler.core.kinds.promotion import Promotion
+from reconciler.core.observed import Health
+from reconciler.core.projects import windows
+from reconciler.core.promotions.acts import Promote, Soak
+from reconciler.core.promotions.run import Run
+from reconciler.core.reasons import Reason, Why
+from reconciler.core.stage import Stage, View
+from registry.core import strict
+
+_LONGEST_BACKOFF_S = 30.0
+
+
+def steps(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]:
+    """What is to be done and waited for until Git asks for the source's version here, too."""
+    asked = fleet.promotion(deployment.key)
+    if asked is None or not fleet.common.proposes:
+        return
+    source = fleet.deployment(asked.spec.from_)
+    if source is None or fleet.is_elsewhere(source.key):
+        yield _wait(deployment, asked, f"{asked.spec.from_} is not looked after here")
+        return
+    model, now = source.manifest.spec.model, deployment.manifest.spec.model
+    if (model.version, model.digest) == (now.version, now.digest):
+        return
+    if model.version <= now.version:
+        text = f"{source.key} asks for version {model.version}, and this for {now.version} already"
+        yield _wait(deployment, asked, text)
+        return
+    yield from _towards(fleet, deployment, asked, source)
+
+
+def _towards(
+    fleet: Fleet, deployment: Deployment, asked: Promotion, source: Deployment
+) -> Iterator[Action | Wait]:
+    model, key = source.manifest.spec.model, deployment.key
+    run = fleet.rollout(key).promotion
+    name = asked.metadata.name
+    is_same = run is not None and (run.name, run.digest) == (name, model.digest)
+    if run is not None and is_same and run.told.where:
+        yield _wait(deployment, asked, f"version {model.version} was proposed: {run.told.where}")
+        return
+    trouble = _trouble(fleet, source)
+    if trouble:
+        if run is not None:
+            yield Soak(key, run, None, Reason(Why.PROMOTION, trouble))
+        yield _wait(deployment, asked, trouble)
+    elif run is None or not is_same:
+        begun = Run(name, model.version, model.digest, fleet.now, fleet.authors)
+        text = f"version {model.version} is well on all hosts of {source.key}"
+        yield Soak(key, begun, begun, Reason(Why.PROMOTION, text))
+    else:
+        yield _due(fleet, deployment, asked, source, run)
+
+
+def _due(
+    fleet: Fleet, deployment: Deployment, asked: Promotion, source: Deployment, run: Run
+) -> Action | Wait:
+    conditions, version = asked.spec.conditions, f"version {run.version}"
+    until = run.since + strict.duration_seconds(conditions.soak)
+    if fleet.now < until:
+        text = f"{version} has to be well on {source.key} for {conditions.soak}"
+        return _wait(deployment, asked, text, until)
+    there = windows.of(conditions.windows, deployment.manifest.metadata.environment)
+    match windows.state(there, fleet.now):
+        case windows.Closed(why, opens):
+            return _wait(deployment, asked, f"{version} is ready, and {why}", opens)
+        case windows.Open():
+            pass
+    spec = source.spec_on("", fleet.commit)
+    wanted = deployment.asking_for(spec)
+    entry = fleet.rollout(deployment.key).quarantine_of(wanted.revision)
+    if entry is not None:
+        return _wait(deployment, asked, f"{version} is quarantined here: {entry.reason}")
+    if by_hand := winning.by_hand(deployment):
+        return _wait(deployment, asked, f"{version} is ready: {by_hand}")
+    again = run.told.at + min(2.0 ** min(run.told.tries, 10), _LONGEST_BACKOFF_S)
+    if run.told.tries and fleet.now < again:
+        return _wait(deployment, asked, f"{version} is ready: {run.told.trouble}", again)
+    now = deployment.manifest.spec.model
+    return Promote(
+        deployment.key,
+        deployment.path,
+        deployment.origin,
+        asked,
+        run,
+        edit.Pin(now.name, now.version, now.digest),
+        wanted.spec_on("", fleet.commit),
+        Reason(Why.PROMOTION, f"{version} was well on {source.key} for {conditions.soak}"),
+    )
+
+
+def _trouble(fleet: Fleet, source: Deployment) -> str:
+    """Why the soak does not count now; empty where the source is well on all its hosts."""
+    version = f"version {source.manifest.spec.model.version}"
+    if source.pin is not None or source.trial is not None:
+        return f"{source.key} serves another version than its file asks for"
+    away = [host for host in source.hosts if not fleet.reaches(host)]
+    if away or not source.hosts:
+        return f"{source.key} cannot be seen on {', '.join(away) or 'any host'}"
+    sick = [view.host for view in fleet.views(source) if not _is_well(view)]
+    return f"{version} is not well yet on {', '.join(sick)} of {source.key}" if sick else ""
+
+
+def _is_well(view: View) -> bool:
+    instance = view.seat.instance_of(view.wanted)
+    is_healthy = instance is not None and instance.health is Health.HEALTHY
+    return is_healthy and view.stage() is Stage.SETTLED
+
+
+def _wait(deployment: Deployment, asked: Promotion, text: str, until: float | None = None) -> Wait:
+    said = f"the promotion {asked.metadata.name}: {text}"
+    return Wait(deployment.key, None, Reason(Why.WAITING_TO_PROMOTE, said), until)

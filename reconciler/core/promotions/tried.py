@@ -1,0 +1,25 @@
+"""How far a promotion is, as it is remembered with the deployment that it leads to. Pure."""
+
+from dataclasses import replace
+
+from reconciler.core import outcomes
+from reconciler.core.experiments.run import Told
+from reconciler.core.promotions.acts import Promote, Soak
+from reconciler.core.rollout import Rollout
+
+
+def after(known: Rollout, action: Soak | Promote, outcome: outcomes.Outcome, now: float) -> Rollout:
+    """What to remember; what is about another run changes nothing."""
+    if isinstance(action, Soak):
+        return replace(known, promotion=action.after)
+    run = known.promotion
+    if run is None or run.id != action.run.id:
+        return known
+    match outcome:
+        case outcomes.Done(detail=where):
+            told = Told(where=where, at=now)
+        case outcomes.Failed(detail=trouble) | outcomes.Lacking(detail=trouble):
+            told = Told(trouble=trouble[:500], tries=run.told.tries + 1, at=now)
+        case _:
+            return known
+    return replace(known, promotion=replace(run, told=told))

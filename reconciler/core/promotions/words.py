@@ -1,0 +1,44 @@
+"""What Git is told of a promotion: branch, message, and the one file. Pure."""
+
+from collections.abc import Sequence
+
+from reconciler.core import edit
+from reconciler.core.promotions.acts import Promote
+
+
+def branch(action: Promote) -> str:
+    """The same for the same run, so that a push is never repeated under another name."""
+    return f"plimsoll/promote/{action.deployment.replace('/', '-')}-{action.run.id[:12]}"
+
+
+def message(action: Promote, approvers: Sequence[str]) -> str:
+    """The commit's message: what, why, and the evidence to look up."""
+    spec, was, asked = action.spec, action.was, action.promotion
+    trailers = [
+        ("Promotion", f"{asked.metadata.name} {action.run.id}"),
+        ("Promoted-From", asked.spec.from_),
+        ("Promoted-Digest", spec.digest),
+        ("Replaced-Digest", was.digest),
+        *(("Approved-By", name) for name in approvers),
+    ]
+    return "\n".join(
+        [
+            f"Promote {spec.model} version {spec.version} to {action.deployment}",
+            "",
+            f"In place of version {was.version}: {action.reason.text}.",
+            "",
+            *(f"{name}: {value}" for name, value in trailers),
+            "",
+        ]
+    )
+
+
+def content(action: Promote, asked: bytes) -> bytes:
+    """The file that has `asked` with the promoted version; raises `InvalidInput`."""
+    spec, was = action.spec, action.was
+    now = edit.Pin(spec.model, spec.version, spec.digest)
+    if action.origin is not None:
+        return edit.repin_made(asked, action.origin, was=was, now=now, path=action.path)
+    if edit.pin_of(action.path, asked) != was:
+        raise edit.moved(action.path, was)
+    return edit.repin(asked, version=spec.version, digest=spec.digest, path=action.path)

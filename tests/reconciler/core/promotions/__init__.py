@@ -1,0 +1,1 @@
+"""Promotions on a fleet on paper."""

@@ -1,0 +1,196 @@
+"""A promotion from its file to the word for Git, on a fleet on paper, killed at every point."""
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.core import desired, outcomes
+from reconciler.core.experiments.run import Told
+from reconciler.core.observed import Health
+from reconciler.core.promotions.acts import Promote
+from reconciler.core.promotions.run import Run
+from reconciler.core.reasons import Why
+from reconciler.core.setback import not_ahead
+from tests.reconciler.core.asking import KEY
+from tests.reconciler.core.paper import Paper, PaperHost
+from tests.reconciler.core.test_crash_points import Watched
+from tests.reconciler.core.wishes import deployment_file, wish
+
+WINDOW = "[{kind: allow, schedule: '0 9 * * *', duration: 1h, reason: office hours}]"
+
+
+def promotion_file(
+    *, name: str = "onward", source: str = "staging/digits", to: str = KEY, more: str = ""
+) -> str:
+    return f"""\
+apiVersion: plimsoll.dev/v1
+kind: Promotion
+metadata: {{name: {name}}}
+spec:
+  from: {source}
+  to: {to}
+  conditions: {{soak: 60s{more}}}
+  by: commit
+"""
+
+
+def asked(
+    staging: int, production: int = 1, *, more: str = "", commit: str = "c2", **files: str
+) -> desired.DesiredState:
+    """Staging is on h1, production on h2."""
+    there = deployment_file("digits", staging, ["h1"], auto=False)
+    others = {
+        "models.d/staging/digits.yaml": there.replace("production", "staging"),
+        "models.d/promotions/onward.yaml": promotion_file(more=more),
+        **{f"models.d/promotions/{name}.yaml": text for name, text in files.items()},
+    }
+    here = deployment_file("digits", production, ["h2"], auto=False)
+    return wish({"digits": here}, commit=commit, policies=others)
+
+
+def begun(paper: Paper, more: str = "") -> Paper:
+    """Staging has just gone to version 2, and production serves version 1."""
+    paper.wish = asked(1, more=more, commit="c1")
+    assert paper.wish.problems == ()
+    paper.run()
+    paper.wish = asked(2, more=more)
+    return paper
+
+
+def fleet() -> Paper:
+    return Paper(asked(1), {name: PaperHost() for name in ("h1", "h2")})
+
+
+def waiting(paper: Paper) -> str:
+    (wait,) = [one for one in paper.plan().waits if one.reason.code is Why.WAITING_TO_PROMOTE]
+    return wait.reason.text
+
+
+def promotions(paper: Paper) -> list[Promote]:
+    return [one for one in paper.done if isinstance(one, Promote)]
+
+
+def run_of(paper: Paper) -> Run | None:
+    return paper.rollouts[KEY].promotion
+
+
+def until_told(paper: Paper) -> Run:
+    for _ in range(100):
+        run = run_of(paper)
+        if run is not None and run.told.where:
+            return run
+        paper.tick()
+    raise AssertionError(paper.plan().render())
+
+
+def test_what_was_well_for_the_soak_is_promoted_once() -> None:
+    paper = begun(fleet())
+    run = until_told(paper)
+    assert (run.version, paper.serves()) == (2, {"h1": 2, "h2": 1})
+    assert paper.now - run.since >= 60
+    (action,) = promotions(paper)
+    assert (action.spec.version, action.was.version, action.spec.deployment) == (2, 1, KEY)
+    paper.run()
+    assert len(promotions(paper)) == 1
+    assert waiting(paper).endswith("version 2 was proposed: https://forge/9")
+    paper.wish = asked(2, 2, commit="c3")
+    paper.run()
+    assert paper.serves() == {"h1": 2, "h2": 2}
+
+
+def test_the_soak_begins_anew_after_every_illness() -> None:
+    paper = begun(fleet())
+    while run_of(paper) is None:
+        paper.tick()
+    host = paper.hosts["h1"]
+    name = host.serving()["digits"]
+    host.instances[name] = replace(host.instances[name], health=Health.UNHEALTHY)
+    assert "not well yet on h1 of staging/digits" in waiting(paper)
+    paper.tick()
+    assert run_of(paper) is None
+    host.instances[name] = replace(host.instances[name], health=Health.HEALTHY)
+    well_again = paper.now
+    assert until_told(paper).since >= well_again
+
+
+def test_a_promotion_waits_for_its_window_and_says_until_when() -> None:
+    paper = begun(fleet(), f", windows: {WINDOW}")
+    for _ in range(20):
+        paper.tick()
+    assert promotions(paper) == []
+    assert "office hours" in waiting(paper)
+    paper.now = 1_000_000 // 86400 * 86400 + 86400 + 9 * 3600
+    until_told(paper)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (outcomes.Lacking("approved by nobody, 2 have to"), "approved by nobody, 2 have to"),
+        (outcomes.Failed("somebody pushed to main first"), "somebody pushed to main first"),
+    ],
+)
+def test_what_is_missing_is_asked_for_again_and_said(outcome: outcomes.Outcome, said: str) -> None:
+    paper = begun(fleet())
+    paper.promoted = lambda _: outcome
+    while not promotions(paper):
+        paper.tick()
+    paper.now -= 9
+    assert said in waiting(paper)
+    paper.promoted = lambda _: outcomes.Done("commit abc")
+    assert until_told(paper).told.where == "commit abc"
+
+
+def test_nothing_is_promoted_backwards_or_against_a_newer_word() -> None:
+    paper = fleet()
+    paper.wish = asked(2, 3)
+    paper.run()
+    assert waiting(paper).endswith("asks for version 2, and this for 3 already")
+    assert promotions(paper) == []
+
+
+def test_a_host_out_of_sight_is_not_taken_for_well() -> None:
+    paper = begun(fleet())
+    paper.hosts["h1"].is_up = False
+    for _ in range(12):
+        paper.tick()
+    assert "staging/digits cannot be seen on h1" in waiting(paper)
+    assert promotions(paper) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "said"),
+    [
+        ("other", {"source": "staging/digits"}, "the promotion onward leads to production/digits"),
+        ("back", {"source": KEY, "to": "staging/digits"}, "promotions lead from staging/digits"),
+        ("zero", {"source": "staging/digit"}, "there is no good deployment 'staging/digit'"),
+    ],
+)
+def test_promotions_that_make_no_sense_are_refused_where_they_stand(
+    name: str, fields: dict[str, str], said: str
+) -> None:
+    state = asked(2, **{name: promotion_file(name=name, **fields)})
+    assert any(said in one.message for one in state.problems), state.problems
+    assert set(state.deployments) == {KEY, "staging/digits"}
+
+
+def test_a_clock_that_is_set_back_makes_no_soak_longer() -> None:
+    paper = begun(fleet())
+    until_told(paper)
+    known = paper.rollouts
+    run = not_ahead(known, 5.0)[KEY].promotion
+    assert run is not None
+    assert (run.since, run.told) == (5.0, Told("https://forge/9", at=5.0))
+
+
+def test_killed_anywhere_in_a_promotion_the_next_one_goes_on() -> None:
+    paper = Watched(asked(1), {name: PaperHost() for name in ("h1", "h2")})
+    begun(paper)
+    paper.deaths.clear()
+    until_told(paper)
+    assert len(paper.deaths) > 15
+    for number, dead in enumerate(paper.deaths):
+        run = until_told(dead)
+        assert (run.version, dead.serves()) == (2, {"h1": 2, "h2": 1}), number
+        dead.run()
+        assert len({(one.run.id, one.spec.digest) for one in promotions(dead)}) == 1, number

@@ -1,0 +1,131 @@
+"""A version on its way through three environments, with everything real but the hosts."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from registry.core import evidence_documents as documents
+from registry.core.entries import Kind
+from registry.core.envelope import Wanted
+from registry.settings import Settings
+from registry.trust import sign
+from tests.reconciler.simulated import SimulatedEngine
+from tests.reconciler.test_experiments import until
+from tests.reconciler.test_rollback import told
+from tests.reconciler.town import HOST, Town, manifest, town
+from tests.registry.publishing import Publisher
+
+AT = "2026-11-23T09:00:00.000Z"
+PLACES = {"dev": "edge-1", "staging": "edge-2", "production": "edge-3"}
+CAROL, DAVE = Publisher("carol"), Publisher("dave")
+
+PROMOTION = """\
+apiVersion: plimsoll.dev/v1
+kind: Promotion
+metadata: {{name: {name}}}
+spec:
+  from: {source}/digits
+  to: {to}/digits
+  conditions: {{soak: {soak}{more}}}
+  by: {by}
+"""
+
+
+def path_of(environment: str) -> str:
+    return f"models.d/{environment}/digits.yaml"
+
+
+def serving(here: Town) -> dict[str, int]:
+    found = {name: here.hosts[host].serving("digits") for name, host in PLACES.items()}
+    return {name: one.version for name, one in found.items() if one is not None}
+
+
+def deployment(here: Town, environment: str, version: int) -> str:
+    text = manifest(version, here.digests[version], hosts=f"[{PLACES[environment]}]")
+    return "# ours\n" + text.replace("production", environment)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Town]:
+    """Version 1 serves in all three."""
+    alice = Publisher()
+    approvers = [{"name": one.name, "publicKey": one.key.public_pem} for one in (CAROL, DAVE)]
+    listed = Settings(data_dir=tmp_path / "registry").approvers_file
+    listed.parent.mkdir(parents=True)
+    listed.write_text(json.dumps({"approvers": approvers}))
+    with town(tmp_path, alice) as made:
+        for version in (1, 2):
+            made.publish(version, alice)
+        made.hosts["edge-3"] = SimulatedEngine("edge-3")
+        onward = PROMOTION.format(
+            name="to-staging", source="dev", to="staging", soak="5s", more="", by="commit"
+        )
+        last = PROMOTION.format(
+            name="to-production",
+            source="staging",
+            to="production",
+            soak="10s",
+            more=", approvals: {count: 2}",
+            by="pullRequest",
+        )
+        made.origin.commit(
+            {
+                "models.d/hosts/edge-3.yaml": HOST.format(name="edge-3"),
+                "models.d/promotions/to-staging.yaml": onward,
+                "models.d/promotions/to-production.yaml": last,
+                **{path_of(name): deployment(made, name, 1) for name in PLACES},
+            }
+        )
+        made.loop.hint()
+        made.settle()
+        assert serving(made) == dict.fromkeys(PLACES, 1), made.loop.source.error
+        yield made
+
+
+def approve(here: Town, who: Publisher) -> None:
+    about = Wanted("digits", 2, here.digests[2])
+    bundle = sign.sign_statement(documents.approval(about, reason="good", at=AT), who.key)
+    path = "/v1/models/digits/versions/2/evidence"
+    minted = here.registry.post("/v1/tokens", json={"role": "approver", "name": who.name}).json()
+    allowed = {"Authorization": f"Bearer {minted['token']}"}
+    answer = here.registry.post(path, json={"bundle": bundle}, headers=allowed)
+    assert answer.status_code == 201, answer.text
+
+
+def waits(here: Town) -> str:
+    return " ".join(str(one["text"]) for one in here.status()["waiting"])  # type: ignore[attr-defined]
+
+
+def test_a_version_goes_from_dev_to_production_when_it_has_soaked_and_two_approve(
+    here: Town,
+) -> None:
+    here.origin.commit({path_of("dev"): deployment(here, "dev", 2)}, "Try version 2")
+    here.loop.hint()
+    until(here, lambda: serving(here)["dev"] == 2)
+    until(here, lambda: bool(told(here, Kind.PROMOTION_DECIDED)))
+    here.loop.hint()
+    until(here, lambda: serving(here)["staging"] == 2)
+    approve(here, CAROL)
+    until(here, lambda: "approved by carol, 2 have to" in waits(here))
+    assert len(told(here, Kind.PROMOTION_DECIDED)) == 1
+    approve(here, DAVE)
+    until(here, lambda: "was proposed: branch plimsoll/promote/" in waits(here))
+    first, second = told(here, Kind.PROMOTION_DECIDED)
+    assert (first.version, first.detail["promotion"]) == (2, "to-staging")
+    assert (second.detail["from"], len(second.detail["approvals"])) == ("staging/digits", 2)  # type: ignore[arg-type]
+    here.origin.git("pull", "--quiet", "origin", "main")
+    assert here.origin.git("diff", "--stat", "HEAD~1").count("1 file changed, 2 insertions") == 1
+    assert (here.origin.work / path_of("staging")).read_text().startswith("# ours\n")
+    here.origin.git("fetch", "--quiet")
+    branch = here.origin.git("branch", "-r", "--list", "origin/plimsoll/promote/*").strip()
+    body = here.origin.git("log", "-1", "--format=%B", branch)
+    assert "Approved-By: carol" in body
+    assert "Approved-By: dave" in body
+    here.origin.git("merge", "--quiet", branch)
+    here.origin.git("push", "--quiet", "origin", "main")
+    here.loop.hint()
+    until(here, lambda: serving(here) == dict.fromkeys(PLACES, 2))
+    here.settle()
+    assert len(told(here, Kind.PROMOTION_DECIDED)) == 2
