@@ -13,6 +13,7 @@ import typer
 from reconciler import (
     applying,
     checkout,
+    doctor,
     importing,
     planning,
     referring,
@@ -38,6 +39,7 @@ app.command()(rendering.render)
 app.command()(applying.apply)
 app.command()(planning.plan)
 app.command()(tailing.logs)
+app.command()(doctor.doctor)
 app.command()(referring.reference)
 
 Config = Annotated[Path, typer.Option(help="The configuration file.", show_default=True)]

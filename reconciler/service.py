@@ -59,15 +59,13 @@ def run(path: Path, stop: threading.Event) -> None:
 
 def run_as(settings: config.Config, stop: threading.Event) -> None:
     """Reconcile as `settings` say until `stop` is set."""
-
     examine = partial(_examiner, settings)
     with (
         assembled(settings) as (reconciler, counted),
         assembly.beside(settings, reconciler.effects.judge, examine) as reviews,
     ):
-        doors = reconciler.effects.analyst.doors
-        listeners = listening.Listeners(reconciler.hint, reviews, doors)
-        with listening.serving(settings, listeners, counted.registry):
+        heard = listening.Listeners(reconciler.hint, reviews, reconciler.effects.analyst.doors)
+        with listening.serving(settings, heard, counted.registry):
             reconciler.run(stop)
 
 
@@ -83,8 +81,7 @@ def preview(path: Path) -> planned.Plan:
         kept = examiner.kept(commit, standing)
         wanted = source.load(repository, commit, allow_empty=settings.allow_empty, kept=kept)
         known = state.peek(settings.state)
-        wanted = ends.previewed(settings, wanted, known)
-        wanted = applied.wanted(wanted, known, time.time())
+        wanted = applied.wanted(ends.previewed(settings, wanted, known), known, time.time())
         wanted = replace(wanted, has_forge=settings.forge is not None)
         with closing(lanes.Lanes(connecting.to_hosts(settings))) as hosts:
             hosts.follow(wanted.hosts)

@@ -53,7 +53,9 @@ def post(doors: Doors, data: bytes) -> dict[str, Json]:
     model = fields.text(body, "model", what=_WHAT)
     for label in fields.objects(body, "labels", what=_WHAT):
         fields.text(label, "id", what=_WHAT)
-    variants = {one.preview.url + one.instance: one for one in doors.of(model)}
+    # One process may run several versions: it takes labels for all of them at once.
+    variants = {(one.preview.url, *sorted(one.preview.headers.items())): one
+                for one in doors.of(model)}  # fmt: skip
     if not variants:
         raise errors.NotFound(
             f"no analysis under way asks for labels of {model[:128]!r}",

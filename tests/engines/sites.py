@@ -39,15 +39,21 @@ class Site:
     image: str
     versions: int = 0
     templates: dict[str, str] = field(default_factory=dict)
+    digests: dict[int, str] = field(default_factory=dict)
 
-    def ask_for(self, strategy: str, *, adds: float = 1.0) -> int:
-        """A new version, which adds so much to what it is sent, by this strategy."""
+    def publish(self, *, adds: float = 1.0) -> str:
+        """A new version, which adds so much to what it is sent; nobody asks for it yet."""
         self.versions += 1
         # The file beside it makes versions differ that answer alike.
         files = {"model.onnx": onnx_model(adds), "README.md": f"{self.versions}\n".encode()}
         answer = publish(self.registry, ALICE, files, version=self.versions)
         assert answer.status_code == 201, answer.text
-        digest, hosts = answer.json()["digest"], f"[{self.rig.host}]"
+        self.digests[self.versions] = digest = str(answer.json()["digest"])
+        return digest
+
+    def ask_for(self, strategy: str, *, adds: float = 1.0) -> int:
+        """A new version by this strategy."""
+        digest, hosts = self.publish(adds=adds), f"[{self.rig.host}]"
         text = town.manifest(self.versions, digest, hosts=hosts, strategy=strategy)
         text = text.replace("plimsoll-runtime:dev", self.image).replace("512Mi", "256Mi")
         files_in_git: dict[str, str | None] = {town.DEPLOYMENT: text, **self.templates}

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from deploy import images as deployed
+from reconciler.core.experiments.run import Decision, Verdict
 from reconciler.core.reasons import Why
 from reconciler.core.strategies.progress import State
 from tests.engines import load, rigs, sites
@@ -34,6 +35,26 @@ TEMPLATES = {
     ),
 }
 
+EXPERIMENT = """\
+apiVersion: plimsoll.dev/v1
+kind: Experiment
+metadata: {{name: bigger}}
+spec:
+  deployment: production/digits
+  variants:
+    - {{name: old, version: {0}, digest: "{1}", weight: 50}}
+    - {{name: new, version: {2}, digest: "{3}", weight: 50}}
+  unit: {{cookie: side}}
+  metric:
+    name: errors
+    better: lower
+    proportion: {{}}
+    source: {{runtime: {{measure: errorRate, designEffect: 1}}}}
+    smallestEffect: 0.2
+  interval: 1s
+  horizon: {{samples: 100000, time: 10m}}
+"""
+
 
 @dataclass
 class Here:
@@ -46,6 +67,10 @@ class Here:
     def state(self) -> State | None:
         progress = self.site.known().progress
         return None if progress is None else progress.state
+
+    def decision(self) -> Decision | None:
+        run = self.site.known().experiment
+        return None if run is None else run.decision
 
     def serving(self) -> int:
         good = self.site.known().on(self.site.rig.host).last_good
@@ -109,6 +134,28 @@ def test_a_canary_gets_who_asks_for_it_then_a_share_is_measured_and_a_person_pro
         here.site.say("promote", "--reason", "the numbers are good")
         here.until(lambda: here.site.has_settled(new))
     assert clients.failures == []
+
+
+def test_an_experiment_counts_what_both_variants_do_and_leaves_the_control(here: Here) -> None:
+    good = here.serving()
+    digest = here.site.publish()
+    new = here.site.versions
+    text = EXPERIMENT.format(good, here.site.digests[good], new, digest)
+    path = "models.d/experiments/bigger.yaml"
+    with load.running(here.url, clients=2, body=ASKED, pause=0.01) as clients:
+        here.site.origin.commit({path: text}, "Try another version")
+        here.until(lambda: here.decision() is not None)
+        here.until(lambda: here.site.has_settled(good))
+        clients.answers.clear()
+        clients.await_answers(20)
+    decision, run = here.decision(), here.site.known().experiment
+    assert decision is not None
+    assert (decision.verdict, clients.failures) == (Verdict.NO_DIFFERENCE, [])
+    assert run is not None
+    seen = run.seen["errors"]
+    assert min(seen.control.count, seen.treatment.count) > 10
+    assert set(clients.answers) == {str(good)}
+    here.site.origin.commit({path: None}, "It is over")
 
 
 def test_in_an_ab_test_each_client_stays_where_they_were_sent_until_it_is_aborted(

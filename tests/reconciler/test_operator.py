@@ -173,3 +173,22 @@ def test_the_log_of_a_runtime_comes_from_its_host(here: Town, capsys: Capture) -
     here.hosts["edge-1"].unreachable = "the cable is cut"
     assert main(["logs", KEY, *config]) == 1
     assert "edge-1: the cable is cut" in capsys.readouterr().err
+
+
+def test_the_doctor_marks_each_part_and_says_how_to_mend_what_is_not_well(
+    here: Town, capsys: Capture
+) -> None:
+    here.settle()
+    words = ["doctor", "--config", str(here.folder / "plimsoll.toml")]
+    printed = said(capsys, *words, code=0)
+    parts = {line[2:16].strip(): line[0] for line in printed.splitlines()}
+    for part in ("programs", "git", "clock", "database", "log", "storage", "token", "host edge-1"):
+        assert parts[part] == "✔", printed
+    (here.folder / "reconciler.token").write_text("plm_0000000000000000_" + "A" * 43)
+    here.hosts["edge-2"].unreachable = "the cable is cut"
+    broken = said(capsys, *words, code=1)
+    assert "✖ token" in broken
+    assert "fix: plimsoll token create reconciler" in broken
+    assert "✖ host edge-2    the cable is cut\n" in broken
+    assert "✔ host edge-1" in broken
+    assert "A" * 43 not in broken

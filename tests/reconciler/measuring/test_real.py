@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from reconciler.core import analysis, analysis_memory
 from reconciler.core.analysis import Phase
 from reconciler.core.kinds.analysis import Metric
 from reconciler.core.measurements import Found, Measurement, NotEnough, Trouble
-from reconciler.measuring import Context
+from reconciler.measuring import Context, Site, posting
 from registry.core import canonical, reading
 from tests.reconciler.core.analysed import metric as metric_text
 from tests.reconciler.core.analysed import template
@@ -208,13 +208,13 @@ def test_drifted_traffic_and_late_labels_each_end_an_analysis_of_a_real_runtime(
             run = analysis.conclude(run, run, [(name, found)], now)
             reasons.append(analysis.phase(run).reason)
             now = analysis.next_at(run) or now
-            answered_and_labelled(runtime, len(reasons))
+            answered_and_labelled(runtime, about.sites[0], len(reasons))
             assert now < 100
         assert analysis.phase(run).phase is Phase.FAILED, reasons
         assert [reason for reason in reasons if "1 of 5 measured" in reason] or name == "wrong"
 
 
-def answered_and_labelled(runtime: Runtime, looks: int) -> None:
+def answered_and_labelled(runtime: Runtime, site: Site, looks: int) -> None:
     """A request of 50 digits to each version, by TensorFlow Serving's REST with an id in its
     header; later, what they really show."""
     images, labels = models.digits()
@@ -227,5 +227,7 @@ def answered_and_labelled(runtime: Runtime, looks: int) -> None:
         assert runtime.post(path, body, headers=told).status_code == 200
     known = {"id": told["x-request-id"], "label": labels[some].tolist()}
     given = {"model": "digits", "labels": [known]}
-    answer = runtime.post("/plimsoll/labels", given, headers=told)
-    assert answer.status_code == 200
+    doors = posting.Doors()
+    doors.remember("digits", [one for _, one in site.variants()], 60)
+    (said,) = cast("list[Any]", posting.post(doors, canonical.encode(given))["labels"])
+    assert set(said["versions"].values()) <= {"joined", "unfit", "ambiguous"}
