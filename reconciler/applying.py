@@ -16,7 +16,6 @@ import typer
 
 from reconciler import rendering
 from registry import errors
-from registry.core.strict import duration_seconds
 
 if TYPE_CHECKING:
     from reconciler import cluster
@@ -53,6 +52,7 @@ def apply(  # noqa: PLR0913  each is an option
     """Apply a deployment to a Kubernetes cluster, server-side, and wait until it serves."""
     from reconciler import cluster  # noqa: PLC0415  heavy
     from reconciler.core.kubernetes import workload  # noqa: PLC0415  heavy
+    from registry.core import strict  # noqa: PLC0415  heavy
 
     place = workload.Place(namespace, rendering.gateway_of(gateway), registry)
     asked = rendering.wish(form, place, secret=secret, host=host, weight=weight)
@@ -60,7 +60,7 @@ def apply(  # noqa: PLR0913  each is an option
     work = Work(
         cluster.connect(namespace, context=context, kubeconfig=kubeconfig),
         cluster.Manner(is_rehearsal=dry_run, takes_over=take_over),
-        patience_s=duration_seconds(timeout),
+        patience_s=strict.duration_seconds(timeout),
     )
     work.run(manifests, prunes=prune)
 

@@ -59,18 +59,35 @@ def build(command: str = "") -> typer.Typer:
     )
     # Typer would take the only command that was loaded for the whole program.
     app.callback(help=app.info.help)(_nothing)
+    others = [] if command in HOMES else list(_others())
+    if command and command in _names(others):
+        # One of another package: ours need not be loaded to run it.
+        for part in others:
+            _merge(app, part)
+        return app
     for part in _parts(HOMES.get(command) or tuple(chain.from_iterable(HOMES.values()))):
         _merge(app, part)
-    if command in HOMES:
-        return app
+    for part in others:
+        _merge(app, part)
+    return app
+
+
+def _others() -> Iterator[typer.Typer]:
+    """What other packages add."""
     from importlib import metadata  # noqa: PLC0415  a tenth of the time of a short command
 
     for entry in sorted(metadata.entry_points(group=_GROUP), key=lambda found: found.name):
         try:
-            _merge(app, entry.load())
+            yield entry.load()
         except ImportError as error:
             typer.echo(f"commands of {entry.name!r} are not available: {error}", err=True)
-    return app
+
+
+def _names(parts: Sequence[typer.Typer]) -> set[str]:
+    """Of the commands and groups in `parts`, as far as they say so; else they are found later."""
+    commands = [one for part in parts for one in part.registered_commands]
+    found = {one.name or getattr(one.callback, "__name__", "") for one in commands}
+    return found | {str(one.name) for part in parts for one in part.registered_groups}
 
 
 def _parts(names: Sequence[str]) -> Iterator[typer.Typer]:

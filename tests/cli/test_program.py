@@ -177,3 +177,16 @@ def test_where_nobody_watches_no_bar_is_loaded():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+def test_a_command_of_another_package_loads_no_model_and_none_of_ours():
+    script = (
+        "import sys\nfrom registry.cli import main\nmain(['plan', '--help'])\n"
+        "ours = {'registry.cli.push', 'registry.cli.audit', 'registry.core.strict'}\n"
+        "print(*sorted(ours & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "--detailed-exitcode" in done.stdout
+    assert done.stderr.strip() == ""
