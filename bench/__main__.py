@@ -177,6 +177,12 @@ def _experiments(_folder: Path) -> Rows:
     yield from area.rows()
 
 
+def _acceptance(folder: Path) -> Rows:
+    from bench import accepting  # noqa: PLC0415  numpy
+
+    yield from accepting.rows(folder)
+
+
 AREAS: Mapping[str, Area] = {
     "registry": _registry,
     "trust": _trust,
@@ -187,6 +193,7 @@ AREAS: Mapping[str, Area] = {
     "pull-requests": pull_requests.rows,
     "watermark": _watermark,
     "experiments": _experiments,
+    "acceptance": _acceptance,
 }
 
 

@@ -16,7 +16,9 @@ INPUT, OUTPUT = "x", "y"
 PIXELS = 784
 IMAGE = (3, 64, 64)
 TOKENS, WORDS = 64, 1000
+FEATURES = 64
 _CLASSES = 10
+_WIDE = 2048
 _WIDTH, _HEADS, _LAYERS = 256, 4, 4
 
 
@@ -71,6 +73,16 @@ def perceptron(target: Path, *, seed: int = 1) -> Path:
     graph = _Graph(seed)
     hidden = graph.add("Relu", graph.dense(INPUT, PIXELS, 256))
     return graph.written(target, graph.dense(hidden, 256, _CLASSES), TensorProto.FLOAT, [PIXELS])
+
+
+def tabular(target: Path) -> Path:
+    """64-2048-2048-2048-10: a row costs the engine about half a millisecond of one core."""
+    graph = _Graph(seed=4)
+    value = graph.dense(INPUT, FEATURES, _WIDE)
+    for _ in range(2):
+        value = graph.dense(graph.add("Relu", value), _WIDE, _WIDE)
+    last = graph.dense(graph.add("Relu", value), _WIDE, _CLASSES)
+    return graph.written(target, last, TensorProto.FLOAT, [FEATURES])
 
 
 def convolutional(target: Path) -> Path:
