@@ -82,8 +82,8 @@ def test_every_kind_has_a_type_of_its_own_that_the_documents_list() -> None:
     types = {cloudevent.type_of(kind): kind for kind in Kind}
     assert len(types) == len(Kind)
     assert {one.split(".")[2] for one in types} == {
-        "access", "alias", "artifact", "deployment", "host", "model", "person", "registry",
-        "token", "version", "watermark", "webhook",
+        "access", "alias", "artifact", "deployment", "experiment", "host", "model", "person",
+        "promotion", "registry", "token", "version", "watermark", "webhook",
     }  # fmt: skip
     row = re.compile(r"^\| `(dev\.plimsoll\.[a-z_.]+\.v1)` \| `(\w+)` \|", re.MULTILINE)
     listed = dict(row.findall(PAGE))

@@ -25,7 +25,7 @@ def example(tmp_path: Path) -> Path:
 
 def test_the_worked_example_is_valid(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(example)]) == 0
-    assert capsys.readouterr().out == "ok: 1 deployments, 1 hosts, 16 policies\n"
+    assert capsys.readouterr().out == "ok: 1 deployments, 1 hosts, 17 policies\n"
 
 
 def test_an_error_names_place_and_fix(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
