@@ -152,7 +152,7 @@ def test_a_download_that_the_store_breaks_off_ends_short_and_can_go_on(
 ) -> None:
     data = DATA * 2  # more than is fetched ahead
     digest = digest_of(data)
-    limits = Limits(storage_seconds=1, max_file_bytes=64 * MIB)
+    limits = Limits(storage_seconds=4, max_file_bytes=64 * MIB)
     client = client_of_registry(replace(settings, storage=bucket, limits=limits))
     answer = client.post("/v1/uploads", params={"digest": digest}, content=data)
     assert answer.status_code == 201

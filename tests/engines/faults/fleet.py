@@ -174,6 +174,15 @@ def instances(host: Host) -> list[str]:
     return listed.split()
 
 
+def kill_instance(host: Host) -> None:
+    """SIGKILL to the only one, and until it runs again: clients may notice nothing of it."""
+    (instance,) = instances(host)
+    started = f"inspect --format '{{{{.State.StartedAt}}}}' {instance}"
+    before = host.docker(started)
+    host.docker(f"kill {instance}")
+    until(lambda: host.docker(started) != before, "restart")
+
+
 def until(is_so: Callable[[], bool], what: str) -> None:
     assert wire.until(is_so, timeout=_SOON_S), f"no {what}"
 

@@ -18,9 +18,7 @@ def test_without_the_registry_nothing_new_starts_and_what_dies_is_brought_back(
         fleet.stop_registry()
         try:
             fleet.origin.commit({town.DEPLOYMENT: fleet.wish()}, "Serve another")
-            (instance,) = fleets.instances(fleet.north)
-            fleet.north.docker(f"kill {instance}")
-            fleets.until(lambda: fleet.answering("north") == "", "death")
+            fleets.kill_instance(fleet.north)
             fleet.await_version(before)
             assert [len(fleets.instances(host)) for host in fleet.hosts.values()] == [1, 1]
         finally:
@@ -37,9 +35,7 @@ def test_without_git_nothing_changes_and_what_dies_is_brought_back(fleet: Fleet)
         origin = fleet.folder / "remote" / "origin.git"
         origin.rename(away)
         try:
-            (instance,) = fleets.instances(fleet.north)
-            fleet.north.docker(f"kill {instance}")
-            fleets.until(lambda: fleet.answering("north") == "", "death")
+            fleets.kill_instance(fleet.north)
             fleet.await_version(before)
         finally:
             away.rename(origin)
