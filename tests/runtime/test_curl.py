@@ -83,7 +83,7 @@ def test_a_candidate_of_another_format_is_held_to_parity_with_the_one_that_serve
 ) -> None:
     """What acceptance tests ask of a runtime, on formats that it really loads."""
     saved, onnx = (
-        Target(model, 123, Endpoint(f"http://127.0.0.1:{served.port}", {}))
+        Target(model, 123, Endpoint(f"http://127.0.0.1:{served.port}", {}), "sha256:" + "0" * 64)
         for model in ("half_plus_two", "half_onnx")
     )
     spec = Parity.model_validate({"with": "serving"})
