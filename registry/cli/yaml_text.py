@@ -43,6 +43,8 @@ def _scalar(value: object) -> str:
         return value
     # Newer line breaks, DEL and a byte order mark are escaped: YAML reads them otherwise.
     text = json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, float) and "." not in text:
+        text = text.replace("e", ".0e")  # without a point it is a word to YAML 1.1
     return re.sub(
         "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]",
         lambda found: f"\\u{ord(found[0]):04x}",
