@@ -46,7 +46,7 @@ def test_a_host_is_invited_listed_and_turned_out(plimsoll: Run, server: Server) 
     )
     [shown] = plimsoll("host", "list", "-o", "json").document
     assert (shown["name"], shown["revokedAt"]) == ("edge-1", None)
-    assert keys.age_key.recipient in plimsoll("host", "list").out
+    assert keys.age_key.recipient in plimsoll("host", "list", "-o", "wide").out
     gone = plimsoll("host", "revoke", "edge-1", "--reason", "sold")
     assert gone.code == 0, gone.err
     [shown] = plimsoll("host", "list", "-o", "json").document
