@@ -1,6 +1,7 @@
 """What GitHub's API and Gitea's, which is made after it, have in common."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from reconciler.config import Forge
@@ -13,7 +14,7 @@ _TEXT_LIMIT = 140
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-class Pulls:
+class Pulls(ABC):
     """Pull requests of one repository, `owner/name`, to its branch `base`."""
 
     comment_limit = 65_000
@@ -78,11 +79,13 @@ class Pulls:
             **({"target_url": status.link} if status.link else {}),
         )
 
+    @abstractmethod
     def _open(self) -> Iterator[Json]:
-        raise NotImplementedError
+        """The open requests, page by page."""
 
+    @abstractmethod
     def _comments(self, path: str) -> Iterator[Json]:
-        raise NotImplementedError
+        """The comments at `path`, page by page."""
 
     def _own(self) -> str:
         """GET /user: by whose name the token speaks."""

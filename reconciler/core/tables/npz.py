@@ -21,6 +21,7 @@ def read(data: bytes, place: str) -> Table:
     # numpy tells malformed headers by many an exception, of zlib's, struct's and tokenize's too.
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, SyntaxError, MemoryError) as error:
         raise _unreadable(place, error) from error
+    # NotImplementedError is how zipfile names a compression that it does not know.
     except (KeyError, TypeError, NotImplementedError, RuntimeError, OverflowError) as error:
         raise _unreadable(place, error) from error
     except Exception as error:
