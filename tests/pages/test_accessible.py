@@ -1,0 +1,60 @@
+"""Every page in a real browser, in both themes and on a phone: nothing for axe to complain of."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.pages.addresses import PAGES
+
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+_RULES = {
+    "runOnly": [
+        "wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice",
+    ]
+}  # fmt: skip
+
+
+def _complaints(page: Page) -> list[str]:
+    found: dict[str, Any] = Axe().run(page, options=_RULES).response
+    assert len(found["passes"]) > 10
+    return [
+        f"{one['id']}: {node['html'][:160]} {node['failureSummary']}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_no_violation_in_either_theme(
+    open_page: Callable[..., Page], path: str, theme: str
+) -> None:
+    # The page's own policy would keep axe out: it is set aside here, and only here.
+    page = open_page(path, color_scheme=theme, viewport=WIDE, bypass_csp=True)
+    assert _complaints(page) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_fits_a_phone(open_page: Callable[..., Page], path: str) -> None:
+    page = open_page(path, viewport=PHONE, bypass_csp=True, device_scale_factor=2)
+    widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert widths[0] <= widths[1]
+    assert _complaints(page) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_works_without_scripts_and_asks_nobody_else(
+    open_page: Callable[..., Page], path: str
+) -> None:
+    page = open_page("/login", java_script_enabled=False)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    answer = page.goto(path)
+    assert answer is not None
+    assert answer.status == 200
+    assert page.locator("main h1").count() == 1
+    origin = page.url.split("/", 3)[2]
+    assert {url.split("/", 3)[2] for url in asked} == {origin}
