@@ -36,9 +36,14 @@ _SECRET = re.compile(rf"Header\(`{SECRET_HEADER}`, `([0-9a-f]+)`\)")
 # Traefik must let go of an idle connection before the runtime does (120 s), or a request
 # sent at that very moment is lost; a POST is not sent twice.
 _TRANSPORT = {"forwardingTimeouts": {"dialTimeout": "1s", "idleConnTimeout": "60s"}}
-# More than eight seconds: an instance that died is started again by then. Only what no instance
-# has seen yet is sent again.
-_PATIENCE = {"attempts": 60, "initialInterval": "100ms"}
+# More than eight seconds: an instance that died is started again by then. 502 is what Traefik
+# says for an instance that died over a request; a body is kept for that where it is short.
+_PATIENCE = {"attempts": 60, "initialInterval": "100ms", "status": ["502"]}
+_MIDDLEWARES: dict[str, dict[str, Any]] = {
+    "retry": {"retry": _PATIENCE | {"maxRequestBodyBytes": traefik_shares.QUESTION_BYTES}},
+    "again": {"retry": _PATIENCE | traefik_shares.KEPT},
+    "once-more": {"retry": traefik_shares.ONCE_MORE},
+}
 
 Document = dict[str, Any]
 
@@ -71,7 +76,7 @@ def render(
         }
     }
     middlewares: Document = {
-        "retry": {"retry": _PATIENCE},
+        **_MIDDLEWARES,
         "hide": {"headers": {"customRequestHeaders": {SECRET_HEADER: ""}}},
     }
     for instance in sorted(upstreams):
@@ -150,7 +155,8 @@ def _route(model: str, names: Mapping[str, str], http: Document) -> Route:
 def _fronts(route: Route) -> Document:
     front = _front(route)
     if route.share is None:
-        return {_ROUTE + route.model: front}
+        name = _ROUTE + route.model
+        return {name: front, f"{name}-kept": traefik_shares.kept(front)}
     return traefik_shares.routers(_ROUTE + route.model, front, route, route.share)
 
 

@@ -25,10 +25,20 @@ _WHOLE = 100
 _IS_SHORT = "HeaderRegexp(`Content-Length`, `^[0-9]{1,6}$`)"
 _UNLIMITED = -1
 _IS_QUESTION = "Method(`GET`)"
-_QUESTION_BYTES = 1000  # who sends a body with it may not fill the memory either
+QUESTION_BYTES = 1000  # who sends a body with it may not fill the memory either
 # Traefik's own words for an instance that is gone, and for one that it cannot connect to. The
 # runtime says the second too, for a request that waited longer than its deadline.
 _LOST = ["502", "504"]
+# How a retry keeps bodies whose length a rule bounds.
+KEPT: Document = {"retryNonIdempotentMethod": True, "maxRequestBodyBytes": _UNLIMITED}
+# Traefik says 500 where an instance let go of a connection at the very moment that it was used; it
+# is also what a runtime says whose model failed, so it is asked once more and not for long.
+ONCE_MORE: Document = KEPT | {
+    "attempts": 2,
+    "initialInterval": "50ms",
+    "status": ["500"],
+    "disableRetryOnNetworkError": True,
+}
 _ASKED_FIRST, _KEPT_FIRST, _CHOSEN_FIRST = 5_000, 10_000, 20_000
 _CLAUSE = re.compile(r'Header(Regexp)?\(("(?:[^"\\]|\\.)*"), ("(?:[^"\\]|\\.)*")\)')
 _WHOLLY = re.compile(r"\^\(\?:(.*)\)\$", re.DOTALL)
@@ -40,6 +50,13 @@ TRANSPORT: Document = {
         "idleConnTimeout": "60s",
     }
 }
+
+
+def kept(front: Document) -> Document:
+    """The router for short bodies of a model whose traffic nobody shares: a request goes to an
+    instance again where that died over it."""
+    short = f"{front['rule']} && {_IS_SHORT}"
+    return _kept(front, short, front["service"], _KEPT_FIRST, "once-more", "again")
 
 
 def obstacles(share: Share) -> list[str]:
@@ -59,13 +76,13 @@ def routers(name: str, front: Document, route: Route, share: Share) -> Document:
         found[_ASKED + model] = _kept(front, question, _ASKED + model, _ASKED_FIRST)
     if share.weight or share.mirror:
         short = f"{rule} && {_IS_SHORT}"
-        found[_KEPT + model] = _kept(front, short, _KEPT + model, _KEPT_FIRST)
+        found[_KEPT + model] = _kept(front, short, _KEPT + model, _KEPT_FIRST, "once-more")
     if share.headers:
         chosen = f"{rule} && {_clauses(share.headers)}"
         short = f"{chosen} && {_IS_SHORT}"
         found[_CHOSEN + model] = _way(front, chosen, share.instance, _CHOSEN_FIRST)
         kept = _KEPT + _CHOSEN + model
-        found[kept] = _kept(front, short, kept, _CHOSEN_FIRST + _KEPT_FIRST)
+        found[kept] = _kept(front, short, kept, _CHOSEN_FIRST + _KEPT_FIRST, "once-more")
     return found
 
 
@@ -77,7 +94,7 @@ def services(route: Route, share: Share, url: str) -> Document:
     rescue = _RESCUE + model if share.weight else stable
     if share.weight:
         found[rescue] = _either(stable, candidate)
-        found[_ASKED + model] = _either(entry, rescue, limit=_QUESTION_BYTES)
+        found[_ASKED + model] = _either(entry, rescue, limit=QUESTION_BYTES)
     if share.mirror:
         found[_COPIES + candidate] = _copies(url)
         found[_COPIED + model] = _copied(entry, _COPIES + candidate, share.mirror)
@@ -157,9 +174,9 @@ def _way(front: Document, rule: str, service: str, priority: int) -> Document:
     return front | {"rule": rule, "service": service, "priority": priority}
 
 
-def _kept(front: Document, rule: str, service: str, priority: int) -> Document:
-    """Without another try of it all: the body is used up by then."""
-    middlewares = [name for name in front["middlewares"] if name != "retry"]
+def _kept(front: Document, rule: str, service: str, priority: int, *tries: str) -> Document:
+    """With these in the place of the retry that keeps no body: after a failover it is used up."""
+    middlewares = [*tries, *(name for name in front["middlewares"] if name != "retry")]
     return _way(front, rule, service, priority) | {"middlewares": middlewares}
 
 

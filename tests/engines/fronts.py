@@ -87,8 +87,8 @@ def _split(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 class Instance(ThreadingHTTPServer):
     """Answers with its name. `seen` are the bodies that it got; while `holding` is clear it keeps
-    everybody waiting; a `rude` one takes requests and hangs up on them. `claims` are headers that
-    it sends besides."""
+    everybody waiting; a `rude` one takes requests and hangs up on them, as does any on the next
+    `lost` requests. `claims` are headers that it sends besides."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -100,6 +100,8 @@ class Instance(ThreadingHTTPServer):
         self.holding = threading.Event()
         self.holding.set()
         self.rude = False
+        self.lost = 0
+        self.status = 200
         self.claims: dict[str, str] = {}
 
     @property
@@ -125,10 +127,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.body()
         self.server.seen.append(body)
         self.server.holding.wait(60)
-        if self.server.rude:
+        if self.server.rude or self.server.lost:
+            self.server.lost = max(0, self.server.lost - 1)
             self.close_connection = True
             return
-        self.send_response(200)
+        self.send_response(self.server.status)
         self.send_header("answered-by", self.server.name)
         for name, value in self.server.claims.items():
             self.send_header(name, value)

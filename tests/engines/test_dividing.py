@@ -198,6 +198,28 @@ def test_a_header_tells_users_apart_and_a_growing_share_moves_none_of_them_back(
     assert front.answers(5, {"x-user": "user-1"}) == {stable.name: 5}
 
 
+def test_a_request_that_its_only_instance_died_over_is_asked_of_it_again(
+    front: Front, stable: Instance
+) -> None:
+    """It is there again under the same name; what both got is the whole request."""
+    front.tell(_route(stable))
+    assert front.ask().status == 200
+    stable.seen.clear()
+    stable.lost = 2
+    body = b'{"instances": [%s]}' % (b"1, " * 3000 + b"1")
+    answer = front.ask(body=body)
+    assert (answer.status, answer.headers["answered-by"]) == (200, stable.name)
+    assert stable.seen == [body] * 3
+
+
+def test_a_model_that_fails_is_not_asked_for_long(front: Front, stable: Instance) -> None:
+    front.tell(_route(stable))
+    stable.seen.clear()
+    stable.status = 500
+    assert front.ask().status == 500
+    assert len(stable.seen) <= 2
+
+
 def test_a_large_request_passes_while_traffic_is_shared(
     front: Front, stable: Instance, candidate: Instance
 ) -> None:
