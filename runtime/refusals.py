@@ -31,6 +31,13 @@ class NoSuchSignature(InvalidInput):
     status = 400
 
 
+class NotExplainable(Unsupported):
+    """A version of this kind cannot be explained, or not by the method that was asked for."""
+
+    code = "not_explainable"
+    status = 501
+
+
 class WrongMethod(Unsupported):
     """What the path names is there, and not for this method; the header `Allow` says for which."""
 

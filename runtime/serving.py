@@ -23,6 +23,7 @@ from runtime.cache import Cache, Copy
 from runtime.config import Config, Pin
 from runtime.ensembles import Members
 from runtime.events import Events
+from runtime.explaining.desk import Desk
 from runtime.inference import cached, means, warming
 from runtime.inference.asked import Asked, Outcome
 from runtime.inference.cached import Runs
@@ -36,10 +37,8 @@ from runtime.room import Room
 from runtime.table import Slot, State, Table
 from runtime.witness import Rounds, Witness
 
-_FIRST_DELAY_SECONDS = 0.5
-_LONGEST_DELAY_SECONDS = 30.0
-_LOADERS = 4
-_MEMORY_SECONDS = 1.0
+_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.5, 30.0
+_LOADERS, _MEMORY_SECONDS = 4, 1.0
 _LONGEST_REASON = 2000  # an engine may print half a graph; the log's entries are bounded
 _log = logging.getLogger("plimsoll.runtime")
 
@@ -72,6 +71,7 @@ class Serving:
         for model, declared in config.policies.items():
             self.table.set_policy(model, declared)
         self.metrics = Metrics(self.table)
+        self.desk = Desk(self.table.requests)
         self.observatory = Observatory(config.observing, host=config.host)
         self.is_draining = False
 

@@ -102,6 +102,11 @@ class Table:
         """All of them, by model and version."""
         return [self._slots[key] for key in sorted(self._slots)]
 
+    def requests(self) -> int:
+        """How many inferences the versions that are here have had, of all models."""
+        runs = [slot.scheduler for slot in self._slots.values() if slot.scheduler is not None]
+        return sum(one.statistics.requests for one in runs)
+
     def versions(self, model: str) -> list[Slot]:
         """The slots of one model, by version."""
         return [slot for slot in self.slots() if slot.pin.model == model]

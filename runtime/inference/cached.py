@@ -72,6 +72,11 @@ class Cached:
         self.store.put(key, outcome.outputs)
         return outcome
 
+    @property
+    def behind(self) -> Scheduler | Chain:
+        """What is asked for answers that are not kept."""
+        return self._scheduler
+
     async def drained(self) -> None:
         """See `Scheduler.drained`."""
         await self._scheduler.drained()

@@ -5,7 +5,9 @@ Used on the event loop only; on other threads nothing runs but `batches.execute`
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import TypeVar
 
 from registry import errors
 from registry.errors import PlimsollError
@@ -21,6 +23,7 @@ from runtime.inference.statistics import Statistics
 from runtime.inference.waiting import Line, Waiting
 from runtime.tuning import Tuning
 
+T = TypeVar("T")
 _SHORTEST_TIMER_NS = 1_000_000  # uvloop's timers count whole milliseconds
 
 
@@ -89,6 +92,19 @@ class Scheduler:
             if self._idle is None:
                 self._idle = self._loop.create_future()
             await asyncio.shield(self._idle)
+
+    async def aside(self, work: Callable[[Backend], T], engine: Executor) -> T:
+        """`work` on a thread of `engine`, once nobody waits here. Nobody is told of it: who watches
+        what clients ask does not see it. It takes no place, so no request waits for its end."""
+        await self.drained()
+        if self._is_closed:
+            raise errors.Unavailable("the version was unloaded")
+        running = self._loop.run_in_executor(engine, work, self._backend)
+        try:
+            return await asyncio.shield(running)
+        finally:
+            if not running.done():  # whoever asked left; the engine cannot
+                await asyncio.wait([running])
 
     def close(self) -> None:
         """Refuse whatever comes, or waits still, from now on."""

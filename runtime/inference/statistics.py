@@ -81,6 +81,11 @@ class Statistics:
         self._queue = [0] * _BITS
         self._compute = [0] * _BITS
 
+    @property
+    def requests(self) -> int:
+        """How many were answered or failed."""
+        return self._success[0] + self._fail[0]
+
     def executed(self, rows: int, times: Times) -> None:
         """The engine ran once, for one request or several."""
         self._runs += 1

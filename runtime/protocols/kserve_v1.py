@@ -5,13 +5,19 @@ has the keys of both; it is 200 while a model loads, as TensorFlow Serving's cli
 KServe's read `ready`.
 """
 
-from runtime.protocols import http
-from runtime.protocols.http import Answer
+import re
+
+from registry.errors import InvalidInput, PlimsollError
+from runtime.protocols import explanations, http
+from runtime.protocols.http import Answer, Request
 from runtime.serving import Serving
 from runtime.table import State
 
 ALIVE = http.json_answer(200, {"status": "alive"})
 _EXPLAIN = ":explain"
+_PATH = re.compile(
+    r"/v1/models/([^/:]+)(?:(?:/versions/([0-9]{1,18}))|(?:/labels/([^/:]+)))?:explain"
+)
 
 
 def models(serving: Serving, *, preview: bool) -> Answer:
@@ -32,7 +38,15 @@ def is_explanation(path: str) -> bool:
     return path.endswith(_EXPLAIN)
 
 
-def explained(path: str) -> Answer:
-    """501: no format that is served here brings an explainer."""
-    model = path.removesuffix(_EXPLAIN).rpartition("/")[2]
-    return http.json_answer(501, {"error": f"model '{model[:200]}' has no explainer"})
+async def explained(serving: Serving, request: Request, *, preview: bool) -> Answer:
+    """Why a version answers as it does: docs/runtime/explaining.md."""
+    try:
+        found = _PATH.fullmatch(request.path)
+        if found is None:
+            raise InvalidInput(f"Malformed request: POST {request.path[:200]}")
+        model, version, label = found.groups()
+        number = None if version is None else int(version)
+        slot = serving.find(model, number, label, preview=preview)
+    except PlimsollError as error:
+        return explanations.refused(error)
+    return await explanations.answered(serving, slot, request, explanations.of_rows)

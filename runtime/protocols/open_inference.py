@@ -7,7 +7,7 @@ is not looked at: the best-known client sends none.
 
 import time
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from registry import errors
 from runtime.observing import current
 from runtime.protocols import (
     encoding,
+    explanations,
     http,
     labels,
     open_inference_answer,
@@ -29,7 +30,6 @@ from runtime.refusals import WrongMethod
 from runtime.serving import Serving
 from runtime.table import Slot, State
 
-_HEAD = b"inference-header-content-length"
 _LARGEST_VERSION = 2**63 - 1
 _SHORT = 256  # a longer path is none that is asked for again
 # What Triton has and this runtime does not, by how its path ends or begins.
@@ -58,9 +58,19 @@ class OpenInference:
                 named = (_asked_for if len(path) < _SHORT else _asked_for.__wrapped__)(path)
                 if named is not None:
                     return await self._inferred(self._found(*named, preview=preview), request)
+            if path.endswith("/explain") and request.method == "POST":
+                return await self._explained(request, preview=preview)
             return self._told(request, path.split("/")[2:], preview=preview)
         except errors.PlimsollError as error:
             return refused(error)
+
+    async def _explained(self, request: Request, *, preview: bool) -> Answer:
+        named = _asked_for.__wrapped__(request.path)
+        if named is None:
+            raise errors.NotFound(f"there is no {request.path[:200]}")
+        slot = self._found(*named, preview=preview)
+        reads = partial(explanations.of_tensors, self._plans.of(slot))
+        return await explanations.answered(self._serving, slot, request, reads)
 
     async def _inferred(self, slot: Slot, request: Request) -> Answer:
         started = time.perf_counter()
@@ -84,8 +94,8 @@ class OpenInference:
     async def _answered(
         self, slot: Slot, plan: Plan, headers: Mapping[bytes, bytes], body: bytes
     ) -> Answer:
-        start = _head_length(headers, len(body))
-        if start or not body or _HEAD not in headers:
+        start = open_inference_request.head_length(headers, len(body))
+        if start or not body or open_inference_request.HEAD not in headers:
             layout = open_inference_request.layout(plan, body[:start])
         else:
             layout = open_inference_request.raw(plan, len(body))
@@ -108,7 +118,7 @@ class OpenInference:
                 return self._ready(request)
             case ["models"] | ["models", "stats"]:
                 found = self._listed(parts[-1], preview=preview)
-            case ["models", _, "infer"] | ["models", _, _, _, "infer"]:
+            case ["models", _, "infer" | "explain"] | ["models", _, _, _, "infer" | "explain"]:
                 raise WrongMethod(request.path, "POST")
             case ["models", _, *rest] if not absent(rest):
                 found = self._model(parts[1:], preview=preview)
@@ -225,19 +235,6 @@ def _named(parts: list[str]) -> tuple[str, int | None, str | None]:
         case [name, "labels", label]:
             return name, None, label
     raise errors.NotFound(f"there is no /v2/models/{'/'.join(parts)[:200]}")
-
-
-def _head_length(headers: Mapping[bytes, bytes], size: int) -> int:
-    """How many bytes of the body are JSON; all of them where the client does not say."""
-    text = headers.get(_HEAD)
-    if text is None:
-        return size
-    if not text.isdigit() or len(text) > 12 or int(text) > size:
-        raise errors.InvalidInput(
-            f"Inference-Header-Content-Length is {text[:40].decode('latin-1')!r}, "
-            f"the body has {size} bytes"
-        )
-    return int(text)
 
 
 def _wants_ready(body: bytes) -> bool:

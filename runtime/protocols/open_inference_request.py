@@ -6,6 +6,7 @@ arithmetic before anything is allocated, so what a request can cost is what its 
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,21 @@ from runtime.protocols.open_inference_plan import (
     Wanted,
 )
 from runtime.protocols.open_inference_shape import checked, printed
+
+HEAD = b"inference-header-content-length"
+
+
+def head_length(headers: Mapping[bytes, bytes], size: int) -> int:
+    """How many bytes of the body are JSON; all of them where the client does not say."""
+    text = headers.get(HEAD)
+    if text is None:
+        return size
+    if not text.isdigit() or len(text) > 12 or int(text) > size:
+        raise InvalidInput(
+            f"Inference-Header-Content-Length is {text[:40].decode('latin-1')!r}, "
+            f"the body has {size} bytes"
+        )
+    return int(text)
 
 
 def layout(plan: Plan, head: bytes) -> Layout:

@@ -62,7 +62,7 @@ async def answer(serving: Serving, request: Request, *, preview: bool) -> Answer
     if predict is not None:
         return await _predict(serving, predict, request, preview=preview)
     if method == "POST" and serving.has_kserve_v1 and kserve_v1.is_explanation(path):
-        return kserve_v1.explained(path)
+        return await kserve_v1.explained(serving, request, preview=preview)
     status = _STATUS.fullmatch(path) if method == "GET" else None
     try:
         if status is None:

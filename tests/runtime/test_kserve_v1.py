@@ -23,12 +23,11 @@ def test_the_server_says_that_it_is_alive(served: Runtime) -> None:
     assert served.get("/").json() == {"status": "alive"}
 
 
-def test_there_is_nobody_to_explain(served: Runtime) -> None:
-    response = served.post("/v1/models/two:explain", {"instances": [1]})
-    assert (response.status_code, response.json()) == (
-        501,
-        {"error": "model 'two' has no explainer"},
-    )
+def test_an_explanation_is_where_kserves_samples_read_it(served: Runtime) -> None:
+    body = {"instances": [{"a": 3.0, "b": 1.0}], "parameters": {"output": "sum"}}
+    response = served.post("/v1/models/two:explain", body)
+    (one,) = response.json()["explanations"]
+    assert one["attributions"] == {"a": 3.0, "b": 1.0}
 
 
 def test_where_it_is_turned_off_tensorflow_serving_is_followed_to_the_letter(

@@ -273,7 +273,11 @@ def test_kserves_client_asks_by_its_own_protocol(kserve: Any, triton: Any) -> No
     assert (found["live"], found["digits"]) == (True, True)
     assert found["label"] == triton["onnx"]["binary"]
     assert "Could not find any versions of model nobody, '404" in found["nobody"]
-    assert "model 'digits' has no explainer, '501" in found["explain"]
+    (explained,) = found["explained"]
+    assert (len(explained["attributions"]), explained["target"]) == (
+        64,
+        triton["onnx"]["binary"][0],
+    )
 
 
 def test_what_the_page_shows_works_as_it_stands(url: str) -> None:

@@ -1,0 +1,1 @@
+"""Why a model answered as it did: methods of attribution, pure, told what the model said."""

@@ -1,0 +1,1 @@
+"""Explanations of what a version answers: asked of its own engine, behind everybody else."""

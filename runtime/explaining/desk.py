@@ -1,0 +1,146 @@
+"""Where explanations are made: a question comes in, attributions go out, within its budget.
+
+A budget that ends gives the best answer so far, with what is known of its error. Whatever is wrong
+with a question is refused before the engine is asked for it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from registry.core.explaining.kernel_shap import KernelShap
+from registry.core.explaining.lime import Lime
+from registry.core.explaining.occlusion import Occlusion
+from registry.core.explaining.permutation import Permutation
+from registry.core.explaining.terms import Array, Attribution, Method
+from registry.errors import Unavailable, WaitTimedOut
+from runtime.backends.protocol import Backend
+from runtime.explaining import asking, losses, scoring
+from runtime.explaining.asking import Subject
+from runtime.explaining.lane import Lane
+from runtime.explaining.question import Wish
+from runtime.inference.scheduler import Scheduler
+
+_FIRST_ROWS = 8
+Sliced = Callable[[Backend, int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """`found` has one attribution an instance, or one for all of them together (`is_global`);
+    `targets` the column of the output that each is about, -1 for all."""
+
+    wish: Wish
+    subject: Subject
+    found: tuple[Attribution, ...]
+    targets: tuple[int, ...]
+    is_global: bool
+
+
+class Desk:
+    """One for a process. Made and used on the event loop."""
+
+    def __init__(self, asked: Callable[[], int]) -> None:
+        self._lane = Lane(asked)
+
+    async def explained(self, scheduler: Scheduler, wish: Wish, subject: Subject) -> Explained:
+        """Raises `InvalidInput`, `Busy`, `Unavailable`, `WaitTimedOut`, and `PlimsollError` itself
+        where the engine failed. The version stays loaded until it is done."""
+        until = asyncio.get_running_loop().time() + wish.budget_ms / 1000
+        await self._lane.enter(wish.budget_ms / 1000)
+        try:
+            job = _Job(self._lane, scheduler, until)
+            if wish.method == "permutation":
+                return await self._together(job, wish, subject)
+            return await self._each(job, wish, subject)
+        finally:
+            self._lane.leave()
+
+    async def _each(self, job: "_Job", wish: Wish, subject: Subject) -> Explained:
+        scores = await job.own_scores(subject)
+        columns = scoring.targets(scores, wish.target)
+        found = []
+        for instance, column in enumerate(columns):
+            method = _method(wish, subject.layout.count, instance)
+            sliced = asking.Sliced(subject, method, instance, int(column))
+            share = (job.until - job.now()) / (subject.rows - instance)
+            found.append(await job.driven(method, sliced, job.now() + share))
+        targets = tuple(int(column) for column in columns)
+        return Explained(wish, subject, tuple(found), targets, is_global=False)
+
+    async def _together(self, job: "_Job", wish: Wish, subject: Subject) -> Explained:
+        scores = await job.own_scores(subject)
+        loss, target = losses.of(wish, scores)
+        random = np.random.default_rng(wish.seed)
+        method = Permutation(subject.rows, subject.layout.count, wish.repeats, loss, random)
+        # Absent features come from other rows of the request itself.
+        within = replace(subject, background=subject.instances)
+        sliced = partial(asking.whole, within, method)
+        found = await job.driven(method, sliced, job.until)
+        return Explained(wish, subject, (found,), (target,), is_global=True)
+
+
+class _Job:
+    """One explanation on its way through the lane."""
+
+    def __init__(self, lane: Lane, scheduler: Scheduler, until: float) -> None:
+        self._lane, self._scheduler, self.until = lane, scheduler, until
+        self._most = _FIRST_ROWS
+
+    def now(self) -> float:
+        """Of the loop's clock, in seconds."""
+        return asyncio.get_running_loop().time()
+
+    async def own_scores(self, subject: Subject) -> Array:
+        """(instances, numbers of a row): what is to be explained. One run, as a request would."""
+
+        def own(backend: Backend) -> Array:
+            return subject.scores(backend, subject.instances)
+
+        try:
+            found, _ = await self._lane.run(self._scheduler, own, self.until)
+        except TimeoutError as error:
+            raise _too_soon() from error
+        return found
+
+    async def driven(self, method: Method, sliced: Sliced, until: float) -> Attribution:
+        """Until the method has enough or the time is over; raises `WaitTimedOut` where that was
+        too little for any answer."""
+        while self.now() < until:
+            try:
+                rows, spent = await self._lane.run(
+                    self._scheduler, lambda backend: sliced(backend, self._most), until
+                )
+            except (TimeoutError, Unavailable):
+                break  # a version that is taken away meanwhile has the answer that there is
+            if not rows:
+                break
+            self._most = self._lane.suits(rows, spent)
+        found = await self._found(method)
+        if found is None:
+            raise _too_soon()
+        return found
+
+    async def _found(self, method: Method) -> Attribution | None:
+        """Regressions of hundreds of features take milliseconds, which are not the loop's."""
+        return await asyncio.to_thread(method.found)
+
+
+def _method(wish: Wish, features: int, instance: int) -> Method:
+    random = np.random.default_rng([wish.seed, instance])
+    match wish.method:
+        case "occlusion":
+            return Occlusion(features)
+        case "lime":
+            return Lime(features, wish.samples, random)
+    return KernelShap(features, wish.samples, random)
+
+
+def _too_soon() -> WaitTimedOut:
+    return WaitTimedOut(
+        "the budget was over before there was any answer: raise 'budget_ms', lower 'samples', or "
+        "join elements in 'feature_mask'"
+    )

@@ -1,0 +1,130 @@
+"""What a client may say about the explanation that it wants, read strictly.
+
+Every bound is here, so that what one request can cost is known before any of it is done.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from registry.errors import InvalidInput
+
+METHODS = ("kernel_shap", "lime", "occlusion", "permutation")
+MOST_INSTANCES = 256
+MOST_SAMPLES = 65_536
+MOST_BACKGROUND = 128
+# Numbers that a regression's matrix has on a side; and features that can be taken away one by one.
+MOST_FITTED, MOST_FEATURES = 256, 16_384
+# Cells of the table of rows and features that one explanation may keep.
+MOST_CELLS = 1 << 24
+MOST_REPEATS = 100
+DEFAULT_BUDGET_MS = 5_000
+DEFAULT_SAMPLES = 2_048
+
+_FIELDS = {
+    "method", "output", "target", "seed", "samples", "repeats", "budget_ms", "baseline",
+    "feature_mask", "labels",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The parameters as they were given, each of its type and within its bound.
+
+    `output` is empty for the model's scores, `target` None for each instance's best class.
+    `baseline` is JSON still: rows as `instances` has them, None for zeros and empty strings.
+    """
+
+    method: str = "kernel_shap"
+    output: str = ""
+    target: int | None = None
+    seed: int = 0
+    samples: int = DEFAULT_SAMPLES
+    repeats: int = 5
+    budget_ms: int = DEFAULT_BUDGET_MS
+    baseline: Any = None
+    feature_mask: tuple[int, ...] = ()
+    labels: tuple[float, ...] = ()
+
+
+def read(given: object, *, longest_ms: int) -> Wish:
+    """`parameters` of a request; raises `InvalidInput`, naming the parameter."""
+    if given is None:
+        return Wish(budget_ms=min(DEFAULT_BUDGET_MS, longest_ms))
+    if not isinstance(given, dict):
+        raise InvalidInput("'parameters' is not an object")
+    for name in given:
+        if name not in _FIELDS:
+            raise InvalidInput(
+                f"there is no parameter {str(name)[:80]!r}",
+                fix=f"known are {', '.join(sorted(_FIELDS))}",
+            )
+    return Wish(
+        _method(given),
+        _text(given, "output"),
+        _whole(given, "target", (0, 2**31 - 1), None),
+        _whole(given, "seed", (0, 2**63 - 1), 0) or 0,
+        _whole(given, "samples", (2, MOST_SAMPLES), DEFAULT_SAMPLES) or 0,
+        _whole(given, "repeats", (1, MOST_REPEATS), 5) or 0,
+        _whole(given, "budget_ms", (1, longest_ms), min(DEFAULT_BUDGET_MS, longest_ms)) or 0,
+        given.get("baseline"),
+        _numbers(given, "feature_mask", int),
+        _numbers(given, "labels", float),
+    )
+
+
+def _method(given: Mapping[str, Any]) -> str:
+    found = _text(given, "method") or METHODS[0]
+    if found not in METHODS:
+        raise InvalidInput(
+            f"parameter 'method' is {found[:80]!r}", fix=f"use one of {', '.join(METHODS)}"
+        )
+    return found
+
+
+def _text(given: Mapping[str, Any], name: str) -> str:
+    found = given.get(name, "")
+    if not isinstance(found, str):
+        raise InvalidInput(f"parameter '{name}' is not a string")
+    return found
+
+
+def _whole(
+    given: Mapping[str, Any], name: str, bounds: tuple[int, int], default: int | None
+) -> int | None:
+    found = given.get(name)
+    if found is None:
+        return default
+    least, most = bounds
+    if type(found) is not int or not least <= found <= most:
+        raise InvalidInput(f"parameter '{name}' must be a whole number from {least} to {most}")
+    return found
+
+
+def _numbers(given: Mapping[str, Any], name: str, kind: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """A list of numbers, nested or flat: the order of what is nested is row-major."""
+    found = given.get(name)
+    if found is None:
+        return ()
+    flat = _flat(found, name)
+    for one in flat:
+        if type(one) not in {int, kind} or not math.isfinite(one) or abs(one) >= 2**53:
+            raise InvalidInput(
+                f"parameter '{name}' has {str(one)[:40]!r}, which is no "
+                + ("whole number" if kind is int else "number")
+            )
+    return tuple(kind(one) for one in flat)
+
+
+def _flat(found: object, name: str) -> list[Any]:
+    if not isinstance(found, list):
+        raise InvalidInput(f"parameter '{name}' is not a list")
+    level: list[Any] = found
+    for _ in range(8):
+        if not any(isinstance(one, list) for one in level):
+            return level
+        if not all(isinstance(one, list) for one in level):
+            break
+        level = [leaf for one in level for leaf in one]
+    raise InvalidInput(f"the lists of parameter '{name}' are nested unevenly, or too deeply")
