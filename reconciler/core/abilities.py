@@ -36,14 +36,13 @@ class Hosts(StrEnum):
 
 
 _TESTING = {Ability.MEMORY, Ability.TEST}
+_SHARING = {Ability.WEIGHT, Ability.HEADERS, Ability.MIRROR, Ability.STICKY_COOKIE}
 ABLE: Mapping[Hosts, frozenset[Ability]] = {
-    Hosts.DOCKER: frozenset(
-        {Ability.WEIGHT, Ability.HEADERS, Ability.MIRROR, Ability.STICKY_COOKIE} | _TESTING
-    ),
+    Hosts.DOCKER: frozenset(_SHARING | _TESTING),
     Hosts.HAPROXY: frozenset(
         {Ability.WEIGHT, Ability.HEADERS, Ability.STICKY_COOKIE, Ability.STICKY_HEADER} | _TESTING
     ),
-    Hosts.SWARM: frozenset(),
+    Hosts.SWARM: frozenset(_SHARING),
     Hosts.PROCESS: frozenset({Ability.IN_PLACE, Ability.MEMORY}),
 }
 _INSTEAD = {

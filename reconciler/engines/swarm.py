@@ -95,7 +95,7 @@ class SwarmEngine:
     def remove(self, instance: str) -> None:
         with self._speaking(f"remove {instance}") as api:
             routing = self._traffic.read()
-            if routing and any(route.instance == instance for route in routing.routes):
+            if routing and routing.uses(instance):
                 raise errors.EngineRefused(
                     f"{instance} still gets traffic", fix="route its model elsewhere first"
                 )
@@ -110,15 +110,10 @@ class SwarmEngine:
                 self._publish(self._traffic.read() or routing)
 
     def route(self, route: Route) -> None:
-        if route.share is not None:
-            raise errors.EngineRefused(
-                f"the ingress of the Swarm {self._host} gives all traffic of a model to one "
-                f"instance, not a part of it to {route.share.instance}",
-                fix="use the strategy blueGreen, or target a host with a Docker Engine of its own",
-            )
+        self._traffic.check(route)
         with self._writing:
             with self._speaking(f"route {route.model}") as api:
-                service = self._known(api, route.instance)
+                service, *_ = [self._known(api, instance) for instance in ingress.ends(route)]
                 image = str(service["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"])
             known = self._traffic.read() or ingress.Routing(token_hex(16))
             self._publish(known.with_route(route), image=image)

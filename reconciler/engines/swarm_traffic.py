@@ -6,8 +6,9 @@ that joins later, get the same. A route is in effect once every node with an ing
 
 import base64
 import contextlib
+import functools
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import docker.errors
@@ -73,28 +74,47 @@ class SwarmTraffic:
             if found is None or found[1] != wanted:
                 self._publish(api, wanted, image=image if found is None else found[0])
 
+    def check(self, route: Route) -> None:
+        """Raises `EngineRefused` for a share that this ingress cannot give."""
+        found = traefik.obstacles(route.share) if route.share else []
+        if found:
+            raise errors.EngineRefused(
+                f"the ingress of {self.spec.host} cannot divide the traffic of {route.model} so: "
+                f"{'; '.join(found)}",
+                fix="choose another strategy",
+            )
+
     def await_front(self, model: str, route: Route | None) -> None:
         """Return once each node with an ingress sends `model` where `route` says."""
-        wanted = route.instance if route else None
+        who = " and ".join(ingress.ends(route)) if route else "nobody"
         for node in self._nodes():
             url = f"http://{node}:{self.spec.port}/v1/models/{model}"
-            self._await(url, {}, wanted, f"{model} to {wanted or 'nobody'}")
+            self._await(url, {}, functools.partial(ingress.answers_for, route), f"{model} to {who}")
 
     def await_preview(self, endpoint: Endpoint) -> None:
         """Return once the manager's own node knows the instance, whether that answers or not."""
         wanted = endpoint.headers[ingress.INSTANCE_HEADER]
-        self._await(f"{endpoint.url}/livez", endpoint.headers, wanted, f"previews to {wanted}")
+
+        def is_it(found: Mapping[str, str]) -> bool:
+            return found.get(ingress.INSTANCE_HEADER) == wanted
+
+        self._await(f"{endpoint.url}/livez", endpoint.headers, is_it, f"previews to {wanted}")
 
     def _speaking(self, doing: str) -> contextlib.AbstractContextManager[_Api]:
         return self._connection.speaking(doing)
 
-    def _await(self, url: str, headers: Mapping[str, str], wanted: str | None, what: str) -> None:
+    def _await(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        is_it: Callable[[Mapping[str, str]], bool],
+        what: str,
+    ) -> None:
         def is_so() -> bool:
             try:
-                found = wire.ask(url, headers=headers).headers
+                return is_it(wire.ask(url, headers=headers).headers)
             except errors.EngineUnreachable:
                 return False
-            return found.get(ingress.INSTANCE_HEADER) == wanted
 
         if not wire.until(is_so, timeout=self._patience, every=0.1):
             raise errors.EngineRefused(

@@ -8,10 +8,10 @@ import docker
 import pytest
 
 from reconciler import engines
-from reconciler.core.observed import Health, InstanceSpec
+from reconciler.core.observed import Health, InstanceSpec, Share, Sticky, StickyBy
 from reconciler.engines import swarm_listing, wire
 from registry import errors
-from tests.engines import docker_hosts, images, rigs
+from tests.engines import docker_hosts, images, load, rigs
 from tests.engines.docker_hosts import Host
 from tests.engines.rigs import previewed, route_to, served, start
 
@@ -126,6 +126,34 @@ def test_a_rollout_on_a_swarm_moves_traffic_and_leaves_nothing_behind(swarm: Swa
     assert "serving digits 2" in swarm.engine.logs(two.name)
     swarm.engine.unroute("digits")
     assert served(swarm) is None
+
+
+def test_a_share_of_traffic_is_given_copied_and_taken_back(swarm: Swarm) -> None:
+    """As a canary does it, then a shadow, under load all the while."""
+    one, two = swarm.spec(1), swarm.spec(2)
+    start(swarm, one)
+    swarm.engine.route(route_to(one))
+    start(swarm, two)
+    shared = dataclasses.replace(route_to(one), share=Share(two.name, weight=25, mirror=50))
+    refused = dataclasses.replace(
+        shared, share=Share(two.name, weight=25, sticky=Sticky(StickyBy.HEADER, "x-user"))
+    )
+    with pytest.raises(errors.EngineRefused, match="not by the header x-user"):
+        swarm.engine.route(refused)
+    with load.running(swarm.engine.front().url, pause=0.01) as clients:
+        swarm.engine.route(shared)
+        assert swarm.engine.observe().routes == (shared,)
+        clients.answers.clear()
+        clients.await_answers(200)
+        answers = clients.answers
+        assert 0.12 < answers["2"] / answers.total() < 0.38, answers
+        with pytest.raises(errors.EngineRefused, match="still gets traffic"):
+            swarm.engine.remove(two.name)
+        swarm.engine.route(route_to(two))
+        clients.answers.clear()
+        clients.await_answers(50)
+        assert set(clients.answers) == {"2"}
+    assert clients.failures == []
 
 
 def assert_saying_it_again_writes_nothing(rig: Swarm, spec: InstanceSpec) -> None:
