@@ -4,7 +4,7 @@ import math
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
-from registry import errors
+from registry import configuration_mail, errors
 from registry.core import destination, protection, spiffe, table
 from registry.core.retention import Rule as RetentionRule
 from registry.settings import (
@@ -48,7 +48,7 @@ def _settings(values: table.Table, folder: Path) -> Settings:
         protected=tuple(_protection(rule) for rule in values.tables("protected")),
         policies=None if policies is None else folder / policies,
         retention=_retention(values),
-        sending=_sending(values),
+        sending=_sending(values, folder),
         running=_running(values),
         inspecting=Inspecting(
             engine=values.take("inspection_engine", str, ""),
@@ -144,11 +144,12 @@ def _retention(values: table.Table) -> Retention:
     return found
 
 
-def _sending(values: table.Table) -> Sending:
+def _sending(values: table.Table, folder: Path) -> Sending:
     found = Sending(
         hosts=tuple(values.texts("webhook_hosts", [])),
         attempts=values.take("webhook_attempts", int, 8),
         seconds=values.take("webhook_seconds", float, 10.0),
+        mail=configuration_mail.mail(values, folder),
     )
     if found.attempts < 1:
         raise values.error("webhook_attempts", f"must be at least 1, found {found.attempts}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from registry.core.protection import Rule as Protection
 from registry.core.retention import Rule as RetentionRule
 from registry.settings_access import Access
+from registry.settings_mail import Mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Retention:
 class Sending:
     """How webhooks are sent: `attempts` an event, `seconds` each, with pauses that double.
 
+    Those that are told by `mail` have the same patience.
+
     `hosts` are globs of receivers that need not be at an address of the public internet.
     """
 
@@ -47,6 +50,7 @@ class Sending:
     seconds: float = 10.0
     first_pause: float = 5.0
     longest_pause: float = 3600.0
+    mail: Mail = field(default_factory=Mail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ import structlog
 
 from registry import errors
 from registry.core.attempts import Dead, Step, Unwanted
-from registry.usecases import delivery
-from registry.usecases.delivery import Courier, Due
+from registry.usecases import agendas
+from registry.usecases.agendas import Due
+from registry.usecases.delivery import Courier
 from registry.usecases.opening import Registry
-from registry.usecases.posting import Poster
+from registry.usecases.sending import Sender
 from registry.usecases.watching import LogWatch
 
 _LOG = structlog.get_logger("registry.webhooks")
@@ -34,16 +35,15 @@ class Couriers:
     def __init__(
         self, registry: Registry, watch: LogWatch, told: Callable[[Step], None] = lambda _: None
     ) -> None:
-        sending = registry.settings.sending
         self._registry = registry
         self._watch = watch
         self._told = told
         self._is_over = threading.Event()
         self._woken = threading.Event()
-        self._poster = Poster(sending.seconds, sending.hosts)
+        self._sender = Sender(registry.settings.sending)
         self._owner = secrets.token_hex(8)
         self._courier = Courier(
-            registry, self._owner, self._poster, self._hear, self._is_over.is_set
+            registry, self._owner, self._sender, self._hear, self._is_over.is_set
         )
         self._busy: set[str] = set()
         # How far each webhook, in this form of it, was looked through without a hit.
@@ -62,7 +62,7 @@ class Couriers:
         self._woken.set()
         self._listening.close()
         self._thread.join()
-        last_call = threading.Timer(_LAST_CALL, self._poster.abort)
+        last_call = threading.Timer(_LAST_CALL, self._sender.abort)
         last_call.start()
         self._lanes.shutdown(cancel_futures=True)
         last_call.cancel()
@@ -82,7 +82,7 @@ class Couriers:
     def _dispatch(self) -> float:
         """Start a lane for each webhook that is due; returns how long to rest."""
         try:
-            agenda = delivery.agenda(self._registry, self._owner)
+            agenda = agendas.agenda(self._registry, self._owner)
         except errors.PlimsollError as error:
             _LOG.warning("deliveries put off", code=error.code, detail=error.detail)
             return _LOOK_EVERY

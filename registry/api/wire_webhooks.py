@@ -22,7 +22,8 @@ Secret = Annotated[str, Field(max_length=256)]
 class NewWebhook(Document):
     """Without `kinds` it is told of every entry, without `model` of every model's.
 
-    `form` is what it gets: signed `cloudevents`, or a line of chat as `slack` takes it.
+    `form` is what it gets: signed `cloudevents`, a line of chat as `slack` takes it, or `email`,
+    where `url` is like `mailto:ops@example.org`.
     """
 
     name: str
@@ -31,7 +32,7 @@ class NewWebhook(Document):
     kinds: Kinds = []
     model: Glob = ""
     secret: Secret | None = None
-    form: Literal["cloudevents", "slack"] = "cloudevents"
+    form: Literal["cloudevents", "slack", "email"] = "cloudevents"
 
     def wish(self) -> Wish:
         return Wish(**self.model_dump(exclude={"form"}))
@@ -56,8 +57,8 @@ class WebhookEdit(Document):
 class WebhookDocument(Document):
     """`nextIndex` is the log's next entry to look at; `failedAttempts` are of the event there.
 
-    `form` is `cloudevents`, `slack`, or `mlflow` for one that was made through MLflow. Whoever has
-    the address of a chat's can write there, so that only its host is shown.
+    `form` is `cloudevents`, `slack`, `email`, or `mlflow` for one that was made through MLflow.
+    Whoever has the address of a chat's can write there, so that only its host is shown.
     """
 
     id: str

@@ -8,7 +8,7 @@ import typer
 
 from registry import errors
 from registry.cli import options, output
-from registry.core import canonical, fields, names
+from registry.core import canonical, fields, mail_address, names
 from registry.core.canonical import Json
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _WHAT = "webhook"
 @webhook_app.command()
 def create(  # noqa: PLR0913  the options of a command
     name: Name,
-    url: Annotated[str, typer.Argument(help="Where to send events, http or https.")],
+    url: Annotated[str, typer.Argument(help="Where to send events: http, https or mailto.")],
     kind: Kinds = None,
     model: Model = None,
     description: Description = None,
@@ -50,14 +50,16 @@ def create(  # noqa: PLR0913  the options of a command
 ) -> None:
     """Tell an address of what happens from now on. Its secret is printed once."""
     wish = _wish(url=url, kinds=kind, model=model, description=description, secret=secret_file)
-    wish |= {"form": "slack"} if slack else {}
+    is_mail = mail_address.is_mail(url)
+    if slack or is_mail:
+        wish |= {"form": "slack" if slack else "email"}
     with options.connect(server, token_file) as client:
         body = canonical.encode(wish | {"name": names.slug(name, what="webhook name")})
         made = _document(client, "POST", "/v1/webhooks", body, is_repeatable=False)
     if form.is_data:
         output.print_document(form, made)
         return
-    if slack:
+    if slack or is_mail:
         output.message(f"webhook {name}; try it: plimsoll webhook test {name}")
         return
     output.message(f"webhook {name}; its secret is not shown again:")

@@ -21,7 +21,14 @@ class Silence:
     reason: str
 
 
-Outcome: TypeAlias = Answer | Silence
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The receiver will never take this one, and said so; the reason."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Answer | Silence | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,8 @@ def step(outcome: Outcome, *, failed_before: int, patience: Patience, jitter: fl
             return _failed(f"the receiver answered {status}", failed_before, patience, jitter, wait)
         case Silence(reason):
             return _failed(reason, failed_before, patience, jitter, 0.0)
+        case Refusal(reason):
+            return Dead(reason)
 
 
 def _failed(

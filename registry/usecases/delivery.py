@@ -4,14 +4,15 @@ Each event is sent, and then the webhook's place moves past it. A crash in betwe
 again, under the same id. Neither step appends to the log: telling of events is none.
 """
 
+import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from registry import errors
-from registry.core import attempts, entries
+from registry.core import attempts, entries, pacing
 from registry.core.attempts import (
     Again,
     Dead,
@@ -29,32 +30,25 @@ from registry.db.engine import Session
 from registry.db.tables_events import DeadLetter, Webhook
 from registry.db.webhooks import Place, Row
 from registry.usecases import log, messages
+from registry.usecases.agendas import is_due
 from registry.usecases.messages import Receiver
 from registry.usecases.opening import Registry
-from registry.usecases.posting import Poster
+from registry.usecases.sending import Sender
 
 LEASE = timedelta(seconds=120)
 _BATCH = 50
+# So many changes of a flapping fleet one mail can tell.
+_MAIL = 500
 # So many entries of no interest are passed over in memory before the database is told.
 _PASSED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """A webhook that may be delivered now; `changed` tells one form of it from the next."""
+class Pace:
+    """When the last mail went out, and how many seconds had to pass after it; 0 for none yet."""
 
-    id: str
-    cursor: int
-    changed: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Agenda:
-    """What is due while the log has `size` entries, and in how many seconds more may be."""
-
-    due: tuple[Due, ...]
-    size: int
-    rest: float | None
+    at: datetime | None
+    pause: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +59,16 @@ class Held:
     receiver: Receiver | None
     interest: Interest
     attempts: int
+    pace: Pace | None
+
+    @property
+    def batch(self) -> int:
+        """So many entries are read at once."""
+        return _BATCH if self.pace is None else _MAIL
+
+    def shares(self, rows: list[Row]) -> list[list[Row]]:
+        """What is delivered, or fails, as one: a mail tells all of them."""
+        return [[row] for row in rows] if self.pace is None else [rows] * bool(rows)
 
     def at(self, cursor: int) -> "Held":
         """The same, further on."""
@@ -77,7 +81,7 @@ class Courier:
 
     registry: Registry
     owner: str
-    poster: Poster
+    sender: Sender
     told: Callable[[Step], None]
     is_stopping: Callable[[], bool]
 
@@ -90,10 +94,10 @@ class Courier:
         if held is None:
             return start
         rows, end = self._rows(held, max(start, held.place.cursor))
-        for row in rows:
+        for share in held.shares(rows):
             if self.is_stopping():
-                return row.index
-            held = self._attempt(held, row)
+                return share[0].index
+            held = self._attempt(held, share)
             if held is None:
                 return 0
         if end - held.place.cursor >= _PASSED:
@@ -122,6 +126,7 @@ class Courier:
             self._receiver(found),
             Interest(tuple(found.kinds), found.model),
             found.attempts,
+            _pace(found),
         )
 
     def _is_safely_ours(self, found: Webhook, now: datetime) -> bool:
@@ -149,14 +154,14 @@ class Courier:
             head = log_rows.head(session)
             size = head.size if head else 0
             found = webhooks.entries(
-                session, start=start, stop=size, kinds=held.interest.kinds, limit=_BATCH
+                session, start=start, stop=size, kinds=held.interest.kinds, limit=held.batch
             )
         rows = [row for row in found if held.interest.covers(row.kind, row.model)]
-        return rows, size if len(found) < _BATCH else found[-1].index + 1
+        return rows, size if len(found) < held.batch else found[-1].index + 1
 
-    def _attempt(self, held: Held, row: Row) -> Held | None:
-        """The webhook one entry further on; None where it waits or is no longer ours."""
-        outcome = self._send(held, row)
+    def _attempt(self, held: Held, share: Sequence[Row]) -> Held | None:
+        """The webhook one share further on; None where it waits or is no longer ours."""
+        outcome = self._send(held, share)
         if outcome is None:
             return held
         if self.is_stopping() and isinstance(outcome, Silence):
@@ -168,40 +173,48 @@ class Courier:
             patience=Patience(sending.attempts, sending.first_pause, sending.longest_pause),
             jitter=secrets.SystemRandom().random(),
         )
-        after = self._settle(held, row, step)
+        after = self._settle(held, share, step)
         self.told(step)
         return after
 
-    def _send(self, held: Held, row: Row) -> Outcome | None:
-        """How it went; None where this entry is nothing to tell in the webhook's form."""
+    def _send(self, held: Held, share: Sequence[Row]) -> Outcome | None:
+        """How it went; None where this is nothing to tell in the webhook's form."""
         if held.receiver is None:
             return Silence("its secret cannot be opened with keys/secrets.key")
         now, outcome = datetime.now(UTC), None
-        for message in messages.of_entry(
-            self.registry, held.receiver, index=row.index, leaf=row.leaf, now=now
-        ):
-            outcome = self.poster.post(message)
+        rows = [(row.index, row.leaf) for row in share]
+        for message in messages.of_entries(self.registry, held.receiver, rows, now):
+            outcome = self.sender.send(message)
             if not attempts.is_success(outcome):
                 return outcome
         return outcome
 
-    def _settle(self, held: Held, row: Row, step: Step) -> Held | None:
-        now = datetime.now(UTC)
+    def _settle(self, held: Held, share: Sequence[Row], step: Step) -> Held | None:
+        now, last = datetime.now(UTC), share[-1]
         match step:
             case Delivered():
-                values = _past(row) | {"delivered_at": now, "last_error": ""}
-                has_moved = self._move(held, values)
-                return held.at(row.index + 1) if has_moved else None
+                values = _past(last) | {"delivered_at": now, "last_error": ""}
+                has_moved = self._move(held, values | self._rest(held, now))
+                return _further(held, last) if has_moved else None
             case Again(wait, reason):
                 due = now + timedelta(seconds=wait)
                 failed = {"attempts": held.attempts + 1, "next_attempt_at": due}
                 self._move(held, failed | {"last_error": reason})
                 return None
             case Dead(reason):
-                return held.at(row.index + 1) if self._bury(held, row, reason) else None
+                return _further(held, last) if self._bury(held, share, reason) else None
             case Unwanted(reason):
                 self._pause(held, reason)
                 return None
+
+    def _rest(self, held: Held, now: datetime) -> dict[str, Any]:
+        """Until when a subscription is left in peace after this mail; others never are."""
+        if held.pace is None:
+            return {}
+        before, first = held.pace, self.registry.settings.sending.mail.pause
+        quiet = math.inf if before.at is None else (now - before.at).total_seconds()
+        pause = pacing.next_pause(first, before.pause, quiet)
+        return {"next_attempt_at": now + timedelta(seconds=pause), "options": {"pause": pause}}
 
     def _move(self, held: Held, values: dict[str, Any]) -> bool:
         with self.registry.database.writing() as session:
@@ -209,18 +222,21 @@ class Courier:
             session.commit()
             return has_moved
 
-    def _bury(self, held: Held, row: Row, reason: str) -> bool:
-        letter = DeadLetter(
-            webhook_id=held.place.webhook,
-            log_index=row.index,
-            attempts=held.attempts + 1,
-            reason=reason,
-            died_at=datetime.now(UTC),
-        )
+    def _bury(self, held: Held, share: Sequence[Row], reason: str) -> bool:
+        now = datetime.now(UTC)
+        letters = [
+            DeadLetter(
+                webhook_id=held.place.webhook, log_index=row.index, attempts=held.attempts + 1,
+                reason=reason, died_at=now,
+            )
+            for row in share
+        ]  # fmt: skip
+        values = _past(share[-1]) | {"last_error": reason} | self._rest(held, now)
         with self.registry.database.writing() as session:
-            has_moved = self._moved(session, held, _past(row) | {"last_error": reason})
+            has_moved = self._moved(session, held, values)
             if has_moved:
-                webhooks.bury(session, letter)
+                for letter in letters:
+                    webhooks.bury(session, letter)
                 session.commit()
             return has_moved
 
@@ -249,32 +265,15 @@ class Courier:
         return webhooks.move(session, held.place, {"lease_until": until} | values)
 
 
-def agenda(registry: Registry, owner: str) -> Agenda:
-    """What the process called `owner` may deliver, the entries' kinds not looked at."""
-    now = datetime.now(UTC)
-    with registry.database.reading() as session:
-        head = log_rows.head(session)
-        active = webhooks.active(session)
-    free = [found for found in active if _is_free(found, owner, now)]
-    later = [found.next_attempt_at for found in free if not is_due(found, now)]
-    return Agenda(
-        due=tuple(
-            Due(found.id, found.cursor, found.updated_at) for found in free if is_due(found, now)
-        ),
-        size=head.size if head else 0,
-        rest=min(((at - now).total_seconds() for at in later if at is not None), default=None),
-    )
+def _further(held: Held, last: Row) -> Held | None:
+    """Behind `last`; None where it is to be left in peace first."""
+    return held.at(last.index + 1) if held.pace is None else None
 
 
-def _is_free(found: Webhook, owner: str, now: datetime) -> bool:
-    is_over = found.lease_until is None or found.lease_until <= now
-    return found.lease_owner in {None, owner} or is_over
-
-
-def is_due(found: Webhook, now: datetime) -> bool:
-    """Whether it may be delivered now: it is active, and waits for no later attempt."""
-    is_waiting = found.next_attempt_at is not None and found.next_attempt_at > now
-    return found.status == webhooks.ACTIVE and not is_waiting
+def _pace(found: Webhook) -> Pace | None:
+    if found.form != messages.EMAIL:
+        return None
+    return Pace(found.delivered_at, float(found.options.get("pause", 0.0)))
 
 
 def _past(row: Row) -> dict[str, Any]:

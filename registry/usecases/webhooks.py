@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Any
 
 from registry import errors
-from registry.core import destination, entries, facts, hmac_signature, names
-from registry.core.attempts import Answer, Outcome, Silence, is_success
+from registry.core import destination, entries, facts, hmac_signature, mail_address, names
+from registry.core.attempts import Answer, Outcome, Refusal, Silence, is_success
 from registry.core.canonical import Json
 from registry.core.entries import Kind
 from registry.core.mlflow_events import Event
@@ -24,9 +24,9 @@ from registry.db.engine import Session
 from registry.db.tables_events import DeadLetter, Webhook
 from registry.usecases import log, messages
 from registry.usecases.access import Caller
-from registry.usecases.messages import CLOUDEVENTS, MLFLOW, SLACK
+from registry.usecases.messages import CLOUDEVENTS, EMAIL, MLFLOW, UNSIGNED
 from registry.usecases.opening import Registry
-from registry.usecases.posting import Poster
+from registry.usecases.sending import Sender
 
 MOST = 100
 
@@ -155,7 +155,7 @@ def try_out(registry: Registry, webhook: str, event: Event | None = None) -> Tri
     """
     to = messages.receiver(registry, get(registry, webhook))
     message = messages.of_trial(registry, to, now=datetime.now(UTC), event=event)
-    return _told(_poster(registry).post(message))
+    return _told(Sender(registry.settings.sending).send(message))
 
 
 def redeliver(registry: Registry, webhook: str, index: int) -> Tried:
@@ -165,9 +165,9 @@ def redeliver(registry: Registry, webhook: str, index: int) -> Tried:
         rows.letter(session, webhook, index)
         leaf = log_rows.leaf(session, index) or b""
     now, to = datetime.now(UTC), messages.receiver(registry, found)
-    poster, tried = _poster(registry), Tried(is_delivered=True, reason="")
-    for message in messages.of_entry(registry, to, index=index, leaf=leaf, now=now):
-        tried = _told(poster.post(message))
+    sender, tried = Sender(registry.settings.sending), Tried(is_delivered=True, reason="")
+    for message in messages.of_entries(registry, to, [(index, leaf)], now):
+        tried = _told(sender.send(message))
         if not tried.is_delivered:
             break
     with registry.database.writing() as session:
@@ -186,7 +186,7 @@ def _apply(registry: Registry, found: Webhook, wish: Wish, by: Caller) -> None:
     if wish.name is not None:
         found.name = names.slug(wish.name, what="webhook name")
     if wish.url is not None:
-        _require_reachable(registry, wish.url)
+        _require_reachable(registry, found.form, wish.url)
         found.url = wish.url
     if wish.description is not None:
         found.description = facts.require_text(wish.description, what="description", limit=2000)
@@ -209,8 +209,15 @@ def _glob(text: str) -> str:
     return text
 
 
-def _require_reachable(registry: Registry, url: str) -> None:
+def _require_reachable(registry: Registry, form: str, url: str) -> None:
     """The form of the address, and an address of numbers at once; names are judged when used."""
+    if form == EMAIL:
+        mail_address.parse(url)
+        if not registry.settings.sending.mail.server:
+            raise errors.InvalidInput(
+                "this registry sends no mail", fix="name the server in the setting mail_server"
+            )
+        return
     host = destination.parse(url).host
     address = destination.literal(host)
     hosts = registry.settings.sending.hosts
@@ -231,16 +238,18 @@ def _require_free(session: Session, found: Webhook) -> None:
 
 def _sealed(registry: Registry, found: Webhook, secret: str) -> bytes:
     """MLflow's secrets are any text, and may be left out: then nothing is signed, as for Slack."""
-    if found.form == SLACK and secret:
+    if found.form in UNSIGNED and secret:
         raise errors.InvalidInput(
-            "messages to a chat are not signed", fix="leave the secret out: its address is one"
+            "messages to a chat, and mails, are not signed", fix="leave the secret out"
         )
     key = hmac_signature.key_of(secret) if found.form == CLOUDEVENTS else secret.encode()
     return registry.vault.seal(key, owner=found.id)
 
 
 def _first_secret(form: str) -> str:
-    return "" if form in {MLFLOW, SLACK} else hmac_signature.secret_text(secrets.token_bytes(32))
+    if form in {MLFLOW, *UNSIGNED}:
+        return ""
+    return hmac_signature.secret_text(secrets.token_bytes(32))
 
 
 def _record(
@@ -256,7 +265,7 @@ def _record(
     detail: dict[str, Json] = {
         "webhook": found.id,
         "name": found.name,
-        "host": destination.parse(found.url).host,
+        "host": messages.host(found),
         "kinds": [*found.kinds],
         "model": found.model,
         "status": found.status,
@@ -267,11 +276,6 @@ def _record(
     return log.append(session, registry, entry, now=now)
 
 
-def _poster(registry: Registry) -> Poster:
-    sending = registry.settings.sending
-    return Poster(sending.seconds, sending.hosts)
-
-
 def _told(outcome: Outcome) -> Tried:
     match outcome:
         case Answer(status) if is_success(outcome):
@@ -279,5 +283,5 @@ def _told(outcome: Outcome) -> Tried:
         case Answer(status):
             reason = f"the receiver answered {status}"
             return Tried(is_delivered=False, reason=reason, status=status)
-        case Silence(reason):
+        case Silence(reason) | Refusal(reason):
             return Tried(is_delivered=False, reason=reason)

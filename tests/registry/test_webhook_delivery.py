@@ -24,6 +24,7 @@ from registry.usecases.access import Caller, Role
 from registry.usecases.delivery import Courier
 from registry.usecases.opening import Registry
 from registry.usecases.posting import Message, Poster
+from registry.usecases.sending import Sender
 from registry.usecases.watching import LogWatch
 from registry.usecases.webhooks import Wish
 from tests.registry import certificates, program, receiving
@@ -67,8 +68,8 @@ def create(registry: Registry, url: str, name: str = "ci", **fields: object) -> 
 
 
 def courier(registry: Registry, owner: str = "me", seconds: float = 5) -> Courier:
-    poster = Poster(seconds, registry.settings.sending.hosts)
-    return Courier(registry, owner, poster, lambda _: None, lambda: False)
+    sender = Sender(replace(registry.settings.sending, seconds=seconds))
+    return Courier(registry, owner, sender, lambda _: None, lambda: False)
 
 
 def test_two_replicas_deliver_each_event_once_and_in_order(

@@ -286,3 +286,12 @@ def test_a_chat_takes_no_secret(admin: httpx2.Client, receiver: Receiver) -> Non
     answer = admin.post("/v1/webhooks", json=wish)
     assert answer.status_code == 422
     assert "not signed" in answer.json()["detail"]
+
+
+def test_mail_is_promised_only_where_a_server_takes_it(
+    admin: httpx2.Client, receiver: Receiver
+) -> None:
+    wish = {"name": "ops", "url": "mailto:ops@example.org", "form": "email"}
+    answer = admin.post("/v1/webhooks", json=wish)
+    assert answer.status_code == 422
+    assert answer.json()["fix"] == "name the server in the setting mail_server"
