@@ -174,6 +174,9 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "GET /openapi.json": _ALL,
     "GET /": _ALL,
     "GET /log": _ALL,
+    "GET /deployments": _ALL,
+    "GET /deployments/{environment}/{name}": _ALL,
+    "GET /models": _ALL,
     "GET /models/{name}": _ALL,
     "GET /models/{name}/versions/{version}": _ALL,
 }

@@ -43,7 +43,7 @@ _PARTS = (
     ("webhooks", "/v1/webhooks"),
     ("retention", "/v1/(retention|holds|models/[^/]+(/versions/[^/]+)?/erase)"),
     ("health", "/(livez|readyz|healthz|metrics)"),
-    ("pages", "/(log|login|logout|models|static)?"),
+    ("pages", "/(deployments|log|login|logout|models|static)?"),
     ("mlflow", "/api/2.0/mlflow/registered-models"),
     ("mlflow_versions", "/api/2.0/mlflow/model-versions"),
     ("mlflow_webhooks", "/api/2.0/mlflow/webhooks"),

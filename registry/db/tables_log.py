@@ -102,12 +102,23 @@ class Event(Table):
 
 
 class Deployment(Table):
-    """The last status document that a reconciler sent for one deployment."""
+    """The last status document that a reconciler sent for one deployment.
+
+    What lists and counts need of it stands in columns of its own, and all of them in one index.
+    """
 
     __tablename__ = "deployments"
+    __table_args__ = (
+        Index(None, "severity", "environment", "name", "sync", "health", "trust", "model"),
+    )
 
     environment: Mapped[str] = mapped_column(String(128), primary_key=True)
     name: Mapped[str] = mapped_column(String(128), primary_key=True)
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     updated_by: Mapped[str] = mapped_column(String(128))
     updated_at: Mapped[datetime] = mapped_column(Instant)
+    model: Mapped[str] = mapped_column(String(128), server_default="")
+    sync: Mapped[str] = mapped_column(String(32), server_default="Unknown")
+    health: Mapped[str] = mapped_column(String(32), server_default="Unknown")
+    trust: Mapped[str] = mapped_column(String(32), server_default="Unknown")
+    severity: Mapped[int] = mapped_column(Integer, server_default="3")

@@ -1,11 +1,15 @@
-"""Templates into answers, with headers that let a page load nothing but our own files."""
+"""Values into pages, or into their JSON twins; a page can load nothing but our own files."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from registry.pages import twin
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -15,6 +19,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
+    "Vary": "Accept",
 }
 
 
@@ -30,11 +35,44 @@ def environment() -> Environment:
     )
 
 
-def page(request: Request, template: str, *, status: int = 200, **values: object) -> Response:
-    """Render `template`; it also learns who is looking, and where."""
+def page(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    drawn: Mapping[str, object] | None = None,
+    **values: object,
+) -> Response:
+    """Render `template`, or tell `values` as JSON to who asks for that.
+
+    The template also gets what is `drawn` of the values, and learns who is looking, and where.
+    """
+    if wants_json(request):
+        return JSONResponse(twin.document(values), status_code=status, headers=_HEADERS)
     text = (
         environment()
         .get_template(template)
-        .render(caller=getattr(request.state, "caller", None), path=request.url.path, **values)
+        .render(
+            caller=getattr(request.state, "caller", None),
+            path=request.url.path,
+            twin=address(request, **{twin.FORMAT: "json"}),
+            **(drawn or {}),
+            **values,
+        )
     )
     return HTMLResponse(text, status_code=status, headers=_HEADERS)
+
+
+def wants_json(request: Request) -> bool:
+    """Whether it says so in its address, or takes JSON and no page."""
+    accepted = request.headers.get("accept", "")
+    return request.query_params.get(twin.FORMAT) == "json" or (
+        "application/json" in accepted and "text/html" not in accepted
+    )
+
+
+def address(request: Request, **changed: object) -> str:
+    """This page's address with other parameters; an empty one is left out."""
+    kept = dict(request.query_params) | {name: str(value) for name, value in changed.items()}
+    said = urlencode({name: value for name, value in kept.items() if value})
+    return f"{request.url.path}?{said}" if said else request.url.path

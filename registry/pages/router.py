@@ -3,19 +3,31 @@
 import pathlib
 from datetime import UTC, datetime
 from typing import Annotated
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
 from registry import errors
 from registry.db.summaries import Summary
-from registry.pages import COOKIE, cards, drawing, evidence, models, rendering, views
-from registry.usecases import access, catalogue, lineage, log, pacing, scoping, search
+from registry.pages import (
+    COOKIE,
+    cards,
+    deployments,
+    drawing,
+    evidence,
+    models,
+    overview,
+    rendering,
+    views,
+)
+from registry.usecases import access, catalogue, lineage, log, pacing, search
 from registry.usecases.opening import Registry
 from registry.usecases.pacing import Pace
 
 router = APIRouter(include_in_schema=False)
+router.include_router(overview.router)
+router.include_router(deployments.router)
 
 _LATEST = 12
 _MODELS = 50
@@ -23,8 +35,8 @@ _PAGE = 50
 _STATIC = pathlib.Path(__file__).parent / "static"
 
 
-@router.get("/")
-def overview(
+@router.get("/models")
+def listed(
     request: Request,
     filter_: Annotated[str, Query(alias="filter", max_length=4000)] = "",
     page: Annotated[str, Query(max_length=4000)] = "",
@@ -33,19 +45,15 @@ def overview(
     scope = request.state.caller.scope
     asked = search.Asked(filter_, limit=_MODELS, token=page, scope=scope)
     found, problem = _searched(registry, asked)
-    shown = scoping.only(registry, scope, catalogue.deployments(registry), catalogue.model_of)
     return rendering.page(
         request,
-        "overview.html",
-        deployments=[views.deployment(row, now) for row in shown],
+        "models.html",
         models=[models.glance(one, now) for one in found.items],
-        following=urlencode({"filter": filter_, "page": found.token}) if found.token else None,
-        is_first=not page,
+        next_page=rendering.address(request, page=found.token) if found.token else None,
         filter=filter_,
         problem=problem,
-        entries=[views.entry(one, now) for one in catalogue.latest(registry, limit=_LATEST)],
-        log_size=log.size(registry),
         now=now,
+        drawn={"is_first": not page},
         status=422 if problem else 200,
     )
 

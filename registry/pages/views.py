@@ -1,28 +1,22 @@
 """Rows and documents as the templates show them: words, tones, short forms, ages.
 
-A status is always an icon, a word and a colour. Documents of a reconciler are read with care:
-what is missing in them is shown as unknown, never guessed.
+A status is always an icon, a word and a colour.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from registry.core import standing
 from registry.core.canonical import Json
-from registry.db import tables_log
+from registry.core.standing import Severity
 from registry.usecases.catalogue import Logged
 
-_TONES = {
-    "Synced": "good",
-    "Healthy": "good",
-    "Verified": "good",
-    "Progressing": "busy",
-    "OutOfSync": "busy",
-    "Suspended": "quiet",
-    "Missing": "warn",
-    "Unverified": "warn",
-    "Unreachable": "warn",
-    "Degraded": "bad",
-    "Refused": "bad",
+TONES = {
+    Severity.BAD: "bad",
+    Severity.WARN: "warn",
+    Severity.BUSY: "busy",
+    Severity.QUIET: "quiet",
+    Severity.GOOD: "good",
 }
 _KIND_TONES = {
     "refused": "bad",
@@ -59,40 +53,6 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
-    """One host of a deployment, and what it serves."""
-
-    name: str
-    serving: str
-    statuses: tuple[Status, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """`wanted` is model@version as Git asks for it; `notes` says what is held back, and why."""
-
-    environment: str
-    name: str
-    model: str
-    wanted: str
-    digest: str
-    commit: str
-    statuses: tuple[Status, ...]
-    hosts: tuple[Host, ...]
-    notes: tuple[str, ...]
-    updated: Moment
-
-    @property
-    def tone(self) -> str:
-        """The worst of it, for the card's edge."""
-        tones = [status.tone for status in self.statuses]
-        if "bad" in tones:
-            return "bad"
-        return "warn" if self.notes or "warn" in tones else "calm"
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the log."""
 
@@ -107,26 +67,6 @@ class Entry:
     commit: str
     actor: str
     reason: str
-
-
-def deployment(row: tables_log.Deployment, now: datetime) -> Deployment:
-    document = row.document
-    wanted = _mapping(document.get("desired"))
-    return Deployment(
-        environment=row.environment,
-        name=row.name,
-        model=_text(wanted, "model"),
-        wanted=_name(wanted) or "no longer in Git",
-        digest=_text(wanted, "digest"),
-        commit=_text(document, "commit"),
-        statuses=tuple(
-            _status(subject, _mapping(document.get(subject)))
-            for subject in ("sync", "health", "trust")
-        ),
-        hosts=tuple(_host(item) for item in mappings(document.get("hosts"))),
-        notes=_notes(document),
-        updated=moment(row.updated_at, now),
-    )
 
 
 def entry(logged: Logged, now: datetime) -> Entry:
@@ -147,6 +87,11 @@ def entry(logged: Logged, now: datetime) -> Entry:
     )
 
 
+def tone(word: str) -> str:
+    """Which icon and colour a status has."""
+    return TONES[standing.severity(word)]
+
+
 def moment(at: datetime, now: datetime) -> Moment:
     seconds = max(0, int((now - at).total_seconds()))
     steps = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -164,57 +109,23 @@ def size(count: int) -> str:
     return f"{amount:.1f} GiB"
 
 
-def _host(item: dict[str, Json]) -> Host:
-    statuses = tuple(
-        Status(subject, word, _TONES.get(word, "quiet"))
-        for subject in ("sync", "health", "trust")
-        if (word := _text(item, subject))
-    )
-    reasons = dict.fromkeys(filter(None, (_text(item, "reason"), _text(item, "trustReason"))))
-    return Host(
-        name=_text(item, "host"),
-        serving=_name(_mapping(item.get("serving"))) or "nothing",
-        statuses=statuses,
-        reason="; ".join(reasons),
-    )
-
-
-def _status(subject: str, said: dict[str, Json]) -> Status:
-    word = _text(said, "status") or "Unknown"
-    return Status(subject, word, _TONES.get(word, "quiet"), _text(said, "reason"))
-
-
-def _notes(document: dict[str, Json]) -> tuple[str, ...]:
-    quarantined = [
-        f"{_name(item)} is quarantined: {_text(item, 'reason')}"
-        for item in mappings(document.get("quarantined"))
-    ]
-    waiting = [
-        f"waiting on {_text(item, 'host') or 'the fleet'}: {_text(item, 'text')}"
-        for item in mappings(document.get("waiting"))
-    ]
-    return (*quarantined, *waiting)
-
-
-def _name(of: dict[str, Json]) -> str:
-    return f"{of['model']} {of['version']}" if "model" in of and "version" in of else ""
-
-
 def tensor(item: dict[str, Json]) -> str:
     """A tensor for people: `x: float32[?, 4]`."""
     shape = item.get("shape")
     sizes = (
         ["?" if one is None else str(one) for one in shape] if isinstance(shape, list) else ["…"]
     )
-    return f"{_text(item, 'name')}: {_text(item, 'dtype')}[{', '.join(sizes)}]"
+    return f"{text(item, 'name')}: {text(item, 'dtype')}[{', '.join(sizes)}]"
 
 
-def _text(source: dict[str, Json], name: str) -> str:
+def text(source: dict[str, Json], name: str) -> str:
+    """The text called `name`; empty where there is none."""
     value = source.get(name)
     return value if isinstance(value, str) else ""
 
 
-def _mapping(value: Json) -> dict[str, Json]:
+def mapping(value: Json) -> dict[str, Json]:
+    """`value`, if it is an object; an empty one else."""
     return value if isinstance(value, dict) else {}
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 from registry import errors
-from registry.core import canonical, digest, entries, names
+from registry.core import canonical, digest, entries, names, standing
 from registry.core.canonical import Json
 from registry.core.entries import Kind
 from registry.db import log as log_rows
@@ -186,6 +186,9 @@ def set_status(
             found = tables_log.Deployment(environment=environment, name=name)
             session.add(found)
         found.document, found.updated_by, found.updated_at = document, by.actor, now
+        stands = standing.of(document)
+        found.model, found.severity = stands.model[:128], stands.severity
+        found.sync, found.health, found.trust = stands.sync, stands.health, stands.trust
         session.commit()
 
 

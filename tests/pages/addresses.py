@@ -2,6 +2,12 @@
 
 PAGES = (
     "/",
+    "/deployments",
+    "/deployments?health=Suspended",
+    "/deployments/production/digits",
+    "/deployments/production/fraud",
+    "/deployments/production/ranking",
+    "/models",
     "/log",
     "/models/digits",
     "/models/digits/versions/3",

@@ -19,7 +19,7 @@ LOOP = Caller(Role.RECONCILER, "loop")
 OPERATOR = Caller(Role.OPERATOR, "olga")
 COMMIT, EARLIER = happened.COMMIT, happened.EARLIER
 _RECIPIENT = age.Identity(bytes(range(32))).recipient
-_NEXT: Json = {"text": "shift 50% of the traffic to version 3 on edge-1", "host": "edge-1"}
+_NEXT: Json = {"place": "edge-1", "verb": "shift", "text": "50% of the traffic to version 3"}
 _WAITING: Json = {"host": "edge-2", "text": "the pause of 2 minutes after 10% is not over"}
 CARD = """---
 license: Apache-2.0

@@ -41,7 +41,9 @@ def deployment(status: str = "Healthy") -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("path", ["/", "/log", "/models/digits", "/models/digits/versions/1"])
+@pytest.mark.parametrize(
+    "path", ["/", "/deployments", "/deployments/a/b", "/models", "/log", "/models/digits"]
+)
 def test_without_a_token_a_page_leads_to_the_form(
     client_of: Callable[..., httpx2.Client], path: str
 ) -> None:
@@ -50,7 +52,7 @@ def test_without_a_token_a_page_leads_to_the_form(
     assert client_of().get(path).status_code == 401
 
 
-def test_the_overview_says_what_runs_and_why_not(
+def test_a_deployments_page_says_what_runs_and_why_not(
     server: Server, browser: httpx2.Client, client: httpx2.Client, alice: Publisher
 ) -> None:
     publish(client, alice, {"model.onnx": onnx_model()})
@@ -58,15 +60,24 @@ def test_the_overview_says_what_runs_and_why_not(
     reports.set_status(
         registry, environment="production", name="digits", document=deployment(), by=RECONCILER
     )
-    event = Event("1", "deployed", model="digits", version=1, host="edge-1", commit="c0ffee00aa")
+    event = Event(
+        "1",
+        "deployed",
+        model="digits",
+        version=1,
+        host="edge-1",
+        deployment="production/digits",
+        commit="c0ffee00aa",
+    )
     reports.record(registry, event, RECONCILER)
-    text = browser.get("/").text
+    text = browser.get("/deployments/production/digits").text
     for expected in (
         "Synced",
         "Healthy",
         "Verified",
         "edge-1",
-        "digits 3 is quarantined: accuracy 0.1 &lt; 0.95",
+        "digits@3 is quarantined",
+        "accuracy 0.1 &lt; 0.95",
         "said by the host",
         "deployed",
         "c0ffee00a",
@@ -76,8 +87,12 @@ def test_the_overview_says_what_runs_and_why_not(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/log", "/models/digits", "/models/digits/versions/1", "/login"]
-)
+    "path",
+    [
+        "/", "/deployments", "/deployments/a/b", "/models", "/log", "/models/digits",
+        "/models/digits/versions/1", "/login",
+    ],
+)  # fmt: skip
 def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing(
     server: Server, browser: httpx2.Client, client: httpx2.Client, alice: Publisher, path: str
 ) -> None:
@@ -102,14 +117,15 @@ def test_a_status_of_an_unknown_form_is_shown_as_unknown(
     reports.set_status(
         server.app.state.registry, environment="a", name="b", document=document, by=RECONCILER
     )
-    assert browser.get("/").text.count("<span>Unknown</span>") == 3
+    assert browser.get("/deployments").text.count("<span>Unknown</span>") == 3
+    assert browser.get("/deployments/a/b").text.count("<span>Unknown</span>") == 3
 
 
 def test_each_status_has_an_icon_and_a_word(server: Server, browser: httpx2.Client) -> None:
     reports.set_status(
         server.app.state.registry, environment="a", name="b", document=deployment(), by=RECONCILER
     )
-    text = browser.get("/").text
+    text = browser.get("/deployments").text
     chips = re.findall(r'<span class="chip \w+">(.*?)</span>', text, re.DOTALL)
     assert chips
     assert all("<svg" in chip and re.search(r"<span>\w", chip) for chip in chips)
@@ -176,14 +192,14 @@ def test_a_version_page_shows_its_facts_its_card_and_its_line(
         assert hostile not in text
 
 
-def test_the_overview_filters_models_and_says_what_is_wrong_with_a_filter(
+def test_the_list_of_models_filters_and_says_what_is_wrong_with_a_filter(
     browser: httpx2.Client, client: httpx2.Client, alice: Publisher
 ) -> None:
     publish(client, alice, {"model.onnx": onnx_model()})
-    assert "/models/digits" in browser.get("/", params={"filter": "name LIKE 'dig%'"}).text
-    none = browser.get("/", params={"filter": "name = 'letters'"}).text
+    assert "/models/digits" in browser.get("/models", params={"filter": "name LIKE 'dig%'"}).text
+    none = browser.get("/models", params={"filter": "name = 'letters'"}).text
     assert "No model fits" in none
-    wrong = browser.get("/", params={"filter": f"name ~ '{ATTACK}'"})
+    wrong = browser.get("/models", params={"filter": f"name ~ '{ATTACK}'"})
     assert wrong.status_code == 422
     assert 'role="alert"' in wrong.text
     assert "<script" not in wrong.text
