@@ -117,17 +117,9 @@ class Cache:
         folder = self._root / "versions" / _hex(wanted.digest)
         if not folder.exists():
             return None
-        try:
-            document = (folder / "envelope.json").read_bytes()
-        except OSError as error:
-            said = f"cached envelope cannot be read: {error.strerror}"
-            return Refused("integrity", said, Check.ENVELOPE)
-        found = envelope.verify(document, trust, wanted)
+        found = look(folder, wanted, trust, what="cached")
         if isinstance(found, Refused):
-            return Refused(found.code, f"cached copy: {found.reason}", found.check)
-        wrong = _difference(folder / "files", found.files)
-        if wrong:
-            return Refused("digest_mismatch", f"cached copy: {wrong}", Check.FILES)
+            return found
         os.utime(folder)
         return Copy(found, folder / "files", self._lease(wanted.digest))
 
@@ -185,6 +177,22 @@ class Cache:
         with suppress(FileNotFoundError):
             folder.rename(doomed)
             shutil.rmtree(doomed)
+
+
+def look(folder: Path, wanted: Wanted, trust: TrustRoot, *, what: str) -> Verified | Refused:
+    """Whether envelope.json and files/ in a `what` folder are this version, every byte of it."""
+    try:
+        document = (folder / "envelope.json").read_bytes()
+    except OSError as error:
+        said = f"{what} envelope cannot be read: {error.strerror}"
+        return Refused("integrity", said, Check.ENVELOPE)
+    found = envelope.verify(document, trust, wanted)
+    if isinstance(found, Refused):
+        return Refused(found.code, f"{what} copy: {found.reason}", found.check)
+    wrong = _difference(folder / "files", found.files)
+    if wrong:
+        return Refused("digest_mismatch", f"{what} copy: {wrong}", Check.FILES)
+    return found
 
 
 def digest_of(path: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from registry.core import canonical, digest, envelope, fields, names
 from registry.core.canonical import Json
 from registry.errors import InvalidConfig, InvalidInput
-from runtime import durable, limits, observation, policy, tuning
+from runtime import durable, limits, observation, origins, policy, tuning
 from runtime.limits import Limits
 from runtime.observation import Declared
 from runtime.policy import Policy
@@ -74,6 +74,8 @@ class Config:
     observing: Declared = field(default_factory=Declared)
     kserve_v1: bool = True
     grpc_listen: str = ""
+    # The folder of a version that came with this process, in place of any registry.
+    image: Path | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -94,7 +96,7 @@ def _address(text: str) -> tuple[str, int]:
 _FIELDS = {
     "listen", "cache", "registry", "tokenFile", "trustFile", "host", "models",
     "controlTokenFile", "limits", "enrolmentTokenFile", "registryCaFile",
-    "policies", "observing", "kserveV1", "grpcListen",
+    "policies", "observing", "kserveV1", "grpcListen", "image",
 }  # fmt: skip
 _PIN_FIELDS = {
     "model", "version", "digest", "format", "active", "deployment", "permit", "isolation",
@@ -157,16 +159,13 @@ def _config(document: dict[str, Json], what: str) -> Config:
         for number, item in enumerate(fields.objects(document, "models", what=what))
     ]
     _refuse_doubles(pins, what)
+    image = _path(document, "image", what)
     token, enrolment = (_path(document, name, what) for name in ("tokenFile", "enrolmentTokenFile"))
-    if (token is None) == (enrolment is None):
-        raise InvalidInput(
-            f"{what}: 'tokenFile' and 'enrolmentTokenFile': one of them must be there",
-            fix="name the file with the host's token, or the one with its enrolment token",
-        )
+    origins.require_one(document, image, (token, enrolment), what=what)
     return Config(
         listen=_listen(document, "listen", what),
         cache=Path(fields.text(document, "cache", what=what)),
-        registry=_url(fields.text(document, "registry", what=what), what),
+        registry="" if image else origins.url(document, what=what),
         token_file=token,
         trust_file=Path(fields.text(document, "trustFile", what=what)),
         host=names.slug(fields.text(document, "host", what=what), what=f"{what}: 'host'"),
@@ -179,6 +178,7 @@ def _config(document: dict[str, Json], what: str) -> Config:
         observing=observation.read(document, what=what),
         kserve_v1=_flag(document, "kserveV1", what),
         grpc_listen=_listen(document, "grpcListen", what) if document.get("grpcListen") else "",
+        image=image,
     )
 
 
@@ -259,19 +259,11 @@ def _listen(document: dict[str, Json], name: str, what: str) -> str:
     return text
 
 
-def _url(text: str, what: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise InvalidInput(
-            f"{what}: 'registry' is {text[:80]!r}", fix="write a URL: https://registry.example"
-        )
-    return text.rstrip("/")
-
-
 def _document(config: Config) -> dict[str, Json]:
     return {
         "listen": config.listen,
         "cache": str(config.cache),
-        "registry": config.registry,
+        "registry": config.registry or None,
         "tokenFile": _text(config.token_file),
         "trustFile": str(config.trust_file),
         "host": config.host,
@@ -283,6 +275,7 @@ def _document(config: Config) -> dict[str, Json]:
         "observing": config.observing.document(),
         "kserveV1": config.kserve_v1,
         "grpcListen": config.grpc_listen or None,
+        "image": _text(config.image),
         "limits": config.limits.document(),
     }
 

@@ -41,7 +41,9 @@ class Events:
         reason: str = "",
         detail: dict[str, Json] | None = None,
     ) -> None:
-        """Queue one event; returns at once."""
+        """Queue one event; returns at once. Without a registry there is nobody to tell."""
+        if not self._registry.url:
+            return
         said: dict[str, Json] = {
             "kind": kind,
             "model": pin.model,

@@ -20,7 +20,7 @@ from registry.core.oms import File
 from registry.core.permit import Claim
 from registry.core.trustroot import TrustRoot
 from runtime import membership
-from runtime.cache import Cache, Copy
+from runtime.cache import Cache, Copy, look
 from runtime.config import Config, Pin
 from runtime.membership import Membership
 from runtime.progress import Progress
@@ -93,6 +93,24 @@ def obtain(
         return NotNow(error.detail, discarded)
     except OSError as error:
         return NotNow(f"the cache cannot be used: {error}", discarded)
+
+
+def of_image(pin: Pin, image: Path, *, trust_file: Path, cache: Cache) -> Copy | Refused | NotNow:
+    """Verified files of `pin` out of the image that this process runs in; nobody is asked.
+
+    No permit is wanted: whoever starts the image has decided, and no reconciler knows of it.
+    """
+    try:
+        with checking(Check.TRUST_ROOT):
+            trust = trust_of(trust_file, cache)
+        found = look(image, pin.wanted, trust, what="packaged")
+        if isinstance(found, Refused):
+            return found
+        return Copy(found, image / "files", (image / "envelope.json").open("rb"))
+    except CheckFailed as failed:
+        return Refused(failed.cause.code, failed.cause.detail, failed.check)
+    except OSError as error:
+        return NotNow(f"the image cannot be read: {error}", None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,8 @@ class Serving:
         self._identity = identity.load_or_create(config.cache / "identity.age")
         self._registry = obtain.registry_of(config, self._identity)
         self._witness = Witness(self._registry, config.cache)
-        self._rounds = Rounds(
-            self._witness, lambda: obtain.trust_of(config.trust_file, self._cache)
-        )
+        if config.image is None:
+            Rounds(self._witness, lambda: obtain.trust_of(config.trust_file, self._cache))
         self._events = Events(self._registry, host=config.host)
         self._loop = asyncio.get_running_loop()
         # The threads that an engine starts while it is loaded take after the loader.
@@ -252,14 +251,13 @@ class Serving:
         return None
 
     def _attempt(self, slot: Slot) -> Copy | Refused | NotNow:
+        image, trust = self._config.image, self._config.trust_file
+        if image is not None:
+            return obtain.of_image(slot.pin, image, trust_file=trust, cache=self._cache)
         return obtain.obtain(
-            slot.pin,
-            host=self._config.host,
-            trust_file=self._config.trust_file,
-            cache=self._cache,
-            witness=self._witness,
-            progress=slot.progress,
-        )
+            slot.pin, host=self._config.host, trust_file=trust, cache=self._cache,
+            witness=self._witness, progress=slot.progress,
+        )  # fmt: skip
 
     def _enter_service(self, slot: Slot, occasion: str) -> None:
         if slot.state is State.END:

@@ -71,6 +71,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "POST /v1/models/{name}/versions/{version}/evidence": _PUBLISHERS | _APPROVERS | _RECONCILERS,
     "GET /v1/models/{name}/versions/{version}/evidence": _ALL,
     "GET /v1/models/{name}/versions/{version}/evidence/{statement}": _ALL,
+    "POST /v1/models/{name}/versions/{version}/images": _PUBLISHERS,
     "GET /v1/models/{name}/versions/{version}/watermark": _AUDITORS,
     "POST /v1/models/{name}/versions/{version}/watermark/keys": _ADMINS,
     "POST /v1/watermark/detections": _AUDITORS,

@@ -68,7 +68,8 @@ def end_12(
 @router.get(_MANIFEST, summary="A manifest, by tag or digest")
 def end_3(request: Request, registry: Opened, caller: Known, name: str, reference: str) -> Response:
     """What a host gets of a version this way is recorded in the log before it is answered."""
-    found = repositories.manifest(registry, name, reference)
+    is_run = wire.takes_index(request)
+    found = repositories.manifest(registry, name, reference, is_run=is_run)
     headers = _headers(found)
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
@@ -77,8 +78,9 @@ def end_3(request: Request, registry: Opened, caller: Known, name: str, referenc
 
 
 @router.head(_MANIFEST, summary="Ask whether a manifest is there")
-def end_3_head(registry: Opened, name: str, reference: str) -> Response:
-    found = repositories.manifest(registry, name, reference)
+def end_3_head(request: Request, registry: Opened, name: str, reference: str) -> Response:
+    is_run = wire.takes_index(request)
+    found = repositories.manifest(registry, name, reference, is_run=is_run)
     headers = _headers(found) | {"Content-Length": str(len(found.content))}
     return Response(media_type=found.media_type, headers=headers)
 
@@ -112,4 +114,8 @@ def end_9(registry: Opened, caller: Known, name: str, reference: str) -> Respons
 
 
 def _headers(found: repositories.Found) -> dict[str, str]:
-    return wire.VERSION | {"Docker-Content-Digest": found.digest, "ETag": f'"{found.digest}"'}
+    return wire.VERSION | {
+        "Docker-Content-Digest": found.digest,
+        "ETag": f'"{found.digest}"',
+        "Vary": "Accept",
+    }

@@ -8,13 +8,14 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from registry import errors
-from registry.api import blobs
+from registry.api import blobs, layers
 from registry.api import oci_wire as wire
 from registry.api.access import Opened, guarded
 from registry.api.uploads import declared
 from registry.core import oci
 from registry.usecases import oci as repositories
 from registry.usecases import oci_blobs, scoping, transfers
+from registry.usecases.images import Layer
 from registry.usecases.opening import Registry
 
 router = guarded("oci", prefix="/v2")
@@ -99,6 +100,8 @@ async def end_2(request: Request, registry: Opened, name: str, digest: str) -> R
     document = await run_in_threadpool(repositories.blob, registry, name, digest)
     if document is None:
         return await blobs.answer(request, registry, digest)
+    if isinstance(document, Layer):
+        return await layers.answer(request, registry, document)
     headers = wire.VERSION | {
         "Docker-Content-Digest": digest,
         "ETag": f'"{digest}"',

@@ -37,6 +37,12 @@ def refusal(request: Request, error: PlimsollError, *, status: int | None) -> JS
     return JSONResponse(document, status_code=answered, headers=VERSION)
 
 
+def takes_index(request: Request) -> bool:
+    """Whether the client says by name that it takes an index of images: who runs them does."""
+    accepted = ",".join(request.headers.getlist("accept"))
+    return oci.INDEX in accepted or oci.DOCKER_LIST in accepted
+
+
 def page_of(limit: int | None) -> int:
     """How many to give where so many were asked for."""
     return PAGE if limit is None else min(limit, PAGE)

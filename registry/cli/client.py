@@ -91,6 +91,11 @@ class Client:
         path = f"/v1/models/{model}/versions/{version}/variants"
         return self.document("POST", path, canonical.encode(document))
 
+    def package(self, model: str, version: int, base: str, variant: str = "") -> dict[str, Json]:
+        """Repeating it is safe: the same image again is the one that is there."""
+        path = f"/v1/models/{model}/versions/{version}/images"
+        return self.document("POST", path, canonical.encode({"base": base, "variant": variant}))
+
     def change_version(self, model: str, version: int, edit: Mapping[str, Json]) -> dict[str, Json]:
         path = f"/v1/models/{model}/versions/{version}"
         return self.document("PATCH", path, canonical.encode(edit))

@@ -20,6 +20,7 @@ _GROUP = "plimsoll.commands"
 HOMES: Mapping[str, tuple[str, ...]] = {
     "push": ("push",),
     "pull": ("pull",),
+    "package": ("packaging",),
     "model": ("models", "describing", "search"),
     "alias": ("aliases",),
     "approve": ("approving",),

@@ -59,6 +59,7 @@ class Kind(StrEnum):
     KEYS_RETIRED = "keys_retired"
     ARTIFACT_PUSHED = "artifact_pushed"
     ARTIFACT_DELETED = "artifact_deleted"
+    PACKAGED = "packaged"
     DECIDED = "decided"
     PULLED = "pulled"
     VERIFIED = "verified"

@@ -4,7 +4,7 @@ Only what a registry must know is read; the bytes are kept and served as they ca
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registry.core import canonical, digest, fields
 from registry.core.canonical import Json
@@ -50,6 +50,10 @@ class Manifest:
     blobs: tuple[Descriptor, ...]
     manifests: tuple[Descriptor, ...]
 
+    def without(self, blob: str) -> "Manifest":
+        """The same, but for one blob that it refers to."""
+        return replace(self, blobs=tuple(one for one in self.blobs if one.digest != blob))
+
 
 def repository(text: str) -> str:
     """`text` if it is a repository's name; raises InvalidName."""
@@ -93,6 +97,12 @@ def is_digest(reference: str) -> bool:
 def is_media_type(text: str) -> bool:
     """Whether it has the form of one (RFC 6838)."""
     return _MEDIA.fullmatch(text) is not None
+
+
+def platform(said: dict[str, Json]) -> str:
+    """A platform of an index as people write it: linux/arm64, linux/arm/v7."""
+    names = ("os", "architecture", "variant")
+    return "/".join(str(said[name]) for name in names if said.get(name))
 
 
 def version_of(text: str) -> tuple[int, str] | None:

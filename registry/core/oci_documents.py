@@ -52,30 +52,34 @@ def annotations(bundle: bytes) -> dict[str, str]:
     }
 
 
-def evidence(bundle: bytes, *, subject: bytes) -> bytes:
-    """The manifest that makes `bundle` a referrer of the image manifest `subject`."""
-    return canonical.encode(
-        {
-            "schemaVersion": 2,
-            "mediaType": oci.IMAGE,
-            "artifactType": BUNDLE_TYPE,
-            "config": {
-                "mediaType": EMPTY_TYPE,
-                "digest": EMPTY_DIGEST,
-                "size": len(EMPTY),
-                "data": base64.b64encode(EMPTY).decode(),
-            },
-            "layers": [
-                {"mediaType": BUNDLE_TYPE, "digest": digest.of(bundle), "size": len(bundle)}
-            ],
-            "subject": {
-                "mediaType": oci.IMAGE,
-                "digest": digest.of(subject),
-                "size": len(subject),
-            },
-            "annotations": annotations(bundle),
-        }
-    )
+def evidence(bundle: bytes, *, subject: bytes, media_type: str = oci.IMAGE) -> bytes:
+    """The manifest that makes `bundle` a referrer of `subject`, which is of `media_type`."""
+    said = annotations(bundle)
+    return carrier(bundle, BUNDLE_TYPE, subject=subject, media_type=media_type, said=said)
+
+
+def carrier(
+    content: bytes, kind: str, *, subject: bytes, media_type: str, said: dict[str, str]
+) -> bytes:
+    """The manifest that makes a document of type `kind` a referrer of `subject`."""
+    made: dict[str, Json] = {
+        "schemaVersion": 2,
+        "mediaType": oci.IMAGE,
+        "artifactType": kind,
+        "config": {
+            "mediaType": EMPTY_TYPE,
+            "digest": EMPTY_DIGEST,
+            "size": len(EMPTY),
+            "data": base64.b64encode(EMPTY).decode(),
+        },
+        "layers": [{"mediaType": kind, "digest": digest.of(content), "size": len(content)}],
+        "subject": {
+            "mediaType": media_type,
+            "digest": digest.of(subject),
+            "size": len(subject),
+        },
+    }
+    return canonical.encode(made | ({"annotations": {**said}} if said else {}))
 
 
 def listed(found: Descriptor, artifact_type: str, said: dict[str, str]) -> dict[str, Json]:

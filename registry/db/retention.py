@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from registry.core import retention
 from registry.core.entries import Kind
 from registry.core.retention import Key
-from registry.db import host_copies, keys, oci
+from registry.db import host_copies, images, keys, oci
 from registry.db.tables import Alias, Blob, File, Variant, Version
 from registry.db.tables_artifacts import Artifact, Registration, RegistrationFile
 from registry.db.tables_log import LogEntry
@@ -117,6 +117,7 @@ def spoken_of(session: Session, *, start: int, by_kinds_but: Collection[Kind]) -
 def drop_files(session: Session, version_id: int) -> Sequence[str]:
     """Refer to a version's bytes no more; gives their digests. The manifest still lists them."""
     host_copies.drop_version(session, version_id)
+    images.drop_version(session, version_id)
     ours = select(Variant.id).where(Variant.version_id == version_id)
     dropped = session.execute(
         delete(File)

@@ -14,12 +14,14 @@ from registry.core.canonical import Json
 from registry.core.oci import Descriptor
 from registry.core.scope import EVERYTHING, Scope
 from registry.db import evidence as evidence_rows
+from registry.db import images as image_rows
 from registry.db import oci as rows
 from registry.db import oci_models
 from registry.db.engine import Session
 from registry.db.tables import Variant
-from registry.usecases import pull
+from registry.usecases import images, pull
 from registry.usecases.access import Caller, Role
+from registry.usecases.images import Layer
 from registry.usecases.opening import Registry
 from registry.usecases.pull import Asked
 
@@ -28,12 +30,16 @@ PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A manifest; `version` is the model's, where it is one of its versions."""
+    """A manifest; `version` is the model's, where it is one of its versions, or an image of one.
+
+    `of` is then that version's own digest.
+    """
 
     content: bytes
     media_type: str
     digest: str
     version: int = 0
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +62,16 @@ class Referrers:
         return oci_documents.index(self.items)
 
 
-def manifest(registry: Registry, repository: str, reference: str) -> Found:
-    """By tag or digest; raises NotFound."""
+def manifest(registry: Registry, repository: str, reference: str, *, is_run: bool = False) -> Found:
+    """By tag or digest; raises NotFound. Who `is_run` holds for takes an index of images, and by
+    a version's tag gets the one that was composed of it."""
     oci.repository(repository)
     with registry.database.reading() as session:
         if oci.is_digest(reference):
             found = _manifest(session, repository, oci.digest_of(reference))
         else:
             digest = _digest_of_tag(session, repository, oci.tag(reference))
+            digest = (_composed(session, repository, digest) if is_run else None) or digest
             found = _manifest(session, repository, digest) if digest else None
     if found is None:
         raise errors.NotFound(
@@ -76,22 +84,26 @@ def manifest(registry: Registry, repository: str, reference: str) -> Found:
 def pulled(registry: Registry, repository: str, found: Found, by: Caller) -> None:
     """Log that a host takes a version, before it gets it; other pulls are not logged."""
     if by.role is Role.HOST and found.version:
-        pull.record(registry, Asked(repository, found.version, digest=found.digest), by)
+        pull.record(registry, Asked(repository, found.version, digest=found.of), by)
 
 
-def blob(registry: Registry, repository: str, digest: str) -> bytes | None:
-    """A small blob's bytes, or None where the store has it; raises NotFound."""
+def blob(registry: Registry, repository: str, digest: str) -> bytes | Layer | None:
+    """A small blob's bytes, or what a layer is put together of; None where the store has it.
+
+    Raises NotFound.
+    """
     oci.repository(repository)
     oci.digest_of(digest)
     with registry.database.reading() as session:
         if is_readable(session, repository, digest):
             return None
         document = oci_models.document(session, repository, digest)
-    if document is None:
+        found = document or images.layer_of(session, repository, digest)
+    if found is None:
         raise errors.NotFound(
             f"{repository} has no blob {digest}", fix="push it there, or mount it from elsewhere"
         )
-    return document
+    return found
 
 
 def is_readable(session: Session, repository: str, digest: str) -> bool:
@@ -155,14 +167,21 @@ def _digest_of_tag(session: Session, repository: str, tag: str) -> str | None:
     return digest
 
 
+def _composed(session: Session, repository: str, digest: str | None) -> str | None:
+    ours = oci_models.variant(session, repository, digest) if digest else None
+    return image_rows.shown(session, ours[0].id) if ours else None
+
+
 def _manifest(session: Session, repository: str, digest: str) -> Found | None:
     ours = oci_models.variant(session, repository, digest)
     if ours is not None:
         variant, number = ours
-        return Found(variant.manifest, oci.IMAGE, digest, number)
+        return Found(variant.manifest, oci.IMAGE, digest, number, digest)
     pushed = rows.manifest(session, repository, digest)
     if pushed is not None:
-        return Found(pushed.content, pushed.media_type, digest)
+        is_image = pushed.media_type == oci.IMAGE and pushed.subject is None
+        composed = image_rows.composed_of(session, repository, digest) if is_image else None
+        return Found(pushed.content, pushed.media_type, digest, *(composed or ()))
     evidence = oci_models.evidence(session, repository, digest)
     return Found(evidence, oci.IMAGE, digest) if evidence is not None else None
 

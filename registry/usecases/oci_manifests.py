@@ -12,7 +12,7 @@ from registry.core import digest as digests
 from registry.core import entries, oci
 from registry.core.canonical import Json
 from registry.core.entries import Kind
-from registry.db import aliases, oci_models
+from registry.db import aliases, images, oci_models
 from registry.db import log as log_rows
 from registry.db import oci as rows
 from registry.db.engine import Session
@@ -175,6 +175,11 @@ def _drop_manifest(session: Session, repository: str, digest: str) -> _Gone:
     pushed = rows.manifest(session, repository, digest)
     if pushed is None:
         raise errors.NotFound(f"{repository} has no manifest {digest}")
+    if composed := images.composed_of(session, repository, digest):
+        raise errors.Forbidden(
+            f"{digest} was composed of version {composed[0]} of {repository}",
+            fix="it goes with the version",
+        )
     about = oci_models.variant(session, repository, pushed.subject or "")
     if about is not None:
         holds.require_free(session, repository, about[1])

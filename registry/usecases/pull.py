@@ -1,6 +1,6 @@
 """Hands a version out with all its proofs, and records which host took it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from registry import errors
@@ -47,25 +47,49 @@ def bundle(registry: Registry, asked: Asked, by: Caller) -> bytes:
         indexes = [found.log_index, *(one.log_index for one in told)]
         proof, *others = log.prove_all(session, indexes, view)
         derivation = _derivation(session, found)
-    return envelope.encode(
-        envelope.Wanted(asked.model, asked.version, found.digest),
-        envelope.Parts(
-            manifest=found.manifest,
-            publisher_bundle=canonical.decode_object(
-                found.publisher_bundle, what="stored publisher bundle"
-            ),
-            registry_bundle=canonical.decode_object(
-                found.registry_bundle, what="stored registry bundle"
-            ),
-            index=proof.index,
-            leaf=proof.leaf,
-            proof=proof.hashes,
-            checkpoint=proof.checkpoint,
-            config=found.config,
-            evidence=[_item(*one) for one in zip(told, others, strict=True)],
-            derivation=derivation,
-            copy=own.bundle if isinstance(own, Own) else None,
-        ),
+    own_copy = own.bundle if isinstance(own, Own) else None
+    told_of = [_item(*one) for one in zip(told, others, strict=True)]
+    parts = _parts(found, proof, derivation, told_of)
+    return envelope.encode(_wanted(asked, found), replace(parts, copy=own_copy))
+
+
+def as_published(
+    registry: Registry, session: Session, asked: Asked, found: tables.Variant
+) -> bytes:
+    """The envelope of a variant without what was said of it later: the same bytes each time.
+
+    Where hosts demand witnesses it is proven in what these cosigned last, so changes with that.
+    """
+    view = _view(registry, session, found)
+    if not registry.witnesses().threshold:
+        view = log.as_of(session, registry, found.log_index + 1)
+    proof = log.prove(session, found.log_index, view)
+    parts = _parts(found, proof, _derivation(session, found), [])
+    return envelope.encode(_wanted(asked, found), parts)
+
+
+def _wanted(asked: Asked, found: tables.Variant) -> envelope.Wanted:
+    return envelope.Wanted(asked.model, asked.version, found.digest)
+
+
+def _parts(
+    found: tables.Variant,
+    proof: log.Proof,
+    derivation: dict[str, Json] | None,
+    told: list[dict[str, Json]],
+) -> envelope.Parts:
+    publisher, registry = "stored publisher bundle", "stored registry bundle"
+    return envelope.Parts(
+        manifest=found.manifest,
+        publisher_bundle=canonical.decode_object(found.publisher_bundle, what=publisher),
+        registry_bundle=canonical.decode_object(found.registry_bundle, what=registry),
+        index=proof.index,
+        leaf=proof.leaf,
+        proof=proof.hashes,
+        checkpoint=proof.checkpoint,
+        config=found.config,
+        evidence=told,
+        derivation=derivation,
     )
 
 

@@ -185,7 +185,8 @@ QUIET = {
 }  # fmt: skip
 
 # test_mlflow_registration, test_mlflow_webhooks: the same use cases in another dialect;
-# test_enrolment, test_persons: with keys, certificates and persons; test_evidence_kept.
+# test_enrolment, test_persons: with keys, certificates and persons; test_evidence_kept;
+# test_packaging: with an image to compose on.
 ELSEWHERE = {
     f"POST {MLFLOW}/model-versions/create", f"DELETE {MLFLOW}/model-versions/delete",
     f"POST {MLFLOW}/webhooks", f"PATCH {MLFLOW}/webhooks/{{webhook_id}}",
@@ -193,5 +194,6 @@ ELSEWHERE = {
     "POST /v1/watermark/detections", "POST /v1/models/{name}/versions/{version}/watermark/keys",
     "POST /v1/enrol", "POST /v1/hosts/{host}/certificate", "DELETE /v1/persons/{pseudonym}",
     "POST /v1/models/{name}/versions/{version}/evidence",
+    "POST /v1/models/{name}/versions/{version}/images",
     "PUT /v1/agents/{host}", "DELETE /v1/agents/{host}",
 }  # fmt: skip
