@@ -79,6 +79,10 @@ class Registry:
         """The version document of `wanted`."""
         return self._json("GET", f"/v1/models/{wanted.model}/versions/{wanted.version}")
 
+    def document(self, path: str) -> dict[str, Json]:
+        """What is at `path`, as the registry says it."""
+        return self._json("GET", path)
+
     def envelope(self, wanted: Wanted) -> bytes:
         """The pull envelope of `wanted`, unverified."""
         path = f"/v1/models/{wanted.model}/versions/{wanted.version}/bundle"

@@ -12,6 +12,7 @@ from reconciler import (
     analysing,
     answering,
     attesting,
+    bringing,
     calling,
     journal,
     judging,
@@ -31,6 +32,7 @@ from reconciler.core import (
     reverts,
 )
 from reconciler.core.experiments import acts
+from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.promotions.acts import Promote, Soak
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
@@ -94,19 +96,19 @@ class Effects:
                 return self._experiment(action, engines)
             case actions.RouteTo():
                 return self._route(action, engines[action.host])
-            case actions.Unroute():
-                return _unroute(action, engines[action.host])
-            case actions.Remove():
-                return self._remove(action, engines[action.host])
+            case actions.Unroute() | actions.Remove():
+                return self._take_away(action, engines[action.host])
             case actions.Quarantine() | actions.GiveUp():
                 return self._failed(action)
             case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest() | Promote():
                 return self._for_git(action, state)
+            case Bump() | Withdraw():
+                return self._followed(action, state)
             case actions.Shift():
                 return self._shift(action, engines[action.host])
             case actions.Grant():
                 return self.answers.perform(action, state)
-            case actions.Proceed() | actions.Settle() | actions.Forget() | Soak():
+            case actions.Proceed() | actions.Settle() | actions.Forget() | Soak() | Track():
                 return self._noted(action)
 
     def _for_git(
@@ -116,6 +118,12 @@ class Effects:
             promoter = promoting.Promoter(self.judge, self.journal, self.proposals)
             return promoter.perform(action, state)
         return self.proposals.perform(action)
+
+    def _followed(self, action: Bump | Withdraw, state: desired.DesiredState) -> outcomes.Outcome:
+        bringer = bringing.Bringer(self.judge, self.journal, self.proposals)
+        if isinstance(action, Withdraw):
+            return bringer.withdraw(action)
+        return bringer.perform(action, state)
 
     def _experiment(
         self, action: acts.OfExperiment | acts.Propose, engines: Mapping[str, Engine]
@@ -197,7 +205,7 @@ class Effects:
         return outcomes.Done()
 
     def _noted(
-        self, action: actions.Proceed | actions.Settle | actions.Forget | Soak
+        self, action: actions.Proceed | actions.Settle | actions.Forget | Soak | Track
     ) -> outcomes.Outcome:
         """What a person did goes into the log; of all else it has what hosts were asked for."""
         if isinstance(action, actions.Proceed) and action.granted:
@@ -206,6 +214,14 @@ class Effects:
             fields = journal.about(replace(action.spec, host=""), action.reason.text, detail)
             self.journal.record_once(("steered", action.granted), Kind.STEERED, fields)
         return outcomes.Done()
+
+    def _take_away(
+        self, action: actions.Unroute | actions.Remove, engine: Engine
+    ) -> outcomes.Outcome:
+        if isinstance(action, actions.Unroute):
+            engine.unroute(action.model)
+            return outcomes.Done()
+        return self._remove(action, engine)
 
     def _remove(self, action: actions.Remove, engine: Engine) -> outcomes.Outcome:
         fields = _about_instance(action, engine)
@@ -231,11 +247,6 @@ class Effects:
             self.journal.record(kind, fields)
         else:
             self.journal.require(kind, fields)
-
-
-def _unroute(action: actions.Unroute, engine: Engine) -> outcomes.Done:
-    engine.unroute(action.model)
-    return outcomes.Done()
 
 
 def _about_instance(action: actions.Restart | actions.Remove, engine: Engine) -> dict[str, Json]:

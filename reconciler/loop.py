@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reconciler import beside, effects, journal, lanes, leases, memory, metrics, source, statuses
+from reconciler import (
+    beside,
+    effects,
+    following,
+    journal,
+    lanes,
+    leases,
+    memory,
+    metrics,
+    source,
+    statuses,
+)
 from reconciler.core import (
     actions,
     desired,
@@ -51,6 +62,7 @@ class Loop:
 
     source: source.Source
     leases: leases.Sharing
+    follower: following.Follower
     lanes: lanes.Lanes
     memory: memory.Memory
     journal: journal.Journal
@@ -82,6 +94,7 @@ class Loop:
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set; a hint, a notice or the pause's end wakes the loop."""
         self.lanes.watch(self.notice)
+        self.follower.watch(self.notice)
         while not stop.is_set():
             if self._wake.wait(self.tick()):
                 stop.wait(_GATHERING_S)
@@ -118,6 +131,7 @@ class Loop:
             return None
         tested = [name.partition(" ")[0] for name in self._testing.running()]
         state = self.leases.share(state, [*self.lanes.busy(), *tested])
+        state = self.follower.applied(state)
         self.lanes.follow(state.hosts)
         observed = self.lanes.look(timeout_s=_LOOK_TIMEOUT_S)
         now = self.clock()

@@ -39,14 +39,14 @@ class Promoter:
             return outcomes.Lacking(f"{said}, {asked.count} have to")
         self._record(action, approvers, found)
         is_direct = action.promotion.spec.by == "commit"
-        where = self.proposals.change(
+        told = self.proposals.change(
             action.path,
             action.spec.commit,
             branch=self.proposals.repository.branch if is_direct else words.branch(action),
             edited=lambda text: words.content(action, text),
             message=words.message(action, approvers),
         )
-        return outcomes.Done(where)
+        return outcomes.Done(told.where)
 
     def _record(self, action: Promote, approvers: Sequence[str], found: Verified) -> None:
         evidence: list[Json] = [

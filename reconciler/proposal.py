@@ -20,6 +20,14 @@ _FILE_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """Where people can see what Git was told, and the pull request, if there is one."""
+
+    where: str
+    request: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Proposals:
     """Writes to one repository, and to its forge if it has one."""
 
@@ -90,19 +98,19 @@ class Proposals:
 
     def propose(self, action: Propose) -> outcomes.Outcome:
         """The winner of an experiment, as its file wants it told."""
-        where = self.change(
+        told = self.change(
             action.path,
             action.spec.commit,
             branch=self._branch(action),
             edited=lambda text: winning.content(action, text),
             message=winning.message(action),
         )
-        detail: dict[str, Json] = {"experiment": action.run.name, "where": where}
+        detail: dict[str, Json] = {"experiment": action.run.name, "where": told.where}
         fields = journal.about(action.spec, action.reason.text, detail)
         self.journal.record_once(
             ("experiment-proposed", action.run.id), Kind.EXPERIMENT_PROPOSED, fields
         )
-        return outcomes.Done(where)
+        return outcomes.Done(told.where)
 
     def change(
         self,
@@ -112,7 +120,7 @@ class Proposals:
         branch: str,
         edited: Callable[[bytes], bytes],
         message: str,
-    ) -> str:
+    ) -> Told:
         """Push `path` as `edited` on top of `parent`, and say where people see it; a branch other
         than the followed one becomes a pull request. The same again is the very same commit."""
         asked = self.repository.read_at(parent, path, limit=_FILE_LIMIT)
@@ -130,15 +138,15 @@ class Proposals:
         is_direct = action.run.spec.promote == "commit"
         return self.repository.branch if is_direct else winning.branch(action)
 
-    def _told(self, wish: repo.Proposal) -> str:
-        """Where people can see it."""
+    def _told(self, wish: repo.Proposal) -> Told:
         if wish.branch == self.repository.branch:
-            return f"commit {self.repository.extend(wish)[:12]}"
+            return Told(f"commit {self.repository.extend(wish)[:12]}")
         self.repository.push(wish)
         if self.forge is None:
-            return f"branch {wish.branch}"
+            return Told(f"branch {wish.branch}")
         title, _, body = wish.message.partition("\n\n")
-        return forges.opened(self.forge, wish.branch, title, body).url
+        found = forges.opened(self.forge, wish.branch, title, body)
+        return Told(found.url, found.number)
 
     def _required(self) -> forges.Forge:
         if self.forge is None:

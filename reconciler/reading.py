@@ -9,6 +9,7 @@ import threading
 from reconciler import client
 from registry import errors
 from registry.core import ledger, note
+from registry.core.canonical import Json
 from registry.core.envelope import Verified
 
 _TOGETHER = 1000
@@ -36,6 +37,11 @@ class Reading:
                 f"log names in entry {', '.join(str(index) for index in missing)}",
                 fix="run `plimsoll admin verify`, and put back what was taken from the database",
             )
+
+    def alias(self, model: str, alias: str) -> Json:
+        """Where the log, as far as it was read, has the alias; None where it has none."""
+        with self._lock:
+            return self._ledger.alias(model, alias)
 
     def _follow(self, checkpoint: note.Checkpoint) -> None:
         while self._ledger.size < checkpoint.size:

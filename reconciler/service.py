@@ -22,6 +22,7 @@ from reconciler import (
     connecting,
     effects,
     ends,
+    following,
     forges,
     gate,
     goldens,
@@ -83,6 +84,8 @@ def preview(path: Path) -> planned.Plan:
         known = state.peek(settings.state)
         wanted = applied.wanted(ends.previewed(settings, wanted, known), known, time.time())
         wanted = replace(wanted, has_forge=settings.forge is not None)
+        with closing(_registry(settings)) as registry:
+            wanted = following.applied_once(registry, wanted)
         with closing(lanes.Lanes(connecting.to_hosts(settings))) as hosts:
             hosts.follow(wanted.hosts)
             observed = hosts.look(timeout_s=_LOOK_TIMEOUT_S)
@@ -108,8 +111,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
     repository = _repository(settings, settings.state / "repository.git")
     with ExitStack() as stack:
         folder = stack.enter_context(closing(state.StateFolder(settings.state)))
-        followed = anchor.Anchor(settings.trust_file, folder)
-        followed.root()  # without a trust root nothing starts
+        followed = _anchored(settings, folder)
         registry, counted = stack.enter_context(closing(_registry(settings))), metrics.Metrics()
         known = ends.known(settings, registry, folder, counted)
         end, remembered = stack.enter_context(closing(ends.end(known))), known.memory
@@ -122,6 +124,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
         reconciler = loop.Loop(
             source=desired,
             leases=end.sharing,
+            follower=stack.enter_context(closing(following.Follower(registry))),
             lanes=stack.enter_context(closing(_lanes(settings, end))),
             memory=remembered,
             journal=written,
@@ -143,6 +146,13 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
             clock=end.clock,
         )
         yield reconciler, counted
+
+
+def _anchored(settings: config.Config, folder: state.StateFolder) -> anchor.Anchor:
+    """Without a trust root nothing starts."""
+    followed = anchor.Anchor(settings.trust_file, folder)
+    followed.root()
+    return followed
 
 
 def _registry(settings: config.Config) -> client.Registry:

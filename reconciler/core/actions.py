@@ -13,6 +13,7 @@ from reconciler.core import reverts
 from reconciler.core.analysis import AnalysisRun
 from reconciler.core.changes import Change
 from reconciler.core.experiments.acts import Begin, Decide, Look, Propose
+from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.hookruns import Call
 from reconciler.core.observed import InstanceSpec, Route, Share
 from reconciler.core.promotions.acts import Promote, Soak
@@ -242,9 +243,10 @@ class Grant:
 HostAction: TypeAlias = (
     Preflight | Start | Restart | Renew | Accept | Measure | RouteTo | Shift | Unroute | Remove
 )
-Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant | Begin | Decide | Soak
+Noted: TypeAlias = Begin | Decide | Soak | Track
+Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant | Noted
 Beside: TypeAlias = Measure | Call | Look
-ForGit: TypeAlias = reverts.ForGit | Propose | Promote
+ForGit: TypeAlias = reverts.ForGit | Propose | Promote | Bump | Withdraw
 Action: TypeAlias = HostAction | Note | ForGit | Beside
 
 
@@ -265,11 +267,11 @@ def deployment_of(action: Action) -> str:
             return action.spec.deployment
         case GiveUp() | Call():
             return action.spec.deployment
-        case Restart() | Unroute() | Remove():
+        case Restart() | Unroute() | Remove() | Bump() | Withdraw():
             return action.deployment
         case Proceed() | Settle() | Forget() | Quarantine() | Grant():
             return action.deployment
-        case Begin() | Decide() | Look() | Propose() | Soak() | Promote():
+        case Begin() | Decide() | Look() | Propose() | Soak() | Promote() | Track():
             return action.deployment
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return action.deployment
@@ -292,5 +294,7 @@ def key(action: Action) -> str:  # noqa: C901, PLR0911  an arm a kind
             return f"{action.wish.verb} {action.deployment}"
         case Begin() | Decide() | Look() | Propose() | Soak() | Promote():
             return f"{action.verb} {action.run.name}"
+        case Track() | Bump() | Withdraw():
+            return f"{action.verb} {action.name}"
         case Call():
             return f"{action.verb} {action.run.phase} hook {action.run.name}"

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from reconciler.core import asked, crosscheck, gittrust, kinds, ordering, sources
+from reconciler.core import asked, crosscheck, gittrust, kinds, ordering, revision, sources
+from reconciler.core.following.target import Resolved
 from reconciler.core.kinds.project import Roles
 from reconciler.core.observed import InstanceSpec, Sticky
 from reconciler.core.projects import doubts
@@ -20,8 +21,7 @@ from reconciler.core.projects.windows import Window
 from reconciler.core.rollout import Pin
 from reconciler.core.sets import expanding
 from reconciler.core.strategies import program
-from registry.core import canonical, digest, policy
-from registry.core.canonical import Json
+from registry.core import policy
 from registry.core.documents import Problem
 from registry.core.policy import PolicySet
 
@@ -114,7 +114,7 @@ class Deployment(_Read):
         model = before.model.model_copy(update=reference)
         whole = before.model_copy(update={"model": model})
         manifest = self.manifest.model_copy(update={"spec": whole})
-        return replace(self, manifest=manifest, revision=_revision(manifest, self.templates))
+        return replace(self, manifest=manifest, revision=revision.of(manifest, self.templates))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,8 @@ class DesiredState:
     reconcilers look after. `sync_waves` has those of each environment in which they differ. `away`
     are the hosts that agents look after, `remote` those among the targets of each deployment;
     `proposes`: reverts go to Git, `has_forge`: as pull requests. `kept` says by path why files
-    stay as they were, `doubts` what is not removed now.
+    stay as they were, `doubts` what is not removed now. `followed` is what the registry says of
+    what deployments follow; Git has nothing of it.
     """
 
     commit: str
@@ -143,6 +144,7 @@ class DesiredState:
     experiments: Mapping[str, kinds.Experiment] = field(default_factory=dict)
     broken_experiments: frozenset[str] = frozenset()
     promotions: Mapping[str, kinds.Promotion] = field(default_factory=dict)
+    followed: Mapping[str, Resolved] = field(default_factory=dict)
     held: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     allow_empty: bool = False
@@ -267,7 +269,7 @@ def _deployment(tree: sources.Tree, checked: crosscheck.Checked, key: str) -> De
         manifest=source.kind,
         hosts=checked.hosts[key],
         templates=templates,
-        revision=_revision(source.kind, templates),
+        revision=revision.of(source.kind, templates),
         short=max(0, (source.kind.spec.targets.replicas or 0) - len(checked.hosts[key])),
         windows=checked.windows.get(key, ()),
         origin=tree.origins.get(key),
@@ -278,23 +280,3 @@ def _deployment(tree: sources.Tree, checked: crosscheck.Checked, key: str) -> De
 def _roles(tree: sources.Tree, manifest: kinds.ModelDeployment) -> Roles | None:
     project = tree.projects.get(manifest.metadata.project)
     return None if project is None else project.kind.spec.roles
-
-
-def _revision(
-    manifest: kinds.ModelDeployment, templates: tuple[kinds.AcceptanceTemplate, ...]
-) -> str:
-    spec = manifest.model_dump(mode="json", by_alias=True)["spec"]
-    asked = {name: spec[name] for name in ("model", "runtime", "progressDeadlineSeconds")}
-    # A field that a later release brought changes nothing where it is left out.
-    asked["runtime"] = {
-        name: said for name, said in spec["runtime"].items() if said not in ([], None)
-    }
-    tests = [_test(template) for template in templates]
-    return digest.of(canonical.encode({**asked, "acceptance": tests}))
-
-
-def _test(template: kinds.AcceptanceTemplate) -> dict[str, Json]:
-    """Without what it does not ask: fields that a later release brought."""
-    spec = template.model_dump(mode="json", by_alias=True)["spec"]
-    later = template.spec.unasked
-    return {name: said for name, said in spec.items() if name not in later}

@@ -2,7 +2,7 @@
 included."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.core import asked, kinds
 from reconciler.core.observed import InstanceSpec
@@ -55,6 +55,16 @@ def repin_made(data: bytes, origin: Origin, *, was: Pin, now: Pin, path: str) ->
     return _replaced(data, document, wanted)
 
 
+def moved_on(asked: bytes, origin: Origin | None, *, was: Pin, now: Pin, path: str) -> bytes:
+    """`asked`, the file of a deployment or of the set that makes it, with `now` in place of `was`;
+    raises `InvalidInput` where somebody has changed it meanwhile."""
+    if origin is not None:
+        return repin_made(asked, origin, was=was, now=now, path=path)
+    if pin_of(path, asked) != was:
+        raise moved(path, was)
+    return repin(asked, version=now.version, digest=now.digest, path=path)
+
+
 def moved(path: str, was: Pin) -> InvalidInput:
     """Somebody has changed the file meanwhile, and theirs is the newer word."""
     return _elsewhere(path, f"version {was.version} does not stand where it did")
@@ -97,6 +107,11 @@ def _replaced(data: bytes, document: Document, wanted: Mapping[Path, str]) -> by
         quote = text[place.start] if text[place.start] in "\"'" else ""
         text = f"{text[: place.start]}{quote}{wanted[at]}{quote}{text[place.end :]}"
     return text.encode()
+
+
+def respecified(like: InstanceSpec, version: int, digest: str) -> InstanceSpec:
+    """`like`, at another version."""
+    return replace(like, version=version, digest=digest)
 
 
 def spec_of(path: str, data: bytes, like: InstanceSpec) -> InstanceSpec:

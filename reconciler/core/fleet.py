@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 from reconciler.core import in_common, kinds
 from reconciler.core.actions import Wait
 from reconciler.core.desired import Deployment, DesiredState
+from reconciler.core.following.target import Resolved
 from reconciler.core.inputs import Asked, Changed, Inputs
 from reconciler.core.observed import HostState, Unreachable
 from reconciler.core.reasons import Reason, Why
@@ -41,6 +42,7 @@ class Fleet:
             held={},
             experiments={},
             promotions={},
+            followed={},
             elsewhere=frozenset(),
         )
         self._observed: Observed = {}
@@ -61,6 +63,7 @@ class Fleet:
         inputs.keys |= _differing(before.held, desired.held)
         inputs.keys |= _differing(before.experiments, desired.experiments)
         inputs.keys |= _differing(before.promotions, desired.promotions)
+        inputs.keys |= _differing(before.followed, desired.followed)
         inputs.keys |= _differing(self._rollouts, rollouts)
         inputs.hosts |= _differing(before.hosts, desired.hosts)
         differing = _differing(self._observed, observed) | inputs.hosts
@@ -135,6 +138,11 @@ class Fleet:
         """The promotion that leads to `key`."""
         self._asked.inputs.keys.add(key)
         return self._desired.promotions.get(key)
+
+    def followed(self, key: str) -> Resolved | None:
+        """What the registry says of what `key` follows; None where it was not asked."""
+        self._asked.inputs.keys.add(key)
+        return self._desired.followed.get(key)
 
     def is_broken_experiment(self, name: str) -> bool:
         """Whether the file of the experiment `name` is wrong. Whoever asks is asked again in the

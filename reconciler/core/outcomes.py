@@ -73,7 +73,19 @@ class Looked:
     found: tuple[tuple[str, Increment | Trouble], ...]
 
 
-Outcome: TypeAlias = Done | Failed | Lacking | Preflighted | Opened | Tested | Measured | Looked
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """The outcome of a `Bump`: the version that Git was told of, where people see it, and the
+    pull request, if there is one."""
+
+    version: int
+    where: str
+    request: int | None = None
+
+
+Outcome: TypeAlias = (
+    Done | Failed | Lacking | Preflighted | Opened | Tested | Measured | Looked | Brought
+)
 
 
 def entry_of(outcome: Outcome) -> int | None:

@@ -32,6 +32,7 @@ from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.experiments import steps as experiments
 from reconciler.core.fleet import Fleet, Observed
+from reconciler.core.following import steps as following
 from reconciler.core.hostplan import Step
 from reconciler.core.inputs import Asked, Changed
 from reconciler.core.planned import Plan
@@ -128,6 +129,8 @@ def steps(fleet: Fleet, key: str) -> Steps:
         deployment = fleet.deployment(key)
         if deployment is not None and deployment.hosts:
             found += [(Part.ASKED_FOR, step) for step in _deployment(fleet, deployment)]
+        elif deployment is not None:  # its hosts look after themselves, and tell Git nothing
+            found += [(Part.ASKED_FOR, step) for step in following.steps(fleet, deployment)]
         if fleet.held(key):
             found += [(Part.HELD, step) for step in _held(fleet, key)]
         found += [(Part.STRAY_WISH, step) for step in granting.stray(fleet, key)]
@@ -158,6 +161,7 @@ def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]
     yield from pinning.notes(fleet, deployment)
     yield from experiments.steps(fleet, deployment)
     yield from promotions.steps(fleet, deployment)
+    yield from following.steps(fleet, deployment)
     if deployment.manifest.spec.suspend:
         yield from pursuit.suspended(fleet, deployment)
         yield Wait(key, None, Reason(Why.SUSPENDED, f"{deployment.path} says suspend: true"))

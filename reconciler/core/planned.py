@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from reconciler.core import actions, reverts, wording
 from reconciler.core.actions import Action, Wait
 from reconciler.core.experiments import acts
+from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.promotions.acts import Promote, Soak
 from reconciler.core.reasons import Reason, Why
 from registry.core import hostlist
@@ -76,11 +77,12 @@ def order(action: Action) -> int:
             | acts.Begin()
             | acts.Decide()
             | Soak()
+            | Track()
         ):
             return 0
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return 2
-        case acts.Propose() | Promote():
+        case acts.Propose() | Promote() | Bump() | Withdraw():
             return 2
         case _:
             return 1

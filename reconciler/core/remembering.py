@@ -19,6 +19,8 @@ from reconciler.core import (
     reverts,
 )
 from reconciler.core.experiments import acts, tried
+from reconciler.core.following import tried as followed
+from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.hookruns import HookRun
 from reconciler.core.observed import HostState, Unreachable
 from reconciler.core.promotions import tried as promoted
@@ -26,7 +28,7 @@ from reconciler.core.promotions.acts import Promote, Soak
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollout, Rollouts
 
 
-def intend(  # noqa: PLR0911  one arm an action
+def intend(  # noqa: C901, PLR0911  one arm an action
     rollouts: Rollouts, action: actions.Action, now: float
 ) -> Rollouts:
     """What to remember before `action` is performed."""
@@ -60,6 +62,8 @@ def intend(  # noqa: PLR0911  one arm an action
             return rollouts
         case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak() | Promote():
             return rollouts
+        case Track() | Bump() | Withdraw():
+            return rollouts
 
 
 def conclude(  # noqa: C901, PLR0911  one arm an action
@@ -76,11 +80,11 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
             return _quarantine(rollouts, action, outcome, now)
         case actions.GiveUp():
             return _edit(rollouts, action, lambda facts: hostmemory.given_up(facts, action, now))
-        case actions.Grant():
-            return {**rollouts, action.deployment: granted.after(known, action, outcome, now)}
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
-            return {**rollouts, action.deployment: reverted.after(known, action, outcome, now)}
+            return {**rollouts, action.deployment: _after(known, action, outcome, now)}
         case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak() | Promote():
+            return {**rollouts, action.deployment: _after(known, action, outcome, now)}
+        case Track() | Bump() | Withdraw() | actions.Grant():
             return {**rollouts, action.deployment: _after(known, action, outcome, now)}
         case actions.Forget():
             return _forget(rollouts, action)
@@ -250,10 +254,18 @@ def _edit(
 
 def _after(
     known: Rollout,
-    action: acts.OfExperiment | acts.Propose | Soak | Promote,
+    action: actions.Grant | actions.ForGit | acts.OfExperiment | Soak | Track,
     outcome: outcomes.Outcome,
     now: float,
 ) -> Rollout:
-    if isinstance(action, Soak | Promote):
-        return promoted.after(known, action, outcome, now)
-    return tried.after(known, action, outcome, now)
+    match action:
+        case actions.Grant():
+            return granted.after(known, action, outcome, now)
+        case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
+            return reverted.after(known, action, outcome, now)
+        case Soak() | Promote():
+            return promoted.after(known, action, outcome, now)
+        case Track() | Bump() | Withdraw():
+            return followed.after(known, action, outcome, now)
+        case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose():
+            return tried.after(known, action, outcome, now)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from reconciler.core.experiments.run import Run
+from reconciler.core.following import run as followed
 from reconciler.core.hookruns import HookRun
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.promotions import run as promotions
@@ -175,7 +176,7 @@ class Pin:
 class Rollout:
     """One deployment on all its hosts: how far the rollout is that they go through together,
     what a person asked of it, the last thing that a person got, and the last answer to one; its
-    experiment, also one that is over; the version that is to be promoted to it."""
+    experiment, also one that is over; the version that is to be promoted to it; what it follows."""
 
     hosts: Mapping[str, HostRollout]
     quarantined: tuple[Quarantined, ...] = ()
@@ -187,6 +188,7 @@ class Rollout:
     hooks: tuple[HookRun, ...] = ()
     experiment: Run | None = None
     promotion: promotions.Run | None = None
+    following: followed.Run | None = None
 
     def on(self, host: str) -> HostRollout:
         """What is known of `host`; an empty value where nothing is."""

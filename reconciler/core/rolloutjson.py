@@ -4,6 +4,7 @@ from dataclasses import asdict, fields
 
 from reconciler.core import hookruns
 from reconciler.core.experiments import run
+from reconciler.core.following import run as following
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.promotions import run as promotions
 from reconciler.core.rollout import (
@@ -59,6 +60,7 @@ def _document(rollout: Rollout) -> dict[str, object]:
         "hooks": hookruns.document(rollout.hooks),
         "experiment": None if rollout.experiment is None else run.document(rollout.experiment),
         "promotion": None if rollout.promotion is None else promotions.document(rollout.promotion),
+        "following": None if rollout.following is None else following.document(rollout.following),
         "answer": None if rollout.answer is None else asdict(rollout.answer),
         "pin": None if rollout.pin is None else asdict(rollout.pin),
     }
@@ -69,7 +71,7 @@ def _rollout(source: dict[str, Json]) -> Rollout:
     entries = json_fields.objects(source, "quarantined", what=_WHAT)
     # Neither was there before there were strategies.
     under_way, wish = _optional(source, "progress"), _optional(source, "wish")
-    promoted = _optional(source, "promotion")
+    promoted, followed = _optional(source, "promotion"), _optional(source, "following")
     return Rollout(
         hosts={host: _host(_object(facts)) for host, facts in hosts.items()},
         quarantined=tuple(_quarantined(entry) for entry in entries),
@@ -83,6 +85,7 @@ def _rollout(source: dict[str, Json]) -> Rollout:
         else (),
         experiment=None if (tried := _optional(source, "experiment")) is None else run.read(tried),
         promotion=None if promoted is None else promotions.read(promoted),
+        following=None if followed is None else following.read(followed),
     )
 
 

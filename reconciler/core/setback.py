@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from reconciler.core.analysis import AnalysisRun
 from reconciler.core.experiments.run import Run
+from reconciler.core.following import run as following
 from reconciler.core.promotions import run as promotions
 from reconciler.core.rollout import Candidate, HostRollout, Quarantined, Rollout, Rollouts
 from reconciler.core.strategies.progress import Progress
@@ -27,10 +28,16 @@ def _rollout(known: Rollout, now: float) -> Rollout:
         progress=None if known.progress is None else _progress(known.progress, now),
         experiment=None if known.experiment is None else _experiment(known.experiment, now),
         promotion=None if known.promotion is None else _promotion(known.promotion, now),
+        following=None if known.following is None else _following(known.following, now),
     )
 
 
 def _promotion(run: promotions.Run, now: float) -> promotions.Run:
+    told = replace(run.told, at=min(run.told.at, now))
+    return replace(run, since=min(run.since, now), told=told)
+
+
+def _following(run: following.Run, now: float) -> following.Run:
     told = replace(run.told, at=min(run.told.at, now))
     return replace(run, since=min(run.since, now), told=told)
 

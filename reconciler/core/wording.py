@@ -2,6 +2,7 @@
 
 from reconciler.core import actions, hookruns, reverts
 from reconciler.core.experiments import acts
+from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.promotions.acts import Promote, Soak
 from registry.core.canonical import Json
 
@@ -11,11 +12,11 @@ def place(action: actions.Action) -> str:
     match action:
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return "git"
-        case acts.Propose() | Promote():
+        case acts.Propose() | Promote() | Bump() | Withdraw():
             return "git"
         case actions.Proceed() | actions.Settle() | actions.Grant() | hookruns.Call():
             return "fleet"
-        case acts.Begin() | acts.Decide() | acts.Look() | Soak():
+        case acts.Begin() | acts.Decide() | acts.Look() | Soak() | Track():
             return "fleet"
         case (
             actions.Preflight()

@@ -18,7 +18,7 @@ _OF_DEPLOYMENTS = frozenset(
         "starting", "started", "tested", "analysed", "deploying", "deployed", "shifting",
         "shifted", "steered", "restarted", "removed", "hook_called", "gave_up", "quarantined",
         "rolled_back", "revert_pushed", "revert_proposed", "revert_withdrawn", "commit_verified",
-        "commit_refused", "commit_accepted",
+        "commit_refused", "commit_accepted", "followed", "follow_withdrawn",
     }
 )  # fmt: skip
 _OF_VERSIONS = frozenset(

@@ -87,6 +87,8 @@ class Kind(StrEnum):
     EXPERIMENT_DECIDED = "experiment_decided"
     EXPERIMENT_PROPOSED = "experiment_proposed"
     PROMOTION_DECIDED = "promotion_decided"
+    FOLLOWED = "followed"
+    FOLLOW_WITHDRAWN = "follow_withdrawn"
     COMMIT_VERIFIED = "commit_verified"
     COMMIT_REFUSED = "commit_refused"
     COMMIT_ACCEPTED = "commit_accepted"

@@ -1,4 +1,5 @@
-"""A log read leaf by leaf: its root so far, and which evidence it names about which version.
+"""A log read leaf by leaf: its root so far, which evidence it names about which version, and where
+aliases point.
 
 Who has only an envelope cannot see what was left out of it. Who has read the log can.
 """
@@ -10,6 +11,7 @@ from registry.core.canonical import Json
 from registry.core.entries import Kind
 
 _KINDS = frozenset({Kind.REVOKED, Kind.ATTESTED})
+_MOVES = frozenset({Kind.ALIAS_MOVED, Kind.ALIAS_REMOVED})
 
 
 class Ledger:
@@ -19,6 +21,7 @@ class Ledger:
         self.size = 0
         self._newest: dict[int, bytes] = {}
         self._named: dict[tuple[Json, Json, Json], list[tuple[int, str]]] = {}
+        self._aliases: dict[tuple[Json, Json], Json] = {}
 
     @property
     def root(self) -> bytes:
@@ -35,7 +38,15 @@ class Ledger:
             if entry.get("kind") in _KINDS:
                 about = (entry.get("model"), entry.get("version"), entry.get("digest"))
                 self._named.setdefault(about, []).append((self.size, str(entry["kind"])))
+            elif entry.get("kind") in _MOVES and isinstance(detail := entry.get("detail"), dict):
+                gone = entry["kind"] == Kind.ALIAS_REMOVED
+                alias = entry.get("model"), detail.get("alias")
+                self._aliases[alias] = None if gone else entry.get("version")
             self.size += 1
+
+    def alias(self, model: str, alias: str) -> Json:
+        """The version that it points at; None where it points nowhere."""
+        return self._aliases.get((model, alias))
 
     def withheld(
         self, model: str, version: int, digest: str, *, within: int, shown: Collection[int]

@@ -121,6 +121,7 @@ class Town:
         beside += tuple(self.loop._measuring._running.values())
         is_working = any(one is not None and not one.done() for one in beside)
         is_working = is_working or bool(self.loop._testing.running())
+        is_working = is_working or self.loop.follower.busy()
         return is_working or bool(self.loop.lanes.busy())
 
     def serving(self, host: str = "edge-1") -> Instance | None:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from reconciler.core.kinds.fleet import FleetRollout, Targets
+from reconciler.core.kinds.following import Follow
 from reconciler.core.kinds.hooks import Hooks
 from reconciler.core.kinds.process import Told
 from reconciler.core.kinds.strategy import Strategy
@@ -27,11 +28,13 @@ DEFAULT_PROJECT = "default"
 
 
 class ModelReference(Strict):
-    """The version that must serve: both its number and the digest of its manifest."""
+    """The version that must serve: both its number and the digest of its manifest. What they
+    `follow` is brought into Git as another version and digest here."""
 
     name: ModelName
     version: Annotated[int, Field(ge=1, lt=2**63)]
     digest: Digest
+    follow: Follow | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -43,6 +43,9 @@ def problems(source: Source[Promotion], tree: Tree, good: Collection[str]) -> It
     if _is_round(spec.to, tree.promotions):
         message = f"spec.to: promotions lead from {spec.to} back to it"
         yield document.problem(at, message, fix="remove one of them")
+    if tree.deployments[spec.to].kind.spec.model.follow is not None:
+        message = f"spec.to: {spec.to} follows an alias or a range already"
+        yield document.problem(at, message, fix=f"take follow out of {spec.to}, or this file out")
     yield from _strange(source, tree)
 
 

@@ -37,8 +37,4 @@ def content(action: Promote, asked: bytes) -> bytes:
     """The file that has `asked` with the promoted version; raises `InvalidInput`."""
     spec, was = action.spec, action.was
     now = edit.Pin(spec.model, spec.version, spec.digest)
-    if action.origin is not None:
-        return edit.repin_made(asked, action.origin, was=was, now=now, path=action.path)
-    if edit.pin_of(action.path, asked) != was:
-        raise edit.moved(action.path, was)
-    return edit.repin(asked, version=spec.version, digest=spec.digest, path=action.path)
+    return edit.moved_on(asked, action.origin, was=was, now=now, path=action.path)

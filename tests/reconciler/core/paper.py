@@ -22,6 +22,7 @@ from reconciler.core import (
     wording,
 )
 from reconciler.core.experiments import acts, applied
+from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.measurements import Found, Measurement
 from reconciler.core.observed import (
     Health,
@@ -119,6 +120,9 @@ class Paper:
     answers: Callable[[hookruns.Call], outcomes.Outcome] = lambda _: outcomes.Done()
     looked: Callable[[acts.Look], outcomes.Outcome] = lambda _: outcomes.Looked(())
     promoted: Callable[[Promote], outcomes.Outcome] = lambda _: outcomes.Done("https://forge/9")
+    brought: Callable[[Bump], outcomes.Outcome] = lambda one: outcomes.Brought(
+        one.specs[0].version, "https://forge/10", 10
+    )
     planner: Planner = field(default_factory=Planner)
 
     def observed(self) -> dict[str, HostState | Unreachable]:
@@ -212,7 +216,7 @@ class Paper:
                 self.dies_in = None
                 raise Died
 
-    def _effect(self, action: actions.Action) -> outcomes.Outcome:  # noqa: C901, PLR0911, PLR0912  an arm each
+    def _effect(self, action: actions.Action) -> outcomes.Outcome:  # noqa: C901, PLR0911, PLR0912, PLR0915  an arm each
         match action:
             case actions.Preflight():
                 return self._preflight(action)
@@ -252,7 +256,11 @@ class Paper:
                 return outcomes.Done("https://forge/8")
             case Promote():
                 return self.promoted(action)
-            case acts.Begin() | acts.Decide() | Soak():
+            case Bump():
+                return self.brought(action)
+            case Withdraw():
+                return outcomes.Done()
+            case acts.Begin() | acts.Decide() | Soak() | Track():
                 pass
         return outcomes.Done()
 

@@ -174,6 +174,18 @@ def test_promotions_that_make_no_sense_are_refused_where_they_stand(
     assert set(state.deployments) == {KEY, "staging/digits"}
 
 
+def test_no_promotion_leads_to_what_follows_an_alias() -> None:
+    here = deployment_file("digits", 1, ["h2"], auto=False)
+    here = here.replace('"}\n  targets', '", follow: {alias: champion, by: commit}}\n  targets')
+    there = deployment_file("digits", 1, ["h1"], auto=False).replace("production", "staging")
+    others = {
+        "models.d/staging/digits.yaml": there,
+        "models.d/promotions/onward.yaml": promotion_file(),
+    }
+    (problem,) = wish({"digits": here}, policies=others).problems
+    assert "spec.to: production/digits follows an alias or a range already" in problem.message
+
+
 def test_a_clock_that_is_set_back_makes_no_soak_longer() -> None:
     paper = begun(fleet())
     until_told(paper)

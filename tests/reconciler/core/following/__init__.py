@@ -1,0 +1,1 @@
+"""Following an alias or a range, on a fleet on paper."""
