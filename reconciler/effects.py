@@ -130,7 +130,7 @@ class Effects:
     ) -> outcomes.Outcome:
         if isinstance(action, acts.Propose):
             return self.proposals.propose(action)
-        observer = observing.Observer(self.journal, self.analyst.sources)
+        observer = observing.Observer(self.journal, self.analyst.sources, self.analyst.doors)
         return observer.perform(action, engines)
 
     def _preflight(

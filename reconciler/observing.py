@@ -6,7 +6,7 @@ and as soon as the registry answers; no user is shared before it has (`effects`)
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from reconciler import journal, measuring
@@ -18,7 +18,7 @@ from reconciler.core.experiments.totals import Increment
 from reconciler.core.kinds.experiment import Observed
 from reconciler.core.measurements import Trouble
 from reconciler.engines.protocol import Engine
-from reconciler.measuring import totals
+from reconciler.measuring import posting, totals, watched
 from registry import errors
 from registry.core.entries import Kind
 
@@ -31,6 +31,7 @@ class Observer:
 
     journal: journal.Journal
     sources: Sources
+    doors: posting.Doors = field(default_factory=posting.Doors)
 
     def perform(self, action: OfExperiment, engines: Mapping[str, Engine]) -> outcomes.Outcome:
         """Raises `Unavailable` where an engine does not answer."""
@@ -52,6 +53,7 @@ class Observer:
     def _look(self, action: Look, engines: Mapping[str, Engine]) -> outcomes.Looked:
         run = action.run
         sites = tuple(_site(one, run.spec.control.version, engines) for one in action.hosts)
+        self._open_doors(action, sites)
         environment, _, deployment = action.deployment.partition("/")
         args = {
             "model": action.model,
@@ -68,6 +70,13 @@ class Observer:
 
         with ThreadPoolExecutor(_TOGETHER) as asking:
             return outcomes.Looked(tuple(asking.map(seen, run.spec.observed())))
+
+    def _open_doors(self, action: Look, sites: tuple[measuring.Site, ...]) -> None:
+        """For labels, where a metric is about them."""
+        spec = action.run.spec
+        if any(one.source.labels is not None for one in spec.observed()):
+            variants = [variant for site in sites for _, variant in site.variants()]
+            self.doors.remember(action.model, variants, watched.lease(spec.interval))
 
 
 def _site(shared: Shared, version: int, engines: Mapping[str, Engine]) -> measuring.Site:

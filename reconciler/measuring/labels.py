@@ -3,11 +3,12 @@
 import math
 
 from reconciler.core.kinds.analysis import Metric
+from reconciler.core.kinds.experiment import Labelled
 from reconciler.core.kinds.online import Labels
 from reconciler.core.measurements import Found, Measurement, NotEnough
 from reconciler.measuring import pages, watched
 from reconciler.measuring.context import Context, Variant
-from reconciler.measuring.watched import Count
+from reconciler.measuring.watched import Count, Looked
 from registry import errors
 from registry.core import fields
 from registry.core.canonical import Json
@@ -18,7 +19,7 @@ _OF_CLASSES = frozenset({"accuracy", "errorRate"})
 
 def measure(asked: Labels, metric: Metric, context: Context) -> Measurement:
     """Raises `Unavailable`."""
-    looked = watched.look(context, lambda variant: _counted(asked, metric, context, variant))
+    looked = watched.look(context, lambda variant: _analysed(asked, metric, context, variant))
     if "candidate" not in looked.came:
         return NotEnough("counting begins", 0, looked.memo)
     samples = int(min(looked.came[name][0] for name in watched.judged(metric, looked)))
@@ -44,14 +45,33 @@ def _value(asked: Labels, came: tuple[float, ...]) -> float:
             return math.sqrt(squared / labelled)
 
 
-def _counted(asked: Labels, metric: Metric, context: Context, variant: Variant) -> Count:
-    body: dict[str, Json] = {
-        "model": context.model,
-        "version": variant.version,
+def look(asked: Labelled, interval: str, context: Context) -> Looked:
+    """Rows of how many labels came, how many were right, and the differences' sum and squares.
+
+    Counting is for this experiment alone: what an instance remembers for an earlier question is
+    of before the variants shared their users. Raises `Unavailable`.
+    """
+    purpose = "experiment {experiment} of {began}".format_map(context.args)
+    question: dict[str, Json] = {
+        "seconds": watched.lease(interval),
+        "output": asked.output,
+        "kind": asked.kind,
+        "purpose": purpose,
+    }
+    return watched.look(context, lambda variant: _counted(question, context, variant))
+
+
+def _analysed(asked: Labels, metric: Metric, context: Context, variant: Variant) -> Count:
+    question: dict[str, Json] = {
         "seconds": watched.seconds(metric),
         "output": asked.output,
         "kind": "class" if asked.metric in _OF_CLASSES else "number",
     }
+    return _counted(question, context, variant)
+
+
+def _counted(question: dict[str, Json], context: Context, variant: Variant) -> Count:
+    body: dict[str, Json] = {"model": context.model, "version": variant.version, **question}
     found = pages.posted(variant, "/plimsoll/outcomes", body)
     numbers = [fields.finite(found.get(name)) for name in _NUMBERS]
     known = tuple(one for one in numbers if one is not None and one >= 0)

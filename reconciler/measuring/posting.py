@@ -58,8 +58,8 @@ def post(doors: Doors, data: bytes) -> dict[str, Json]:
                 for one in doors.of(model)}  # fmt: skip
     if not variants:
         raise errors.NotFound(
-            f"no analysis under way asks for labels of {model[:128]!r}",
-            fix="post them while a rollout with a labels provider is measured",
+            f"no analysis or experiment under way asks for labels of {model[:128]!r}",
+            fix="post them while a rollout or an experiment is measured by labels",
         )
     said = dict[str, dict[str, Json]]()
     for one in variants.values():

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from reconciler.core.counting import Counts
 from reconciler.core.experiments.totals import Increment, Total
-from reconciler.core.kinds.experiment import Counted, ExperimentSpec, Observed, Totals
+from reconciler.core.kinds.experiment import Counted, ExperimentSpec, Labelled, Observed, Totals
 from reconciler.core.kinds.providers import Http, Prometheus
 from reconciler.core.measurements import Found, Measurement, Trouble
-from reconciler.measuring import checks, numbers, prometheus
+from reconciler.measuring import checks, labels, numbers, prometheus
 from reconciler.measuring.context import Context
 from registry import errors
 from registry.core import fields
@@ -23,6 +23,8 @@ def look(metric: Observed, spec: ExperimentSpec, context: Context) -> Increment 
         match metric.source.one:
             case Counted() as asked:
                 return _counted(asked, context)
+            case Labelled() as asked:
+                return _labelled(asked, spec, context)
             case Totals() as asked:
                 return _since(_queried(asked, spec, context), context.memo)
             case Http() as asked:
@@ -35,6 +37,25 @@ def _counted(asked: Counted, context: Context) -> Increment:
     came, memo, _ = numbers.look(context)
     control, treatment = came.get("stable", Counts()), came.get("candidate", Counts())
     return Increment(_total(asked, control), _total(asked, treatment), memo)
+
+
+def _labelled(asked: Labelled, spec: ExperimentSpec, context: Context) -> Increment:
+    looked = labels.look(asked, spec.interval, context)
+    if "candidate" not in looked.came:
+        return Increment(_NOTHING, _NOTHING, looked.memo)
+    control, treatment = (_of_labels(asked, looked.came[name]) for name in ("stable", "candidate"))
+    return Increment(control, treatment, looked.memo)
+
+
+def _of_labels(asked: Labelled, came: tuple[float, ...]) -> Total:
+    labelled, right, absolute, squared = came
+    match asked.metric:
+        case "accuracy":
+            return Total(labelled, right, right)
+        case "errorRate":
+            return Total(labelled, labelled - right, labelled - right)
+        case "meanAbsoluteError":
+            return Total(labelled, absolute, squared)
 
 
 def _total(asked: Counted, came: Counts) -> Total:

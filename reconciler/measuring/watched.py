@@ -56,8 +56,12 @@ def look(context: Context, ask: Callable[[Variant], Count]) -> Looked:
 
 def seconds(metric: Metric) -> int:
     """For how long an instance is asked to go on counting."""
-    interval = strict.duration_seconds(metric.interval) if metric.interval else 0
-    return min(max(_LEAST_S, 2 * interval), _MOST_S)
+    return lease(metric.interval or "0s")
+
+
+def lease(interval: str) -> int:
+    """The same for somebody who asks again after `interval`."""
+    return min(max(_LEAST_S, 2 * strict.duration_seconds(interval)), _MOST_S)
 
 
 def judged(metric: Metric, looked: Looked) -> list[str]:

@@ -39,10 +39,11 @@ class Said(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Judged:
     """`output` is what a label speaks of; `kind` is `class` (integers, texts, the place of the
-    highest score) or `number`."""
+    highest score) or `number`. `purpose` is what for: another one begins anew."""
 
     output: str
     kind: str
+    purpose: str = ""
 
 
 @dataclass(slots=True)

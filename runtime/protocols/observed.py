@@ -86,8 +86,11 @@ def _histogram(serving: Serving, body: dict[str, Json]) -> dict[str, Json]:
 
 
 def _outcomes(serving: Serving, body: dict[str, Json]) -> dict[str, Json]:
-    fields.refuse_unknown(body, {"model", "version", "seconds", "output", "kind"}, what="body")
-    judged = Judged(fields.text(body, "output", what="body"), _one_of(body, "kind", _KINDS))
+    known = {"model", "version", "seconds", "output", "kind", "purpose"}
+    fields.refuse_unknown(body, known, what="body")
+    purpose = fields.text(body, "purpose", what="body") if "purpose" in body else ""
+    output = fields.text(body, "output", what="body")
+    judged = Judged(output, _one_of(body, "kind", _KINDS), purpose)
     model, version = _version(body)
     return serving.observatory.outcomes(model, version, judged, seconds=_seconds(body))
 

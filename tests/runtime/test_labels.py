@@ -119,6 +119,16 @@ def test_to_judge_another_output_begins_anew() -> None:
     assert "no output 'z', but y" in _problem(found, Judged("z", "class"))
 
 
+def test_to_judge_for_another_purpose_begins_anew() -> None:
+    found, trial = watching(), Judged("y", "class", "trial")
+    answer(found, "a", 0.1, 0.9)
+    told(found, trial)
+    assert found.label("a", 1) is Said.UNKNOWN
+    answer(found, "b", 0.1, 0.9)
+    told(found, trial)
+    assert found.label("b", 1) is Said.JOINED
+
+
 def _problem(found: Outcomes, judged: Judged) -> str:
     told(found, judged)
     answer(found, "b", 1.0)

@@ -390,7 +390,7 @@ def test_only_the_control_token_shows_what_was_asked_and_answered(
 def _labels_are_joined(runtime: Runtime, token: dict[str, str]) -> None:
     """By a header of TensorFlow Serving's REST, and the id of an Open Inference request."""
     watched = {"model": "digits", "version": 1, "seconds": 60}
-    judged = {**watched, "output": "probabilities", "kind": "class"}
+    judged = {**watched, "output": "probabilities", "kind": "class", "purpose": "trial"}
     bins = {**watched, "side": "input", "tensor": "X", "edges": [0.4], "column": None}
     labels = {"model": "digits", "labels": [{"id": name, "label": "no class"} for name in "abc"]}
     for page, body in (("outcomes", judged), ("histograms", bins), ("labels", labels)):

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from reconciler.core.kinds.online import Tensor
 from reconciler.core.kinds.providers import Http
 from reconciler.core.kinds.strategy import StickyTo
 from registry.core.strict import Digest, Duration, Metadata, Name, Strict, Url
@@ -88,12 +89,28 @@ class Totals(Strict):
     design_effect: _DesignEffect
 
 
+class Labelled(Strict):
+    """How right the answers in `output` are, by labels that are posted later: `accuracy` and
+    `errorRate` of classes, a proportion; `meanAbsoluteError` of numbers, a mean with bounds. Of
+    requests, so `designEffect` says how much the answers to one user go together."""
+
+    metric: Literal["accuracy", "errorRate", "meanAbsoluteError"]
+    output: Tensor
+    design_effect: _DesignEffect
+
+    @property
+    def kind(self) -> str:
+        """What a label is: a class or a number."""
+        return "number" if self.metric == "meanAbsoluteError" else "class"
+
+
 class Source(Strict):
     """Exactly one. `http` answers with the totals of all variants: {"control": {"count": 7,
     "sum": 3, "squares": 3}, ...}, each user counted once, when what is observed of them is known.
     """
 
     runtime: Counted | None = None
+    labels: Labelled | None = None
     prometheus: Totals | None = None
     http: Http | None = None
 
@@ -103,7 +120,7 @@ class Source(Strict):
         if len(given) != 1:
             raise PydanticCustomError(
                 "source",
-                "is not exactly one of runtime, prometheus, http",
+                "is not exactly one of runtime, labels, prometheus, http",
                 {"fix": "write one, such as runtime: {measure: errorRate, designEffect: 1}"},
             )
         if self.http is not None and self.http.samples_pointer is not None:
@@ -115,9 +132,9 @@ class Source(Strict):
         return self
 
     @property
-    def one(self) -> Counted | Totals | Http:
+    def one(self) -> Counted | Labelled | Totals | Http:
         """The one that is given."""
-        found = self.runtime or self.prometheus or self.http
+        found = self.runtime or self.labels or self.prometheus or self.http
         assert found is not None  # noqa: S101  as validated
         return found
 
@@ -125,7 +142,7 @@ class Source(Strict):
     def design_effect(self) -> float:
         """1 where users are counted."""
         match self.one:
-            case Counted() | Totals() as one:
+            case Counted() | Labelled() | Totals() as one:
                 return one.design_effect
             case Http():
                 return 1.0
@@ -142,11 +159,19 @@ class Observed(Strict):
 
     @model_validator(mode="after")
     def _one_form(self) -> "Observed":
-        is_counted = self.source.runtime is not None
-        if (self.proportion is None) == (self.mean is None) or (is_counted and self.mean):
+        is_one = (self.proportion is None) != (self.mean is None)
+        match self.source.one:
+            case Counted() if self.mean is not None:
+                is_one = False
+            case Labelled() as asked:
+                is_one &= (self.mean is not None) == (asked.kind == "number")
+            case _:
+                pass
+        if not is_one:
             raise PydanticCustomError(
                 "form",
-                "a metric is a proportion or a mean, and what the runtime counts is the first",
+                "a metric is a proportion or a mean: of what the runtime counts, and of labels "
+                "that are classes, the first, and of labels that are numbers the second",
                 {"fix": "write proportion: {}, or mean: {lowest: 0, highest: 5}"},
             )
         return self
@@ -197,7 +222,7 @@ class ExperimentSpec(Strict):
     def _sound(self) -> "ExperimentSpec":
         one, two = self.variants
         names = [self.metric.name, *(guard.name for guard in self.guardrails)]
-        wrong = list(_wrong(one, two, names))
+        wrong = [*_wrong(one, two, names), *_judged_otherwise(list(self.observed()))]
         if wrong:
             at, said, fix = wrong[0]
             raise PydanticCustomError("experiment", "{said}", {"said": said, "at": at, "fix": fix})
@@ -228,6 +253,17 @@ class Experiment(Strict):
     spec: ExperimentSpec
 
     folder: ClassVar[str] = "models.d/experiments"
+
+
+def _judged_otherwise(observed: list[Observed]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """An instance remembers one output, in one way: to ask for another begins anew."""
+    asked = [(index, one.source.labels) for index, one in enumerate(observed) if one.source.labels]
+    for index, one in asked[1:]:
+        first = asked[0][1]
+        if (one.output, one.kind) != (first.output, first.kind):
+            at = ("guardrails", index - 1, "source", "labels")
+            said = f"labels are of the {first.kind} in {first.output} already"
+            yield at, said, "let all metrics of labels be about one output, as classes or numbers"
 
 
 def _wrong(

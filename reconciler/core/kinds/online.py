@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from registry.core.strict import Digest, Strict
 
-_Tensor: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Tensor: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 _Count: TypeAlias = Annotated[int, Field(ge=0, le=2**53)]
 _MOST_BINS = 256
 
@@ -61,8 +61,8 @@ class Drift(Strict):
     how far each of them is.
     """
 
-    feature: _Tensor | None = None
-    prediction: _Tensor | None = None
+    feature: Tensor | None = None
+    prediction: Tensor | None = None
     column: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
     test: Literal["psi", "ks", "chi2"]
     reference: Reference
@@ -87,7 +87,7 @@ class Labels(Strict):
     """
 
     metric: Literal["accuracy", "errorRate", "meanAbsoluteError", "rootMeanSquaredError"]
-    output: _Tensor
+    output: Tensor
 
 
 def _wrong(at: tuple[str, ...], message: str, fix: str) -> PydanticCustomError:

@@ -8,6 +8,8 @@ import pytest
 
 from reconciler.core import actions, analysis, outcomes, wording
 from reconciler.core.actions import Measure, Pair
+from reconciler.core.experiments import acts
+from reconciler.core.experiments.run import Run
 from reconciler.core.observed import Health, Instance, InstanceSpec, Phase
 from reconciler.core.planned import Plan
 from reconciler.core.reasons import Reason, Why
@@ -15,6 +17,7 @@ from reconciler.engines.protocol import Endpoint
 from registry.core.entries import Entry, Kind
 from tests.reconciler.core.analysed import metric, template
 from tests.reconciler.measuring.service import Service, serving
+from tests.reconciler.measuring.test_totals import spec as experiment
 from tests.reconciler.simulated import SimulatedEngine
 from tests.reconciler.town import Town, town
 from tests.registry.publishing import Publisher
@@ -126,6 +129,25 @@ def test_instances_that_are_asked_to_remember_are_those_that_labels_go_to(
     by = "{labels: {metric: accuracy, output: y}}"
     about = metric("errors", "successCondition: result > 0.5, minimumSamples: 5", by)
     measured(here, engine, analysis.begin([template(about)], {}, 1000.0))
+    assert {one.instance for one in doors.of("digits")} == {spec(1).name, spec(2).name}
+
+
+def test_an_experiment_by_labels_lets_them_go_to_both_variants_on_its_hosts(
+    here: Town, service: Service
+) -> None:
+    engine, doors = host(service), here.loop.effects.analyst.doors
+    state = here.loop.source.state(patience_s=10)
+    assert state is not None
+    shared = (acts.Shared(spec(2), spec(1).name),)
+    for source in (
+        {"runtime": {"measure": "errorRate", "designEffect": 1}},
+        {"labels": {"metric": "accuracy", "output": "y", "designEffect": 1}},
+    ):
+        assert doors.of("digits") == []
+        asked = Run("bigger", experiment(source), 1000.0)
+        reason = Reason(Why.MEASUREMENT_DUE, "a look is due")
+        look = acts.Look("production/digits", asked, "digits", shared, reason)
+        here.loop.effects.perform(look, state, {"edge-1": engine})
     assert {one.instance for one in doors.of("digits")} == {spec(1).name, spec(2).name}
 
 
