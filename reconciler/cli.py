@@ -18,6 +18,7 @@ from reconciler import (
     planning,
     referring,
     rendering,
+    sealing,
     steering,
     tailing,
 )
@@ -35,6 +36,7 @@ permit_app = typer.Typer(no_args_is_help=True, help="Permits: what hosts are all
 app.add_typer(permit_app, name="permit")
 app.add_typer(importing.app, name="import")
 app.add_typer(steering.app)
+app.add_typer(sealing.app, name="secrets")
 app.command()(rendering.render)
 app.command()(applying.apply)
 app.command()(planning.plan)

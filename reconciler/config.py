@@ -122,6 +122,7 @@ class Config:
     agent: agent_settings.Agent | None = None
     forge: Forge | None = None
     labels_token_file: Path | None = None
+    age_identity_file: Path | None = None
 
     @property
     def name(self) -> str:
@@ -161,7 +162,6 @@ def _agent_config(settings: table.Table, folder: Path) -> Config:
 def _config(settings: table.Table, folder: Path) -> Config:
     registry = settings.take("registry", str, "http://127.0.0.1:8440")
     secret, authority = settings.optional("webhook_secret_file"), settings.optional("registry_ca")
-    labels = settings.optional("labels_token_file")
     config = Config(
         repository=settings.take("repository", str),
         branch=settings.take("branch", str, "main"),
@@ -193,11 +193,16 @@ def _config(settings: table.Table, folder: Path) -> Config:
         ),
         lease=_lease(settings),
         forge=_forge(settings, folder),
-        labels_token_file=None if labels is None else folder / labels,
+        labels_token_file=_below(folder, settings.optional("labels_token_file")),
+        age_identity_file=_below(folder, settings.optional("age_identity_file")),
     )
     settings.finish()
     _require_bounds(settings, config)
     return config
+
+
+def _below(folder: Path, name: str | None) -> Path | None:
+    return None if name is None else folder / name
 
 
 def _require_bounds(settings: table.Table, config: Config) -> None:

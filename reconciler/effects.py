@@ -16,6 +16,7 @@ from reconciler import (
     calling,
     journal,
     judging,
+    launches,
     observing,
     permits,
     promoting,
@@ -26,7 +27,6 @@ from reconciler.core import (
     capacity,
     desired,
     hookruns,
-    kinds,
     outcomes,
     reasons,
     reverts,
@@ -45,7 +45,7 @@ from registry.core.entries import Kind
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Everything an action may need. `launch` gives what an instance of a host is handed."""
+    """Everything an action may need."""
 
     judge: judging.Judge
     journal: journal.Journal
@@ -56,7 +56,7 @@ class Effects:
     caller: calling.Caller
     answers: answering.Answers
     accepting: accepting.Accepting
-    launch: Callable[[str, kinds.Host], Launch]
+    launches: launches.Launches
     rollouts: Callable[[], Rollouts]
 
     def perform(
@@ -85,7 +85,7 @@ class Effects:
             case actions.Restart():
                 return self._restart(action, engines[action.host])
             case actions.Renew():
-                return self._renew(action, state.hosts[action.host], engines[action.host])
+                return self._renew(action, state, engines[action.host])
             case actions.Accept():
                 return self.accepting.perform(action, state, engines)
             case actions.Measure():
@@ -148,7 +148,10 @@ class Effects:
             *capacity.obstacles(spec, state, self.rollouts()),
             *engine.preflight(spec),
             *beside.obstacles(engine, state.deployments[spec.deployment].templates),
-            *filter(None, [self.permits.obstacle(spec.host)]),
+            *filter(
+                None,
+                [self.permits.obstacle(spec.host), self.launches.secrets.obstacle(spec, state)],
+            ),
         )
         verdict = Verdict.BLOCKED if blocked else Verdict.PASSED
         return outcomes.Preflighted(policies, verdict, blocked)
@@ -156,12 +159,12 @@ class Effects:
     def _start(
         self, action: actions.Start, state: desired.DesiredState, engine: Engine
     ) -> outcomes.Outcome:
-        spec, host = action.spec, state.hosts[action.host]
+        spec = action.spec
         if action.revision:
             self.judge.tell_begun(spec, state)
         self._announce(Kind.STARTING, spec, action.reason.text)
         issued = self.permits.issue(spec, self._facts(spec).preflight)
-        engine.start(spec, replace(self.launch(action.host, host), permit=issued.text))
+        engine.start(spec, self._launch(spec, state, issued.text))
         detail: dict[str, Json] = {"permit": issued.serial}
         self.journal.record(Kind.STARTED, journal.about(spec, action.reason.text, detail))
         return outcomes.Done()
@@ -172,10 +175,12 @@ class Effects:
         self.journal.record(Kind.RESTARTED, fields)
         return outcomes.Done()
 
-    def _renew(self, action: actions.Renew, host: kinds.Host, engine: Engine) -> outcomes.Outcome:
+    def _renew(
+        self, action: actions.Renew, state: desired.DesiredState, engine: Engine
+    ) -> outcomes.Outcome:
         """By the decision of then: what served here is brought back without asking anew."""
         issued = self.permits.issue(action.spec, self._facts(action.spec).preflight)
-        engine.renew(action.spec, replace(self.launch(action.host, host), permit=issued.text))
+        engine.renew(action.spec, self._launch(action.spec, state, issued.text))
         detail: dict[str, Json] = {"permit": issued.serial}
         fields = journal.about(action.spec, action.reason.text, detail)
         self.journal.record(Kind.RESTARTED, fields)
@@ -234,6 +239,13 @@ class Effects:
         kind = Kind.GAVE_UP if isinstance(action, actions.GiveUp) else Kind.QUARANTINED
         fields = journal.about(action.spec, action.reason.text)
         return outcomes.Done(entry=self.journal.record(kind, fields))
+
+    def _launch(self, spec: InstanceSpec, state: desired.DesiredState, permit: str) -> Launch:
+        """All that an instance is handed; its secrets are decrypted here and kept nowhere."""
+        handed = self.launches.launch(spec.host, state.hosts[spec.host])
+        return replace(
+            handed, permit=permit, environment=self.launches.secrets.environment(spec, state)
+        )
 
     def _facts(self, spec: InstanceSpec) -> HostRollout:
         """What is remembered of the deployment of `spec` on its host."""

@@ -1,9 +1,10 @@
-"""What instances are handed at their start: the registry, the host's token, whom to trust."""
+"""What instances are handed at their start: the registry, the host's token, whom to trust, and
+secrets."""
 
 import threading
 from collections.abc import Callable
 
-from reconciler import client, config, state
+from reconciler import client, config, state, unsealing
 from reconciler.core import kinds
 from reconciler.engines.protocol import Launch
 
@@ -22,6 +23,7 @@ class Launches:
         self._registry = registry
         self._folder = folder
         self._trust = trust
+        self.secrets = unsealing.Secrets(settings.age_identity_file, folder)
         self._lock = threading.Lock()
 
     def launch(self, host: str, kind: kinds.Host) -> Launch:

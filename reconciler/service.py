@@ -138,7 +138,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
                 caller=calling.Caller(written, settings.sources),
                 answers=answering.Answers(judge, written, folder.pseudonym),
                 accepting=_accepting(judge, written, attester, folder),
-                launch=launches.Launches(settings, registry, folder, followed.text).launch,
+                launches=launches.Launches(settings, registry, folder, followed.text),
                 rollouts=remembered.rollouts,
             ),
             statuses=end.reporting(desired),

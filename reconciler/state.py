@@ -7,8 +7,9 @@ have yet. `tokens/` are the secrets of hosts, `permits/` what instances were han
 `reconciler.pem` the key that signs those, `git.json` which commit is in force, `accept/` what an
 operator wants to be, `people.json` who stands behind which pseudonym, `holder` what tells this
 reconciler from others that share its fleet, `agents.json` which hosts are their agents' own,
-`claim.json` and `report.json` what an agent knows of its claim and told last. A lock on the folder
-keeps a second reconciler out.
+`claim.json` and `report.json` what an agent knows of its claim and told last, `sealed/` encrypted
+files of secrets that an instance may be brought back with. A lock on the folder keeps a second
+reconciler out.
 """
 
 import fcntl
@@ -33,7 +34,7 @@ REPORT_FILE = "report.json"
 WISHES = "accept"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ROLLOUTS = "rollouts"
-_FOLDERS = ("outbox", "statements", "tokens", "permits", _ROLLOUTS, WISHES)
+_FOLDERS = ("outbox", "statements", "tokens", "permits", _ROLLOUTS, WISHES, "sealed")
 # All of the planner's memory in one file, as releases before wrote it.
 _OLD_ROLLOUTS = "rollouts.json"
 _LONGEST_NAME = 200
@@ -251,6 +252,14 @@ class StateFolder:
     def drop_statement(self, name: str) -> None:
         """The registry has it, or will never take it."""
         (self._path / "statements" / f"{name}.json").unlink(missing_ok=True)
+
+    def sealed(self, name: str) -> bytes | None:
+        """An encrypted file of secrets as it was when `keep_sealed` got it."""
+        return self._read(f"sealed/{name}.yaml")
+
+    def keep_sealed(self, name: str, data: bytes) -> None:
+        """Keep an encrypted file of secrets, under what it was asked for by."""
+        self._write(f"sealed/{name}.yaml", data)
 
     def _posted(self) -> list[Path]:
         return sorted((self._path / "outbox").glob("*.json"))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from registry.errors import PlimsollError
-from runtime import config, logs, server
+from runtime import config, environment, logs
 
 
 def main() -> int:
@@ -16,7 +16,11 @@ def main() -> int:
     path: Path = parser.parse_args().config
     logs.start()
     try:
-        server.run(config.read(path), path=path)
+        told = config.read(path)
+        environment.take(told.environment_file)
+        from runtime import server  # noqa: PLC0415  libraries read their variables when loaded
+
+        server.run(told, path=path)
     except PlimsollError as error:
         fix = f"\n  fix: {error.fix}" if error.fix else ""
         sys.stderr.write(f"error ({error.code}): {error.detail}{fix}\n")

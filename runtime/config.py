@@ -1,7 +1,7 @@
 """The runtime's one configuration file: strict reading, and atomic writing for process mode.
 
-Nothing is taken from the environment or from the command line, so that the file is the whole
-truth on what an instance was told. An unknown field or a wrong type names itself.
+Nothing of ours is taken from the environment or from the command line, so that the file is the
+whole truth on what an instance was told. An unknown field or a wrong type names itself.
 """
 
 import dataclasses
@@ -56,8 +56,7 @@ class Config:
     token in `enrolment_token_file`; one of them is set. The registry's own certificate must be
     from `registry_ca_file`, or without it from an authority that the system trusts. Without
     `kserve_v1` the paths below /v1/ are TensorFlow Serving's alone, to the letter. gRPC is
-    spoken where `grpc_listen` is not empty.
-    """
+    spoken where `grpc_listen` is not empty. `environment_file` has variables for engines."""
 
     listen: str
     cache: Path
@@ -76,6 +75,7 @@ class Config:
     grpc_listen: str = ""
     # The folder of a version that came with this process, in place of any registry.
     image: Path | None = None
+    environment_file: Path | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -96,7 +96,7 @@ def _address(text: str) -> tuple[str, int]:
 _FIELDS = {
     "listen", "cache", "registry", "tokenFile", "trustFile", "host", "models",
     "controlTokenFile", "limits", "enrolmentTokenFile", "registryCaFile",
-    "policies", "observing", "kserveV1", "grpcListen", "image",
+    "policies", "observing", "kserveV1", "grpcListen", "image", "environmentFile",
 }  # fmt: skip
 _PIN_FIELDS = {
     "model", "version", "digest", "format", "active", "deployment", "permit", "isolation",
@@ -179,6 +179,7 @@ def _config(document: dict[str, Json], what: str) -> Config:
         kserve_v1=_flag(document, "kserveV1", what),
         grpc_listen=_listen(document, "grpcListen", what) if document.get("grpcListen") else "",
         image=image,
+        environment_file=_path(document, "environmentFile", what),
     )
 
 
@@ -276,6 +277,7 @@ def _document(config: Config) -> dict[str, Json]:
         "kserveV1": config.kserve_v1,
         "grpcListen": config.grpc_listen or None,
         "image": _text(config.image),
+        "environmentFile": _text(config.environment_file),
         "limits": config.limits.document(),
     }
 

@@ -93,6 +93,20 @@ def untestable(
             yield from _lacking(source, targets, ability, at)
 
 
+def lonely(source: Source[ModelDeployment], targets: Mapping[str, Host]) -> Iterator[Problem]:
+    """Members serve in the same runtime; in a container of its own an ensemble waits for ever."""
+    if source.kind.spec.runtime.format != "ensemble":
+        return
+    for name, host in targets.items():
+        if not host.spec.engine.is_process:
+            message = (
+                f"spec.runtime.format: an ensemble needs its members in its own runtime, and on "
+                f"the Docker host {name} each deployment has a container of its own"
+            )
+            fix = "target hosts whose engine.address is process://, its members' deployments too"
+            yield source.document.problem(("spec", "runtime", "format"), message, fix=fix)
+
+
 def _lacking(
     source: Source[ModelDeployment],
     targets: Mapping[str, Host],

@@ -9,6 +9,7 @@ from reconciler.core import (
     analyses,
     clusters,
     datasets,
+    environments,
     kinds,
     masters,
     ordering,
@@ -48,7 +49,7 @@ class _Against:
     documents say where they stand, and that must stay true."""
 
     hosts: tuple[tuple[str, int], ...]
-    templates: tuple[tuple[str, int], ...]
+    named: tuple[tuple[str, int], ...]
     broken: tuple[frozenset[str], ...]
     good: frozenset[str]
 
@@ -104,11 +105,13 @@ class Checks:
     def _begin(self, tree: Tree, checked: Checked) -> dict[str, _Found]:
         """What still stands of what was found before."""
         # As long as they are kept, no other object can have the same identity.
-        kept = [*tree.hosts.values(), *tree.templates.values(), *tree.analyses.values()]
+        named = (*tree.templates.items(), *tree.analyses.items(), *tree.secrets.items())
+        kept = [*tree.hosts.values(), *(one for _, one in named)]
+        broken = tree.broken_hosts, tree.broken_templates, tree.broken_projects, tree.broken_secrets
         against = _Against(
             tuple((name, id(source)) for name, source in tree.hosts.items()),
-            tuple((name, id(one)) for name, one in {**tree.templates, **tree.analyses}.items()),
-            tuple(map(frozenset, (tree.broken_hosts, tree.broken_templates, tree.broken_projects))),
+            tuple((name, id(one)) for name, one in named),
+            tuple(map(frozenset, broken)),
             frozenset(checked.templates),
         )
         before = self._found if against == self._against else {}
@@ -127,11 +130,12 @@ def _problems(
     yield from allowance.problems(tree, source)
     yield from _target_problems(tree, source)
     yield from _template_problems(checked, source)
-    yield from _ensemble_problems(tree, source)
-    yield from _capacity_problems(tree, source)
-    yield from clusters.problems(source, _known_targets(tree, source.kind))
-    yield from _strategy_problems(tree, source)
     targets = _known_targets(tree, source.kind)
+    yield from abilities.lonely(source, targets)
+    yield from _capacity_problems(tree, source)
+    yield from clusters.problems(source, targets)
+    yield from _strategy_problems(tree, source)
+    yield from environments.problems(tree, source, targets)
     yield from abilities.untestable(source, targets, checked.templates)
 
 
@@ -218,20 +222,6 @@ def _template_problems(
             if reference.template in checked.analyses:
                 fix = "that is an AnalysisTemplate, for a strategy: name an AcceptanceTemplate"
             yield source.document.problem(at, message, fix=fix)
-
-
-def _ensemble_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Iterator[Problem]:
-    """Members serve in the same runtime; in a container of its own an ensemble waits for ever."""
-    if source.kind.spec.runtime.format != "ensemble":
-        return
-    for name, host in _known_targets(tree, source.kind).items():
-        if not host.spec.engine.is_process:
-            message = (
-                f"spec.runtime.format: an ensemble needs its members in its own runtime, and on "
-                f"the Docker host {name} each deployment has a container of its own"
-            )
-            fix = "target hosts whose engine.address is process://, its members' deployments too"
-            yield source.document.problem(("spec", "runtime", "format"), message, fix=fix)
 
 
 def _strategy_problems(tree: Tree, source: Source[kinds.ModelDeployment]) -> Iterator[Problem]:

@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from reconciler.core import asked, crosscheck, gittrust, kinds, ordering, revision, sources
+from reconciler.core import (
+    asked,
+    crosscheck,
+    environments,
+    gittrust,
+    kinds,
+    ordering,
+    revision,
+    sources,
+)
 from reconciler.core.following.target import Resolved
 from reconciler.core.kinds.project import Roles
 from reconciler.core.observed import InstanceSpec, Sticky
@@ -54,7 +63,7 @@ class Deployment(_Read):
     is what a person holds it at, `pinned_from` what Git asks for. `windows` say when its rollouts
     may begin. Of what a set makes, `origin` says where in its file the version stands. With a
     `trial` it is at the treatment of an experiment. `kept` says why its file stays as it was,
-    though Git has another one.
+    though Git has another one. `sealed` has the fingerprints of the secrets that it names.
     """
 
     key: str
@@ -71,6 +80,7 @@ class Deployment(_Read):
     trial: Trial | None = None
     kept: str = ""
     roles: Roles | None = None
+    sealed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_made(self) -> bool:
@@ -91,7 +101,7 @@ class Deployment(_Read):
         try:
             found = self._asked
         except AttributeError:
-            found = asked.spec(self.manifest, self.key, host="", commit="")
+            found = asked.spec(self.manifest, self.key, host="", commit="", sealed=self.sealed)
             object.__setattr__(self, "_asked", found)
         return InstanceSpec(
             host=host,
@@ -114,7 +124,8 @@ class Deployment(_Read):
         model = before.model.model_copy(update=reference)
         whole = before.model_copy(update={"model": model})
         manifest = self.manifest.model_copy(update={"spec": whole})
-        return replace(self, manifest=manifest, revision=revision.of(manifest, self.templates))
+        about = revision.of(manifest, self.templates, self.sealed)
+        return replace(self, manifest=manifest, revision=about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +141,8 @@ class DesiredState:
     are the hosts that agents look after, `remote` those among the targets of each deployment;
     `proposes`: reverts go to Git, `has_forge`: as pull requests. `kept` says by path why files
     stay as they were, `doubts` what is not removed now. `followed` is what the registry says of
-    what deployments follow; Git has nothing of it.
+    what deployments follow; Git has nothing of it. `secrets` are the encrypted
+    files.
     """
 
     commit: str
@@ -157,6 +169,7 @@ class DesiredState:
     remote: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     proposes: bool = True
     kept: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, bytes] = field(default_factory=dict)
     doubts: Doubts = doubts.NONE
 
     @property
@@ -226,6 +239,7 @@ class Reader:
             allow_empty=allow_empty,
             sync_waves=ordering.sync_waves(tree),
             kept=self._kept,
+            secrets=tree.sealed,
             doubts=doubts.of((one.kind for one in tree.projects.values()), problems),
         )
 
@@ -240,6 +254,7 @@ class Reader:
         if known is None or known.manifest is not source.kind or known.hosts != hosts:
             return _deployment(tree, checked, key)
         is_moved = known.windows != checked.windows.get(key, ()) or known.origin != origin
+        is_moved = is_moved or known.sealed != environments.fingerprints(tree, source.kind)
         if is_moved or known.roles is not _roles(tree, source.kind):
             return _deployment(tree, checked, key)
         named = (checked.templates[one.template] for one in source.kind.spec.acceptance)
@@ -263,17 +278,19 @@ def _deployment(tree: sources.Tree, checked: crosscheck.Checked, key: str) -> De
     templates = tuple(
         checked.templates[reference.template] for reference in source.kind.spec.acceptance
     )
+    sealed = environments.fingerprints(tree, source.kind)
     return Deployment(
         key=key,
         path=source.path,
         manifest=source.kind,
         hosts=checked.hosts[key],
         templates=templates,
-        revision=revision.of(source.kind, templates),
+        revision=revision.of(source.kind, templates, sealed),
         short=max(0, (source.kind.spec.targets.replicas or 0) - len(checked.hosts[key])),
         windows=checked.windows.get(key, ()),
         origin=tree.origins.get(key),
         roles=_roles(tree, source.kind),
+        sealed=sealed,
     )
 
 

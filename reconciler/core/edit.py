@@ -4,7 +4,7 @@ included."""
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.core import asked, kinds
+from reconciler.core import asked, environments, kinds
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.sources import TEMPLATE, Origin
 from registry.core import digest as digests
@@ -117,7 +117,8 @@ def respecified(like: InstanceSpec, version: int, digest: str) -> InstanceSpec:
 def spec_of(path: str, data: bytes, like: InstanceSpec) -> InstanceSpec:
     """What the file asks for on the host of `like`; raises `InvalidDesiredState`."""
     _, kind = _read(path, data)
-    return asked.spec(kind, like.deployment, host=like.host, commit=like.commit)
+    sealed = environments.sealed(like)
+    return asked.spec(kind, like.deployment, host=like.host, commit=like.commit, sealed=sealed)
 
 
 def _read(path: str, data: bytes) -> tuple[Document, kinds.ModelDeployment]:

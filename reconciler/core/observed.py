@@ -75,7 +75,7 @@ class InstanceSpec(_Hashed):
     def pinned(self) -> dict[str, Json]:
         """What of `settings` the runtime reads beside the version: all but who sees it, how many
         there are, and what is of the whole process."""
-        others = {"labels", "process", "replicas"}
+        others = {"labels", "process", "replicas", "env"}
         return {name: value for name, value in self.declared.items() if name not in others}
 
     @property

@@ -1,12 +1,19 @@
 """What makes two wishes for a deployment the same: quarantine is by it. Pure."""
 
+from collections.abc import Mapping
+
 from reconciler.core import kinds
 from registry.core import canonical, digest
 from registry.core.canonical import Json
 
 
-def of(manifest: kinds.ModelDeployment, templates: tuple[kinds.AcceptanceTemplate, ...]) -> str:
-    """The digest of what a rollout of `manifest`, tested by `templates`, is about."""
+def of(
+    manifest: kinds.ModelDeployment,
+    templates: tuple[kinds.AcceptanceTemplate, ...],
+    sealed: Mapping[str, str],
+) -> str:
+    """The digest of what a rollout of `manifest`, tested by `templates`, is about; `sealed` are the
+    fingerprints of its secrets."""
     spec = manifest.model_dump(mode="json", by_alias=True)["spec"]
     asked = {name: spec[name] for name in ("model", "runtime", "progressDeadlineSeconds")}
     # What it follows says nothing of what serves.
@@ -15,6 +22,8 @@ def of(manifest: kinds.ModelDeployment, templates: tuple[kinds.AcceptanceTemplat
     asked["runtime"] = {
         name: said for name, said in spec["runtime"].items() if said not in ([], None)
     }
+    if sealed:
+        asked["secrets"] = dict(sealed)
     tests = [_test(template) for template in templates]
     return digest.of(canonical.encode({**asked, "acceptance": tests}))
 

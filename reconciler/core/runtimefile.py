@@ -1,9 +1,10 @@
 """What a runtime reads at its start, whatever engine runs it: its file, ports and folders. Pure.
 
-Nothing secret is in the file but the permit; token and trust root are files beside it.
+Nothing secret is in the file but the permit; token, trust root and environment are files beside it.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from reconciler.core.observed import InstanceSpec
@@ -13,6 +14,7 @@ CACHE_FOLDER = "/var/lib/plimsoll"
 RUNTIME_PORT = 8501
 GRPC_PORT = 8500
 FILE = "runtime.json"
+ENVIRONMENT = "environment.json"
 
 Document = dict[str, Any]
 
@@ -42,6 +44,11 @@ def document(spec: InstanceSpec, *, registry: str, permit: str = "") -> Document
         **policies(spec),
         **process(spec),
     }
+
+
+def environment_file(environment: Mapping[str, str]) -> Document:
+    """The field of the runtime's file that names its environment, where there is one."""
+    return {"environmentFile": f"{LAUNCH_FOLDER}/{ENVIRONMENT}"} if environment else {}
 
 
 def process(spec: InstanceSpec) -> Document:

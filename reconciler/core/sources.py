@@ -12,7 +12,7 @@ from registry.core.documents import Document, Path, Problem, Words
 
 K = TypeVar("K", bound=kinds.Kind)
 
-RESERVED = {"hosts", "templates", "projects", "sets", "experiments", "promotions"}
+RESERVED = {"hosts", "templates", "projects", "sets", "experiments", "promotions", "secrets"}
 TEMPLATE: Path = ("spec", "template")
 _DATA_FOLDER = "models.d/datasets/"
 _POLICIES = f"{policy.FOLDER}/"
@@ -20,8 +20,8 @@ _NAMED = re.compile(r"models\.d/(?P<folder>[^/]+)/(?P<name>[^/]+)\.yaml")
 _LAYOUT = (
     "put it in models.d/<environment>/<name>.yaml, models.d/hosts/<name>.yaml, "
     "models.d/templates/<name>.yaml, models.d/projects/<name>.yaml, models.d/sets/<name>.yaml, "
-    "models.d/experiments/<name>.yaml, models.d/promotions/<name>.yaml or "
-    "policies/<area>/<name>.yaml"
+    "models.d/experiments/<name>.yaml, models.d/promotions/<name>.yaml, "
+    "models.d/secrets/<name>.yaml or policies/<area>/<name>.yaml"
 )
 
 
@@ -87,17 +87,24 @@ class Tree:
     """Of deployments that sets make; None where version and digest are not from one place."""
     experiments: dict[str, Source[kinds.Experiment]] = field(default_factory=dict)
     promotions: dict[str, Source[kinds.Promotion]] = field(default_factory=dict)
+    secrets: dict[str, Source[kinds.Secret]] = field(default_factory=dict)
     policies: policy.Found = field(default_factory=lambda: policy.read({}))
     broken_deployments: dict[str, list[Problem]] = field(default_factory=dict)
     broken_hosts: set[str] = field(default_factory=set)
     broken_templates: set[str] = field(default_factory=set)
     broken_projects: set[str] = field(default_factory=set)
     broken_experiments: set[str] = field(default_factory=set)
+    broken_secrets: set[str] = field(default_factory=set)
     targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By what is demanded of labels: the same for thousands of deployments."""
     own_hosts: dict[str, dict[str, kinds.Host]] = field(default_factory=dict)
     """The good hosts of each project, likewise."""
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def sealed(self) -> dict[str, bytes]:
+        """The good files of secrets, by their names."""
+        return {name: source.document.data for name, source in self.secrets.items()}
 
 
 class Shelf:
@@ -143,12 +150,20 @@ def parse(path: str, data: bytes) -> Parsed:
     """One file."""
     document = documents.read(path, data)
     if isinstance(document, Problem):
-        return (document,)
+        return (_discreet(document),)
     kind = kinds.read(document)
     if isinstance(kind, tuple):
         return kind
     wrong = _misplaced(document, kind)
     return (wrong,) if wrong else Source(Words(path, data), kind)
+
+
+def _discreet(problem: Problem) -> Problem:
+    """What a parser says of a file of secrets may repeat a piece of it."""
+    if not problem.path.startswith(f"{kinds.Secret.folder}/"):
+        return problem
+    fix = "encrypt the file anew with `plimsoll secrets encrypt`, and change what Git has of it"
+    return replace(problem, message="this is not an encrypted file of secrets", fix=fix)
 
 
 def _misplaced(document: Document, kind: kinds.Kind) -> Problem | None:
@@ -163,6 +178,7 @@ def _misplaced(document: Document, kind: kinds.Kind) -> Problem | None:
             | kinds.Project()
             | kinds.Experiment()
             | kinds.Promotion()
+            | kinds.Secret()
         ):
             return reading.misnamed(document, f"{kind.folder}/{kind.metadata.name}.yaml")
         case kinds.Policy() | kinds.PolicyTest():
@@ -202,11 +218,15 @@ def _add(tree: Tree, source: Source[kinds.Kind]) -> None:  # noqa: C901  an arm 
             tree.experiments[kind.metadata.name] = cast("Source[kinds.Experiment]", source)
         case kinds.Promotion() as kind:
             tree.promotions[kind.metadata.name] = cast("Source[kinds.Promotion]", source)
+        case kinds.Secret() as kind:
+            tree.secrets[kind.metadata.name] = cast("Source[kinds.Secret]", source)
         case kinds.Policy() | kinds.PolicyTest():
             return
 
 
-def _add_broken(tree: Tree, path: str, problems: tuple[Problem, ...]) -> None:
+def _add_broken(  # noqa: C901  an arm a kind
+    tree: Tree, path: str, problems: tuple[Problem, ...]
+) -> None:
     found = _NAMED.fullmatch(path)
     if found is None:
         return
@@ -223,5 +243,7 @@ def _add_broken(tree: Tree, path: str, problems: tuple[Problem, ...]) -> None:
             return  # what it made is known to nobody now; `may_prune` keeps it
         case "experiments":
             tree.broken_experiments.add(found["name"])
+        case "secrets":
+            tree.broken_secrets.add(found["name"])
         case environment:
             tree.broken_deployments[f"{environment}/{found['name']}"] = list(problems)

@@ -110,11 +110,15 @@ def runtime_container(spec: InstanceSpec, *, start_interval: bool) -> Body:
 def launch_files(spec: InstanceSpec, launch: Launch) -> dict[str, bytes]:
     """What a runtime reads at its start, by file name under the launch folder."""
     told = runtimefile.document(spec, registry=launch.registry_url, permit=launch.permit)
-    return {
+    told |= runtimefile.environment_file(launch.environment)
+    files = {
         runtimefile.FILE: json.dumps(told, indent=1).encode(),
         "token": launch.token.encode(),
         "trust.json": launch.trust.encode(),
     }
+    if launch.environment:
+        files[runtimefile.ENVIRONMENT] = json.dumps(dict(launch.environment)).encode()
+    return files
 
 
 def ingress_container(spec: IngressSpec, command: list[str]) -> Body:

@@ -7,7 +7,7 @@ Engines raise `errors.EngineUnreachable` when the host does not answer in time a
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from reconciler.core.observed import HostState, InstanceSpec, Route
@@ -29,12 +29,14 @@ class Launch:
     `registry_url` is the registry as seen from the host. `token` and `trust` (the trust root,
     JSON text) are secrets of this host: they go into files, never into environment or labels.
     `permit` is the reconciler's signed word that this host may serve this, as JSON text.
+    `environment` are variables for the runtime, secrets among them: a file as well.
     """
 
     registry_url: str
-    token: str
+    token: str = field(repr=False)
     trust: str
     permit: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Changes(Protocol):

@@ -1,7 +1,8 @@
 """What we would send to a Swarm manager, as values: services, their networks and files. Pure.
 
 Nothing secret is ever in a service: what an instance is told are Swarm secrets, whose names end
-with a digest of their content, since Swarm lets no secret change.
+with a digest of their content, since Swarm lets no secret change. Of an environment, which may hold
+what can be guessed, it is a digest of what was asked for, with secrets as Git has them.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler.core import runtimefile
 from reconciler.core.observed import InstanceSpec
 from reconciler.engines import commands
 from reconciler.engines.commands import Body, IngressSpec
@@ -51,12 +53,18 @@ def secrets(spec: InstanceSpec, launch: Launch) -> list[File]:
     """What an instance reads at its start."""
     return [
         File(
-            f"{spec.spec_hash[:16]}-{name}-{hashlib.sha256(content).hexdigest()[:16]}",
+            f"{spec.spec_hash[:16]}-{name}-{_mark(spec, name, content)}",
             f"{commands.LAUNCH_FOLDER}/{name}",
             content,
         )
         for name, content in sorted(commands.launch_files(spec, launch).items())
     ]
+
+
+def _mark(spec: InstanceSpec, name: str, content: bytes) -> str:
+    if name == runtimefile.ENVIRONMENT:
+        return spec.spec_hash[16:32]
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def owned(host: str, kind: str) -> dict[str, str]:

@@ -102,7 +102,8 @@ def _problem(document: Document, kind: type[BaseModel], entry: ErrorDetails) -> 
             return document.problem(at, f"{name}: is missing", fix=f"add {at[-1]}: ...")
         case _:
             at = (*at, *entry.get("ctx", {}).get("at", ()))
-            return document.problem(at, f"{name}: {_message(entry)}", fix=_fix(at, entry))
+            said = f"{name}: {_message(entry)}" if name else _message(entry)
+            return document.problem(at, said, fix=_fix(at, entry))
 
 
 def _message(entry: ErrorDetails) -> str:

@@ -24,6 +24,8 @@ _VARIABLE = r"^[a-zA-Z][a-zA-Z0-9]{0,62}$"
 _PARAMETER = r"^[a-z][a-zA-Z0-9]{0,62}$"
 _REASON = r"^[A-Z][A-Za-z0-9]{0,62}$"
 _VERSION_LABEL = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+_ENTRY = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+_ENVIRONMENT_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,126}$"
 
 PATTERNS = {
     _NAME: "write up to 63 lower-case letters, digits and '-', such as digits or edge-1",
@@ -41,6 +43,8 @@ PATTERNS = {
     _VARIABLE: "write letters and digits, such as minimumSigners",
     _PARAMETER: "write letters and digits that begin with a small letter, such as gpuKind",
     _VERSION_LABEL: "write letters, digits and '_', such as stable; not latest or v7",
+    _ENTRY: "write up to 63 letters, digits, '.', '_' and '-', such as api-token",
+    _ENVIRONMENT_NAME: "write letters, digits and '_', such as API_TOKEN",
     _REASON: "write one word that begins with a capital letter, such as TooFewSigners",
 }
 
@@ -60,6 +64,8 @@ Variable: TypeAlias = Annotated[str, StringConstraints(pattern=_VARIABLE)]
 Parameter: TypeAlias = Annotated[str, StringConstraints(pattern=_PARAMETER)]
 Reason: TypeAlias = Annotated[str, StringConstraints(pattern=_REASON)]
 VersionLabel: TypeAlias = Annotated[str, StringConstraints(pattern=_VERSION_LABEL)]
+SecretKey: TypeAlias = Annotated[str, StringConstraints(pattern=_ENTRY)]
+EnvironmentName: TypeAlias = Annotated[str, StringConstraints(pattern=_ENVIRONMENT_NAME)]
 
 
 _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}

@@ -184,3 +184,14 @@ def test_a_custom_test_can_write_to_its_tmp_and_has_no_network_but_its_own() -> 
     assert (config["Memory"], config["MemorySwap"]) == (64 << 20, 64 << 20)
     assert (config["NanoCpus"], config["PidsLimit"]) == (500_000_000, 128)
     assert config["RestartPolicy"] == {"Name": "no"}
+
+
+def test_an_environment_is_a_file_that_the_runtimes_own_file_names() -> None:
+    launch = dataclasses.replace(LAUNCH, environment={"TOKEN": "plm_value"})
+    files = commands.launch_files(SPEC, launch)
+    assert json.loads(files["environment.json"]) == {"TOKEN": "plm_value"}
+    told = json.loads(files["runtime.json"])
+    assert told["environmentFile"] == "/run/plimsoll/environment.json"
+    assert b"plm_value" not in files["runtime.json"]
+    assert "plm_value" not in repr(launch)
+    assert "environmentFile" not in json.loads(commands.launch_files(SPEC, LAUNCH)["runtime.json"])

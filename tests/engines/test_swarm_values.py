@@ -30,6 +30,24 @@ def files() -> dict[str, swarm_specs.File]:
     return {f"id{n}": file for n, file in enumerate(swarm_specs.secrets(SPEC, LAUNCH))}
 
 
+def test_the_name_of_an_environment_says_nothing_of_what_is_in_it() -> None:
+    """A name is public, and a password can be guessed against a digest of it."""
+    launches = [dataclasses.replace(LAUNCH, environment={"TOKEN": value}) for value in ("a", "b")]
+    names = [
+        [file.name for file in swarm_specs.secrets(SPEC, launch) if "environment" in file.name]
+        for launch in launches
+    ]
+    assert names[0] == names[1]
+    asked = dataclasses.replace(
+        SPEC, settings='{"env":[{"name":"TOKEN","sealed":"1","secret":"a/b"}]}'
+    )
+    (other,) = [
+        file.name for file in swarm_specs.secrets(asked, launches[0]) if "environment" in file.name
+    ]
+    assert [other] != names[0]
+    assert len(other) <= 64
+
+
 def service(**fields: Any) -> dict[str, Any]:
     body = swarm_specs.runtime_service(SPEC, files())
     return {"ID": "s", "Spec": {"Labels": body["labels"], "Mode": body["mode"]}, **fields}

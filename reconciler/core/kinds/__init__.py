@@ -14,6 +14,7 @@ from reconciler.core.kinds.fleet import FleetRollout, Targets
 from reconciler.core.kinds.host import Host
 from reconciler.core.kinds.project import Project
 from reconciler.core.kinds.promotion import Promotion
+from reconciler.core.kinds.secret import Secret
 from reconciler.core.kinds.template import AcceptanceTemplate
 from registry.core import reading
 from registry.core.documents import Document, Problem
@@ -34,6 +35,7 @@ __all__ = [
     "PolicyTest",
     "Project",
     "Promotion",
+    "Secret",
     "Targets",
     "read",
     "schema",
@@ -50,6 +52,7 @@ Kind: TypeAlias = (
     | ModelDeploymentSet
     | Experiment
     | Promotion
+    | Secret
 )
 KINDS: dict[str, type[Kind]] = {kind.__name__: kind for kind in get_args(Kind)}
 

@@ -1,11 +1,14 @@
 """ModelDeployment: one version of one model, on some hosts."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from reconciler.core.kinds import environment
+from reconciler.core.kinds.environment import Variables
 from reconciler.core.kinds.fleet import FleetRollout, Targets
 from reconciler.core.kinds.following import Follow
 from reconciler.core.kinds.hooks import Hooks
@@ -72,7 +75,8 @@ class Runtime(Told):
     which may crash without the runtime; with `trial` it is only loaded in one first.
     `instances`, `threads` and `batching` say how requests run; `kserveV1`, `grpc`, `observing` and
     `limits` are of the whole runtime, which on a Docker host serves this deployment alone.
-    `replicas` says how many of it serve at once on a cluster; a host has one.
+    `replicas` says how many of it serve at once on a cluster; a host has one. `env` are variables
+    of the runtime's environment.
     """
 
     image: Image
@@ -81,6 +85,7 @@ class Runtime(Told):
     labels: Annotated[list[VersionLabel], Field(max_length=32)] = Field(default_factory=list)
     isolation: Literal["none", "process", "trial"] = "none"
     replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    env: Variables = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _only_onnx_is_mapped(self) -> "Runtime":
@@ -107,9 +112,23 @@ class Runtime(Told):
                 )
         return self
 
-    @property
-    def settings(self) -> str:
-        """What is declared beyond image, format and resources: canonical JSON, or empty."""
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Runtime":
+        names = [variable.name for variable in self.env]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise PydanticCustomError(
+                    "variable_twice",
+                    "the variable {name} is there twice",
+                    {"name": name, "at": ("env", index, "name"), "fix": "remove one of them"},
+                )
+        return self
+
+    def settings(self, sealed: Mapping[str, str]) -> str:
+        """What is declared beyond image, format and resources: canonical JSON, or empty.
+
+        `sealed` are the fingerprints of the secrets that `env` names, by `name/key`.
+        """
         declared: dict[str, Json] = {"labels": [*sorted(set(self.labels))]} if self.labels else {}
         if self.isolation != "none":
             declared["isolation"] = self.isolation
@@ -118,6 +137,8 @@ class Runtime(Told):
             declared["replicas"] = self.replicas
         if process := self.process:
             declared["process"] = process
+        if self.env:
+            declared["env"] = environment.declared(self.env, sealed)
         return canonical.encode(declared).decode() if declared else ""
 
 

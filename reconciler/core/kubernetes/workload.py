@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from reconciler.core import runtimefile
+from reconciler.core import environments, runtimefile
 from reconciler.core.observed import InstanceSpec
 
 Manifest: TypeAlias = dict[str, Any]
@@ -231,6 +231,7 @@ def _container(spec: InstanceSpec, container: str) -> Manifest:
         "image": spec.image,
         "args": ["--config", f"{runtimefile.LAUNCH_FOLDER}/{runtimefile.FILE}"],
         "ports": ports,
+        **_environment(spec),
         "resources": {"requests": dict(amount), "limits": amount},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -246,6 +247,17 @@ def _container(spec: InstanceSpec, container: str) -> Manifest:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  inside the pod
         ],
     }
+
+
+def _environment(spec: InstanceSpec) -> Manifest:
+    """Secrets by reference: a Secret of the same name in the same namespace has their values."""
+    found: list[Manifest] = [
+        {"name": name, "value": value} for name, value in environments.plain(spec).items()
+    ]
+    for one in environments.wanted(spec):
+        reference = {"name": one.secret, "key": one.key}
+        found.append({"name": one.variable, "valueFrom": {"secretKeyRef": reference}})
+    return {"env": found} if found else {}
 
 
 def _probe(path: str, *, period: int, failures: int) -> Manifest:

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.edit import Pin
+from reconciler.core.kinds import Secret
 from registry.core import canonical
 from registry.core.canonical import Json
 
@@ -120,7 +121,15 @@ def fields(change: Change) -> tuple[Field, ...]:
         for side in (change.before, change.after)
     )
     names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
-    return tuple(Field(name, one.get(name, ""), other.get(name, "")) for name in names)
+    found = [Field(name, one.get(name, ""), other.get(name, "")) for name in names]
+    return (*found, *_secrets(change.before.sealed, change.after.sealed))
+
+
+def _secrets(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Field]:
+    """Those named before and after that are another value now, which nothing here tells."""
+    for name in sorted(before.keys() & after.keys()):
+        if before[name] != after[name]:
+            yield Field(f"secret {name}", f"sealed {before[name][:8]}", f"sealed {after[name][:8]}")
 
 
 def _flat(value: Json, at: str = "") -> Iterator[tuple[str, str]]:
@@ -144,6 +153,8 @@ def files(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> tuple[File
 
 
 def _diff(path: str, before: bytes | None, after: bytes | None) -> str:
+    if path.startswith(f"{Secret.folder}/"):
+        return "(secrets: not shown)"  # a file that somebody forgot to encrypt is here too
     texts = []
     for data in (before, after):
         try:

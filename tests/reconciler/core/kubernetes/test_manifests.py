@@ -96,6 +96,23 @@ def test_what_is_secret_is_in_a_secret_and_nowhere_else() -> None:
     assert "plm_secret" not in json.dumps(others)
 
 
+def test_an_environment_names_secrets_and_holds_none() -> None:
+    declared = [
+        {"name": "LEVEL", "value": "high"},
+        {"name": "TOKEN", "sealed": "c0ffee", "secret": "tracing/token"},
+    ]
+    spec = dataclasses.replace(STABLE, settings=json.dumps({"env": declared}))
+    found = workload.manifests(spec, PLACE, Named("plimsoll-registry"))
+    for manifest in found:
+        published.check(manifest)
+    (container,) = found[1]["spec"]["template"]["spec"]["containers"]
+    assert container["env"] == [
+        {"name": "LEVEL", "value": "high"},
+        {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "tracing", "key": "token"}}},
+    ]
+    assert workload.name(spec) != workload.name(STABLE)
+
+
 def test_the_runtime_reads_the_same_file_as_on_a_docker_host() -> None:
     told, *_ = workload.manifests(STABLE, PLACE, Named("plimsoll-registry"))
     assert json.loads(told["data"]["runtime.json"]) == runtimefile.document(
