@@ -93,7 +93,8 @@ class _OfFleet:
 
     def reporting(self, git: source.Source) -> statuses.Reporting:  # noqa: ARG002
         """The registry: how every deployment does."""
-        return statuses.Statuses(self._known.registry, self._agents.reports)
+        shown = metrics.Standings(self._known.metrics.registry)
+        return statuses.Statuses(self._known.registry, self._agents.reports, show=shown.show)
 
     def close(self) -> None:
         self._agents.close()

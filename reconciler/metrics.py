@@ -1,13 +1,16 @@
 """What the reconciler counts, under names that dashboards may rely on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from reconciler.core import actions, outcomes
 from reconciler.core.measurements import Found, Measurement
 from registry.core import fields
+from registry.core.canonical import Json
 
 
 class Metrics:
@@ -74,6 +77,34 @@ class Metrics:
         """Shows how Git is doing."""
         self._fetched.set(fetched_at)
         self._failing.set(failing)
+
+
+class Standings(Collector):
+    """How every deployment stands: one series each, which asking for costs no look at any host."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._known: dict[str, tuple[str, ...]] = {}
+        registry.register(self)
+
+    def show(self, key: str, document: Mapping[str, Json]) -> None:
+        """What `document`, a status, says of the deployment `key`; empty where it is no more."""
+        if not document:
+            self._known.pop(key, None)
+            return
+        environment, _, name = key.rpartition("/")
+        statuses = (document[of] for of in ("sync", "health", "trust"))
+        words = (str(one["status"]) for one in statuses if isinstance(one, dict))
+        self._known[key] = (environment, name, *words)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "plimsoll_deployment_info",
+            "1 for each deployment, by its three statuses.",
+            labels=("environment", "deployment", "sync", "health", "trust"),
+        )
+        for labels in list(self._known.values()):
+            family.add_metric(labels, 1)
+        yield family
 
 
 class AgentMetrics:

@@ -25,6 +25,7 @@ _PATIENCE_S = 0.5
 
 Reports: TypeAlias = Mapping[str, remote.Report]
 Remote: TypeAlias = Mapping[str, tuple[str, ...]]
+Show: TypeAlias = Callable[[str, status.Document], None]
 
 log = structlog.get_logger()
 
@@ -46,17 +47,24 @@ class _Told:
     at: float
 
 
+def _nowhere(key: str, document: status.Document) -> None:
+    """For who asked for no numbers."""
+
+
 class Statuses:
-    """Remembers what was reported last, to stay quiet while nothing changes."""
+    """Remembers what was reported last, to stay quiet while nothing changes. `show` is given each
+    status that is due for telling, empty where there is none any more."""
 
     def __init__(
         self,
         registry: client.Registry,
         reports: Callable[[], Reports] = dict,
         *,
+        show: Show = _nowhere,
         watch: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
+        self._show = show
         self._reports = reports
         self._heard: Reports = {}
         self._watch = watch
@@ -112,6 +120,7 @@ class Statuses:
                 document = remote.joined(document, key, remote_hosts.get(key, ()), self._heard)
                 planned = planner.asked(key)
                 self._askers.note(key, planned if asked == planned else asked)
+                self._show(key, document)
                 if document:
                     self._put(key, document, now)
                 else:

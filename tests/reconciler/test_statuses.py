@@ -3,7 +3,9 @@
 from dataclasses import replace
 from typing import cast
 
-from reconciler import client, statuses
+from prometheus_client import CollectorRegistry, generate_latest
+
+from reconciler import client, metrics, statuses
 from reconciler.core.observed import Health, Phase
 from registry import errors
 from tests.reconciler.core.test_planner import HOSTS, NOW, Town
@@ -37,7 +39,9 @@ class Telling:
     def __init__(self, count: int, step: float = 0.0) -> None:
         self.town, self.told, self.step, self.now = Town(count), Told(), step, 0.0
         registry = cast("client.Registry", self.told)
-        self.statuses = statuses.Statuses(registry, watch=self._watch)
+        self.numbers = CollectorRegistry()
+        shown = metrics.Standings(self.numbers)
+        self.statuses = statuses.Statuses(registry, show=shown.show, watch=self._watch)
 
     def tell(self, at: float = NOW) -> list[str]:
         self.town.plan()
@@ -85,6 +89,23 @@ def test_what_the_registry_did_not_take_is_told_again() -> None:
     assert not telling.statuses.is_behind
     telling.told.is_down = False
     assert len(telling.tell()) == 3
+
+
+def test_how_each_deployment_stands_is_one_series_until_it_is_gone() -> None:
+    telling = Telling(2)
+    telling.tell()
+    about = 'plimsoll_deployment_info{deployment="m0",environment="production",'
+    page = generate_latest(telling.numbers).decode()
+    assert about + 'health="Healthy",sync="Synced",trust="Verified"} 1.0' in page
+    assert page.count("plimsoll_deployment_info{") == 2
+    telling.die()
+    telling.tell()
+    page = generate_latest(telling.numbers).decode()
+    assert about + 'health="Healthy"' not in page
+    assert page.count("plimsoll_deployment_info{") == 2
+    for key in ("m0", "m1"):
+        telling.statuses._show(f"production/{key}", {})
+    assert "plimsoll_deployment_info{" not in generate_latest(telling.numbers).decode()
 
 
 def test_statuses_are_repeated_after_a_minute_and_withdrawn_with_their_deployment() -> None:

@@ -20,7 +20,7 @@ from tests.runtime.process import CONTROL_TOKEN, Runtime, pin, running
 from tests.runtime.stand_in import StandIn
 
 CONFIG = """\
-global: {{scrape_interval: 1s}}
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 scrape_configs:
   - job_name: runtime
     static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
@@ -36,7 +36,7 @@ class Prometheus:
 
     def value(self, query: str) -> float | None:
         """Of the first series there is; None too while it begins, and says so in prose."""
-        asked, believed = {"query": query}, _believing(self.ca)
+        asked, believed = {"query": query}, believing(self.ca)
         answer = httpx2.get(
             f"{self.url}/api/v1/query", params=asked, verify=believed, trust_env=False
         )
@@ -45,12 +45,13 @@ class Prometheus:
 
 
 @cache
-def _believing(authority: Path) -> ssl.SSLContext:
+def believing(authority: Path) -> ssl.SSLContext:
+    """What trusts this authority alone."""
     return ssl.create_default_context(cafile=str(authority))
 
 
 @contextmanager
-def prometheus(folder: Path, *, scraping: int) -> Iterator[Prometheus]:
+def prometheus(folder: Path, *, scraping: int, rules: Path | None = None) -> Iterator[Prometheus]:
     """Debian's, on a port of its own, until the block ends."""
     port = free_port()
     certificate, key = folder / "server.pem", folder / "server.key"
@@ -60,7 +61,8 @@ def prometheus(folder: Path, *, scraping: int) -> Iterator[Prometheus]:
          "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
         check=True, capture_output=True,
     )  # fmt: skip
-    (folder / "prometheus.yml").write_text(CONFIG.format(port=scraping))
+    ruled = f"rule_files: [{rules}]\n" if rules else ""
+    (folder / "prometheus.yml").write_text(CONFIG.format(port=scraping) + ruled)
     (folder / "web.yml").write_text(
         f"tls_server_config: {{cert_file: {certificate}, key_file: {key}}}\n"
     )
