@@ -4,7 +4,7 @@ Nothing is written: a review is no decision, and the log has none of it.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -39,13 +39,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Gatherer:
-    """Asks one registry, and believes only what verifies. `signed` says who signed a commit."""
+    """Asks one registry, and believes only what verifies. `signed` says who signed a commit, and
+    `held` which of some files would stay as they are, and why, if `head` came onto `base`."""
 
     registry: client.Registry
     trust: Callable[[], TrustRoot]
     rollouts: Callable[[], Rollouts]
     clock: Callable[[], float] = time.time
     signed: Callable[[str], Provenance] = lambda _: UNSIGNED
+    held: Callable[[str, str, Collection[str]], Mapping[str, str]] = lambda *_: {}
 
     def log_size(self) -> int | None:
         """How many entries the registry's log has; None where nobody says so under its key."""
@@ -72,7 +74,9 @@ class Gatherer:
             for change in changes
             if change.after is not None
         }
-        known = review.Known({pin: one.fact for pin, one in found.items()}, decisions, rollouts)
+        files = [one.path for one in changing.files(before.files, after.files)]
+        learned = {pin: one.fact for pin, one in found.items()}
+        known = review.Known(learned, decisions, rollouts, self.held(head, base, files))
         made = review.make(before, after, known, bound=Bound(head, base, size))
         stay = [one for one in after.state.deployments.values() if one.key not in decisions]
         return replace(made, affected=tuple(self._affected(before.state, after.state, stay)))

@@ -45,6 +45,11 @@ class Heads(repo.Repository):
             runner.fetch("--quiet", "--no-tags", self.url, ref, kill_after_timeout=_TIME_LIMIT_S)
             return str(runner.rev_parse("--verify", "FETCH_HEAD^{commit}"))
 
+    def brings(self, head: str, last: str, *, most: int) -> int:
+        """How many commits of `head` are new to `last`; no more than `most` are counted."""
+        with self._failures(f"count what is new since {last[:12]}"):
+            return len(self._runner().rev_list(f"--max-count={most}", head, f"^{last}").split())
+
     def merged(self, base: str, head: str) -> str | Conflict:
         """The tree that merging `head` into `base` would make; neither is changed."""
         with self._failures(f"merge {head[:12]} into {base[:12]} on paper"):

@@ -31,6 +31,7 @@ def document(review: Review) -> dict[str, Json]:
         "doubts": [*review.doubts],
         "holds": [*review.holds],
         "affected": [*review.affected],
+        "heldBack": [{"path": one.path, "why": one.why} for one in review.held],
     }
 
 

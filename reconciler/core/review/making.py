@@ -11,7 +11,7 @@ from reconciler.core.review.changing import Change, Effect, Side
 from reconciler.core.review.facts import Fact, Version
 from reconciler.core.review.judged import Judged
 from reconciler.core.review.rows import Delta, Good, Row
-from reconciler.core.review.verdicts import Bound, Review
+from reconciler.core.review.verdicts import Bound, HeldBack, Review
 from reconciler.core.rollout import NO_ROLLOUT, Rollouts
 from reconciler.core.trials import tensorschema
 from registry.core.documents import Problem
@@ -19,12 +19,13 @@ from registry.core.documents import Problem
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What was found out about the changes: facts by version, decisions by deployment, and what
-    the reconciler remembers, for the way back."""
+    """What was found out about the changes: facts by version, decisions by deployment, what the
+    reconciler remembers, for the way back, and by path why a change is held back."""
 
     facts: Mapping[Pin, Fact] = field(default_factory=dict)
     decisions: Mapping[str, tuple[Judged, ...]] = field(default_factory=dict)
     rollouts: Rollouts = field(default_factory=dict)
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 def wanted(changes: Iterable[Change]) -> tuple[Pin, ...]:
@@ -43,13 +44,21 @@ def make(before: Side, after: Side, known: Known, *, bound: Bound) -> Review:
     return Review(
         bound=bound,
         rows=tuple(
-            _row(change, known, tuple(one.detail for one in held.get(change.key, ())))
+            _row(change, known, tuple(_trouble(change, held.get(change.key, ()), known)))
             for change in changing.changes(before.state, after.state)
         ),
         files=changing.files(before.files, after.files),
         problems=tuple(problems[False]),
         older=tuple(problems[True]),
+        held=tuple(HeldBack(path, why) for path, why in sorted(known.held.items())),
     )
+
+
+def _trouble(change: Change, problems: Iterable[Problem], known: Known) -> Iterator[str]:
+    """Why a deployment keeps its last state though its file changes."""
+    yield from (one.detail for one in problems)
+    if change.path in known.held:
+        yield known.held[change.path]
 
 
 def _row(change: Change, known: Known, trouble: tuple[str, ...]) -> Row:

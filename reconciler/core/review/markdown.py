@@ -84,6 +84,7 @@ def _notes(review: Review) -> Iterator[str]:
     for problem in review.problems[:50]:
         fix = f", fix: {span(problem.fix)}" if problem.fix else ""
         yield f"- {span(problem.detail)}{fix}"
+    yield from _held(review)
     for reason in review.doubts[:10]:
         yield f"- nobody could be asked: {span(reason)}"
     for reason in review.holds[:10]:
@@ -91,6 +92,18 @@ def _notes(review: Review) -> Iterator[str]:
     yield from _of_policies(review)
     if review.older:
         yield f"- {len(review.older)} older problems in other files stay as they are"
+
+
+def _held(review: Review) -> Iterator[str]:
+    for one in review.held[:50]:
+        yield f"- ✖ stays as it is when this is merged: {span(one.path)}: {span(one.why)}"
+    if len(review.held) > 50:
+        yield f"- and {len(review.held) - 50} more files stay as they are"
+    if review.held:
+        yield (
+            "- what helps: one of those who may commits the change and signs it; squashed or "
+            "rebased, a change counts as the one's whose key signs the commit that comes of it"
+        )
 
 
 def _of_policies(review: Review) -> Iterator[str]:

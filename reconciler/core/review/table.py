@@ -21,6 +21,7 @@ def render(review: Review) -> str:
         lines += ["", *_aligned([_HEAD, *(_cells(row) for row in review.rows)])]
     notes = [line for row in review.rows for line in _notes(row)]
     notes += [f"would wait if it were merged now: {reason}" for reason in review.holds]
+    notes += [f"stays as it is: {one.path}: {one.why}" for one in review.held]
     notes += [f"would be refused from then on: {text}" for text in review.affected]
     others = [one for one in review.files if one.path not in {row.path for row in review.rows}]
     notes += [f"{one.path}: {one.how}" for one in others]

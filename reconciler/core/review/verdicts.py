@@ -53,10 +53,22 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """A file that stays as it is once the request is merged: who signed may not change it.
+
+    `why` says whose commit it is, and who may.
+    """
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """What merging would do. `conflicts` are files that cannot be merged, `problems` those that
     are wrong now and were not before, `older` those that were; `files` are all that differ.
-    `affected` is what stays as it is, and would be refused by policies that change."""
+    `affected` is what stays as it is, and would be refused by policies that change. `held` are
+    changes that authors of projects would have to make themselves."""
 
     bound: Bound
     rows: tuple[Row, ...] = ()
@@ -65,6 +77,7 @@ class Review:
     older: tuple[Problem, ...] = ()
     conflicts: tuple[str, ...] = ()
     affected: tuple[str, ...] = ()
+    held: tuple[HeldBack, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -118,7 +131,9 @@ class Review:
             case Verdict.UNKNOWN:
                 return f"no verdict yet: {self.doubts[0]}"
             case Verdict.ALLOWED:
-                return f"allowed: {count}, {hosts} touched"
+                held = _count(len(self.held), "file")
+                more = f"; {held} held back" if self.held else ""
+                return f"allowed: {count}, {hosts} touched{more}"
             case Verdict.NO_CHANGES:
                 return "no changes: hosts are asked for what they are asked for already"
 
