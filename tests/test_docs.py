@@ -138,3 +138,16 @@ def test_every_test_that_a_page_names_exists(page: Path) -> None:
 def test_every_decision_has_a_number_of_its_own() -> None:
     numbers = [path.name[:4] for path in (ROOT / "docs" / "adr").glob("*.md")]
     assert len(numbers) == len(set(numbers))
+
+
+def test_the_chinese_readme_has_the_same_commands() -> None:
+    """Comments are in its own language."""
+
+    def commands(text: str) -> list[str]:
+        blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+        lines = (line.split("#")[0].rstrip() for block in blocks for line in block.splitlines())
+        return [line for line in lines if line.startswith(("make ", "plimsoll "))]
+
+    chinese = commands((ROOT / "README.zh.md").read_text())
+    assert len(chinese) > 6
+    assert chinese == [line for line in commands(README) if line in set(chinese)]
