@@ -9,14 +9,15 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler import client, config, state, wishes
-from reconciler.core import goods
+from reconciler import client, config, service, state, wishes
+from reconciler.core import desired, goods, pinning
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import NO_ROLLOUT, Answer, Rollout
 from reconciler.core.strategies.progress import Verb, Wish
 from registry import errors
 from registry.core import digest as digests
 from registry.core import fields, names
+from registry.core.canonical import Json
 from registry.core.envelope import Wanted
 
 _LOOK_S = 0.1
@@ -64,6 +65,67 @@ def pin(
     wish = replace(wish, digest=digest, until=now + seconds)
     wishes.put(settings.state, deployment, wish)
     return wish
+
+
+def promote(
+    settings: config.Config, reference: str, to: str, verb: Verb, *, reason: str
+) -> tuple[str, Wish]:
+    """Ask to bring NAME@VERSION into the file of a deployment, `to` an environment or ENV/NAME;
+    returns which one that is, and the wish. Its digest is the registry's word."""
+    wishes.require_reason(settings.state, reason)
+    model, version = _named(reference)
+    deployment = _deployment(settings, model, to)
+    known = state.peek(settings.state).get(deployment.key)
+    if known is None:
+        raise errors.NotFound(
+            f"nothing was ever deployed as {deployment.key} by this reconciler",
+            fix="write version and digest into its file for the first time",
+        )
+    registry = client.Registry(settings.registry, settings.token_file, settings.registry_ca)
+    with closing(registry):
+        document = registry.version(Wanted(model, version, ""))
+    digest = _in_format(document, deployment.manifest.spec.runtime.format)
+    wish = replace(wishes.made(verb, reason, version=version), digest=digest)
+    wishes.put(settings.state, deployment.key, wish)
+    return deployment.key, wish
+
+
+def _named(reference: str) -> tuple[str, int]:
+    model, at, number = reference.partition("@")
+    if not at or not number.isdecimal():
+        raise errors.InvalidName(
+            f"{reference[:80]!r} names no version", fix="write NAME@VERSION, such as fraud@8"
+        )
+    return names.slug(model), names.version(int(number))
+
+
+def _deployment(settings: config.Config, model: str, to: str) -> desired.Deployment:
+    """The one that serves the model there, in the commit that is in force."""
+    found = service.in_force(settings).deployments
+    there = [
+        pinning.of_git(one)
+        for key, one in sorted(found.items())
+        if to in (key, one.manifest.metadata.environment) and one.manifest.spec.model.name == model
+    ]
+    if len(there) == 1:
+        return there[0]
+    if not there:
+        raise errors.NotFound(
+            f"no deployment in {to[:80]} serves {model}",
+            fix="name an environment under models.d/, or ENVIRONMENT/NAME",
+        )
+    listed = ", ".join(one.key for one in there)
+    raise errors.InvalidInput(f"{model} is served as {listed}", fix="name one of them with --to")
+
+
+def _in_format(document: dict[str, Json], wanted: str) -> str:
+    for variant in fields.objects(document, "variants", what="version document"):
+        if variant.get("format") == wanted:
+            return digests.parse(fields.text(variant, "digest", what="version document"))
+    raise errors.NotFound(
+        f"{document.get('model')}@{document.get('version')} is not there as {wanted}",
+        fix="add a variant in that format, or name another version",
+    )
 
 
 def _digest(settings: config.Config, specs: list[InstanceSpec], version: int) -> str:

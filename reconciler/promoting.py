@@ -7,15 +7,28 @@ who are not its author; and on record before Git is told.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from reconciler import journal, judging, proposal
-from reconciler.core import desired, outcomes
+from reconciler.core import demands, desired, outcomes
+from reconciler.core.kinds.promotion import Approvals, Conditions
 from reconciler.core.promotions import words
-from reconciler.core.promotions.acts import Promote
+from reconciler.core.promotions.acts import Promote, PromoteByHand
+from reconciler.core.strategies.progress import Verb
 from registry.core.canonical import Json
 from registry.core.entries import Kind
 from registry.core.envelope import Refused, Verified
 from registry.core.evidence import Kind as Evidence
+
+_Asked: TypeAlias = Promote | PromoteByHand
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Whose approvals count, and the ids of these."""
+
+    approvers: list[str]
+    evidence: list[Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,48 +42,98 @@ class Promoter:
     def perform(self, action: Promote, state: desired.DesiredState) -> outcomes.Outcome:
         """Safe to repeat; raises `GitUnavailable`, `Conflict`, `Unavailable` and the like."""
         deployment = state.deployments[action.deployment].asking_for(action.spec)
+        barred = action.run.authors
+        shown = self._shown(action, action.promotion.spec.conditions, deployment, state, barred)
+        if isinstance(shown, str):
+            return outcomes.Lacking(shown)
+        run, promotion = action.run, action.promotion
+        detail: dict[str, Json] = {
+            "promotion": promotion.metadata.name,
+            "from": promotion.spec.from_,
+            "soakedSince": datetime.fromtimestamp(run.since, UTC).isoformat(),
+            "approvals": shown.evidence,
+        }
+        self._record(("promotion-decided", run.id), action, detail)
+        is_direct = promotion.spec.by == "commit"
+        message = words.message(action, shown.approvers)
+        return self._tell(action, words.branch(action), message, is_direct=is_direct)
+
+    def by_hand(
+        self, action: PromoteByHand, state: desired.DesiredState, pseudonym: str
+    ) -> outcomes.Outcome:
+        """For a person, whom the log has under a pseudonym; safe to repeat, raises the same."""
+        deployment = state.deployments[action.deployment].asking_for(action.spec)
+        promotion = action.promotion
+        conditions = None if promotion is None else promotion.spec.conditions
+        shown = self._shown(action, conditions, deployment, state, action.authors)
+        if isinstance(shown, str):
+            return outcomes.Lacking(shown)
+        detail: dict[str, Json] = {
+            "promotion": "" if promotion is None else promotion.metadata.name,
+            "by": pseudonym,
+            "reason": action.wish.reason,
+            "approvals": shown.evidence,
+        }
+        self._record(("promotion-decided", action.wish.id), action, detail)
+        is_direct = action.wish.verb is Verb.COMMIT
+        message = words.message_by_hand(action, shown.approvers)
+        return self._tell(action, words.branch_by_hand(action), message, is_direct=is_direct)
+
+    def _shown(
+        self,
+        action: _Asked,
+        conditions: Conditions | None,
+        deployment: desired.Deployment,
+        state: desired.DesiredState,
+        barred: Sequence[str],
+    ) -> "_Shown | str":
+        """Who approves, or what is missing."""
         found = self.judge.promotable(action.spec, deployment, state)
         if isinstance(found, Refused):
-            return outcomes.Lacking(found.reason)
-        approvers = approving(action, deployment, found)
-        asked = action.promotion.spec.conditions.approvals
+            return found.reason
+        if conditions is None:
+            return _Shown([], [])
+        if lacking := list(demands.lacking(conditions.evidence, found)):
+            return "; ".join(lacking)
+        approvers = approving(conditions.approvals, deployment, found, barred)
+        asked = conditions.approvals
         if asked is not None and len(approvers) < asked.count:
             said = f"approved by {', '.join(approvers)}" if approvers else "approved by nobody"
-            return outcomes.Lacking(f"{said}, {asked.count} have to")
-        self._record(action, approvers, found)
-        is_direct = action.promotion.spec.by == "commit"
-        told = self.proposals.change(
-            action.path,
-            action.spec.commit,
-            branch=self.proposals.repository.branch if is_direct else words.branch(action),
-            edited=lambda text: words.content(action, text),
-            message=words.message(action, approvers),
-        )
-        return outcomes.Done(told.where)
-
-    def _record(self, action: Promote, approvers: Sequence[str], found: Verified) -> None:
+            return f"{said}, {asked.count} have to"
         evidence: list[Json] = [
             one.id
             for one in found.evidence
             if one.kind is Evidence.APPROVAL and one.signer in approvers
         ]
-        detail: dict[str, Json] = {
-            "promotion": action.promotion.metadata.name,
-            "from": action.promotion.spec.from_,
-            "soakedSince": datetime.fromtimestamp(action.run.since, UTC).isoformat(),
-            "approvals": evidence,
-        }
-        key = ("promotion-decided", action.run.id)
+        return _Shown(approvers, evidence)
+
+    def _record(self, key: tuple[str, str], action: _Asked, detail: dict[str, Json]) -> None:
         fields = journal.about(action.spec, action.reason.text, detail)
         self.journal.require_once(key, Kind.PROMOTION_DECIDED, fields)
 
+    def _tell(
+        self, action: _Asked, branch: str, message: str, *, is_direct: bool
+    ) -> outcomes.Outcome:
+        told = self.proposals.change(
+            action.path,
+            action.spec.commit,
+            branch=self.proposals.repository.branch if is_direct else branch,
+            edited=lambda text: words.content(action, text),
+            message=message,
+        )
+        return outcomes.Done(told.where)
 
-def approving(action: Promote, deployment: desired.Deployment, found: Verified) -> list[str]:
+
+def approving(
+    asked: Approvals | None,
+    deployment: desired.Deployment,
+    found: Verified,
+    authors: Sequence[str],
+) -> list[str]:
     """Whose approvals count, by name: neither the publisher's, whom verification leaves out, nor
     of who brought the version into Git."""
-    asked = action.promotion.spec.conditions.approvals
     named = [one.signer for one in found.evidence if one.kind is Evidence.APPROVAL]
-    barred = {*action.run.authors, found.publisher}
+    barred = {*authors, found.publisher}
     roles = deployment.roles
     return [
         name

@@ -1,9 +1,10 @@
 """`plimsoll promote`, `abort`, `pause`, `resume`: what a person does to a rollout under way.
-`rollback`, `retry`, `pin`, `unpin`: what they do at any time.
+`rollback`, `retry`, `pin`, `unpin`, `model promote`: what they do at any time.
 
 Run where the reconciler runs: the wish is left beside its memory, with the reason.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from reconciler.core.strategies.progress import Wish
 
 app = typer.Typer()
+# Its other commands are the registry's.
+model_app = typer.Typer(no_args_is_help=True, help="Models and their versions.")
 _PATIENCE_S = 10.0
 
 Deployment = Annotated[str, typer.Argument(help="As ENVIRONMENT/NAME.")]
@@ -121,6 +124,34 @@ def unpin(
 ) -> None:
     """Let a deployment go back to what Git asks for, before its pin's time is over."""
     _ask(deployment, "unpin", reason, config)
+
+
+class By(StrEnum):
+    """How Git is told."""
+
+    COMMIT = "commit"
+    PULL_REQUEST = "pullRequest"
+
+
+@model_app.command("promote")
+def promote_version(
+    reference: Annotated[str, typer.Argument(help="NAME@VERSION.", metavar="REFERENCE")],
+    *,
+    to: Annotated[str, typer.Option(help="An environment, or a deployment: ENVIRONMENT/NAME.")],
+    reason: Reason,
+    by: Annotated[By, typer.Option(help="How Git is told.")] = By.PULL_REQUEST,
+    config: Config = Path("plimsoll.toml"),
+) -> None:
+    """Have a deployment's file ask for this version, in Git, once the registry shows that it may;
+    ends with 1 where it may not."""
+    from reconciler import asking  # noqa: PLC0415  heavy
+    from reconciler import config as settings  # noqa: PLC0415  heavy
+    from reconciler.core.strategies.progress import Verb  # noqa: PLC0415  heavy
+
+    found = settings.load(config)
+    verb = Verb.COMMIT if by is By.COMMIT else Verb.PROPOSE
+    deployment, wish = asking.promote(found, reference, to, verb, reason=reason)
+    _await(found.state, deployment, wish)
 
 
 def _ask(deployment: str, verb: str, reason: str, config: Path, version: int | None = None) -> None:

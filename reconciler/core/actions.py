@@ -16,7 +16,7 @@ from reconciler.core.experiments.acts import Begin, Decide, Look, Propose
 from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.hookruns import Call
 from reconciler.core.observed import InstanceSpec, Route, Share
-from reconciler.core.promotions.acts import Promote, Soak
+from reconciler.core.promotions.acts import Promote, PromoteByHand, Soak
 from reconciler.core.reasons import Reason
 from reconciler.core.strategies.progress import Progress, Wish
 
@@ -246,7 +246,7 @@ HostAction: TypeAlias = (
 Noted: TypeAlias = Begin | Decide | Soak | Track
 Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant | Noted
 Beside: TypeAlias = Measure | Call | Look
-ForGit: TypeAlias = reverts.ForGit | Propose | Promote | Bump | Withdraw
+ForGit: TypeAlias = reverts.ForGit | Propose | Promote | PromoteByHand | Bump | Withdraw
 Action: TypeAlias = HostAction | Note | ForGit | Beside
 
 
@@ -267,7 +267,7 @@ def deployment_of(action: Action) -> str:
             return action.spec.deployment
         case GiveUp() | Call():
             return action.spec.deployment
-        case Restart() | Unroute() | Remove() | Bump() | Withdraw():
+        case Restart() | Unroute() | Remove() | Bump() | Withdraw() | PromoteByHand():
             return action.deployment
         case Proceed() | Settle() | Forget() | Quarantine() | Grant():
             return action.deployment
@@ -290,7 +290,7 @@ def key(action: Action) -> str:  # noqa: C901, PLR0911  an arm a kind
             return f"{action.verb} {action.deployment}"
         case Proceed() | Settle() | Forget() | Quarantine() | GiveUp():
             return f"{action.verb} {deployment_of(action)}"
-        case Grant():
+        case Grant() | PromoteByHand():
             return f"{action.wish.verb} {action.deployment}"
         case Begin() | Decide() | Look() | Propose() | Soak() | Promote():
             return f"{action.verb} {action.run.name}"

@@ -10,12 +10,14 @@ from reconciler.core.actions import Action, Wait
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
 from reconciler.core.projects import roles
+from reconciler.core.promotions import byhand
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Pin
 from reconciler.core.seat import same
 from reconciler.core.strategies.progress import Verb, Wish
 
-OF_A_ROLLOUT = frozenset(Verb) - {Verb.ROLLBACK, Verb.RETRY, Verb.PIN, Verb.UNPIN}
+FOR_GIT = frozenset({Verb.COMMIT, Verb.PROPOSE})
+OF_A_ROLLOUT = frozenset(Verb) - {Verb.ROLLBACK, Verb.RETRY, Verb.PIN, Verb.UNPIN} - FOR_GIT
 
 
 def asked(fleet: Fleet, key: str) -> Wish | None:
@@ -35,9 +37,11 @@ def _why_not(deployment: Deployment | None, wish: Wish) -> str:
 
 def grant(fleet: Fleet, deployment: Deployment, wish: Wish) -> Iterator[Action | Wait]:
     """It is remembered first; until the next look, what serves is kept alive."""
-    spec = deployment.spec_on("", fleet.commit)
-    change, why = _change(fleet, deployment, wish)
-    yield actions.Grant(deployment.key, spec, wish, change, why)
+    if wish.verb in FOR_GIT:
+        yield _for_git(fleet, deployment, wish)
+    else:
+        spec = deployment.spec_on("", fleet.commit)
+        yield actions.Grant(deployment.key, spec, wish, *_change(fleet, deployment, wish))
     for view in fleet.views(deployment):
         yield from hostplan.held_back(view.seat, hostplan.keep(view.seat))
 
@@ -56,6 +60,15 @@ def _change(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.C
             return _unpin(fleet, deployment, wish)
         case _:
             return _rollback(fleet, deployment, wish)
+
+
+def _for_git(fleet: Fleet, deployment: Deployment, wish: Wish) -> Action:
+    asked = byhand.asked(fleet, deployment, wish)
+    why = _why_not(deployment, wish) or (asked if isinstance(asked, str) else "")
+    if why or isinstance(asked, str):
+        spec = deployment.spec_on("", fleet.commit)
+        return actions.Grant(deployment.key, spec, wish, *_no(why))
+    return asked
 
 
 def _rollback(fleet: Fleet, deployment: Deployment, wish: Wish) -> tuple[changes.Change, Reason]:

@@ -24,7 +24,7 @@ from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.hookruns import HookRun
 from reconciler.core.observed import HostState, Unreachable
 from reconciler.core.promotions import tried as promoted
-from reconciler.core.promotions.acts import Promote, Soak
+from reconciler.core.promotions.acts import Promote, PromoteByHand, Soak
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollout, Rollouts
 
 
@@ -62,7 +62,7 @@ def intend(  # noqa: C901, PLR0911  one arm an action
             return rollouts
         case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak() | Promote():
             return rollouts
-        case Track() | Bump() | Withdraw():
+        case Track() | Bump() | Withdraw() | PromoteByHand():
             return rollouts
 
 
@@ -84,7 +84,7 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
             return {**rollouts, action.deployment: _after(known, action, outcome, now)}
         case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak() | Promote():
             return {**rollouts, action.deployment: _after(known, action, outcome, now)}
-        case Track() | Bump() | Withdraw() | actions.Grant():
+        case Track() | Bump() | Withdraw() | actions.Grant() | PromoteByHand():
             return {**rollouts, action.deployment: _after(known, action, outcome, now)}
         case actions.Forget():
             return _forget(rollouts, action)
@@ -263,6 +263,8 @@ def _after(
             return granted.after(known, action, outcome, now)
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return reverted.after(known, action, outcome, now)
+        case PromoteByHand():
+            return promoted.answered(known, action, outcome)
         case Soak() | Promote():
             return promoted.after(known, action, outcome, now)
         case Track() | Bump() | Withdraw():

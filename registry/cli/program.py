@@ -50,8 +50,13 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def build(command: str = "") -> typer.Typer:
-    """The program as far as `command` needs it; else all of it, with what other packages add."""
+# To some of our groups other packages add commands: they are loaded for these, and for help.
+SHARED: Mapping[str, frozenset[str]] = {"model": frozenset({"", "--help", "promote"})}
+
+
+def build(command: str = "", within: str = "") -> typer.Typer:
+    """The program as far as `command`, and what is `within` it, need it; else all of it, with what
+    other packages add."""
     app = typer.Typer(
         name="plimsoll",
         help="A declarative GitOps model registry for Docker hosts.",
@@ -60,8 +65,9 @@ def build(command: str = "") -> typer.Typer:
     )
     # Typer would take the only command that was loaded for the whole program.
     app.callback(help=app.info.help)(_nothing)
-    others = [] if command in HOMES else list(_others())
-    if command and command in _names(others):
+    is_ours = command in HOMES and within not in SHARED.get(command, ())
+    others = [] if is_ours else list(_others())
+    if command and command not in HOMES and command in _names(others):
         # One of another package: ours need not be loaded to run it.
         for part in others:
             _merge(app, part)
@@ -105,7 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     try:
         given = sys.argv[1:] if arguments is None else list(arguments)
-        code = build(given[0] if given else "")(args=given, standalone_mode=False)
+        command, within = [*given, "", ""][:2]
+        code = build(command, within)(args=given, standalone_mode=False)
     except errors.PlimsollError as error:
         _explain(error)
         return error.exit_code
@@ -123,9 +130,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _merge(app: typer.Typer, part: typer.Typer) -> None:
-    """Its commands and groups stand at the top, beside those of the others."""
+    """Its commands and groups stand at the top, beside those of the others; groups of the same name
+    become one."""
     app.registered_commands.extend(part.registered_commands)
-    app.registered_groups.extend(part.registered_groups)
+    for group in part.registered_groups:
+        named = [one for one in app.registered_groups if isinstance(one.name, str)]
+        known = next((one for one in named if one.name == group.name), None)
+        if known is None:
+            app.registered_groups.append(group)
+        elif known.typer_instance is not None and group.typer_instance is not None:
+            joined = typer.Typer(no_args_is_help=True, help=known.typer_instance.info.help)
+            _merge(joined, known.typer_instance)
+            _merge(joined, group.typer_instance)
+            app.registered_groups.remove(known)
+            app.add_typer(joined, name=group.name)
 
 
 def _explain(error: errors.PlimsollError) -> None:

@@ -94,7 +94,7 @@ def test_the_module_is_the_program_too():
 def test_interrupted_ends_with_130(monkeypatch: pytest.MonkeyPatch):
     from registry.cli import program
 
-    def interrupted(_command: str) -> None:
+    def interrupted(*_: str) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(program, "build", interrupted)

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from reconciler.cli import app
+from registry import errors
 from registry.core import evidence_documents as documents
 from registry.core.entries import Kind
 from registry.core.envelope import Wanted
@@ -13,7 +16,7 @@ from registry.settings import Settings
 from registry.trust import sign
 from tests.reconciler.simulated import SimulatedEngine
 from tests.reconciler.test_experiments import until
-from tests.reconciler.test_rollback import told
+from tests.reconciler.test_rollback import running, told
 from tests.reconciler.town import HOST, Town, manifest, town
 from tests.registry.publishing import Publisher
 
@@ -96,6 +99,40 @@ def approve(here: Town, who: Publisher) -> None:
 
 def waits(here: Town) -> str:
     return " ".join(str(one["text"]) for one in here.status()["waiting"])  # type: ignore[attr-defined]
+
+
+def test_a_person_promotes_a_version_and_the_promotions_conditions_count(here: Town) -> None:
+    def promote(*more: str) -> Result:
+        config = str(here.folder / "plimsoll.toml")
+        told = ["model", "promote", *more, "--reason", "the old one drifts", "--config", config]
+        with running(here):
+            return CliRunner().invoke(app, told)
+
+    refused = promote("digits@2", "--to", "production")
+    assert isinstance(refused.exception, errors.Conflict)
+    assert "approved by nobody, 2 have to" in refused.exception.detail
+    approve(here, CAROL)
+    approve(here, DAVE)
+    done = promote("digits@2", "--to", "production")
+    assert done.exit_code == 0, done.output
+    assert "production/digits: version 2: branch plimsoll/promote/production-digits-" in done.output
+    (entry,) = told(here, Kind.PROMOTION_DECIDED)
+    assert (entry.version, entry.detail["reason"]) == (2, "the old one drifts")
+    assert (entry.detail["promotion"], len(entry.detail["approvals"])) == ("to-production", 2)  # type: ignore[arg-type]
+    assert serving(here) == dict.fromkeys(PLACES, 1)
+    done = promote("digits@2", "--to", "dev/digits", "--by", "commit")
+    assert done.exit_code == 0, done.output
+    assert here.origin.message("main").startswith("Promote digits version 2 to dev/digits\n")
+    here.loop.hint()
+    until(here, lambda: serving(here)["dev"] == 2)
+    again = promote("digits@2", "--to", "dev")
+    assert "version 2 is what Git asks for" in str(again.exception)
+    for wrong, to, said in (
+        ("digits@2", "nowhere", "no deployment in nowhere serves digits"),
+        ("digits", "dev", "'digits' names no version"),
+        ("digits@9", "dev", "digits"),
+    ):
+        assert said in str(promote(wrong, "--to", to).exception)
 
 
 def test_a_version_goes_from_dev_to_production_when_it_has_soaked_and_two_approve(

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints
 
+from reconciler.core.kinds.demand import Demand
 from reconciler.core.kinds.project import Person, Window
 from registry.core.strict import Duration, Metadata, Strict
 
@@ -25,6 +26,7 @@ class Conditions(Strict):
     soak: Duration
     approvals: Approvals | None = None
     windows: Annotated[list[Window], Field(max_length=50)] = Field(default_factory=list)
+    evidence: Annotated[list[Demand], Field(max_length=20)] = Field(default_factory=list)
 
 
 class PromotionSpec(Strict):

@@ -25,6 +25,8 @@ def _holders(roles: Roles, wish: Wish, asked: int) -> set[str]:
             return {*roles.roll_back}
         case Verb.PROMOTE | Verb.PROMOTE_FULL | Verb.RESUME | Verb.RETRY:
             return {*roles.promote}
+        case Verb.COMMIT | Verb.PROPOSE:
+            return {*roles.promote}
         case Verb.PIN if (wish.version or 0) >= asked:
             return {*roles.promote}
         case Verb.PIN | Verb.UNPIN | Verb.PAUSE:

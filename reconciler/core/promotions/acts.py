@@ -9,6 +9,7 @@ from reconciler.core.observed import InstanceSpec
 from reconciler.core.promotions.run import Run
 from reconciler.core.reasons import Reason
 from reconciler.core.sources import Origin
+from reconciler.core.strategies.progress import Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +36,21 @@ class Promote:
     run: Run
     was: edit.Pin
     spec: InstanceSpec
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteByHand:
+    """As `Promote`, for the `wish` of a person: once, and then it is answered. `authors` are the
+    people of the commit in force; where a promotion leads there its conditions count."""
+
+    verb: ClassVar[str] = "promote"
+    deployment: str
+    path: str
+    origin: Origin | None
+    promotion: Promotion | None
+    wish: Wish
+    was: edit.Pin
+    spec: InstanceSpec
+    authors: tuple[str, ...]
     reason: Reason

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from reconciler.core import outcomes
 from reconciler.core.experiments.run import Told
-from reconciler.core.promotions.acts import Promote, Soak
-from reconciler.core.rollout import Rollout
+from reconciler.core.promotions.acts import Promote, PromoteByHand, Soak
+from reconciler.core.rollout import Answer, Rollout
 
 
 def after(known: Rollout, action: Soak | Promote, outcome: outcomes.Outcome, now: float) -> Rollout:
@@ -23,3 +23,18 @@ def after(known: Rollout, action: Soak | Promote, outcome: outcomes.Outcome, now
         case _:
             return known
     return replace(known, promotion=replace(run, told=told))
+
+
+def answered(known: Rollout, action: PromoteByHand, outcome: outcomes.Outcome) -> Rollout:
+    """Whoever asked hears of it, and asks again where it came to nothing."""
+    wish = action.wish
+    if known.wish is None or known.wish.id != wish.id:
+        return known
+    match outcome:
+        case outcomes.Done(detail=where):
+            answer = Answer(wish.id, refused=False, text=f"version {wish.version}: {where}")
+        case outcomes.Failed(detail=trouble) | outcomes.Lacking(detail=trouble):
+            answer = Answer(wish.id, refused=True, text=f"changes nothing: {trouble[:500]}")
+        case _:
+            return known
+    return replace(known, wish=None, granted=wish.id, answer=answer)

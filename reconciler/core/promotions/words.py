@@ -3,12 +3,39 @@
 from collections.abc import Sequence
 
 from reconciler.core import edit
-from reconciler.core.promotions.acts import Promote
+from reconciler.core.promotions.acts import Promote, PromoteByHand
 
 
 def branch(action: Promote) -> str:
     """The same for the same run, so that a push is never repeated under another name."""
     return f"plimsoll/promote/{action.deployment.replace('/', '-')}-{action.run.id[:12]}"
+
+
+def branch_by_hand(action: PromoteByHand) -> str:
+    """The same for the same wish."""
+    return f"plimsoll/promote/{action.deployment.replace('/', '-')}-{action.wish.id[:12]}"
+
+
+def message_by_hand(action: PromoteByHand, approvers: Sequence[str]) -> str:
+    """As `message`, for what a person asked for."""
+    spec, was, asked = action.spec, action.was, action.promotion
+    trailers = [
+        *([("Promotion", asked.metadata.name)] if asked is not None else []),
+        ("Asked-By", action.wish.by),
+        ("Promoted-Digest", spec.digest),
+        ("Replaced-Digest", was.digest),
+        *(("Approved-By", name) for name in approvers),
+    ]
+    return "\n".join(
+        [
+            f"Promote {spec.model} version {spec.version} to {action.deployment}",
+            "",
+            f"In place of version {was.version}: {action.wish.reason}",
+            "",
+            *(f"{name}: {value}" for name, value in trailers if value),
+            "",
+        ]
+    )
 
 
 def message(action: Promote, approvers: Sequence[str]) -> str:
@@ -33,7 +60,7 @@ def message(action: Promote, approvers: Sequence[str]) -> str:
     )
 
 
-def content(action: Promote, asked: bytes) -> bytes:
+def content(action: Promote | PromoteByHand, asked: bytes) -> bytes:
     """The file that has `asked` with the promoted version; raises `InvalidInput`."""
     spec, was = action.spec, action.was
     now = edit.Pin(spec.model, spec.version, spec.digest)

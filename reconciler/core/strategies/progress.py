@@ -41,7 +41,8 @@ class State(StrEnum):
 
 
 class Verb(StrEnum):
-    """What a person can ask of a rollout; the last four need none under way."""
+    """What a person can ask of a rollout; the last six need none under way. The last two are for a
+    version to be asked for in Git, by a commit or a pull request."""
 
     PROMOTE = "promote"
     PROMOTE_FULL = "promote_full"
@@ -52,14 +53,16 @@ class Verb(StrEnum):
     RETRY = "retry"
     PIN = "pin"
     UNPIN = "unpin"
+    COMMIT = "commit"
+    PROPOSE = "propose"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a person asked for, with their reason; `id` makes it count once.
 
-    `by` is the account that asked, `version` the one that a rollback or a pin names. A pin has the
-    version's `digest`, and ends at `until`, in seconds since the epoch.
+    `by` is the account that asked, `version` the one that is named, by its `digest` too but for a
+    rollback. A pin ends at `until`, in seconds since the epoch.
     """
 
     id: str

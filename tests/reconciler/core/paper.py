@@ -35,7 +35,7 @@ from reconciler.core.observed import (
 )
 from reconciler.core.plan import Planner, plan
 from reconciler.core.planned import Plan
-from reconciler.core.promotions.acts import Promote, Soak
+from reconciler.core.promotions.acts import Promote, PromoteByHand, Soak
 from reconciler.core.rollout import Rollouts, Verdict
 from reconciler.core.rolloutjson import dump, load
 
@@ -258,7 +258,7 @@ class Paper:
                 return self.promoted(action)
             case Bump():
                 return self.brought(action)
-            case Withdraw():
+            case Withdraw() | PromoteByHand():
                 return outcomes.Done()
             case acts.Begin() | acts.Decide() | Soak() | Track():
                 pass

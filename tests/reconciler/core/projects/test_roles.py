@@ -75,7 +75,7 @@ def test_a_rollout_that_waits_for_a_person_waits_for_the_right_one() -> None:
         (Verb.PROMOTE, None, "a"), (Verb.PROMOTE_FULL, None, "a"), (Verb.RESUME, None, "a"),
         (Verb.RETRY, None, "a"), (Verb.PIN, 8, "a"), (Verb.PIN, 7, "a"), (Verb.PIN, 6, "ab"),
         (Verb.UNPIN, None, "ab"), (Verb.PAUSE, None, "ab"), (Verb.ROLLBACK, None, "b"),
-        (Verb.ABORT, None, "b"),
+        (Verb.ABORT, None, "b"), (Verb.COMMIT, 8, "a"), (Verb.PROPOSE, 6, "a"),
     ],
 )  # fmt: skip
 def test_each_verb_is_for_its_role(verb: Verb, version: int | None, may: str) -> None:

@@ -7,14 +7,15 @@ import pytest
 from reconciler.core import desired, outcomes
 from reconciler.core.experiments.run import Told
 from reconciler.core.observed import Health
-from reconciler.core.promotions.acts import Promote
+from reconciler.core.promotions.acts import Promote, PromoteByHand
 from reconciler.core.promotions.run import Run
 from reconciler.core.reasons import Why
 from reconciler.core.setback import not_ahead
+from reconciler.core.strategies.progress import Verb, Wish
 from tests.reconciler.core.asking import KEY
 from tests.reconciler.core.paper import Paper, PaperHost
 from tests.reconciler.core.test_crash_points import Watched
-from tests.reconciler.core.wishes import deployment_file, wish
+from tests.reconciler.core.wishes import deployment_file, digest_of, wish
 
 WINDOW = "[{kind: allow, schedule: '0 9 * * *', duration: 1h, reason: office hours}]"
 
@@ -184,6 +185,30 @@ def test_no_promotion_leads_to_what_follows_an_alias() -> None:
     }
     (problem,) = wish({"digits": here}, policies=others).problems
     assert "spec.to: production/digits follows an alias or a range already" in problem.message
+
+
+def test_a_persons_promotion_is_answered_once_and_the_windows_count() -> None:
+    paper = fleet()
+    paper.wish = asked(1, more=f", windows: {WINDOW}")
+    paper.run()
+    wished = Wish("w1", Verb.PROPOSE, "it drifts", "ada", 2, digest_of(2))
+    paper.rollouts = {**paper.rollouts, KEY: replace(paper.rollouts[KEY], wish=wished)}
+    paper.tick()
+    answer = paper.rollouts[KEY].answer
+    assert answer is not None
+    assert answer.refused
+    assert "office hours" in answer.text
+    paper.now = 1_000_000 // 86400 * 86400 + 86400 + 9 * 3600
+    again = replace(wished, id="w2")
+    paper.rollouts = {**paper.rollouts, KEY: replace(paper.rollouts[KEY], wish=again)}
+    paper.done.clear()
+    paper.tick()
+    (action,) = [one for one in paper.done if isinstance(one, PromoteByHand)]
+    assert (action.spec.version, action.was.version) == (2, 1)
+    known = paper.rollouts[KEY]
+    assert (known.wish, known.granted) == (None, "w2")
+    paper.run()
+    assert paper.serves() == {"h1": 1, "h2": 1}
 
 
 def test_a_clock_that_is_set_back_makes_no_soak_longer() -> None:
