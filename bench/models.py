@@ -71,3 +71,23 @@ def saved_model(folder: Path) -> Path:
         capture_output=True,
     )
     return target
+
+
+def with_weights(size: int, *, seed: int) -> bytes:
+    """An ONNX model of which `size` bytes of weights lie beside it, in weights.bin."""
+    name = f"weights{seed}"
+    make, proto = onnx_format.helper, onnx_format.TensorProto
+    weights = proto(name=name, data_type=proto.FLOAT, dims=[size // 4])
+    weights.data_location = proto.EXTERNAL
+    for key, value in (("location", "weights.bin"), ("offset", "0"), ("length", str(size))):
+        weights.external_data.add(key=key, value=value)
+    x = make.make_tensor_value_info("x", proto.FLOAT, [None])
+    y = make.make_tensor_value_info("y", proto.FLOAT, [None])
+    nodes = [
+        make.make_node("ReduceSum", [name], ["sum"], keepdims=0),
+        make.make_node("Add", ["x", "sum"], ["y"]),
+    ]
+    graph = make.make_graph(nodes, "weights", [x], [y], [weights])
+    model = make.make_model(graph, opset_imports=[make.make_opsetid("", 17)])
+    model.ir_version = 8
+    return bytes(model.SerializeToString())

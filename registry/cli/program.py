@@ -21,6 +21,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "push": ("push",),
     "pull": ("pull",),
     "package": ("packaging",),
+    "bundle": ("bundling",),
     "model": ("models", "describing", "search"),
     "alias": ("aliases",),
     "approve": ("approving",),

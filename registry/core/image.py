@@ -22,7 +22,7 @@ ENVELOPE, TRUST = "envelope.json", "trust.json"
 BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 _TITLE = "org.opencontainers.image.title"
-_VERSION = "org.opencontainers.image.version"
+VERSION = "org.opencontainers.image.version"
 # What BuildKit says of entries that no machine is to run.
 _NOT_RUN: dict[str, Json] = {"architecture": "unknown", "os": "unknown"}
 # Docker's own names for the same bytes.
@@ -119,7 +119,7 @@ def index(images: Sequence[Image], artifact: bytes, said: Said) -> bytes:
             "schemaVersion": 2,
             "mediaType": oci.INDEX,
             "manifests": [*runnable, itself],
-            "annotations": {_TITLE: said.model, _VERSION: _number(said)},
+            "annotations": {_TITLE: said.model, VERSION: _number(said)},
         }
     )
 
@@ -185,7 +185,7 @@ def _config(
 def _labels(base: Base, said: Said) -> dict[str, Json]:
     return {
         _TITLE: said.model,
-        _VERSION: _number(said),
+        VERSION: _number(said),
         BASE_NAME: base.repository,
         BASE_DIGEST: base.digest,
         "dev.plimsoll.version.digest": said.digest,
