@@ -20,6 +20,8 @@ _GROUP = "plimsoll.commands"
 HOMES: Mapping[str, tuple[str, ...]] = {
     "push": ("push",),
     "pull": ("pull",),
+    "export": ("exporting",),
+    "convert": ("exporting",),
     "package": ("packaging",),
     "bundle": ("bundling",),
     "model": ("models", "describing", "search"),

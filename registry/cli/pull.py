@@ -36,9 +36,29 @@ def pull(  # noqa: PLR0913, PLR0917  the options of a command
     token_file: options.TokenFile = None,
 ) -> None:
     """Download a version and verify it: signatures, log proof and every byte."""
+    access = options.Access(server, token_file)
+    typer.echo(
+        " ".join([*_fetched(reference, folder, trust, access, digest, variant), str(folder)])
+    )
+
+
+def fetch(reference: str, folder: Path, trust: Path | None, access: options.Access) -> str:
+    """A version's verified files in `folder`; gives which version they are, as MODEL@VERSION."""
+    model, version, _ = _fetched(reference, folder, trust, access)
+    return f"{model}@{version}"
+
+
+def _fetched(
+    reference: str,
+    folder: Path,
+    trust: Path | None,
+    access: options.Access,
+    digest: str | None = None,
+    variant: str | None = None,
+) -> tuple[str, str, str]:
     root = options.current_trust_root(trust)
     _require_room(folder)
-    with options.connect(server, token_file) as client:
+    with options.connect(access.server, access.token_file) as client:
         model, version = options.reference(client, reference)
         verified = verifying.version(
             client, root, model=model, version=version, pinned=digest, variant=variant
@@ -47,7 +67,7 @@ def pull(  # noqa: PLR0913, PLR0917  the options of a command
         with progress.of_bytes("downloading", total) as advance:
             _fetch(client, verified, folder, advance)
     output.message(f"signed by {verified.publisher}, entry {verified.log_index} of the log")
-    typer.echo(f"{model} {version} {verified.wanted.digest} {folder}")
+    return model, str(version), str(verified.wanted.digest)
 
 
 def _fetch(client: "Client", verified: Verified, folder: Path, advance: progress.Advance) -> None:

@@ -141,6 +141,22 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
     _print(_push(wanted, said, path, signed, options.Access(server, token_file)), form)
 
 
+def folder(  # noqa: PLR0913  what is said of a version
+    model: str,
+    path: Path,
+    *,
+    key: Path | None,
+    access: options.Access,
+    parents: list[str],
+    card: Path,
+    tensors: Path,
+) -> dict[str, Json]:
+    """Publish what a command has made; gives the version's document."""
+    said = saying.metadata(card=saying.card(card), derivedFrom=saying.parents(parents))
+    wanted = Wanted(model, None, None, "", None)
+    return _push(wanted, Said(said, saying.tensors(tensors)), path, Signed(key, None), access)
+
+
 def _push(
     wanted: Wanted, said: Said, path: Path, signed: Signed, access: options.Access
 ) -> dict[str, Json]:

@@ -5,7 +5,7 @@ and a model's own process on a host. Numbers are the kernel's, for x86_64 and aa
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 # Calls that open, connect, start, signal, rename or re-own something: (x86_64, aarch64).
 _NUMBERS = {
@@ -48,9 +48,16 @@ _CONDITIONS = {
     "clone": (0, _CLONE_THREAD, _CLONE_THREAD),
 }
 # Their arguments lie in memory, where no filter looks: the C library then takes the older call.
+_OF_FILES = frozenset(
+    {"open", "creat", "openat", "link", "linkat", "symlink", "symlinkat", "mkdir", "mkdirat",
+     "unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2", "truncate", "chmod",
+     "fchmod", "fchmodat", "fchmodat2", "utime", "utimes", "futimesat", "utimensat", "flock"}
+)  # fmt: skip
 _OLDER_CALL_THERE = frozenset({"clone3", "openat2"})
 
 _Instruction = tuple[int, int, int, int]
+# What a rule of Landlock is made of: an open descriptor.
+Rule = Callable[[int], bytes]
 
 
 def reads_nothing(machine: str, *, pid: int) -> bytes | None:
@@ -66,10 +73,20 @@ def computes(machine: str, *, pid: int) -> bytes | None:
     return _program(machine, pid, conditions=_CONDITIONS, missing=_OLDER_CALL_THERE)
 
 
+def makes(machine: str, *, pid: int) -> bytes | None:
+    """A filter for a process that writes files: no socket, no other process, no exec.
+
+    Which files it is for Landlock to say.
+    """
+    of_threads = {"clone": _CONDITIONS["clone"]}
+    return _program(machine, pid, conditions=of_threads, missing=_OLDER_CALL_THERE, free=_OF_FILES)
+
+
 def landlock_ruleset(abi: int) -> bytes:
     """Every right that this version of Landlock can take: nothing is allowed unless by a rule."""
-    files = (1 << min(13 + (abi >= 2) + (abi >= 3) + (abi >= 5), 16)) - 1
-    attributes = struct.pack("=QQQ", files, 0b11 if abi >= 4 else 0, 0b11 if abi >= 6 else 0)
+    attributes = struct.pack(
+        "=QQQ", _of_files(abi), 0b11 if abi >= 4 else 0, 0b11 if abi >= 6 else 0
+    )
     return attributes[: 24 if abi >= 6 else 16 if abi >= 4 else 8]
 
 
@@ -83,12 +100,22 @@ def landlock_file(descriptor: int) -> bytes:
     return struct.pack("=Qi", 0b0110, descriptor)
 
 
+def landlock_all(descriptor: int, abi: int) -> bytes:
+    """A rule: whatever can be done to files may be done below the open folder."""
+    return struct.pack("=Qi", _of_files(abi), descriptor)
+
+
+def _of_files(abi: int) -> int:
+    return (1 << min(13 + (abi >= 2) + (abi >= 3) + (abi >= 5), 16)) - 1
+
+
 def _program(
     machine: str,
     pid: int,
     *,
     conditions: dict[str, tuple[int, int, int]],
     missing: frozenset[str],
+    free: frozenset[str] = frozenset(),
 ) -> bytes | None:
     known = _ARCHITECTURES.get(machine)
     if known is None:
@@ -97,7 +124,7 @@ def _program(
     rules = [*_allowed_if(_OWN_SIGNAL[column], (0, 0xFFFFFFFF, pid))]
     for name, numbers in _NUMBERS.items():
         number = numbers[column]
-        if number is None:
+        if number is None or name in free:
             continue
         condition = conditions.get(name)
         error = _NOT_THERE if name in missing else _NOT_PERMITTED

@@ -3,7 +3,7 @@
 `export` is the one call; `plimsoll export` and `plimsoll convert` are the same for a shell.
 """
 
-from registry.making.exporting.export import convert, export
+from registry.making.exporting.exports import convert, export
 from registry.making.exporting.report import Report, Tolerance
 
 __all__ = ["Report", "Tolerance", "convert", "export"]

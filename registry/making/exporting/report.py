@@ -71,7 +71,6 @@ class Report:
     seed: int
     folder: Path
     versions: Mapping[str, str] = field(default_factory=dict)
-    walls: tuple[str, ...] = ()
 
     @property
     def form(self) -> Form:
@@ -98,7 +97,6 @@ class Report:
             "to": str(self.form),
             "route": [str(one) for one in self.route],
             "libraries": dict(self.versions),
-            "walls": list(self.walls),
             "seed": self.seed,
             "tolerance": self.tolerance.document(),
             "holds": self.holds,

@@ -1,0 +1,8 @@
+"""`python -m registry.making.in_child`: the process that `child` starts."""
+
+from registry.making import child
+
+JOBS = {"export": "registry.making.exporting.job"}
+
+if __name__ == "__main__":
+    child.main(JOBS)
