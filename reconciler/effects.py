@@ -34,7 +34,7 @@ from reconciler.core import (
 from reconciler.core.experiments import acts
 from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.observed import InstanceSpec
-from reconciler.core.promotions.acts import Promote, PromoteByHand, Soak
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Soak
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
 from reconciler.trials import beside
@@ -88,8 +88,8 @@ class Effects:
                 return self._renew(action, state, engines[action.host])
             case actions.Accept():
                 return self.accepting.perform(action, state, engines)
-            case actions.Measure():
-                return self.analyst.measure(action, engines)
+            case actions.Measure() | Assess():
+                return self._measure(action, engines)
             case hookruns.Call():
                 return self.caller.call(action)
             case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose():
@@ -110,6 +110,17 @@ class Effects:
                 return self.answers.perform(action, state)
             case actions.Proceed() | actions.Settle() | actions.Forget() | Soak() | Track():
                 return self._noted(action)
+
+    def _measure(
+        self, action: actions.Measure | Assess, engines: Mapping[str, Engine]
+    ) -> outcomes.Outcome:
+        if isinstance(action, actions.Measure):
+            return self.analyst.measure(action, engines)
+        if action.run.analysis is None:
+            return outcomes.Lacking("no analysis is under way")
+        pairs = tuple(actions.Pair(spec, None) for spec in action.specs)
+        asked = actions.Measure(pairs, action.run.analysis, action.metrics, action.reason)
+        return self.analyst.measure(asked, engines)
 
     def _for_git(
         self, action: reverts.ForGit | Promote, state: desired.DesiredState

@@ -16,7 +16,7 @@ from reconciler.core.experiments.acts import Begin, Decide, Look, Propose
 from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.hookruns import Call
 from reconciler.core.observed import InstanceSpec, Route, Share
-from reconciler.core.promotions.acts import Promote, PromoteByHand, Soak
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Soak
 from reconciler.core.reasons import Reason
 from reconciler.core.strategies.progress import Progress, Wish
 
@@ -245,7 +245,7 @@ HostAction: TypeAlias = (
 )
 Noted: TypeAlias = Begin | Decide | Soak | Track
 Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant | Noted
-Beside: TypeAlias = Measure | Call | Look
+Beside: TypeAlias = Measure | Call | Look | Assess
 ForGit: TypeAlias = reverts.ForGit | Propose | Promote | PromoteByHand | Bump | Withdraw
 Action: TypeAlias = HostAction | Note | ForGit | Beside
 
@@ -271,7 +271,7 @@ def deployment_of(action: Action) -> str:
             return action.deployment
         case Proceed() | Settle() | Forget() | Quarantine() | Grant():
             return action.deployment
-        case Begin() | Decide() | Look() | Propose() | Soak() | Promote() | Track():
+        case Begin() | Decide() | Look() | Propose() | Soak() | Promote() | Track() | Assess():
             return action.deployment
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return action.deployment
@@ -292,7 +292,7 @@ def key(action: Action) -> str:  # noqa: C901, PLR0911  an arm a kind
             return f"{action.verb} {deployment_of(action)}"
         case Grant() | PromoteByHand():
             return f"{action.wish.verb} {action.deployment}"
-        case Begin() | Decide() | Look() | Propose() | Soak() | Promote():
+        case Begin() | Decide() | Look() | Propose() | Soak() | Promote() | Assess():
             return f"{action.verb} {action.run.name}"
         case Track() | Bump() | Withdraw():
             return f"{action.verb} {action.name}"

@@ -1,8 +1,8 @@
-"""The analyses that a deployment's strategy names: do they exist, and have they all they need?"""
+"""The analyses that strategies and promotions name: do they exist, and have they all they need?"""
 
 from collections.abc import Iterator, Mapping
 
-from reconciler.core import kinds, substitution
+from reconciler.core import substitution
 from reconciler.core.kinds.analysis import (
     GIVEN_ARGS,
     AnalysisReference,
@@ -10,7 +10,7 @@ from reconciler.core.kinds.analysis import (
     Metric,
 )
 from reconciler.core.kinds.providers import Http, Prometheus
-from reconciler.core.sources import Source, Tree
+from reconciler.core.sources import K, Source, Tree
 from registry.core import documents
 from registry.core.documents import Path, Problem
 from registry.errors import InvalidInput
@@ -32,9 +32,9 @@ def given(reference: AnalysisReference) -> dict[str, str]:
 
 
 def problems(
-    source: Source[kinds.ModelDeployment], at: Path, reference: AnalysisReference, tree: Tree
+    source: Source[K], at: Path, reference: AnalysisReference, tree: Tree
 ) -> Iterator[Problem]:
-    """What is wrong with the analysis that stands at `at` in the deployment's file."""
+    """What is wrong with the analysis that stands at `at` in the file."""
     known = {name: one.kind for name, one in tree.analyses.items()}
     found = list(_names(source, at, reference, tree))
     found = found or list(_twice(source, at, reference, known))
@@ -43,7 +43,7 @@ def problems(
 
 
 def endless(
-    source: Source[kinds.ModelDeployment], at: Path, reference: AnalysisReference, tree: Tree
+    source: Source[K], at: Path, reference: AnalysisReference, tree: Tree
 ) -> Iterator[Problem]:
     """What never ends by itself, in an analysis that a step or a promotion waits for."""
     known = {name: one.kind for name, one in tree.analyses.items()}
@@ -57,7 +57,7 @@ def endless(
 
 
 def _names(
-    source: Source[kinds.ModelDeployment], at: Path, reference: AnalysisReference, tree: Tree
+    source: Source[K], at: Path, reference: AnalysisReference, tree: Tree
 ) -> Iterator[Problem]:
     for index, one in enumerate(reference.templates):
         name, place = one.template_name, (*at, "templates", index, "templateName")
@@ -74,7 +74,7 @@ def _names(
 
 
 def _twice(
-    source: Source[kinds.ModelDeployment],
+    source: Source[K],
     at: Path,
     reference: AnalysisReference,
     known: Mapping[str, AnalysisTemplate],
@@ -91,7 +91,7 @@ def _twice(
 
 
 def _args(
-    source: Source[kinds.ModelDeployment],
+    source: Source[K],
     at: Path,
     reference: AnalysisReference,
     known: Mapping[str, AnalysisTemplate],
@@ -116,7 +116,7 @@ def _args(
 
 
 def _questions(
-    source: Source[kinds.ModelDeployment],
+    source: Source[K],
     at: Path,
     reference: AnalysisReference,
     known: Mapping[str, AnalysisTemplate],

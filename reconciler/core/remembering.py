@@ -24,7 +24,7 @@ from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.hookruns import HookRun
 from reconciler.core.observed import HostState, Unreachable
 from reconciler.core.promotions import tried as promoted
-from reconciler.core.promotions.acts import Promote, PromoteByHand, Soak
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Soak
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollout, Rollouts
 
 
@@ -62,7 +62,7 @@ def intend(  # noqa: C901, PLR0911  one arm an action
             return rollouts
         case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak() | Promote():
             return rollouts
-        case Track() | Bump() | Withdraw() | PromoteByHand():
+        case Track() | Bump() | Withdraw() | PromoteByHand() | Assess():
             return rollouts
 
 
@@ -84,7 +84,7 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
             return {**rollouts, action.deployment: _after(known, action, outcome, now)}
         case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak() | Promote():
             return {**rollouts, action.deployment: _after(known, action, outcome, now)}
-        case Track() | Bump() | Withdraw() | actions.Grant() | PromoteByHand():
+        case Track() | Bump() | Withdraw() | actions.Grant() | PromoteByHand() | Assess():
             return {**rollouts, action.deployment: _after(known, action, outcome, now)}
         case actions.Forget():
             return _forget(rollouts, action)
@@ -252,9 +252,9 @@ def _edit(
     return {**rollouts, deployment: edited}
 
 
-def _after(
+def _after(  # noqa: PLR0911  one arm an action
     known: Rollout,
-    action: actions.Grant | actions.ForGit | acts.OfExperiment | Soak | Track,
+    action: actions.Grant | actions.ForGit | acts.OfExperiment | Soak | Track | Assess,
     outcome: outcomes.Outcome,
     now: float,
 ) -> Rollout:
@@ -265,6 +265,8 @@ def _after(
             return reverted.after(known, action, outcome, now)
         case PromoteByHand():
             return promoted.answered(known, action, outcome)
+        case Assess():
+            return promoted.assessed(known, action, outcome, now)
         case Soak() | Promote():
             return promoted.after(known, action, outcome, now)
         case Track() | Bump() | Withdraw():

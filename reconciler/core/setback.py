@@ -34,7 +34,8 @@ def _rollout(known: Rollout, now: float) -> Rollout:
 
 def _promotion(run: promotions.Run, now: float) -> promotions.Run:
     told = replace(run.told, at=min(run.told.at, now))
-    return replace(run, since=min(run.since, now), told=told)
+    analysed = None if run.analysis is None else _run(run.analysis, now)
+    return replace(run, since=min(run.since, now), told=told, analysis=analysed)
 
 
 def _following(run: following.Run, now: float) -> following.Run:

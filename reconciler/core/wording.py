@@ -3,7 +3,7 @@
 from reconciler.core import actions, hookruns, reverts
 from reconciler.core.experiments import acts
 from reconciler.core.following.acts import Bump, Track, Withdraw
-from reconciler.core.promotions.acts import Promote, PromoteByHand, Soak
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Soak
 from registry.core.canonical import Json
 
 
@@ -16,7 +16,7 @@ def place(action: actions.Action) -> str:
             return "git"
         case actions.Proceed() | actions.Settle() | actions.Grant() | hookruns.Call():
             return "fleet"
-        case acts.Begin() | acts.Decide() | acts.Look() | Soak() | Track():
+        case acts.Begin() | acts.Decide() | acts.Look() | Soak() | Track() | Assess():
             return "fleet"
         case (
             actions.Preflight()

@@ -14,6 +14,7 @@ from registry.core.entries import Kind
 from registry.core.envelope import Wanted
 from registry.settings import Settings
 from registry.trust import sign
+from tests.reconciler.measuring.service import serving as serving_numbers
 from tests.reconciler.simulated import SimulatedEngine
 from tests.reconciler.test_experiments import until
 from tests.reconciler.test_rollback import running, told
@@ -166,3 +167,51 @@ def test_a_version_goes_from_dev_to_production_when_it_has_soaked_and_two_approv
     until(here, lambda: serving(here) == dict.fromkeys(PLACES, 2))
     here.settle()
     assert len(told(here, Kind.PROMOTION_DECIDED)) == 2
+
+
+ANALYSIS = """\
+apiVersion: plimsoll.dev/v1
+kind: AnalysisTemplate
+metadata: {{name: complaints}}
+spec:
+  metrics:
+    - name: complaints
+      provider: {{http: {{url: "{url}/of/{{{{args.candidate-version}}}}", jsonPointer: /count}}}}
+      successCondition: result < 5
+"""
+
+
+@pytest.mark.parametrize(("count", "comes"), [(1, True), (9, False)])
+def test_a_version_comes_on_only_where_its_analysis_succeeds(
+    tmp_path: Path, count: int, *, comes: bool
+) -> None:
+    alice = Publisher()
+    with serving_numbers() as service:
+        service.answers["/of/2"] = 200, json.dumps({"count": count}).encode()
+        more = f'\n[[reconciler.checks]]\naddress = "{service.url}/of"\n'
+        with town(tmp_path, alice, more) as here:
+            for version in (1, 2):
+                here.publish(version, alice)
+            analysis = ", analysis: {templates: [{templateName: complaints}]}"
+            onward = PROMOTION.format(
+                name="on", source="dev", to="staging", soak="2s", more=analysis, by="commit"
+            )
+            files = {
+                "models.d/promotions/on.yaml": onward,
+                "models.d/templates/complaints.yaml": ANALYSIS.format(url=service.url),
+                path_of("dev"): deployment(here, "dev", 2),
+                path_of("staging"): deployment(here, "staging", 1),
+            }
+            here.origin.commit(files)
+            here.loop.hint()
+            until(here, lambda: bool(told(here, Kind.ANALYSED)))
+            (entry,) = told(here, Kind.ANALYSED)
+            assert (entry.deployment, entry.version) == ("dev/digits", 2)
+            assert [one[1] for one in service.asked] == ["/of/2"]
+            if comes:
+                until(here, lambda: bool(told(here, Kind.PROMOTION_DECIDED)))
+                return
+            here.settle()
+            shown = here.registry.get("/v1/deployments/staging/digits").json()["waiting"]
+            assert "version 2 is not promoted: complaints: 1 failed" in str(shown)
+            assert told(here, Kind.PROMOTION_DECIDED) == []

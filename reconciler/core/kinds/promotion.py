@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints
 
+from reconciler.core.kinds.analysis import AnalysisReference
 from reconciler.core.kinds.demand import Demand
 from reconciler.core.kinds.project import Person, Window
 from registry.core.strict import Duration, Metadata, Strict
@@ -26,6 +27,7 @@ class Conditions(Strict):
     soak: Duration
     approvals: Approvals | None = None
     windows: Annotated[list[Window], Field(max_length=50)] = Field(default_factory=list)
+    analysis: AnalysisReference | None = None
     evidence: Annotated[list[Demand], Field(max_length=20)] = Field(default_factory=list)
 
 

@@ -24,6 +24,18 @@ class Soak:
 
 
 @dataclass(frozen=True, slots=True)
+class Assess:
+    """Measure `metrics` of the analysis of `run` on the hosts where its source serves: `specs`."""
+
+    verb: ClassVar[str] = "assess"
+    deployment: str
+    specs: tuple[InstanceSpec, ...]
+    run: Run
+    metrics: tuple[str, ...]
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Promote:
     """Let Git ask for `spec`, once the registry says that it may be and that enough approve:
     version and digest in the file at `path`, of which nothing else changes. `was` is there now."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
+from reconciler.core import analyses
 from reconciler.core.kinds.promotion import Promotion
 from reconciler.core.projects import allowance, globs
 from reconciler.core.sources import Source, Tree
@@ -31,6 +32,7 @@ def problems(source: Source[Promotion], tree: Tree, good: Collection[str]) -> It
                 fix += f"; {documents.did_you_mean(key, sorted(good))}"
             yield document.problem(("spec", field), message, fix=fix)
             return
+    yield from _analysed(source, tree)
     at = ("spec", "to")
     models = [tree.deployments[key].kind.spec.model.name for key in (spec.from_, spec.to)]
     if models[0] != models[1]:
@@ -47,6 +49,15 @@ def problems(source: Source[Promotion], tree: Tree, good: Collection[str]) -> It
         message = f"spec.to: {spec.to} follows an alias or a range already"
         yield document.problem(at, message, fix=f"take follow out of {spec.to}, or this file out")
     yield from _strange(source, tree)
+
+
+def _analysed(source: Source[Promotion], tree: Tree) -> Iterator[Problem]:
+    """Its analysis is there, and ends."""
+    asked = source.kind.spec.conditions.analysis
+    if asked is not None:
+        place = ("spec", "conditions", "analysis")
+        found = list(analyses.problems(source, place, asked, tree))
+        yield from found or analyses.endless(source, place, asked, tree)
 
 
 def _is_round(start: str, others: Mapping[str, Source[Promotion]]) -> bool:

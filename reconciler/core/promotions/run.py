@@ -1,8 +1,10 @@
 """A version that is on its way from one deployment to another, and its JSON form. Pure."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
+from reconciler.core import analysis_memory
+from reconciler.core.analysis import AnalysisRun
 from reconciler.core.experiments.run import NOT_TOLD, Told
 from registry.core import fields
 from registry.core.canonical import Json
@@ -15,6 +17,7 @@ class Run:
     """The version has been well at its source since `since`, without a break.
 
     `authors` are the people of the commit with which that began: their approvals do not count.
+    `analysis` is the one that it has to pass, once it has begun.
     """
 
     name: str
@@ -23,6 +26,7 @@ class Run:
     since: float
     authors: tuple[str, ...] = ()
     told: Told = NOT_TOLD
+    analysis: AnalysisRun | None = None
 
     @property
     def id(self) -> str:
@@ -33,12 +37,15 @@ class Run:
 
 def document(run: Run) -> dict[str, Json]:
     """What `read` reads."""
-    return {**asdict(run), "authors": list(run.authors)}
+    analysed = None if run.analysis is None else analysis_memory.document(run.analysis)
+    plain = asdict(replace(run, analysis=None))
+    return {**plain, "authors": list(run.authors), "analysis": analysed}
 
 
 def read(source: dict[str, Json]) -> Run:
     """Raises `InvalidInput`."""
     told = fields.mapping(source, "told", what=_WHAT)
+    analysed = source.get("analysis")
     return Run(
         name=fields.text(source, "name", what=_WHAT),
         version=fields.integer(source, "version", what=_WHAT),
@@ -51,6 +58,7 @@ def read(source: dict[str, Json]) -> Run:
             fields.integer(told, "tries", what=_WHAT),
             _number(told.get("at")),
         ),
+        analysis=analysis_memory.read(analysed) if isinstance(analysed, dict) else None,
     )
 
 

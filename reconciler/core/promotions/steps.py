@@ -5,16 +5,18 @@ registry knows (does it verify, do policies allow it there, who has approved it)
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from reconciler.core import edit
+from reconciler.core import analyses, analysis, edit
 from reconciler.core.actions import Action, Wait
+from reconciler.core.analysis import Phase
 from reconciler.core.desired import Deployment
 from reconciler.core.experiments import winning
 from reconciler.core.fleet import Fleet
 from reconciler.core.kinds.promotion import Promotion
 from reconciler.core.observed import Health
 from reconciler.core.projects import windows
-from reconciler.core.promotions.acts import Promote, Soak
+from reconciler.core.promotions.acts import Assess, Promote, Soak
 from reconciler.core.promotions.run import Run
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.stage import Stage, View
@@ -73,6 +75,8 @@ def _due(
     if fleet.now < until:
         text = f"{version} has to be well on {source.key} for {conditions.soak}"
         return _wait(deployment, asked, text, until)
+    if conditions.analysis and (step := _assessed(fleet, deployment, asked, source, run)):
+        return step
     there = windows.of(conditions.windows, deployment.manifest.metadata.environment)
     match windows.state(there, fleet.now):
         case windows.Closed(why, opens):
@@ -82,10 +86,10 @@ def _due(
     spec = source.spec_on("", fleet.commit)
     wanted = deployment.asking_for(spec)
     entry = fleet.rollout(deployment.key).quarantine_of(wanted.revision)
-    if entry is not None:
-        return _wait(deployment, asked, f"{version} is quarantined here: {entry.reason}")
-    if by_hand := winning.by_hand(deployment):
-        return _wait(deployment, asked, f"{version} is ready: {by_hand}")
+    by_hand = winning.by_hand(deployment)
+    if entry is not None or by_hand:
+        why = by_hand if entry is None else f"quarantined here: {entry.reason}"
+        return _wait(deployment, asked, f"{version} is {'' if entry else 'ready: '}{why}")
     again = run.told.at + min(2.0 ** min(run.told.tries, 10), _LONGEST_BACKOFF_S)
     if run.told.tries and fleet.now < again:
         return _wait(deployment, asked, f"{version} is ready: {run.told.trouble}", again)
@@ -100,6 +104,43 @@ def _due(
         wanted.spec_on("", fleet.commit),
         Reason(Why.PROMOTION, f"{version} was well on {source.key} for {conditions.soak}"),
     )
+
+
+def _assessed(
+    fleet: Fleet, deployment: Deployment, asked: Promotion, source: Deployment, run: Run
+) -> Action | Wait | None:
+    """What is left of its analysis; None once it has succeeded.
+
+    What has failed stays so for this version; what came to no conclusion begins anew, with the
+    whole soak.
+    """
+    key, version = deployment.key, f"version {run.version}"
+    if run.analysis is None:
+        return _begun(fleet, key, asked, run)
+    judged = analysis.phase(run.analysis)
+    match judged.phase:
+        case Phase.SUCCESSFUL:
+            return None
+        case Phase.FAILED:
+            return _wait(deployment, asked, f"{version} is not promoted: {judged.reason}")
+        case Phase.ERROR | Phase.INCONCLUSIVE:
+            return Soak(key, run, None, Reason(Why.PROMOTION, judged.reason))
+        case Phase.PENDING | Phase.RUNNING:
+            due, again = analysis.due(run.analysis, fleet.now), analysis.next_at(run.analysis)
+    if not due:
+        return _wait(deployment, asked, f"{version}: {judged.reason}", again)
+    specs = tuple(source.spec_on(host, fleet.commit) for host in source.hosts)
+    why = Reason(Why.MEASUREMENT_DUE, f"{version} was well on {source.key} long enough")
+    return Assess(key, specs, run, due, why)
+
+
+def _begun(fleet: Fleet, key: str, asked: Promotion, run: Run) -> Soak:
+    wanted = asked.spec.conditions.analysis
+    templates = () if wanted is None else analyses.templates(wanted, fleet.common.analyses)
+    given = {} if wanted is None else analyses.given(wanted)
+    begun = analysis.begin(templates, given, fleet.now)
+    why = Reason(Why.PROMOTION, f"the analysis of version {run.version} begins")
+    return Soak(key, run, replace(run, analysis=begun), why)
 
 
 def _trouble(fleet: Fleet, source: Deployment) -> str:

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from reconciler.core import outcomes
+from reconciler.core import analysis, outcomes
 from reconciler.core.experiments.run import Told
-from reconciler.core.promotions.acts import Promote, PromoteByHand, Soak
+from reconciler.core.measurements import Trouble
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Soak
 from reconciler.core.rollout import Answer, Rollout
 
 
@@ -38,3 +39,19 @@ def answered(known: Rollout, action: PromoteByHand, outcome: outcomes.Outcome) -
         case _:
             return known
     return replace(known, wish=None, granted=wish.id, answer=answer)
+
+
+def assessed(known: Rollout, action: Assess, outcome: outcomes.Outcome, now: float) -> Rollout:
+    """What was measured, or that it could not be, into the run that it was asked for."""
+    run, asked = known.promotion, action.run.analysis
+    if run is None or run.analysis is None or asked is None or run.id != action.run.id:
+        return known
+    match outcome:
+        case outcomes.Measured(found):
+            pass
+        case outcomes.Failed(detail=trouble):
+            found = tuple((name, Trouble(trouble)) for name in action.metrics)
+        case _:
+            return known
+    judged = analysis.conclude(run.analysis, asked, found, now)
+    return replace(known, promotion=replace(run, analysis=judged))

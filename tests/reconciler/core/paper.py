@@ -35,7 +35,7 @@ from reconciler.core.observed import (
 )
 from reconciler.core.plan import Planner, plan
 from reconciler.core.planned import Plan
-from reconciler.core.promotions.acts import Promote, PromoteByHand, Soak
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Soak
 from reconciler.core.rollout import Rollouts, Verdict
 from reconciler.core.rolloutjson import dump, load
 
@@ -242,7 +242,7 @@ class Paper:
                 return outcomes.Done()
             case actions.Shift():
                 self._shift(action)
-            case actions.Measure():
+            case actions.Measure() | Assess():
                 return outcomes.Measured(tuple((n, self.measured(n)) for n in action.metrics))
             case actions.Grant():
                 return self._grant(action)

@@ -1,13 +1,16 @@
 """A promotion from its file to the word for Git, on a fleet on paper, killed at every point."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 
 from reconciler.core import desired, outcomes
 from reconciler.core.experiments.run import Told
+from reconciler.core.measurements import Found
 from reconciler.core.observed import Health
-from reconciler.core.promotions.acts import Promote, PromoteByHand
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand
 from reconciler.core.promotions.run import Run
 from reconciler.core.reasons import Why
 from reconciler.core.setback import not_ahead
@@ -36,11 +39,18 @@ spec:
 
 
 def asked(
-    staging: int, production: int = 1, *, more: str = "", commit: str = "c2", **files: str
+    staging: int,
+    production: int = 1,
+    *,
+    more: str = "",
+    commit: str = "c2",
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
+    **files: str,
 ) -> desired.DesiredState:
     """Staging is on h1, production on h2."""
     there = deployment_file("digits", staging, ["h1"], auto=False)
     others = {
+        **elsewhere,
         "models.d/staging/digits.yaml": there.replace("production", "staging"),
         "models.d/promotions/onward.yaml": promotion_file(more=more),
         **{f"models.d/promotions/{name}.yaml": text for name, text in files.items()},
@@ -185,6 +195,76 @@ def test_no_promotion_leads_to_what_follows_an_alias() -> None:
     }
     (problem,) = wish({"digits": here}, policies=others).problems
     assert "spec.to: production/digits follows an alias or a range already" in problem.message
+
+
+ERRORS = """\
+apiVersion: plimsoll.dev/v1
+kind: AnalysisTemplate
+metadata: {name: errors}
+spec:
+  metrics:
+    - name: errors
+      provider: {prometheus: {address: "http://prometheus:9090", query: "sum(errors)"}}
+      interval: 10s
+      count: 3
+      successCondition: result < 5
+"""
+ANALYSED = ", analysis: {templates: [{templateName: errors}]}"
+
+
+def analysed(paper: Paper, value: float) -> Paper:
+    files = {"models.d/templates/errors.yaml": ERRORS}
+    paper.measured = lambda _: Found(value)
+    paper.wish = asked(1, more=ANALYSED, commit="c1", elsewhere=files)
+    assert paper.wish.problems == ()
+    paper.run()
+    paper.wish = asked(2, more=ANALYSED, elsewhere=files)
+    return paper
+
+
+def test_an_analysis_of_the_source_comes_after_the_soak_and_has_to_succeed() -> None:
+    paper = analysed(fleet(), 1.0)
+    run = until_told(paper)
+    measured = [one for one in paper.done if isinstance(one, Assess)]
+    assert [one.specs[0].host for one in measured] == ["h1"] * 3
+    assert {one.specs[0].version for one in measured} == {2}
+    assert paper.now - run.since >= 60 + 20
+
+
+def test_what_fails_its_analysis_is_not_promoted_until_there_is_another_version() -> None:
+    paper = analysed(fleet(), 9.0)
+    for _ in range(60):
+        paper.tick()
+    assert promotions(paper) == []
+    assert "version 2 is not promoted: errors: 1 failed" in waiting(paper)
+
+
+def test_an_analysis_that_cannot_be_measured_begins_anew_with_the_soak() -> None:
+    paper = analysed(fleet(), 1.0)
+    paper.errors["assess"] = "no route to host"
+    for _ in range(60):
+        paper.tick()
+    assert promotions(paper) == []
+    began = run_of(paper)
+    paper.errors.clear()
+    assert began is not None
+    assert until_told(paper).since >= began.since
+    assert began.since > 1_000_300
+
+
+def test_killed_anywhere_in_an_analysis_the_next_one_goes_on() -> None:
+    paper = Watched(asked(1), {name: PaperHost() for name in ("h1", "h2")})
+    analysed(paper, 1.0)
+    paper.deaths.clear()
+    until_told(paper)
+    for number, dead in enumerate(paper.deaths):
+        assert until_told(dead).version == 2, number
+        assert len({one.run.id for one in promotions(dead)}) == 1, number
+
+
+def test_an_analysis_that_is_not_there_is_told_where_it_stands() -> None:
+    (problem,) = asked(1, more=ANALYSED).problems
+    assert "spec.conditions.analysis.templates.0.templateName" in problem.message
 
 
 def test_a_persons_promotion_is_answered_once_and_the_windows_count() -> None:
