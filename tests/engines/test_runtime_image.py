@@ -73,6 +73,39 @@ def test_an_onnx_model_and_a_tensorflow_model_are_served_by_the_same_image(
         assert sum(one == label for one, label in zip(said, labels, strict=False)) >= 18
 
 
+_ENVIRONMENTS = """
+import json, pathlib
+found = {}
+for one in pathlib.Path("/proc").glob("[0-9]*"):
+    try:
+        words = (one / "cmdline").read_bytes().split(b"\\0")
+        shown = (one / "environ").read_bytes()
+        found[" ".join(word.decode() for word in words)] = b"a-secret" in shown
+    except OSError:
+        pass
+print(json.dumps(found))
+"""
+
+
+def test_secrets_reach_the_processes_of_models_and_are_not_in_the_runtimes_own_block(
+    rig: Docker, registry: stand_in.StandIn
+) -> None:
+    launch = dataclasses.replace(rig.launch, environment={"TOKEN": "a-secret"})
+    mine = dataclasses.replace(rig, launch=launch)
+    published = registry.publish(models.onnx_digits())
+    spec = dataclasses.replace(_spec(mine, published), settings='{"isolation":"process"}')
+    serve(mine, spec)
+    made = mine.api.exec_create(spec.name, ["python3", "-c", _ENVIRONMENTS], user="10001:10001")
+    found = json.loads(mine.api.exec_start(made["Id"]))
+    runtime = [shows for command, shows in found.items() if "--config" in command]
+    workers = [shows for command, shows in found.items() if "in_child" in command]
+    assert runtime, found
+    assert not any(runtime)
+    assert workers == [True], found
+    assert "a-secret" not in json.dumps(mine.api.inspect_container(spec.name))
+    assert "a-secret" not in mine.engine.logs(spec.name, lines=500)
+
+
 def test_the_small_image_serves_onnx_and_is_small(rig: Docker, registry: stand_in.StandIn) -> None:
     [small] = deployed.build(
         ("runtime-edge",), address=rigs.SOCKET, base=deployed.LOCAL, tag="test"
