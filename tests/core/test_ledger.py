@@ -51,6 +51,20 @@ def test_what_is_about_another_version_or_came_later_need_not_be() -> None:
     assert missing(found, within=3) == [2]
 
 
+def test_an_alias_is_where_its_last_entry_has_it() -> None:
+    def move(kind: Kind, version: int, alias: str = "champion") -> bytes:
+        entry = Entry("t", kind, "a", model="digits", version=version, detail={"alias": alias})
+        return entries.encode(entry)
+
+    found = read(move(Kind.ALIAS_MOVED, 7), move(Kind.ALIAS_MOVED, 8), leaf(Kind.PULLED))
+    assert found.alias("digits", "champion") == 8
+    assert found.alias("digits", "other") is None
+    assert found.alias("fraud", "champion") is None
+    found.take([move(Kind.ALIAS_MOVED, 9, "other"), move(Kind.ALIAS_REMOVED, 8)])
+    assert found.alias("digits", "champion") is None
+    assert found.alias("digits", "other") == 9
+
+
 def test_kinds_of_a_newer_release_are_passed_over_and_what_is_no_entry_is_not() -> None:
     found = read(b'{"actor":"a","kind":"dataset_added","time":"t"}', leaf(Kind.REVOKED))
     assert missing(found) == [1]

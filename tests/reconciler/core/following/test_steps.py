@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core import desired, outcomes
+from reconciler.core import desired, outcomes, remote
 from reconciler.core.experiments.run import Told
+from reconciler.core.following import words
 from reconciler.core.following.acts import Bump, Withdraw
 from reconciler.core.following.run import IN_GIT, Run
 from reconciler.core.following.target import Candidate, Found, Missing, Resolved
@@ -227,3 +228,69 @@ def test_killed_anywhere_the_next_one_brings_the_same() -> None:
         dead.run()
         assert {one.specs[0].version for one in bumps(dead)} == {2}, number
         assert said(dead).endswith("version 2 was proposed: https://forge/10"), number
+
+
+SET = """\
+# two sites
+apiVersion: plimsoll.dev/v1
+kind: ModelDeploymentSet
+metadata: {name: sites}
+spec:
+  generators:
+    - list:
+        elements:
+          - {site: north, host: h1, version: 1, digest: "DIGEST"}  # the old mill
+          - {site: south, host: h2, version: 1, digest: "DIGEST"}
+  template:
+    metadata: {name: "digits-{{site}}", environment: production}
+    spec:
+      model: {name: digits, version: "{{version}}", digest: "{{digest}}", follow: FOLLOW}
+      targets: {hosts: ["{{host}}"]}
+      runtime: {image: "runtime:1", format: onnx, resources: {memory: 512Mi, cpus: 1}}
+      strategy: {blueGreen: {}}
+"""
+
+
+def of_set(text: str) -> Paper:
+    text = text.replace("DIGEST", digest_of(1)).replace("FOLLOW", ALIAS)
+    state = wish({}, policies={"models.d/sets/sites.yaml": text})
+    assert state.problems == ()
+    keys = ("production/digits-north", "production/digits-south")
+    made = Paper(
+        replace(state, followed=dict.fromkeys(keys, found(1, moved=5))),
+        {"h1": PaperHost(), "h2": PaperHost()},
+    )
+    made.run()
+    made.wish = replace(state, followed={keys[0]: found(2, moved=6), keys[1]: found(1, moved=5)})
+    return made
+
+
+def test_what_a_set_makes_is_followed_in_the_row_of_its_list() -> None:
+    here = of_set(SET)
+    while not bumps(here):
+        here.tick()
+    (action,) = bumps(here)
+    asked_for = SET.replace("DIGEST", digest_of(1))
+    told = words.content(action, action.specs[0], asked_for.encode()).decode()
+    row = '{site: north, host: h1, version: 2, digest: "' + digest_of(2) + '"}  # the old mill'
+    assert row in told
+    assert told.count(digest_of(1)) == 1
+    assert (len(told.splitlines()), told[:11]) == (len(asked_for.splitlines()), "# two sites")
+
+
+def test_what_many_share_in_a_set_is_for_a_person() -> None:
+    shared = SET.replace('"{{version}}"', "1").replace('"{{digest}}"', '"DIGEST"')
+    here = of_set(shared.replace(', version: 1, digest: "DIGEST"}', "}"))
+    for _ in range(10):
+        here.tick()
+    assert bumps(here) == []
+    assert "change it by hand" in said(here)
+
+
+def test_what_agents_serve_is_followed_by_the_reconciler_of_the_fleet() -> None:
+    state = remote.without(asked(1, says=found(1, moved=5)), ["h1"])
+    assert state.deployments[KEY].hosts == ()
+    here = Paper(state, {})
+    here.run()
+    here.wish = remote.without(asked(1, says=found(2, moved=6)), ["h1"])
+    assert until_brought(here, 2).path == "models.d/production/digits.yaml"
