@@ -24,7 +24,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "convert": ("exporting",),
     "package": ("packaging",),
     "bundle": ("bundling",),
-    "model": ("models", "describing", "search"),
+    "model": ("models", "describing", "rendering", "search"),
     "alias": ("aliases",),
     "approve": ("approving",),
     "quarantine": ("approving",),
