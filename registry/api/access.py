@@ -178,7 +178,10 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "GET /deployments": _ALL,
     "GET /deployments/{environment}/{name}": _ALL,
     "GET /models": _ALL,
+    "GET /live": _ALL,
+    "GET /log/entry/{index}": _ALL,
     "GET /models/{name}": _ALL,
+    "GET /models/{name}/compare": _ALL,
     "GET /models/{name}/versions/{version}": _ALL,
 }
 

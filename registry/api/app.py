@@ -41,6 +41,7 @@ _PARTS = (
     ("log", "/log"),
     ("audit", "/v1/audit"),
     ("stream", "/v1/events/stream"),
+    ("live", "/live"),
     ("webhooks", "/v1/webhooks"),
     ("retention", "/v1/(retention|holds|models/[^/]+(/versions/[^/]+)?/erase)"),
     ("health", "/(livez|readyz|healthz|metrics)"),

@@ -67,7 +67,9 @@ _OF_NO_MODEL = frozenset(
         "GET /v2",
         "GET /v2/",
         "GET /openapi.json",
+        "GET /live",
         "GET /log",
+        "GET /log/entry/{index}",
     }
 )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import Session
@@ -44,6 +45,11 @@ def counts(session: Session) -> list[Count]:
     )
     rows = session.execute(select(*by, func.count()).group_by(*by))
     return [Count(*row) for row in rows]
+
+
+def newest(session: Session) -> datetime | None:
+    """When a status was last reported; None before the first."""
+    return session.execute(select(func.max(Deployment.updated_at))).scalar_one_or_none()
 
 
 def page(

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from registry.pages import twin
+from registry.usecases import fleet
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -55,12 +56,18 @@ def page(
         .render(
             caller=getattr(request.state, "caller", None),
             path=request.url.path,
+            mark=getattr(request.state, "mark", ""),
             twin=address(request, **{twin.FORMAT: "json"}),
             **(drawn or {}),
             **values,
         )
     )
     return HTMLResponse(text, status_code=status, headers=_HEADERS)
+
+
+def marked(request: Request) -> None:
+    """Before a page is made: what it will know of at least. `live` says when there is more."""
+    request.state.mark = fleet.mark(request.app.state.registry)
 
 
 def wants_json(request: Request) -> bool:

@@ -1,114 +1,29 @@
 """The pages' routes. They read; the only thing they write is a browser's own cookie."""
 
 import pathlib
-from datetime import UTC, datetime
-from typing import Annotated
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
 from registry import errors
-from registry.db.summaries import Summary
 from registry.pages import (
     COOKIE,
-    cards,
     deployments,
-    drawing,
-    evidence,
-    models,
+    log_pages,
+    model_pages,
     overview,
     rendering,
-    views,
 )
-from registry.usecases import access, catalogue, lineage, log, pacing, search
+from registry.usecases import access, pacing
 from registry.usecases.opening import Registry
 from registry.usecases.pacing import Pace
 
 router = APIRouter(include_in_schema=False)
-router.include_router(overview.router)
-router.include_router(deployments.router)
+for pages in (overview, deployments, model_pages, log_pages):
+    router.include_router(pages.router, dependencies=[Depends(rendering.marked)])
 
-_LATEST = 12
-_MODELS = 50
-_PAGE = 50
 _STATIC = pathlib.Path(__file__).parent / "static"
-
-
-@router.get("/models")
-def listed(
-    request: Request,
-    filter_: Annotated[str, Query(alias="filter", max_length=4000)] = "",
-    page: Annotated[str, Query(max_length=4000)] = "",
-) -> Response:
-    registry, now = _registry(request), datetime.now(UTC)
-    scope = request.state.caller.scope
-    asked = search.Asked(filter_, limit=_MODELS, token=page, scope=scope)
-    found, problem = _searched(registry, asked)
-    return rendering.page(
-        request,
-        "models.html",
-        models=[models.glance(one, now) for one in found.items],
-        next_page=rendering.address(request, page=found.token) if found.token else None,
-        filter=filter_,
-        problem=problem,
-        now=now,
-        drawn={"is_first": not page},
-        status=422 if problem else 200,
-    )
-
-
-def _searched(registry: Registry, asked: search.Asked) -> tuple[search.Found[Summary], str]:
-    """What was found, and what is wrong with what was typed."""
-    try:
-        return search.models(registry, asked), ""
-    except errors.InvalidInput as error:
-        return search.Found((), None), f"{error.detail}. {error.fix}".rstrip(". ") + "."
-
-
-@router.get("/models/{name}")
-def model(request: Request, name: str) -> Response:
-    registry, now = _registry(request), datetime.now(UTC)
-    logged = catalogue.latest(registry, limit=_LATEST, model_name=name)
-    return rendering.page(
-        request,
-        "model.html",
-        model=models.model(catalogue.model(registry, name), now),
-        entries=[views.entry(one, now) for one in logged],
-        now=now,
-    )
-
-
-@router.get("/models/{name}/versions/{version}")
-def version(request: Request, name: str, version: Annotated[int, Path(gt=0, lt=2**63)]) -> Response:
-    registry, now = _registry(request), datetime.now(UTC)
-    traced = lineage.trace(registry, name, version)
-    return rendering.page(
-        request,
-        "version.html",
-        version=models.version(traced.subject, now),
-        lineage=drawing.draw(traced),
-        evidence=evidence.statements(catalogue.shown(registry, name, version).evidence, now),
-        card=cards.render(catalogue.card(registry, name, version)),
-        now=now,
-    )
-
-
-@router.get("/log")
-def log_page(
-    request: Request, before: Annotated[int | None, Query(ge=0, lt=2**63)] = None
-) -> Response:
-    registry, now = _registry(request), datetime.now(UTC)
-    shown = catalogue.latest(registry, limit=_PAGE, before=before)
-    return rendering.page(
-        request,
-        "log.html",
-        entries=[views.entry(one, now) for one in shown],
-        older=shown[-1].index if shown and shown[-1].index else None,
-        is_newest=before is None,
-        checkpoint=log.checkpoint(registry),
-        now=now,
-    )
 
 
 @router.get("/login")

@@ -109,6 +109,11 @@ def size(count: int) -> str:
     return f"{amount:.1f} GiB"
 
 
+def short(digest: str) -> str:
+    """The beginning of a digest, without the word before it."""
+    return digest.removeprefix("sha256:")[:12]
+
+
 def tensor(item: dict[str, Json]) -> str:
     """A tensor for people: `x: float32[?, 4]`."""
     shape = item.get("shape")

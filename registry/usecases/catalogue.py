@@ -15,6 +15,7 @@ from registry.usecases import documents, search
 from registry.usecases.opening import Registry
 
 _SHOWN = 100
+_NEWEST = search.Asked()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,15 @@ class Logged:
     entry: Entry
 
 
-def model(registry: Registry, name: str) -> Overview:
-    """Raises NotFound."""
+def model(registry: Registry, name: str, *, limit: int = search.PAGE, token: str = "") -> Overview:
+    """With a page of its versions; raises NotFound, InvalidInput."""
     with registry.database.reading() as session:
-        return overview(session, versions.model(session, name))
+        asked = search.Asked(limit=limit, token=token)
+        return overview(session, versions.model(session, name), asked)
 
 
-def overview(session: Session, found: Model) -> Overview:
-    newest = search.page_of_model(session, found.name, search.Asked())
+def overview(session: Session, found: Model, asked: search.Asked = _NEWEST) -> Overview:
+    newest = search.page_of_model(session, found.name, asked)
     return Overview(
         found,
         versions.model_tags(session, found.name),

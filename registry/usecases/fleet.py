@@ -8,6 +8,7 @@ from registry.core import cursor
 from registry.core.scope import Scope
 from registry.core.standing import SUBJECTS
 from registry.db import fleet as rows
+from registry.db import log as log_rows
 from registry.db.fleet import Count, Wanted
 from registry.db.tables_log import Deployment
 from registry.usecases import scoping
@@ -60,6 +61,14 @@ def page(
     last = shown[-1]
     position = (last.severity, last.environment, last.name)
     return Found(shown, cursor.encode(position, asked=asked))
+
+
+def mark(registry: Registry) -> str:
+    """Another one whenever an entry was logged or a status reported."""
+    with registry.database.reading() as session:
+        head = log_rows.head(session)
+        newest = rows.newest(session)
+    return f"{head.size if head else 0}-{newest.isoformat() if newest else 'none'}"
 
 
 def _covered(registry: Registry, scope: Scope) -> list[Count]:

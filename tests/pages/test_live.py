@@ -1,0 +1,58 @@
+"""A page follows what happens, in as many tabs as are open, and disturbs nobody who reads it."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Browser, Page, expect
+
+from registry.usecases import reports
+from registry.usecases.reports import Event
+from tests.pages import population
+from tests.pages.conftest import Site
+
+SOON = 20_000
+
+
+def happens(site: Site, number: int, reason: str) -> None:
+    event = Event(f"live-{number}", "deployed", model="digits", reason=reason)
+    reports.record(site.registry, event, population.LOOP)
+
+
+def test_the_seventh_tab_follows_too(chromium: Browser, site: Site) -> None:
+    context = chromium.new_context(base_url=site.url)
+    context.add_cookies([{"name": "plimsoll_token", "value": site.token, "url": site.url}])
+    tabs = [context.new_page() for _ in range(8)]
+    for tab in tabs:
+        tab.goto("/log")
+    # The first tab listens for all: it is told of the first change once its stream is open.
+    happens(site, 1, "seen by all of them")
+    for tab in tabs:
+        expect(tab.get_by_text("seen by all of them")).to_be_visible(timeout=SOON)
+    tabs[0].close()
+    happens(site, 2, "seen by those that are left")
+    for tab in tabs[1:]:
+        expect(tab.get_by_text("seen by those that are left")).to_be_visible(timeout=SOON)
+    context.close()
+
+
+def test_a_status_that_is_reported_shows_without_an_entry(
+    open_page: Callable[..., Page], site: Site
+) -> None:
+    page = open_page("/deployments/dev/digits")
+    expect(page.locator(".tile .chip", has_text="Suspended")).to_be_visible()
+    shape = population.Shape("dev", "digits", "digits", 3)
+    document = population.document(shape, {})
+    reports.set_status(
+        site.registry, environment="dev", name="digits", document=document, by=population.LOOP
+    )
+    expect(page.locator(".tile .chip", has_text="Healthy")).to_be_visible(timeout=SOON)
+
+
+def test_what_a_reader_opened_and_typed_stays_when_the_page_changes(
+    open_page: Callable[..., Page], site: Site
+) -> None:
+    page = open_page("/log")
+    page.get_by_role("textbox", name="Model").fill("half a na")
+    happens(site, 3, "while somebody types")
+    expect(page.get_by_text("while somebody types")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("textbox", name="Model")).to_have_value("half a na")
+    expect(page.get_by_role("textbox", name="Model")).to_be_focused()
