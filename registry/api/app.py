@@ -45,7 +45,10 @@ _PARTS = (
     ("webhooks", "/v1/webhooks"),
     ("retention", "/v1/(retention|holds|models/[^/]+(/versions/[^/]+)?/erase)"),
     ("health", "/(livez|readyz|healthz|metrics)"),
-    ("pages", "/(deployments|log|login|logout|models|static)?"),
+    (
+        "pages",
+        "/(deployments|experiments|hosts|log|login|logout|models|policies|promotions|static)?",
+    ),
     ("mlflow", "/api/2.0/mlflow/registered-models"),
     ("mlflow_versions", "/api/2.0/mlflow/model-versions"),
     ("mlflow_webhooks", "/api/2.0/mlflow/webhooks"),

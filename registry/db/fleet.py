@@ -32,6 +32,8 @@ class Wanted:
     trust: str = ""
     name: str = ""
     models: Collection[str] | None = None
+    has_experiment: bool = False
+    has_promotion: bool = False
 
 
 def counts(session: Session) -> list[Count]:
@@ -81,6 +83,10 @@ def _fitting(statement: Select[int, str, str], wanted: Wanted) -> Select[int, st
             statement = statement.where(column == value)
     if wanted.name:
         statement = statement.where(Deployment.name.contains(wanted.name, autoescape=True))
+    if wanted.has_experiment:
+        statement = statement.where(Deployment.experiment != "")
+    if wanted.has_promotion:
+        statement = statement.where(Deployment.promotion != "")
     if wanted.models is not None:
         statement = statement.where(Deployment.model.in_(wanted.models))
     return statement

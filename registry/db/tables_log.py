@@ -116,9 +116,28 @@ class Deployment(Table):
     name: Mapped[str] = mapped_column(String(128), primary_key=True)
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     updated_by: Mapped[str] = mapped_column(String(128))
-    updated_at: Mapped[datetime] = mapped_column(Instant)
+    updated_at: Mapped[datetime] = mapped_column(Instant, index=True)
     model: Mapped[str] = mapped_column(String(128), server_default="")
     sync: Mapped[str] = mapped_column(String(32), server_default="Unknown")
     health: Mapped[str] = mapped_column(String(32), server_default="Unknown")
     trust: Mapped[str] = mapped_column(String(32), server_default="Unknown")
     severity: Mapped[int] = mapped_column(Integer, server_default="3")
+    experiment: Mapped[str] = mapped_column(String(128), server_default="", index=True)
+    promotion: Mapped[str] = mapped_column(String(128), server_default="", index=True)
+
+
+class DeploymentHost(Table):
+    """One deployment on one host, as its status document says: what serves there, and how."""
+
+    __tablename__ = "deployment_hosts"
+    __table_args__ = (Index(None, "environment", "name"),)
+
+    host: Mapped[str] = mapped_column(String(128), primary_key=True)
+    environment: Mapped[str] = mapped_column(String(128), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    model: Mapped[str] = mapped_column(String(128))
+    version: Mapped[int] = mapped_column(BigInteger)
+    sync: Mapped[str] = mapped_column(String(32))
+    health: Mapped[str] = mapped_column(String(32))
+    trust: Mapped[str] = mapped_column(String(32))
+    severity: Mapped[int] = mapped_column(Integer)

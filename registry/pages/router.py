@@ -10,9 +10,12 @@ from registry import errors
 from registry.pages import (
     COOKIE,
     deployments,
+    host_pages,
     log_pages,
     model_pages,
+    moving_pages,
     overview,
+    policy_pages,
     rendering,
 )
 from registry.usecases import access, pacing
@@ -20,7 +23,15 @@ from registry.usecases.opening import Registry
 from registry.usecases.pacing import Pace
 
 router = APIRouter(include_in_schema=False)
-for pages in (overview, deployments, model_pages, log_pages):
+for pages in (
+    overview,
+    deployments,
+    host_pages,
+    model_pages,
+    moving_pages,
+    policy_pages,
+    log_pages,
+):
     router.include_router(pages.router, dependencies=[Depends(rendering.marked)])
 
 _STATIC = pathlib.Path(__file__).parent / "static"

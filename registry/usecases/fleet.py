@@ -46,7 +46,7 @@ def page(
     registry: Registry, scope: Scope, wanted: Wanted, *, limit: int = PAGE, token: str = ""
 ) -> Found[Deployment]:
     """Those that fit, the worst first; raises InvalidInput."""
-    asked = f"fleet {wanted.environment}/{wanted.name} {wanted.sync} {wanted.health} {wanted.trust}"
+    asked = f"fleet {wanted}"
     behind = None
     if token:
         severity, environment, name = cursor.decode(token, asked=asked, kinds=(int, str, str))

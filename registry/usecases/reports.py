@@ -9,8 +9,8 @@ from registry import errors
 from registry.core import canonical, digest, entries, names, standing
 from registry.core.canonical import Json
 from registry.core.entries import Kind
+from registry.db import fleet_hosts, reports, tables_log
 from registry.db import log as log_rows
-from registry.db import reports, tables_log
 from registry.db.engine import Session
 from registry.usecases import log, steering
 from registry.usecases.access import Caller, Role
@@ -191,6 +191,9 @@ def set_status(
         stands = standing.of(document)
         found.model, found.severity = stands.model[:128], stands.severity
         found.sync, found.health, found.trust = stands.sync, stands.health, stands.trust
+        found.experiment = standing.experiment(document)
+        found.promotion = standing.promotion(document)
+        fleet_hosts.place(session, environment, name, standing.on_hosts(document))
         session.commit()
 
 
@@ -198,6 +201,7 @@ def drop_status(registry: Registry, *, environment: str, name: str) -> None:
     """Forget the deployment's status; raises NotFound. What it did stays in the log."""
     with registry.database.writing() as session:
         session.delete(reports.deployment(session, environment, name))
+        fleet_hosts.forget(session, environment, name)
         session.commit()
 
 

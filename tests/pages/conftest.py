@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from registry.api.server import Server
-from registry.settings import Settings
 from registry.usecases import access
 from registry.usecases.access import Caller, Role
 from registry.usecases.opening import Registry
@@ -48,7 +47,7 @@ def chromium() -> Iterator[Browser]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One for all tests of a module: pages only read, and what tests report they report anew."""
     folder: Path = tmp_path_factory.mktemp("registry")
-    settings, alice = Settings(folder, listen=("127.0.0.1:0",)), Publisher()
+    settings, alice = population.settings(folder), Publisher()
     alice.list_in(settings.publishers_file)
     server = Server(settings)
     server.start()

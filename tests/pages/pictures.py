@@ -8,7 +8,6 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from registry.api.server import Server
-from registry.settings import Settings
 from registry.usecases import access
 from registry.usecases.access import Role
 from tests.pages import addresses, population
@@ -20,7 +19,7 @@ def take(folder: Path, paths: list[str]) -> None:
     """Light, dark and phone of each."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
-        settings, alice = Settings(Path(data), listen=("127.0.0.1:0",)), Publisher()
+        settings, alice = population.settings(Path(data)), Publisher()
         alice.list_in(settings.publishers_file)
         server = Server(settings)
         server.start()

@@ -4,10 +4,12 @@ Every page has something to show, and most of it is long, odd or broken somewher
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from registry.core import age
 from registry.core.canonical import Json
 from registry.core.facts import Dataset, Facts, Parent, Relation
+from registry.settings import Settings
 from registry.usecases import aliases, hosts, publish, reports
 from registry.usecases.access import Caller, Role
 from registry.usecases.hosts import Identity
@@ -20,6 +22,11 @@ OPERATOR = Caller(Role.OPERATOR, "olga")
 COMMIT, EARLIER = happened.COMMIT, happened.EARLIER
 _RECIPIENT = age.Identity(bytes(range(32))).recipient
 _NEXT: Json = {"place": "edge-1", "verb": "shift", "text": "50% of the traffic to version 3"}
+_SOAKING: Json = {
+    "host": "",
+    "code": "waiting_to_promote",
+    "text": "the promotion fraud: version 9 is ready: approved by carol, 2 have to",
+}
 _WAITING: Json = {"host": "edge-2", "text": "the pause of 2 minutes after 10% is not over"}
 CARD = """---
 license: Apache-2.0
@@ -61,6 +68,27 @@ SHAPES = (
           "edge-6: no answer since 12 minutes"),
     Shape("dev", "digits", "digits", 3, health="Suspended", reason="suspend: true in Git"),
 )  # fmt: skip
+
+
+_POLICY = """apiVersion: plimsoll.dev/v1
+kind: Policy
+metadata: {name: signed-by-known}
+spec:
+  mode: enforce
+  validations:
+    - expression: verification.publisher in ["alice", "bob"]
+      message: published by somebody we know
+    - expression: version.metadata.licence != ""
+      message: its licence is said
+"""
+
+
+def settings(folder: Path) -> Settings:
+    """A registry in `folder`, on a port of its own, with a policy."""
+    area = folder / "policies" / "publish"
+    area.mkdir(parents=True)
+    (area / "signed-by-known.yaml").write_text(_POLICY)
+    return Settings(folder, listen=("127.0.0.1:0",), policies=folder / "policies")
 
 
 def fill(registry: Registry, alice: Publisher) -> None:
@@ -147,7 +175,7 @@ def document(shape: Shape, digests: dict[tuple[str, int], str]) -> dict[str, Jso
         "pin": None,
         "experiment": _experiment(digests) if shape.version == 8 else None,
         "next": [_NEXT] if is_moving else [],
-        "waiting": [_WAITING] if is_moving else [],
+        "waiting": [_WAITING] if is_moving else [_SOAKING] if shape.version == 8 else [],
     }  # fmt: skip
 
 

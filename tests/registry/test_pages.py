@@ -165,7 +165,7 @@ def test_the_log_page_goes_back_page_by_page(server: Server, browser: httpx2.Cli
         reports.record(server.app.state.registry, event, RECONCILER)
     newest = browser.get("/log").text
     assert "reason 59." in newest
-    older = re.search(r'href="(/log\?before=\d+)">Older', newest)
+    older = re.search(r'href="(/log\?before=\d+)" rel="next">Older', newest)
     assert older
     assert "reason 1." in browser.get(older[1]).text
 

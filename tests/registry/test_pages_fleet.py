@@ -7,11 +7,13 @@ import httpx2
 import pytest
 
 from registry.api.server import Server
+from registry.core import age
 from registry.core.scope import EVERYTHING, Scope
 from registry.db import migrate
 from registry.db.fleet import Wanted
-from registry.usecases import access, fleet, reports
+from registry.usecases import access, fleet, fleet_hosts, hosts, reports
 from registry.usecases.access import Caller, Role
+from registry.usecases.hosts import Identity
 from registry.usecases.opening import Registry
 
 RECONCILER = Caller(Role.RECONCILER, "loop")
@@ -31,7 +33,15 @@ def put(server: Server, name: str, *, health: str = "Healthy", model: str = "dig
         "sync": {"status": "Synced"},
         "health": {"status": health, "reason": ""},
         "trust": {"status": "Verified"},
-        "hosts": [],
+        "hosts": [
+            {
+                "host": "edge-1",
+                "serving": {"model": model, "version": 1},
+                "sync": "Synced",
+                "health": health,
+                "trust": "Verified",
+            }
+        ],
     }
     reports.set_status(
         server.app.state.registry,
@@ -104,7 +114,13 @@ def test_who_may_see_some_models_sees_and_counts_only_their_deployments(
     assert client.get("/deployments/production/theirs").status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/", "/deployments", "/deployments/production/d0", "/models"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/deployments", "/deployments/production/d0", "/hosts", "/hosts/edge-1", "/models",
+        "/experiments", "/promotions", "/policies", "/log", "/log/entry/0",
+    ],
+)  # fmt: skip
 def test_a_page_says_where_its_twin_is_and_the_twin_is_the_same_by_accept(
     server: Server, client_of: Callable[..., httpx2.Client], path: str
 ) -> None:
@@ -122,14 +138,80 @@ def test_a_page_that_is_not_there_is_not_found_for_people_and_programs(
     auditor: httpx2.Client,
 ) -> None:
     assert auditor.get("/deployments/production/none").status_code == 404
+    assert auditor.get("/hosts/nobody").status_code == 404
+    assert auditor.get("/log/entry/4711").status_code == 404
+
+
+def test_a_host_shows_what_runs_there_until_that_is_no_more(
+    server: Server, auditor: httpx2.Client
+) -> None:
+    put(server, "well")
+    put(server, "sick", health="Degraded")
+    (host,) = auditor.get("/hosts").json()["hosts"]
+    assert (host["name"], host["count"], host["identity"]["word"]) == ("edge-1", 2, "by token")
+    found = auditor.get("/hosts/edge-1").json()
+    assert names(found) == ["sick", "well"]
+    assert found["deployments"][0]["serving"] == {"model": "digits", "number": 1, "digest": ""}
+    reports.drop_status(server.app.state.registry, environment="production", name="sick")
+    assert names(auditor.get("/hosts/edge-1").json()) == ["well"]
+
+
+def test_hosts_that_only_enrolled_stand_among_those_that_run_something(
+    server: Server, auditor: httpx2.Client
+) -> None:
+    registry = server.app.state.registry
+    recipient = age.Identity(bytes(range(32))).recipient
+    with registry.database.writing() as session:
+        for number in range(60):
+            identity = Identity(f"h{number:02}", recipient)
+            hosts.enrol(session, registry, identity, actor=ROOT.actor)
+        session.commit()
+    put(server, "d")
+    hosts.revoke(registry, "h07", reason="sold", by=ROOT)
+    first = auditor.get("/hosts").json()
+    second = auditor.get(first["nextPage"]).json()
+    listed = [one["name"] for one in first["hosts"] + second["hosts"]]
+    assert listed == sorted(["edge-1", *(f"h{number:02}" for number in range(60))])
+    words = {one["name"]: one["identity"]["word"] for one in first["hosts"]}
+    assert (words["h07"], words["h08"]) == ("revoked", "enrolled")
+
+
+def test_who_is_no_operator_and_no_auditor_sees_no_hosts(
+    client_of: Callable[..., httpx2.Client],
+) -> None:
+    client = client_of(Role.PUBLISHER, "ci")
+    assert client.get("/hosts").status_code == 403
+    assert "/hosts" not in client.get("/", headers={"Accept": "text/html"}).text
+
+
+def test_an_experiment_and_what_a_promotion_waits_for_are_found_by_name(
+    server: Server, auditor: httpx2.Client
+) -> None:
+    put(server, "plain")
+    trial = {
+        "experiment": {"name": "recall", "deployment": "a/b", "state": "running"},
+        "waiting": [{"code": "waiting_to_promote", "text": "the promotion p: not well yet"}],
+    }
+    reports.set_status(
+        server.app.state.registry, environment="a", name="b", document=trial, by=RECONCILER
+    )
+    (one,) = auditor.get("/experiments").json()["experiments"]
+    assert (one["name"], one["state"]["word"]) == ("recall", "running")
+    ((_, text),) = auditor.get("/promotions").json()["waiting"]
+    assert text == "the promotion p: not well yet"
 
 
 def test_what_was_reported_before_there_were_counts_is_counted_too(registry: Registry) -> None:
-    document = {"health": {"status": "Missing"}, "desired": {"model": "digits", "version": 1}}
+    document: dict[str, Any] = {
+        "health": {"status": "Missing"},
+        "desired": {"model": "digits", "version": 1},
+        "hosts": [{"host": "edge-9"}, {"host": "edge-9"}, {"host": 5}, "nonsense"],
+    }
     reports.set_status(registry, environment="a", name="b", document=document, by=RECONCILER)
     reports.set_status(registry, environment="a", name="c", document={}, by=RECONCILER)
     migrate.to(registry.database, "0016")
     migrate.to_head(registry.database)
+    assert [one.name for one in fleet_hosts.page(registry).items] == ["edge-9"]
     counted = fleet.glance(registry, EVERYTHING)
     assert counted.statuses["health"] == {"Missing": 1, "Unknown": 1}
     assert [row.name for row in fleet.page(registry, EVERYTHING, Wanted()).items] == ["b", "c"]
