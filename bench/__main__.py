@@ -33,6 +33,7 @@ from bench import (
     mlflow,
     models,
     packaging,
+    pages,
     planning,
     postgres,
     pull_requests,
@@ -196,6 +197,7 @@ AREAS: Mapping[str, Area] = {
     "watermark": _watermark,
     "experiments": _experiments,
     "acceptance": _acceptance,
+    "pages": pages.rows,
 }
 
 

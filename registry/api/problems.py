@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 problem+json: ours, FastAPI's, and the ones nobody expected."""
+"""Every error as RFC 9457 problem+json, and as a page for people: ours, FastAPI's, any other."""
 
 import math
 import traceback
@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from registry import errors
 from registry.api import dialects
 from registry.core import problem as documents
+from registry.core.canonical import Json
 from registry.core.identity import Identity
 from registry.errors import PlimsollError
 from registry.usecases.refusals import Refusal
@@ -38,7 +39,7 @@ def install(app: FastAPI) -> None:
 
 def problem(
     request: Request, error: PlimsollError, *, status: int | None = None, code: str | None = None
-) -> JSONResponse:
+) -> Response:
     """The answer that says `error`; an extra `requestId` finds it in the server's log."""
     request.app.state.metrics.refused(error)
     if isinstance(error, errors.Unauthenticated | errors.Forbidden):
@@ -47,6 +48,7 @@ def problem(
     document["requestId"] = request.scope.get("plimsoll_request_id", "")
     if status is not None and code is not None:
         document |= {"status": status, "code": code, "title": code.replace("_", " ")}
+    answer: Response
     if dialects.is_mlflow(request.url.path):
         from registry.api import mlflow_wire  # noqa: PLC0415  heavy, and not spoken by all
 
@@ -55,6 +57,8 @@ def problem(
         from registry.api import oci_wire  # noqa: PLC0415  likewise
 
         answer = oci_wire.refusal(request, error, status=status)
+    elif _is_for_people(request):
+        answer = _page(request, document, status=status or error.status)
     else:
         answer = JSONResponse(
             document, status_code=status or error.status, media_type=documents.MEDIA_TYPE
@@ -64,6 +68,27 @@ def problem(
     if answer.status_code == 401:
         answer.headers["WWW-Authenticate"] = _challenge(request)
     return answer
+
+
+def _is_for_people(request: Request) -> bool:
+    accepted = request.headers.get("accept", "")
+    is_twin = request.query_params.get("format") == "json"
+    return request.method == "GET" and "text/html" in accepted and not is_twin
+
+
+def _page(request: Request, document: dict[str, Json], *, status: int) -> Response:
+    from registry.pages import rendering  # noqa: PLC0415  templates are loaded for people only
+
+    return rendering.page(
+        request,
+        "problem.html",
+        status=status,
+        title=str(document.get("title") or "problem").capitalize(),
+        detail=str(document.get("detail") or ""),
+        fix=str(document.get("fix") or ""),
+        code=str(document.get("code") or ""),
+        request_id=str(document["requestId"]),
+    )
 
 
 def _note(request: Request, error: PlimsollError) -> None:

@@ -1,50 +1,100 @@
-"""Makes pictures of pages: python -m tests.pages.pictures FOLDER [PATH ...]."""
+"""Makes pictures of pages: `python -m tests.pages.pictures FOLDER [PATH ...]`, light, dark, phone.
 
+Without arguments, those of docs/pages.md: one screen each in both themes, small.
+"""
+
+import io
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
-from playwright.sync_api import sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from registry.api.server import Server
 from registry.usecases import access
 from registry.usecases.access import Role
 from tests.pages import addresses, population
-from tests.pages.conftest import ROOT
+from tests.pages.conftest import ROOT, Site
 from tests.registry.publishing import Publisher
 
+DOCS = Path(__file__).parents[2] / "docs" / "pages"
+TRIED = 'verification.publisher == "alice"'
+SHOWN = {
+    "overview": "/",
+    "deployment": "/deployments/production/digits",
+    "compare": "/models/fraud/compare?a=8&b=9",
+    "experiments": "/experiments",
+    "policies": f"/policies?model=digits&version=3&expression={quote(TRIED)}",
+    "entry": "/log/entry/20",
+}
+_WIDTH, _HEIGHT, _KEPT = 1200, 860, 900
 
-def take(folder: Path, paths: list[str]) -> None:
-    """Light, dark and phone of each."""
-    folder.mkdir(parents=True, exist_ok=True)
+
+@contextmanager
+def lived_in() -> Iterator[tuple[Browser, Site]]:
+    """A browser, and a registry that looks lived in."""
     with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
         settings, alice = population.settings(Path(data)), Publisher()
         alice.list_in(settings.publishers_file)
         server = Server(settings)
         server.start()
-        population.fill(server.app.state.registry, alice)
-        token = access.mint(server.app.state.registry, role=Role.AUDITOR, name="eve", by=ROOT)
+        registry = server.app.state.registry
+        population.fill(registry, alice)
+        token = access.mint(registry, role=Role.AUDITOR, name="eve", by=ROOT)
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        for theme, width in (("light", 1280), ("dark", 1280), ("phone", 390)):
-            context = browser.new_context(
-                base_url=server.addresses[0],
-                color_scheme="dark" if theme == "dark" else "light",
-                viewport={"width": width, "height": 860},
-            )
-            cookie = {"name": "plimsoll_token", "value": token, "url": server.addresses[0]}
-            context.add_cookies([cookie])
-            page = context.new_page()
-            for path in paths:
-                page.goto(path)
-                name = path.split("?")[0].strip("/").replace("/", "-") or "overview"
-                page.screenshot(path=folder / f"{name}-{theme}.png", full_page=True)
-            context.close()
+        yield browser, Site(server.addresses[0], token, registry)
         browser.close()
         server.stop()
 
 
+def _context(browser: Browser, site: Site, theme: str, width: int) -> BrowserContext:
+    context = browser.new_context(
+        base_url=site.url,
+        color_scheme="dark" if theme == "dark" else "light",
+        viewport={"width": width, "height": _HEIGHT},
+    )
+    context.add_cookies([{"name": "plimsoll_token", "value": site.token, "url": site.url}])
+    return context
+
+
+def take(folder: Path, paths: list[str]) -> None:
+    """Light, dark and phone of each, as long as it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with lived_in() as (browser, site):
+        for theme, width in (("light", 1280), ("dark", 1280), ("phone", 390)):
+            page = _context(browser, site, theme, width).new_page()
+            for path in paths:
+                page.goto(path)
+                name = path.split("?")[0].strip("/").replace("/", "-") or "overview"
+                page.screenshot(path=folder / f"{name}-{theme}.png", full_page=True)
+
+
+def take_for_docs() -> None:
+    """The first screen of each, in both themes."""
+    DOCS.mkdir(exist_ok=True)
+    with lived_in() as (browser, site):
+        for theme in ("light", "dark"):
+            page = _context(browser, site, theme, _WIDTH).new_page()
+            for name, path in SHOWN.items():
+                page.goto(path)
+                _keep(page.screenshot(), DOCS / f"{name}-{theme}.webp")
+
+
+def _keep(png: bytes, file: Path) -> None:
+    with Image.open(io.BytesIO(png)) as whole:
+        small = whole.resize((_KEPT, _KEPT * _HEIGHT // _WIDTH), Image.Resampling.LANCZOS)
+        small.save(file, quality=70, method=6)
+
+
 if __name__ == "__main__":
-    take(Path(sys.argv[1]), sys.argv[2:] or list(addresses.PAGES))
+    if sys.argv[1:]:
+        take(Path(sys.argv[1]), sys.argv[2:] or list(addresses.PAGES))
+    else:
+        take_for_docs()

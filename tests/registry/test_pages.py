@@ -1,19 +1,23 @@
 """The pages: complete without scripts, closed without a token, safe whatever the log says."""
 
+import hashlib
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from registry.api.server import Server
 from registry.core.facts import Facts, Parent, Relation
+from registry.pages import rendering
 from registry.usecases import publish as publishing
 from registry.usecases import reports
 from registry.usecases.access import Caller, Role
 from registry.usecases.reports import Event
 from tests.registry.publishing import ALICE, Publisher, onnx_model, publish, store
 
+ROOT = Path(__file__).parents[2]
 RECONCILER = Caller(Role.RECONCILER, "loop")
 # A script that is none of our own files.
 FOREIGN = re.compile(r'<script(?! src="/static/[a-z0-9.-]+" defer></script>)')
@@ -206,3 +210,32 @@ def test_the_list_of_models_filters_and_says_what_is_wrong_with_a_filter(
     assert wrong.status_code == 422
     assert 'role="alert"' in wrong.text
     assert not FOREIGN.search(wrong.text)
+
+
+def test_what_goes_wrong_is_a_page_for_people_and_a_problem_for_programs(
+    browser: httpx2.Client,
+) -> None:
+    asked = f"/models/{ATTACK}"
+    for path, status, said in (
+        ("/deployments/a/none", 404, "a reconciler sends one at each pass"),
+        (asked, 404, "What helps"),
+        ("/log?before=never", 422, "before"),
+        ("/v1/webhooks", 403, "may not GET /v1/webhooks"),
+    ):
+        shown = browser.get(path)
+        assert (shown.status_code, said in shown.text) == (status, True), path
+        assert "<h1>" in shown.text
+        assert not FOREIGN.search(shown.text)
+        told = browser.get(path, headers={"Accept": "application/json"})
+        assert told.headers["content-type"] == "application/problem+json"
+        assert told.status_code == status
+
+
+def test_the_scripts_of_others_are_the_files_that_the_docs_name() -> None:
+    static = Path(rendering.__file__).parent / "static"
+    page = (ROOT / "docs" / "pages.md").read_text()
+    theirs = [file for file in static.glob("*.js") if file.name != "live.js"]
+    assert [file.name for file in theirs] == ["htmx-4.0.1.min.js"]
+    for file in theirs:
+        assert file.name in page
+        assert hashlib.sha256(file.read_bytes()).hexdigest() in page
