@@ -68,8 +68,8 @@ _LEFT, _TOP, _BOTTOM = 40.0, 12.0, 100.0
 
 
 def steps(happened: Sequence[Measured]) -> Steps | None:
-    """None where no weight ever changed."""
-    if not any(one.weight is not None for one in happened):
+    """None where nothing ever got traffic."""
+    if not any(one.weight for one in happened):
         return None
     each = (720.0 - _LEFT - 20) / len(happened)
     x, y = _LEFT, _BOTTOM

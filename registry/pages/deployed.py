@@ -125,10 +125,13 @@ def hosts(document: dict[str, Json]) -> list[Host]:
 
 def why_not(document: dict[str, Json]) -> list[Why]:
     """Why what Git asks for does not serve everywhere; empty where it does, or nobody knows."""
+    alike: dict[str, list[Status]] = {}
+    for one in statuses(document):
+        if one.reason and one.tone != "good":
+            alike.setdefault(one.reason, []).append(one)
     found = [
-        Why(one.tone, one.word, one.reason)
-        for one in statuses(document)
-        if one.reason and one.tone != "good"
+        Why(min(some, key=_severity).tone, ", ".join(one.word for one in some), reason)
+        for reason, some in alike.items()
     ]
     return list(dict.fromkeys([*found, *_held_back(document)]))
 

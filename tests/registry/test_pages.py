@@ -218,7 +218,7 @@ def test_what_goes_wrong_is_a_page_for_people_and_a_problem_for_programs(
     asked = f"/models/{ATTACK}"
     for path, status, said in (
         ("/deployments/a/none", 404, "a reconciler sends one at each pass"),
-        (asked, 404, "What helps"),
+        (asked, 404, "Not found"),
         ("/log?before=never", 422, "before"),
         ("/v1/webhooks", 403, "may not GET /v1/webhooks"),
     ):
