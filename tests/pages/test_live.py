@@ -31,6 +31,7 @@ def test_the_seventh_tab_follows_too(chromium: Browser, site: Site) -> None:
     happens(site, 2, "seen by those that are left")
     for tab in tabs[1:]:
         expect(tab.get_by_text("seen by those that are left")).to_be_visible(timeout=SOON)
+    assert len(context.pages) == 7
     context.close()
 
 
@@ -45,6 +46,7 @@ def test_a_status_that_is_reported_shows_without_an_entry(
         site.registry, environment="dev", name="digits", document=document, by=population.LOOP
     )
     expect(page.locator(".tile .chip", has_text="Healthy")).to_be_visible(timeout=SOON)
+    assert not page.get_by_text("suspend: true in Git").count()
 
 
 def test_what_a_reader_opened_and_typed_stays_when_the_page_changes(
@@ -54,5 +56,5 @@ def test_what_a_reader_opened_and_typed_stays_when_the_page_changes(
     page.get_by_role("textbox", name="Model").fill("half a na")
     happens(site, 3, "while somebody types")
     expect(page.get_by_text("while somebody types")).to_be_visible(timeout=SOON)
-    expect(page.get_by_role("textbox", name="Model")).to_have_value("half a na")
+    assert page.get_by_role("textbox", name="Model").input_value() == "half a na"
     expect(page.get_by_role("textbox", name="Model")).to_be_focused()
