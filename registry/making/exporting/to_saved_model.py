@@ -45,11 +45,11 @@ def from_onnx(source: Path, folder: Path) -> None:
     _require_known(model)
     signature = running.opened(Form.ONNX, source).signature
     graph = _Graph(model, signature)
-    # Once on numbers: after this all variables are there, and none is made while tracing.
-    graph.serve(*examples.seeded(signature, None).values())
     specs = [tf.TensorSpec(one.shape, one.dtype, name=one.name) for one in signature.inputs]
     function = tf.function(graph.serve, input_signature=specs, autograph=False)
     try:
+        # Once on numbers: after this all variables are there, and none is made while tracing.
+        graph.serve(*examples.seeded(signature, None).values())
         tf.saved_model.save(
             graph, str(folder), signatures={"serving_default": function.get_concrete_function()}
         )

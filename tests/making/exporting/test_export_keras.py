@@ -1,6 +1,7 @@
 """Keras models become SavedModel, ONNX and LiteRT, and answer as before."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +68,25 @@ def test_the_report_stands_beside_the_model_with_card_and_tensors(tmp_path: Path
     assert sorted(one.name for one in (tmp_path / "out").iterdir()) == [
         "card.md", "golden.npz", "model", "parity.json", "tensors.json",
     ]  # fmt: skip
+
+
+def test_a_tf_module_is_exported_with_the_names_that_it_answers_by(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Sums(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = tf.Variable(tf.ones((4, 3)))
+
+        @tf.function
+        def __call__(self, rows: Any) -> Any:
+            return {"products": rows @ self.weights, "total": tf.reduce_sum(rows, 1)}
+
+    rows = RNG.normal(size=(5, 4)).astype(np.float32)
+    report = exporting.export(Sums(), tmp_path / "out", to="saved_model", example=rows)
+    assert [one.name for one in report.signature.inputs] == ["rows"]
+    assert [one.name for one in report.signature.outputs] == ["products", "total"]
+    assert report.holds
 
 
 def test_there_is_no_way_from_keras_to_torchscript(tmp_path: Path) -> None:

@@ -96,11 +96,13 @@ def _depthwise(node: Node, x: Any, kernel: Any) -> Any:
 
 def _grouped(node: Node, x: Any, kernel: Any, groups: int) -> Any:
     spatial = len(x.shape) - 2
-    how = {
+    how: dict[str, Any] = {
         "strides": node.get("strides", [1] * spatial),
         "padding": "VALID",
         "dilations": node.get("dilations", [1] * spatial),
     }
+    if max(how["strides"]) > 1 and max(how["dilations"]) > 1:
+        node.refuse("strides together with dilations")
     weights = node.weight("kernel", _turned(kernel, [*range(2, spatial + 2), 1, 0]))
     if groups == 1:
         return tf.nn.convolution(x, weights, **how)
