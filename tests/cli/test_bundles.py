@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from registry import errors
 from registry.api.server import Server
-from registry.cli import bundle_export, bundle_import
+from registry.cli import bundle_export, bundle_import, program
 from registry.cli.client import Client
 from registry.core import oci, trustchain
 from registry.core.bundle import Parts
@@ -24,6 +24,7 @@ from registry.usecases.access import Role
 from tests.registry import runtimes
 from tests.registry.conftest import ROOT
 from tests.registry.publishing import Publisher, publish
+from tests.registry.test_oci_clients import run, tar_of
 from tests.registry.test_oci_versions import FILES
 from tests.registry.test_packaging import BASE, package
 
@@ -175,3 +176,57 @@ def test_skopeo_reads_the_image_in_it(exported: tuple[Parts, Path], tmp_path: Pa
     assert done.returncode == 0, done.stderr.decode()
     said = json.loads((tmp_path / "image" / "manifest.json").read_text())
     assert len(said["layers"]) == len(BASE) + 2
+
+
+def test_docker_loads_the_image_in_it(
+    registry_of: Callable[[], Client], alice: Publisher, tmp_path: Path
+) -> None:
+    source, out = registry_of(), tmp_path / "loaded.tar"
+    with http(source) as plain:
+        assert publish(plain, alice, FILES).status_code == 201
+        base = runtimes.push(plain, tar_of({"hello": b"from below"}))
+        path = "/v1/models/digits/versions/1/images"
+        assert plain.post(path, json={"base": base}).status_code == 201
+    trust = trustchain.read(source.trust())
+    parts = bundle_export.export(source, trust, ("digits", 1, None), out)
+    try:
+        assert "digits:1" in run("docker", "load", "--input", str(out))
+        [found] = json.loads(run("docker", "image", "inspect", "digits:1"))
+        assert found["Config"]["Entrypoint"] == runtimes.ENTRYPOINT
+        assert found["Config"]["Cmd"] == ["--config", "/opt/plimsoll/image/runtime.json"]
+        labels = found["Config"]["Labels"]
+        assert labels["dev.plimsoll.version.digest"] == parts.verified.wanted.digest
+        assert len(found["RootFS"]["Layers"]) == 3
+    finally:
+        subprocess.run(["docker", "image", "rm", "digits:1"], capture_output=True, check=False)
+
+
+def test_the_commands_package_export_check_and_bring_in(
+    registry_of: Callable[[], Client],
+    alice: Publisher,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source, target = registry_of(), registry_of()
+    with http(source) as plain:
+        assert publish(plain, alice, FILES).status_code == 201
+        base = runtimes.push(plain, *BASE)
+    out, trust = str(tmp_path / "digits.tar"), tmp_path / "trust.json"
+    trust.write_bytes(source.trust())
+
+    def said(client: Client, *command: str) -> str:
+        token = tmp_path / "token"
+        token.write_text(client.wire._headers["Authorization"].removeprefix("Bearer "))
+        where = ("--server", client.url, "--token-file", str(token))
+        assert program.main([*command, *(where if "verify" not in command else ())]) == 0
+        return capsys.readouterr().out.strip().splitlines()[-1]
+
+    packaged = said(source, "package", "digits@1", "--base", base)
+    digest = said(source, "bundle", "export", "digits@1", "-o", out, "--trust", str(trust))
+    version = source.version("digits", 1)["digest"]
+    assert packaged.startswith("digits:1 sha256:")
+    assert digest == f"digits:1 {version} {out}"
+    assert said(source, "bundle", "verify", out, "--trust", str(trust)) == f"digits:1 {version}"
+    brought = said(target, "bundle", "import", out, "--trust", str(trust))
+    assert brought == f"digits:1 {version}"
+    assert target.version("digits", 1)["digest"] == version

@@ -6,8 +6,11 @@ import json
 import httpx2
 
 from registry.core import image, oci
+from registry.usecases import oci_blobs, oci_manifests, transfers
+from registry.usecases.oci_manifests import Push
+from registry.usecases.opening import Registry
 from tests.registry import artifacts
-from tests.registry.publishing import digest_of
+from tests.registry.publishing import ALICE, digest_of
 
 ENTRYPOINT = ["python3", "-m", "runtime"]
 
@@ -46,4 +49,15 @@ def push(
         artifacts.push_blob(client, repository, content)
     made = manifest(said, *layers)
     assert artifacts.put(client, repository, made, tag).status_code == 201
+    return f"{repository}@{digest_of(made)}"
+
+
+def keep(registry: Registry, *layers: bytes, repository: str = "plimsoll/runtime") -> str:
+    """The same without a server: straight into the use cases."""
+    said = config(*layers)
+    for content in (said, *layers):
+        transfers.put(registry, content)
+        oci_blobs.link(registry, repository, digest_of(content))
+    made = manifest(said, *layers)
+    oci_manifests.push(registry, Push(repository, "1", made, oci.IMAGE), ALICE)
     return f"{repository}@{digest_of(made)}"

@@ -3,25 +3,39 @@
 import io
 import json
 import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx2
+import oras.client
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from google.protobuf import json_format
 from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 
+from registry import errors
 from registry.api.server import Server
 from registry.core import bom, dsse, envelope, image, oci, trustchain
 from registry.core.envelope import Verified, Wanted
 from registry.core.oci_documents import BUNDLE_TYPE
-from registry.usecases import catalogue
+from registry.db import versions
+from registry.making import packaging
+from registry.settings import Encryption, Settings
+from registry.usecases import access, catalogue, deletion
+from registry.usecases import oci as repositories
+from registry.usecases.access import Role
+from registry.usecases.images import Layer
 from registry.usecases.opening import Registry
+from registry.usecases.pull import Asked
 from tests.registry import artifacts, runtimes
 from tests.registry.artifacts import refused
-from tests.registry.publishing import Publisher, digest_of
-from tests.registry.test_oci_versions import FILES, published
+from tests.registry.conftest import ROOT
+from tests.registry.publishing import ALICE, Publisher, digest_of
+from tests.registry.test_oci_clients import run
+from tests.registry.test_oci_versions import FILES, published, pulls
 
 BASE = (b"python, and what it needs", b"our own code")
 RUN = {"Accept": f"{oci.INDEX}, {oci.IMAGE}"}
@@ -215,3 +229,107 @@ def test_the_bill_of_materials_is_valid_and_lists_every_file(
     listed = {one["name"]: f"sha256:{one['hashes'][0]['content']}" for one in model["components"]}
     assert listed == {path: digest_of(data) for path, data in FILES.items()}
     assert f"{below['name']}@sha256:{below['hashes'][0]['content']}" == base
+
+
+def test_images_come_and_go_on_every_database(registry: Registry, alice: Publisher) -> None:
+    published(registry, alice)
+    base = runtimes.keep(registry, *BASE)
+    made = packaging.package(registry, Asked("digits", 2), base, ALICE)
+    other = packaging.package(registry, Asked("digits", 1), base, ALICE)
+    assert made.is_new
+    assert not packaging.package(registry, Asked("digits", 2), base, ALICE).is_new
+    found = repositories.manifest(registry, "digits", "2", is_run=True)
+    assert (found.digest, found.media_type) == (made.digest, oci.INDEX)
+    [image_of] = made.images
+    composed = repositories.manifest(registry, "digits", image_of.digest)
+    version = repositories.manifest(registry, "digits", "2")
+    assert (composed.version, composed.of) == (2, version.digest)
+    deletion.delete_version(registry, "digits", 2, ALICE)
+    for gone in (made.digest, image_of.digest):
+        with pytest.raises(errors.NotFound):
+            repositories.manifest(registry, "digits", gone)
+    with pytest.raises(errors.NotFound):
+        repositories.blob(registry, "digits", made.layer.digest)
+    assert repositories.manifest(registry, "digits", "1", is_run=True).digest == other.digest
+    assert isinstance(repositories.blob(registry, "digits", other.layer.digest), Layer)
+
+
+def test_a_hosts_pull_of_an_image_is_a_pull_of_the_version(
+    digits: Registry, client: httpx2.Client, client_of: Callable[..., httpx2.Client]
+) -> None:
+    made = package(client, runtimes.push(client, *BASE))
+    host = client_of(Role.HOST, "edge-1")
+    index = host.get("/v2/digits/manifests/1", headers=RUN).json()
+    assert pulls(digits) == []
+    host.get(f"/v2/digits/manifests/{index['manifests'][0]['digest']}")
+    version = digest_of(client.get("/v2/digits/manifests/1").content)
+    assert pulls(digits) == [("edge-1", version, 1)]
+    assert host.get(f"/v2/digits/blobs/{made['layer']}").status_code == 200
+    viewer = client_of(Role.VIEWER, "eve")
+    asked = viewer.post("/v1/models/digits/versions/1/images", json={"base": "plimsoll/runtime:1"})
+    assert asked.status_code == 403
+
+
+def test_hosts_that_get_files_encrypted_are_not_given_them_in_an_image(
+    settings: Settings, alice: Publisher
+) -> None:
+    encrypted = Encryption(provider="file", require_delivery=True)
+    alice.list_in(settings.publishers_file)
+    server = Server(replace(settings, encryption=encrypted))
+    server.start()
+    try:
+        registry = published(server.app.state.registry, alice)
+        made = packaging.package(
+            registry, Asked("digits", 1), runtimes.keep(registry, *BASE), ALICE
+        )
+        for role, status in ((Role.HOST, 403), (Role.VIEWER, 200)):
+            token = access.mint(registry, role=role, name="one", by=ROOT)
+            answer = httpx2.get(
+                f"{server.addresses[0]}/v2/digits/blobs/{made.layer.digest}",
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=60,
+            )
+            assert answer.status_code == status, answer.text
+        # Decrypted on its way, as it was hashed.
+        assert digest_of(answer.content) == made.layer.digest
+    finally:
+        server.stop()
+
+
+def test_what_nobody_would_load_is_not_packaged(registry: Registry, alice: Publisher) -> None:
+    published(registry, alice)
+    base = runtimes.keep(registry, *BASE)
+    with registry.database.writing() as session:
+        found, other = (
+            versions.variants(session, versions.version(session, "digits", number).id)[0]
+            for number in (1, 2)
+        )
+        found.registry_bundle = other.registry_bundle
+        session.commit()
+    with pytest.raises(errors.IntegrityError, match="digits@1 is refused"):
+        packaging.package(registry, Asked("digits", 1), base, ALICE)
+    assert repositories.manifest(registry, "digits", "1", is_run=True).media_type == oci.IMAGE
+
+
+def test_who_runs_images_takes_one_by_the_tag_and_who_wants_files_the_version_by_digest(
+    digits: Registry, server: Server, client: httpx2.Client, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    made = package(client, runtimes.push(client, *BASE))
+    host = server.addresses[0].removeprefix("http://")
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    platform = ("--override-os", "linux", "--override-arch", "amd64")
+    run("skopeo", *platform, "copy", "--src-tls-verify=false", f"--src-creds=x:{token}",
+        f"docker://{host}/digits:1", f"dir:{tmp_path}/image")  # fmt: skip
+    taken = (tmp_path / "image" / "manifest.json").read_bytes()
+    assert digest_of(taken) == made["images"][0]["digest"]
+    run("skopeo", "copy", "--all", "--src-tls-verify=false", f"--src-creds=x:{token}",
+        f"docker://{host}/digits:1", f"oci:{tmp_path}/all:1")  # fmt: skip
+    plain = oras.client.OrasClient(hostname=host, insecure=True, auth_backend="basic")
+    plain.login(hostname=host, username="x", password=token, tls_verify=False,
+                config_path=str(tmp_path / "oras.json"))  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    version = digest_of(client.get("/v2/digits/manifests/1").content)
+    plain.pull(target=f"{host}/digits@{version}", outdir="digits")
+    brought = {file.read_bytes() for file in Path("digits").rglob("*") if file.is_file()}
+    assert brought == set(FILES.values())
