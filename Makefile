@@ -45,7 +45,7 @@ built:
 	@$(PYTHON_RUN) deploy/images.py ingress-haproxy
 fetched:
 	@deploy/newer_engine.sh .build/engines/newer
-	@$(MAKE) --silent verifiers clients torch
+	@$(MAKE) --silent verifiers clients torch references
 
 # By pip, which can be told where a build without CUDA lies: from PyPI it is gigabytes more.
 .PHONY: torch
@@ -66,6 +66,13 @@ clients: .build/clients/.ready
 .build/clients/.ready: tests/runtime/clients/requirements.txt
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .build/clients
 	@.venv/bin/uv pip install --quiet --no-deps --python .build/clients/bin/python -r $<
+	@touch $@
+
+# They pin a numpy of their own and bring 240 MB: beside our environment, for one process of the tests.
+.PHONY: references
+references: .build/references/.ready
+.build/references/.ready: tests/core/references/requirements.txt
+	@.venv/bin/uv pip install --quiet --no-deps --python .venv/bin/python --target .build/references -r $<
 	@touch $@
 
 lint: setup      ## ruff, mypy --strict, import-linter

@@ -185,6 +185,12 @@ def _acceptance(folder: Path) -> Rows:
     yield from accepting.rows(folder)
 
 
+def _explaining(folder: Path) -> Rows:
+    from bench import explaining  # noqa: PLC0415  numpy
+
+    yield from explaining.rows(folder)
+
+
 AREAS: Mapping[str, Area] = {
     "registry": _registry,
     "trust": _trust,
@@ -198,6 +204,7 @@ AREAS: Mapping[str, Area] = {
     "experiments": _experiments,
     "acceptance": _acceptance,
     "pages": pages.rows,
+    "explaining": _explaining,
 }
 
 

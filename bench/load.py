@@ -88,10 +88,11 @@ def ask(asked: Question, *, clients: int, seconds: float) -> Load:
 def ask_at_once(parts: Sequence[tuple[Question, int]], *, seconds: float) -> list[Load]:
     """Each with so many clients, side by side; otherwise as `ask`."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_ask_at_once(parts, seconds))
+        return runner.run(asking(parts, seconds))
 
 
-async def _ask_at_once(parts: Sequence[tuple[Question, int]], seconds: float) -> list[Load]:
+async def asking(parts: Sequence[tuple[Question, int]], seconds: float) -> list[Load]:
+    """`ask_at_once`, on a loop that has other work too."""
     return list(await asyncio.gather(*(_ask(*part, seconds) for part in parts)))
 
 

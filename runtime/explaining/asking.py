@@ -22,7 +22,8 @@ _MOST_BYTES = 8 << 20
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What is asked, and about what: `instances` (rows, *shape) by input, what stands for absent
-    features in `background`, the call and its output. `batches`: rows may be stacked."""
+    features in `background`, the call and its output. `batches`: rows may be stacked.
+    `in_thread`: the engine computes in the thread that asks it."""
 
     call: str
     output: str
@@ -30,6 +31,7 @@ class Subject:
     layout: Layout
     instances: Mapping[str, Array]
     background: Mapping[str, Array]
+    in_thread: bool
 
     @property
     def rows(self) -> int:

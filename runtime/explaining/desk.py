@@ -20,11 +20,11 @@ from registry.errors import Unavailable, WaitTimedOut
 from runtime.backends.protocol import Backend
 from runtime.explaining import asking, losses, scoring
 from runtime.explaining.asking import Subject
-from runtime.explaining.lane import Lane
+from runtime.explaining.lane import Clock, Lane
 from runtime.explaining.question import Wish
 from runtime.inference.scheduler import Scheduler
 
-_FIRST_ROWS = 8
+_FIRST_ROWS, _MOST_ROWS = 8, 4096
 Sliced = Callable[[Backend, int], int]
 
 
@@ -52,7 +52,7 @@ class Desk:
         until = asyncio.get_running_loop().time() + wish.budget_ms / 1000
         await self._lane.enter(wish.budget_ms / 1000)
         try:
-            job = _Job(self._lane, scheduler, until)
+            job = _Job(self._lane, scheduler, until, self._lane.clock(in_thread=subject.in_thread))
             if wish.method == "permutation":
                 return await self._together(job, wish, subject)
             return await self._each(job, wish, subject)
@@ -86,8 +86,8 @@ class Desk:
 class _Job:
     """One explanation on its way through the lane."""
 
-    def __init__(self, lane: Lane, scheduler: Scheduler, until: float) -> None:
-        self._lane, self._scheduler, self.until = lane, scheduler, until
+    def __init__(self, lane: Lane, scheduler: Scheduler, until: float, clock: Clock) -> None:
+        self._lane, self._scheduler, self.until, self._clock = lane, scheduler, until, clock
         self._most = _FIRST_ROWS
 
     def now(self) -> float:
@@ -101,7 +101,7 @@ class _Job:
             return subject.scores(backend, subject.instances)
 
         try:
-            found, _ = await self._lane.run(self._scheduler, own, self.until)
+            found, _ = await self._lane.run(self._scheduler, own, self.until, self._clock)
         except TimeoutError as error:
             raise _too_soon() from error
         return found
@@ -111,14 +111,17 @@ class _Job:
         too little for any answer."""
         while self.now() < until:
             try:
-                rows, spent = await self._lane.run(
-                    self._scheduler, lambda backend: sliced(backend, self._most), until
+                rows, factor = await self._lane.run(
+                    self._scheduler,
+                    lambda backend: sliced(backend, self._most),
+                    until,
+                    self._clock,
                 )
             except (TimeoutError, Unavailable):
                 break  # a version that is taken away meanwhile has the answer that there is
             if not rows:
                 break
-            self._most = self._lane.suits(rows, spent)
+            self._most = max(min(int(rows * min(factor, 4.0)), _MOST_ROWS), 1)
         found = await self._found(method)
         if found is None:
             raise _too_soon()

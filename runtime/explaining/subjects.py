@@ -14,7 +14,9 @@ from runtime.explaining.asking import Subject
 from runtime.explaining.question import Wish
 
 
-def of(name: str, call: Call, instances: Arrays, background: Arrays, wish: Wish) -> Subject:
+def of(
+    name: str, call: Call, instances: Arrays, background: Arrays, wish: Wish, *, in_thread: bool
+) -> Subject:
     """`background` is empty for zeros and empty strings. Raises `InvalidInput`."""
     protocol.require_fit(call.signature, instances)
     rows = _rows(instances)
@@ -31,7 +33,7 @@ def of(name: str, call: Call, instances: Arrays, background: Arrays, wish: Wish)
         layout = features.joined(instances, np.array(wish.feature_mask))
     _require_bounds(wish, layout.count, rows)
     output = scoring.output(call, wish.output).name
-    return Subject(name, output, call.batches, layout, instances, donors)
+    return Subject(name, output, call.batches, layout, instances, donors, in_thread)
 
 
 def background_rows(given: Any) -> list[Any] | None:

@@ -94,9 +94,8 @@ class Scheduler:
             await asyncio.shield(self._idle)
 
     async def aside(self, work: Callable[[Backend], T], engine: Executor) -> T:
-        """`work` on a thread of `engine`, once nobody waits here. Nobody is told of it: who watches
-        what clients ask does not see it. It takes no place, so no request waits for its end."""
-        await self.drained()
+        """`work` on a thread of `engine`. Nobody is told of it: who watches what clients ask does
+        not see it. It takes no place, so no request waits for its end."""
         if self._is_closed:
             raise errors.Unavailable("the version was unloaded")
         running = self._loop.run_in_executor(engine, work, self._backend)

@@ -86,6 +86,11 @@ class Statistics:
         """How many were answered or failed."""
         return self._success[0] + self._fail[0]
 
+    @property
+    def mean_run_ns(self) -> float:
+        """How long the engine's runs for requests took, on average; 0 before any."""
+        return self._spent[3] / max(self._spent[0], 1)
+
     def executed(self, rows: int, times: Times) -> None:
         """The engine ran once, for one request or several."""
         self._runs += 1

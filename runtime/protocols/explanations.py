@@ -14,7 +14,8 @@ import orjson
 
 from registry import errors
 from registry.core.explaining.terms import Attribution
-from runtime.backends.protocol import Array, Call, Offered
+from runtime.backends.isolated import IsolatedBackend
+from runtime.backends.protocol import Array, Offered
 from runtime.explaining import question, subjects
 from runtime.explaining.asking import Subject
 from runtime.explaining.desk import Explained
@@ -83,7 +84,7 @@ def of_rows(
     if column_vectors.are_given(instances, tensors):
         instances = dict(column_vectors.widened(instances, tensors))
     wish = question.read(document.get("parameters"), longest_ms=longest_ms)
-    return (wish, _subject(name, call, instances, wish), None), rows_document
+    return (wish, _subject(slot, name, instances, wish), None), rows_document
 
 
 def of_tensors(
@@ -102,8 +103,7 @@ def of_tensors(
     if len(layout.outputs) == 1 and "output" not in parameters:
         parameters["output"] = layout.outputs[0]
     wish = question.read(parameters, longest_ms=longest_ms)
-    call = _backend(slot).calls[plan.call]
-    subject = _subject(plan.call, call, dict(asked.inputs), wish)
+    subject = _subject(slot, plan.call, dict(asked.inputs), wish)
     return (wish, subject, layout.id), tensors_document
 
 
@@ -172,7 +172,9 @@ def _backend(slot: Slot) -> Offered:
     return slot.backend
 
 
-def _subject(name: str, call: Call, instances: dict[str, Array], wish: Wish) -> Subject:
+def _subject(slot: Slot, name: str, instances: dict[str, Array], wish: Wish) -> Subject:
+    backend = _backend(slot)
+    call = backend.calls[name]
     rows = subjects.background_rows(wish.baseline)
     background: dict[str, Array] = {}
     if rows is not None:
@@ -182,7 +184,8 @@ def _subject(name: str, call: Call, instances: dict[str, Array], wish: Wish) -> 
             )
         except errors.InvalidInput as error:
             raise errors.InvalidInput(f"parameter 'baseline': {error.detail}") from error
-    return subjects.of(name, call, instances, background, wish)
+    in_thread = slot.pin.format != "saved_model" and not isinstance(backend, IsolatedBackend)
+    return subjects.of(name, call, instances, background, wish, in_thread=in_thread)
 
 
 def _row(found: Explained, one: Attribution, target: int) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
             registry.publish(models.onnx_digits()),
             registry.publish(models.onnx_two_inputs(), model="two"),
             registry.publish(models.onnx_identity(TensorProto.STRING, shape=("n",)), model="words"),
-            registry.publish(models.onnx_slow(1500), model="slow"),
+            registry.publish(models.onnx_slow(8000), model="slow"),
         ]
         runtime = Runtime(tmp_path_factory.mktemp("explained"), registry)
         runtime.models = [pin(one) for one in published]
@@ -152,7 +152,7 @@ def test_a_baseline_of_several_rows_is_averaged_over(served: Runtime) -> None:
 
 
 def test_a_budget_that_ends_gives_the_best_answer_so_far(served: Runtime) -> None:
-    parameters = {"method": "occlusion", "budget_ms": 3000}
+    parameters = {"method": "occlusion", "budget_ms": 4000}
     body = {"instances": [[0.5] * 256], "parameters": parameters}
     response = served.post("/v1/models/slow:explain", body)
     (one,) = response.json()["explanations"]

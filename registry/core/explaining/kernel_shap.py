@@ -61,15 +61,12 @@ class KernelShap:
         pairs = (asked - 2) // 2
         rows, scores = self._rows[2 : 2 + 2 * pairs], self._scores[2 : 2 + 2 * pairs] - base
         weights = self._weights(rows)
-        values = _solved(rows, scores, weights, score - base)
-        if values is None:
+        made = _fitted(rows, scores, weights, score - base)
+        if made is None:
             return None
-        errors = np.zeros(self._features)
-        if not self.is_exact:
-            errors = jackknife.errors(self._features, pairs, lambda kept: _solved(
-                rows[np.repeat(kept, 2)], scores[np.repeat(kept, 2)], weights[np.repeat(kept, 2)],
-                score - base,
-            ))  # fmt: skip
+        values, errors = made
+        if self.is_exact:
+            errors = np.zeros(self._features)
         fidelity = explained(scores, rows @ values, weights)
         return Attribution(values, errors, base, score, fidelity, asked, is_finished)
 
@@ -97,19 +94,23 @@ class KernelShap:
         return np.asarray(np.array([0.0, *each])[sizes])
 
 
-def _solved(rows: Array, scores: Array, weights: Array, total: float) -> Array | None:
-    """The values that fit best among those whose sum is `total`; None where many fit alike."""
-    features = rows.shape[1]
-    if features == 1:
-        return np.array([total])
+def _fitted(rows: Array, scores: Array, weights: Array, total: float) -> tuple[Array, Array] | None:
+    """The values that fit best among those whose sum is `total`, and their standard errors; None
+    where many fit alike. A coalition and its complement are one draw."""
+    if rows.shape[1] == 1:
+        return np.array([total]), np.zeros(1)
+
+    def solve(gram: Array, moment: Array) -> Array | None:
+        if not _is_definite(gram):
+            return None
+        values = np.linalg.solve(gram, moment)
+        return np.append(values, total - values.sum())
+
     # The last feature is what the others leave of the total.
     last = rows[:, -1].astype(np.float64)
     given = rows[:, :-1] - last[:, None]
-    gram = (given * weights[:, None]).T @ given
-    if not _is_definite(gram):
-        return None
-    values = np.linalg.solve(gram, given.T @ (weights * (scores - last * total)))
-    return np.append(values, total - values.sum())
+    group = np.arange(len(rows)) // 2 % jackknife.GROUPS
+    return jackknife.fitted(given, scores - last * total, weights, group, solve)
 
 
 def _is_definite(gram: Array) -> bool:

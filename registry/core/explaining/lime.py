@@ -49,12 +49,7 @@ class Lime:
         if len(rows) < 3:
             return None
         weights = likeness(rows)
-        values, intercept = fitted(rows, scores, weights)
-        errors = jackknife.errors(
-            self._features,
-            len(rows),
-            lambda kept: fitted(rows[kept], scores[kept], weights[kept])[0],
-        )
+        (values, errors), intercept = fitted(rows, scores, weights)
         fidelity = explained(scores, rows @ values + intercept, weights)
         is_finished = self._asked == len(self._rows)
         return Attribution(values, errors, float(self._scores[0]), float(scores[0]), fidelity,
@@ -68,11 +63,17 @@ def likeness(rows: Array) -> Array:
     return np.asarray(np.sqrt(np.exp(-((1 - cosine) ** 2) / WIDTH**2)))
 
 
-def fitted(rows: Array, scores: Array, weights: Array) -> tuple[Array, float]:
-    """Coefficients and intercept of the weighted ridge regression; the intercept is not shrunk."""
-    total = weights.sum()
-    middle, level = weights @ rows / total, weights @ scores / total
-    given = rows - middle
-    gram = (given * weights[:, None]).T @ given + ALPHA * np.eye(rows.shape[1])
-    values = np.linalg.solve(gram, given.T @ (weights * (scores - level)))
-    return values, float(level - middle @ values)
+def fitted(rows: Array, scores: Array, weights: Array) -> tuple[tuple[Array, Array], float]:
+    """Coefficients with their standard errors, and the intercept, of the weighted ridge regression;
+    the intercept is not shrunk."""
+    count = rows.shape[1]
+    shrunk = ALPHA * np.diag([*np.ones(count), 0.0])
+
+    def solve(gram: Array, moment: Array) -> Array:
+        return np.asarray(np.linalg.solve(gram + shrunk, moment))
+
+    given = np.column_stack([rows, np.ones(len(rows))])
+    group = np.arange(len(rows)) % jackknife.GROUPS
+    found = jackknife.fitted(given, scores, weights, group, solve)
+    values, errors = found if found is not None else (np.zeros(count + 1), np.zeros(count + 1))
+    return (values[:-1], errors[:-1]), float(values[-1])

@@ -1,0 +1,1 @@
+"""Libraries that explain models, as published, to compare ours with: `make references`."""
