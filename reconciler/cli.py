@@ -112,9 +112,10 @@ def schema(kind: Annotated[str, typer.Argument(help="ModelDeployment, Host, ..."
     """Print the JSON Schema of a kind, for editors."""
     from reconciler.core import kinds  # noqa: PLC0415  heavy
 
-    if kind not in kinds.KINDS:
-        raise errors.NotFound(f"there is no kind {kind!r}", fix=f"one of {', '.join(kinds.KINDS)}")
-    typer.echo(json.dumps(kinds.schema(kinds.KINDS[kind]), indent=2))
+    if kind not in kinds.SCHEMAS:
+        known = ", ".join(kinds.SCHEMAS)
+        raise errors.NotFound(f"there is no kind {kind!r}", fix=f"one of {known}")
+    typer.echo(json.dumps(kinds.schema(kinds.SCHEMAS[kind]), indent=2))
 
 
 @policy_app.command("test")

@@ -112,7 +112,7 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 
 
 def test_every_published_schema_is_current() -> None:
-    for name, kind in kinds.KINDS.items():
+    for name, kind in kinds.SCHEMAS.items():
         published = json.loads((ROOT / "docs" / "schema" / f"{name}.json").read_text())
         assert published == kinds.schema(kind)
 

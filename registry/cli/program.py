@@ -47,6 +47,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "events": ("history",),
     "webhook": ("webhooks",),
     "watermark": ("watermark", "watermark_detect", "trigger"),
+    "optimise": ("optimising",),
     "serve": ("serve",),
     "version": ("version",),
     "admin": ("admin", "admin_gc", "admin_holds", "admin_persons", "admin_backup", "admin_keys"),

@@ -42,9 +42,15 @@ def pull(  # noqa: PLR0913, PLR0917  the options of a command
     )
 
 
-def fetch(reference: str, folder: Path, trust: Path | None, access: options.Access) -> str:
+def fetch(
+    reference: str,
+    folder: Path,
+    trust: Path | None,
+    access: options.Access,
+    digest: str | None = None,
+) -> str:
     """A version's verified files in `folder`; gives which version they are, as MODEL@VERSION."""
-    model, version, _ = _fetched(reference, folder, trust, access)
+    model, version, _ = _fetched(reference, folder, trust, access, digest)
     return f"{model}@{version}"
 
 

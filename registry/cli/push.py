@@ -138,7 +138,7 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
     _require_consistent(wanted, metadata)
     said = Said(metadata, saying.tensors(tensors) if tensors else None)
     signed = Signed(key, signature)
-    _print(_push(wanted, said, path, signed, options.Access(server, token_file)), form)
+    _print(publish_files(wanted, said, path, signed, options.Access(server, token_file)), form)
 
 
 def folder(  # noqa: PLR0913  what is said of a version
@@ -154,12 +154,14 @@ def folder(  # noqa: PLR0913  what is said of a version
     """Publish what a command has made; gives the version's document."""
     said = saying.metadata(card=saying.card(card), derivedFrom=saying.parents(parents))
     wanted = Wanted(model, None, None, "", None)
-    return _push(wanted, Said(said, saying.tensors(tensors)), path, Signed(key, None), access)
+    files = Said(said, saying.tensors(tensors))
+    return publish_files(wanted, files, path, Signed(key, None), access)
 
 
-def _push(
+def publish_files(
     wanted: Wanted, said: Said, path: Path, signed: Signed, access: options.Access
 ) -> dict[str, Json]:
+    """Upload the files at `path` and publish them; returns the version, as the registry says."""
     from registry.cli import uploading  # noqa: PLC0415  heavy
     from registry.formats import detect  # noqa: PLC0415
 

@@ -20,9 +20,12 @@ from registry.core import reading
 from registry.core.documents import Document, Problem
 from registry.core.policy.kinds import Policy, PolicyTest
 from registry.core.reading import schema
+from registry.core.recipes.kinds import OptimisationRecipe
+from registry.core.strict import Strict
 
 __all__ = [
     "KINDS",
+    "SCHEMAS",
     "AcceptanceTemplate",
     "AnalysisTemplate",
     "Experiment",
@@ -55,6 +58,8 @@ Kind: TypeAlias = (
     | Secret
 )
 KINDS: dict[str, type[Kind]] = {kind.__name__: kind for kind in get_args(Kind)}
+# A recipe lies beside its model, and is nothing that a reconciler reads; its schema is for editors.
+SCHEMAS: dict[str, type[Strict]] = {**KINDS, "OptimisationRecipe": OptimisationRecipe}
 
 
 def read(document: Document) -> Kind | tuple[Problem, ...]:
