@@ -21,6 +21,7 @@ from bench import (
     appending,
     auditing,
     catalogue,
+    command_line,
     control,
     converged,
     copies,
@@ -205,6 +206,7 @@ AREAS: Mapping[str, Area] = {
     "acceptance": _acceptance,
     "pages": pages.rows,
     "explaining": _explaining,
+    "command-line": command_line.rows,
 }
 
 

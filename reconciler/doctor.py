@@ -4,12 +4,10 @@ Only looks, and asks each part for as much as shows that it answers; changes not
 """
 
 import shutil
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -103,6 +101,8 @@ def _git(settings: "config.Config") -> str:
 
 
 def _registry(settings: "config.Config") -> Iterator[Finding]:
+    import ssl  # noqa: PLC0415  slow to load
+
     import httpx2  # noqa: PLC0415  heavy
 
     authority = None if settings.registry_ca is None else str(settings.registry_ca)
@@ -128,6 +128,8 @@ def _registry(settings: "config.Config") -> Iterator[Finding]:
 
 
 def _clock(date: str) -> Finding:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  slow to load
+
     try:
         ahead = time.time() - parsedate_to_datetime(date).timestamp()
     except ValueError:

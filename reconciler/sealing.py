@@ -8,8 +8,6 @@ import os
 import secrets
 import shlex
 import stat
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -181,6 +179,9 @@ def _save(path: Path, tree: "Tree") -> None:
 
 
 def _edited(text: str, name: str) -> str:
+    import subprocess  # noqa: PLC0415  for this command alone
+    import tempfile  # noqa: PLC0415  for this command alone
+
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     place = _MEMORY if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=place) as folder:  # mode 0700

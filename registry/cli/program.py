@@ -10,6 +10,7 @@ from itertools import chain
 
 import typer
 from typer.exceptions import Abort, TyperException
+from typer.models import CommandInfo
 
 from registry import errors
 from registry.exits import Exit
@@ -72,9 +73,10 @@ def build(command: str = "", within: str = "") -> typer.Typer:
     is_ours = command in HOMES and within not in SHARED.get(command, ())
     others = [] if is_ours else list(_others())
     if command and command not in HOMES and command in _names(others):
-        # One of another package: ours need not be loaded to run it.
+        # One of another package: ours need not be loaded to run it, nor its others be built.
         for part in others:
-            _merge(app, part)
+            app.registered_commands.extend(one for one in _commands(part) if _name(one) == command)
+            app.registered_groups.extend(g for g in part.registered_groups if g.name == command)
         return app
     for part in _parts(HOMES.get(command) or tuple(chain.from_iterable(HOMES.values()))):
         _merge(app, part)
@@ -96,9 +98,20 @@ def _others() -> Iterator[typer.Typer]:
 
 def _names(parts: Sequence[typer.Typer]) -> set[str]:
     """Of the commands and groups in `parts`, as far as they say so; else they are found later."""
-    commands = [one for part in parts for one in part.registered_commands]
-    found = {one.name or getattr(one.callback, "__name__", "") for one in commands}
+    found = {_name(one) for part in parts for one in _commands(part)}
     return found | {str(one.name) for part in parts for one in part.registered_groups}
+
+
+def _commands(part: typer.Typer) -> Iterator[CommandInfo]:
+    """Its own, and those of what was added to it without a name."""
+    yield from part.registered_commands
+    for group in part.registered_groups:
+        if not isinstance(group.name, str) and group.typer_instance is not None:
+            yield from _commands(group.typer_instance)
+
+
+def _name(command: CommandInfo) -> str:
+    return command.name or getattr(command.callback, "__name__", "")
 
 
 def _parts(names: Sequence[str]) -> Iterator[typer.Typer]:

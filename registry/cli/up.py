@@ -8,18 +8,18 @@ import json
 import os
 import signal
 import threading
-import tomllib
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from registry import errors
-from registry.settings import Settings
 
 if TYPE_CHECKING:
+    from importlib import metadata
+
+    from registry.settings import Settings
     from registry.usecases.opening import Registry
 
 app = typer.Typer()
@@ -60,12 +60,17 @@ def up(
         raise failures[0]
 
 
-def _services() -> list[metadata.EntryPoint]:
+def _services() -> "list[metadata.EntryPoint]":
+    from importlib import metadata  # noqa: PLC0415  slow to load
+
     return sorted(metadata.entry_points(group=_SERVICES), key=lambda entry: entry.name)
 
 
 def _start(
-    entry: metadata.EntryPoint, config: Path, stop: threading.Event, failures: list[BaseException]
+    entry: "metadata.EntryPoint",
+    config: Path,
+    stop: threading.Event,
+    failures: list[BaseException],
 ) -> threading.Thread:
     def run() -> None:
         try:
@@ -78,7 +83,7 @@ def _start(
     return thread
 
 
-def _introduce_reconciler(config: Path, settings: Settings) -> None:
+def _introduce_reconciler(config: Path, settings: "Settings") -> None:
     """At the first start: make the reconciler's key, and let the trust root list it.
 
     Never again afterwards: a key that somebody has taken off the list stays off.
@@ -98,6 +103,8 @@ def _introduce_reconciler(config: Path, settings: Settings) -> None:
 
 
 def _reconciler(config: Path) -> dict[str, object]:
+    import tomllib  # noqa: PLC0415  for this command alone
+
     table = tomllib.loads(config.read_text(encoding="utf-8")).get("reconciler")
     if not isinstance(table, dict):
         raise errors.InvalidConfig(f"{config}: the table [reconciler] is missing")
