@@ -7,7 +7,7 @@ of each: a start waits for nobody, and whatever else the machine does can only a
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from bench.figures import Row, under
@@ -24,7 +24,7 @@ app()
 """
 
 
-def rows(folder: Path) -> Iterator[Row]:
+def rows(folder: Path) -> Generator[Row, None, None]:
     """The whole process, all modules compiled."""
     least = folder / "least.py"
     least.write_text(_LEAST)

@@ -111,7 +111,7 @@ def _commands(part: typer.Typer) -> Iterator[CommandInfo]:
 
 
 def _name(command: CommandInfo) -> str:
-    return command.name or getattr(command.callback, "__name__", "")
+    return str(command.name or getattr(command.callback, "__name__", ""))
 
 
 def _parts(names: Sequence[str]) -> Iterator[typer.Typer]:
