@@ -72,9 +72,10 @@ class Archive:
     def _walk(self) -> Iterator[tuple[str, Member]]:
         position, last = 0, ""
         while True:
-            name, size, head = self._header(position)
-            if not name:
+            found = self._header(position)
+            if found is None:
                 return
+            name, size, head = found
             if head != layer.entry(name, size) or name <= last:
                 raise self._wrong(f"the entry at byte {position} is not as we write it")
             start, gap = position + len(head), -size % _BLOCK
@@ -83,14 +84,14 @@ class Archive:
             yield name, Member(start, size)
             position, last = start + size + gap, name
 
-    def _header(self, position: int) -> tuple[str, int, bytes]:
-        """The next entry's name, size and header; an empty name at the end."""
+    def _header(self, position: int) -> tuple[str, int, bytes] | None:
+        """The next entry's name, size and header; None where the archive ends, and as it must."""
         head = self._at(position, _BLOCK)
         if not any(head):
             rest = self._at(position, len(layer.END) + 1)
             if rest != layer.END:
                 raise self._wrong("it does not end as it must")
-            return "", 0, b""
+            return None
         try:
             size = int(head[124:136].rstrip(b"\0 ") or b"0", 8)
             if head[156:157] == b"x":  # a size that the plain header has no room for

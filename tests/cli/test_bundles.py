@@ -116,6 +116,21 @@ def test_a_change_of_any_byte_is_refused(
         pass
 
 
+def test_a_change_of_any_byte_of_the_end_or_of_what_stands_between_files_is_refused(
+    exported: tuple[Parts, Path],
+) -> None:
+    _, out = exported
+    content, spoiled = out.read_bytes(), out.with_name("spoiled.tar")
+    with Archive(out) as archive:
+        ends = sorted((one.start + one.size, one.start - 512) for one in archive.members.values())
+    headers = [place for _, start in ends for place in range(start, start + 512)]
+    gaps = [place for end, _ in ends for place in range(end, end + -end % 512)]
+    for place in (*headers, *gaps, *range(len(content) - 1024, len(content))):
+        spoiled.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(errors.IntegrityError), Archive(spoiled):
+            pass
+
+
 def test_what_is_cut_off_or_goes_on_is_refused(
     source: Client, exported: tuple[Parts, Path]
 ) -> None:
