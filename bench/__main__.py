@@ -192,6 +192,12 @@ def _explaining(folder: Path) -> Rows:
     yield from explaining.rows(folder)
 
 
+def _optimise(folder: Path) -> Rows:
+    from bench import optimising  # noqa: PLC0415  onnxruntime
+
+    yield from optimising.rows(folder)
+
+
 AREAS: Mapping[str, Area] = {
     "registry": _registry,
     "trust": _trust,
@@ -204,6 +210,7 @@ AREAS: Mapping[str, Area] = {
     "watermark": _watermark,
     "experiments": _experiments,
     "acceptance": _acceptance,
+    "optimise": _optimise,
     "pages": pages.rows,
     "explaining": _explaining,
     "command-line": command_line.rows,
