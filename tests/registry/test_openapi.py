@@ -31,7 +31,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dic
     server = Server(found)
     server.start()
     headers = {"Authorization": f"Bearer {found.admin_token_file.read_text().strip()}"}
-    with httpx2.Client(base_url=server.addresses[0], headers=headers) as client:
+    with httpx2.Client(base_url=server.addresses[0], headers=headers, timeout=60) as client:
         assert publish(client, alice, {"model.onnx": onnx_model()}).status_code == 201
     yield server.addresses[0], headers
     server.stop()
@@ -39,7 +39,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dic
 
 def test_no_request_makes_the_registry_fail(running: tuple[str, dict[str, str]]) -> None:
     url, headers = running
-    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", headers=headers)
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", headers=headers, timeout=60)
     asked, failed = 0, []
     with requests.Session() as session:
         session.trust_env = False  # which would be read again for each request
