@@ -287,7 +287,7 @@ def processes(state: Path) -> Iterator[Process]:
     registry, port = stand_in.StandIn(), free_port()
 
     def connect() -> process.ProcessEngine:
-        return process.ProcessEngine("edge-1", state=state, port=port, timeout=5)
+        return process.ProcessEngine("edge-1", state=state, port=port, timeout=20)
 
     with registry.answering():
         launch = Launch(registry.url, stand_in.TOKEN, registry.trust().decode())
