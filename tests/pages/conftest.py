@@ -31,8 +31,9 @@ class Site:
     registry: Registry
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Not for longer: while it is there, an event loop runs that others' tests would be in."""
     program = shutil.which("chromium")
     assert program, "Chromium is not installed (apt-get install chromium)"
     with sync_playwright() as playwright:
