@@ -19,6 +19,7 @@ from reconciler.engines.protocol import Endpoint, Engine, Launch
 from tests.engines import images
 from tests.reconciler.simulated import Crashed, SimulatedEngine
 from tests.runtime import models, stand_in
+from tests.runtime.process import halt
 
 SOCKET = "unix:///var/run/docker.sock"
 _ROW = b'{"instances": [[' + b", ".join([b"0"] * 64) + b"]]}"
@@ -196,7 +197,7 @@ class Process:
         return self.connect()
 
     def unreachable(self) -> Engine:
-        os.kill(self.pid(), signal.SIGSTOP)
+        halt(self.pid())
         return self.connect()
 
     def kill(self, spec: InstanceSpec) -> None:

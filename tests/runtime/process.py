@@ -32,6 +32,16 @@ def pin(published: Publication, *, active: bool = True) -> dict[str, object]:
     }
 
 
+def halt(process: int) -> None:
+    """Stop it and wait until all its threads stand still: one not yet reached may still answer."""
+    os.kill(process, signal.SIGSTOP)
+    threads = Path(f"/proc/{process}/task")
+    end = time.monotonic() + 20
+    while not all(") T " in (one / "stat").read_text() for one in threads.iterdir()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -18,7 +18,7 @@ from runtime.backends import frames, opening
 from runtime.backends.isolated import IsolatedBackend
 from runtime.backends.protocol import DEFAULT_CALL, Backend, Settings
 from tests.runtime import models
-from tests.runtime.process import Runtime, pin, running
+from tests.runtime.process import Runtime, halt, pin, running
 from tests.runtime.stand_in import StandIn
 
 ONE = {"x": np.ones((1, 256), np.float32)}
@@ -78,7 +78,7 @@ def test_it_answers_again_after_a_crash(quick: Backend) -> None:
 
 
 def test_one_that_hangs_is_ended(quick: Backend) -> None:
-    os.kill(process_of(quick), signal.SIGSTOP)
+    halt(process_of(quick))
     with pytest.raises(Unavailable, match="did not answer within 1 seconds and was ended"):
         quick.run(DEFAULT_CALL, ONE)
     until(lambda: not quick.trouble)
