@@ -44,7 +44,8 @@ built:
 	@$(PYTHON_RUN) deploy/images.py
 	@$(PYTHON_RUN) deploy/images.py ingress-haproxy
 fetched:
-	@deploy/newer_engine.sh .build/engines/newer
+	@deploy/newer_debian.sh .build/engines/newer docker.io docker-cli containerd
+	@deploy/newer_debian.sh .build/compose docker-compose
 	@$(MAKE) --silent verifiers clients torch references
 
 # By pip, which can be told where a build without CUDA lies: from PyPI it is gigabytes more.

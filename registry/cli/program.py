@@ -51,7 +51,10 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "optimise": ("optimising",),
     "serve": ("serve",),
     "version": ("version",),
-    "admin": ("admin", "admin_gc", "admin_holds", "admin_persons", "admin_backup", "admin_keys"),
+    "admin": (
+        *("admin", "admin_gc", "admin_holds", "admin_persons", "admin_backup", "admin_keys"),
+        "admin_migrate",
+    ),
 }
 
 
@@ -133,6 +136,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except errors.PlimsollError as error:
         _explain(error)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        from registry.cli import missing  # noqa: PLC0415  seldom needed
+
+        explained = missing.explained(error)
+        if explained is None:
+            raise
+        _explain(explained)
+        return explained.exit_code
     except TyperException as error:
         _show(error)
         return Exit.USAGE

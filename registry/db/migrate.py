@@ -41,9 +41,12 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 def to_head(database: Database) -> None:
-    """Apply what is missing, in one transaction: a crash in the middle leaves the old schema."""
+    """Apply what is missing, in one transaction: a crash in the middle leaves the old schema.
+
+    The schema of a newer release is left as it is, for it serves this one too (migrations/).
+    """
     with database.reading() as session:
-        if current(session) == newest():
+        if current(session) >= newest():
             return
     with database.migrating() as connection:
         take_turns(connection)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 NEWER = Path(".build/engines/newer").resolve()
-"""Where deploy/newer_engine.sh unpacked the next generation."""
+"""Where deploy/newer_debian.sh unpacked the next generation."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The next generation of Debian's Docker Engine, unpacked into a folder beside the installed one.
-# Usage: deploy/newer_engine.sh FOLDER  (then put FOLDER/usr/bin and FOLDER/usr/sbin first in PATH)
-# apt fetches it from the mirror that this machine uses, and checks Debian's signatures.
+# Packages of the next generation of Debian, unpacked into a folder beside what is installed.
+# Usage: deploy/newer_debian.sh FOLDER PACKAGE...
+# apt fetches them from the mirror that this machine uses, and checks Debian's signatures.
 set -euo pipefail
 
 suite=trixie
-packages=(docker.io docker-cli containerd)
 target=$(realpath -m "$1")
+packages=("${@:2}")
 [ -e "$target/.ready" ] && exit
 
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \

@@ -1,0 +1,121 @@
+"""The wheel: the same bytes from the same files, and a `plimsoll` that works where only it is."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from registry.db import engine, migrate
+from registry.settings import Settings
+from tests.reconciler.measuring import real
+
+ROOT = Path(__file__).parents[2]
+ALONE = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+def uv(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "uv", "-q", *arguments], check=True, env=ALONE)
+
+
+def built(source: Path, folder: Path) -> Path:
+    environment = ALONE | {"SOURCE_DATE_EPOCH": "1700000000"}
+    command = [str(ROOT / "deploy" / "wheel.sh"), str(folder)]
+    subprocess.run(command, check=True, env=environment, cwd=source)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_same_files_elsewhere_and_later_make_the_same_wheel(
+    wheel: Path, tmp_path: Path
+) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            target = tmp_path / "checkout" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target)  # its time is now, its mode another
+            target.chmod(0o600 if target.suffix == ".py" else 0o644)
+    again = built(tmp_path / "checkout", tmp_path / "again")
+    assert again.name == wheel.name
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (wheel, again)}
+    assert len(digests) == 1
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A Python environment that has the wheel with one extra and what that declares, no more."""
+
+    folder: Path
+
+    def run(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        program = str(self.folder / "bin" / "plimsoll")
+        return subprocess.run(
+            [program, *arguments], cwd=cwd, env=ALONE, capture_output=True, text=True, check=False
+        )
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    folder = tmp_path_factory.mktemp("environment") / "registry"
+    uv("venv", "--python", sys.executable, str(folder))
+    uv("pip", "install", "--python", str(folder / "bin" / "python"), f"{wheel}[registry]",
+       "--constraint", str(ROOT / "constraints.txt"))  # fmt: skip
+    return Installed(folder)
+
+
+def test_the_installed_program_brings_an_old_database_up_and_serves_its_pages(
+    installed: Installed, tmp_path: Path
+) -> None:
+    """Migrations, templates and styles are in the wheel."""
+    port = real.free_port()
+    config = f'[registry]\ndata = "data"\nlisten = ["127.0.0.1:{port}"]\n'
+    (tmp_path / "plimsoll.toml").write_text(config)
+    (tmp_path / "data").mkdir(mode=0o700)
+    database = engine.connect(Settings(tmp_path / "data").database)
+    migrate.to_head(database)
+    migrate.to(database, "0001")
+    database.close()
+    log = tmp_path / "log"
+    with (
+        log.open("w") as told,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+        subprocess.Popen(
+            [installed.folder / "bin" / "plimsoll", "serve"], cwd=tmp_path, env=ALONE, stderr=told
+        ) as process,
+    ):
+        try:
+            real.until(lambda: client.get("/readyz").status_code == 200, what=log.read_text)
+            page = client.get("/login", headers={"Accept": "text/html"})
+            assert page.status_code == 200
+            assert "<form" in page.text
+            assert client.get("/static/plimsoll.css").status_code == 200
+        finally:
+            process.terminate()
+    database = engine.connect(Settings(tmp_path / "data").database)
+    with database.reading() as session:
+        assert migrate.current(session) == migrate.newest()
+    database.close()
+
+
+def test_what_was_not_installed_is_named_with_the_extra_that_brings_it(
+    installed: Installed, tmp_path: Path
+) -> None:
+    (tmp_path / "plimsoll.toml").write_text('[reconciler]\nrepository = "nowhere.git"\n')
+    refused = installed.run("reconcile", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "pip install 'plimsoll[reconciler]'" in refused.stderr
+    assert "Traceback" not in refused.stderr
