@@ -1,6 +1,6 @@
 # Every target does its own set-up; on Debian as root that includes a Docker Engine.
 .DEFAULT_GOAL := help
-.PHONY: help setup engine images demo up down test lint bench fuzz clean
+.PHONY: help setup engine images demo up down test lint docs bench fuzz clean
 PYTHON_RUN := .venv/bin/python
 # Our programs start as they do where they are installed: compiled.
 unexport PYTHONDONTWRITEBYTECODE
@@ -81,6 +81,10 @@ lint: setup      ## ruff, mypy --strict, import-linter
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
+
+docs: setup      ## the documentation as a site in .build/site, opened as files too
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet
+	@echo .build/site/index.html
 
 bench: test-setup  ## the numbers, with their bars (AREA=registry for one area)
 	@deploy/setup.sh docker-registry

@@ -51,6 +51,6 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   [ -x .venv/bin/python ] || "$python" -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
   .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode \
-    --constraint constraints.txt --editable '.[registry,pkcs11,traces,reconciler,kubernetes,runtime,steps,export,optimise,demo,dev]'
+    --constraint constraints.txt --editable '.[registry,pkcs11,traces,reconciler,kubernetes,runtime,steps,export,optimise,demo,docs,dev]'
   printf '%s' "$wanted" >"$stamp"
 fi

@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import markdown
 import pytest
+from markdown_it import MarkdownIt
 from typer.main import get_command
 
 from reconciler.core import kinds
@@ -15,6 +17,7 @@ from registry.exits import Exit
 from registry.making import refusals as making
 from runtime import refusals
 from tests.cli import command_table
+from tests.site.seen import Seen
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -151,3 +154,23 @@ def test_the_chinese_readme_has_the_same_commands() -> None:
     chinese = commands((ROOT / "README.zh.md").read_text())
     assert len(chinese) > 6
     assert chinese == [line for line in commands(README) if line in set(chinese)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_page_reads_the_same_here_and_in_the_repository(page: Path) -> None:
+    """Forges read CommonMark, the site's renderer nearly: in a list, indent by four."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", page.read_text(), flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->|</?div[^>]*>|\{\.\w+\}", "", text, flags=re.DOTALL)
+    forge = Seen(MarkdownIt("commonmark").enable("table").render(text))
+    site = Seen(markdown.markdown(text, extensions=["tables", "pymdownx.superfences"]))
+    for tag in ("li", "ol", "ul", "pre", "table", "tr", "blockquote", "h1", "h2", "h3"):
+        assert site.tags.get(tag, 0) == forge.tags.get(tag, 0), f"<{tag}>"
+
+
+def test_every_page_is_in_the_menu_of_the_site() -> None:
+    """`nav` in mkdocs.yml; decisions are listed by the build."""
+    menu = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert {name for name in pages if not name.startswith("adr/0")} == menu | {
+        "pull-requests/comment.md"
+    }
