@@ -71,6 +71,10 @@ def loaded(form: str, files: Path, settings: Settings) -> Backend:
 
 def _model(form: str, files: Path, settings: Settings) -> Backend:
     match form:
+        case "gradients of torchscript":
+            from runtime.backends.torch_gradients import TorchGradients  # noqa: PLC0415
+
+            return TorchGradients(files, settings)
         case "onnx":
             from runtime.backends.onnx import OnnxBackend  # noqa: PLC0415
 

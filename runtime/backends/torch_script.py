@@ -46,8 +46,8 @@ class TorchScriptBackend:
         signature = _declared(path.with_name(TENSORS))
         torch.set_num_threads(settings.threads or os.cpu_count() or 1)
         try:
-            self._program = torch.jit.load(str(path), map_location="cpu").eval()
-            taken = [one.name for one in self._program.forward.schema.arguments][1:]
+            self.program = torch.jit.load(str(path), map_location="cpu").eval()
+            taken = [one.name for one in self.program.forward.schema.arguments][1:]
         except Exception as error:
             raise UnsafeModel(f"PyTorch cannot load {path.name!r}: {error}") from error
         names = tuple(tensor.name for tensor in signature.inputs)
@@ -67,12 +67,17 @@ class TorchScriptBackend:
         """See `Backend.run`; there is only the default call."""
         del call
         with torch.inference_mode():
-            found = self._program(**{name: _handed_in(value) for name, value in inputs.items()})
-        return protocol.as_stated(self._signature, self._named(found))
+            found = self.forward({name: handed_in(value) for name, value in inputs.items()})
+        taken = {name: _taken_out(value) for name, value in found.items()}
+        return protocol.as_stated(self._signature, taken)
+
+    def forward(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The outputs by name, as the program gives them; `inputs` are tensors of PyTorch."""
+        return self._named(self.program(**inputs))
 
     def close(self) -> None:
         """See `Backend.close`."""
-        del self._program
+        del self.program
 
     def _try(self, inputs: Arrays) -> None:
         """What made-up zeros do to a program is for the warm-up to judge."""
@@ -81,16 +86,16 @@ class TorchScriptBackend:
         except (RuntimeError, InvalidInput):
             return
 
-    def _named(self, found: Any) -> dict[str, Array]:
+    def _named(self, found: Any) -> dict[str, Any]:
         if isinstance(found, dict):
-            return {str(name): _taken_out(value) for name, value in found.items()}
+            return {str(name): value for name, value in found.items()}
         values = list(found) if isinstance(found, tuple | list) else [found]
         names = [tensor.name for tensor in self._signature.outputs]
         if len(values) != len(names):
             raise InvalidInput(
                 f"the program gave {len(values)} outputs, its tensors.json names {len(names)}"
             )
-        return {name: _taken_out(value) for name, value in zip(names, values, strict=True)}
+        return dict(zip(names, values, strict=True))
 
 
 def _program(files: Path) -> Path:
@@ -119,7 +124,8 @@ def _declared(path: Path) -> Signature:
     return found
 
 
-def _handed_in(value: Array) -> Any:
+def handed_in(value: Array) -> Any:
+    """The same numbers as a tensor of PyTorch."""
     if value.dtype == BFLOAT16:
         return torch.from_numpy(_writable(value.view(np.int16))).view(torch.bfloat16)
     return torch.from_numpy(_writable(value))

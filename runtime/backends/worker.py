@@ -67,6 +67,11 @@ class Worker:
             raise Failed(str(head["failed"]))
         return as_stated(self.calls[call].signature, outputs)
 
+    @property
+    def process_id(self) -> int:
+        """The system's number for it."""
+        return self._process.pid
+
     def close(self) -> None:
         """End the process, whatever it does."""
         self._process.kill()

@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from registry.core.explaining.gradients import GradientMethod
 from registry.core.explaining.kernel_shap import KernelShap
 from registry.core.explaining.lime import Lime
 from registry.core.explaining.occlusion import Occlusion
@@ -18,14 +19,16 @@ from registry.core.explaining.permutation import Permutation
 from registry.core.explaining.terms import Array, Attribution, Method
 from registry.errors import Unavailable, WaitTimedOut
 from runtime.backends.protocol import Backend
-from runtime.explaining import asking, losses, scoring
+from runtime.explaining import asking, deriving, losses, scoring
 from runtime.explaining.asking import Subject
+from runtime.explaining.derivation import Derivation, Derived, Origin
 from runtime.explaining.lane import Clock, Lane
 from runtime.explaining.question import Wish
 from runtime.inference.scheduler import Scheduler
 
 _FIRST_ROWS, _MOST_ROWS = 8, 4096
 Sliced = Callable[[Backend, int], int]
+Found = Method | GradientMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +48,46 @@ class Desk:
 
     def __init__(self, asked: Callable[[], int]) -> None:
         self._lane = Lane(asked)
+        self._derivation = Derivation()
 
-    async def explained(self, scheduler: Scheduler, wish: Wish, subject: Subject) -> Explained:
+    async def explained(
+        self, scheduler: Scheduler, wish: Wish, subject: Subject, origin: Origin | None
+    ) -> Explained:
         """Raises `InvalidInput`, `Busy`, `Unavailable`, `WaitTimedOut`, and `PlimsollError` itself
-        where the engine failed. The version stays loaded until it is done."""
+        where the engine failed. The version stays loaded until it is done; `origin` is where to
+        load it from once more, for methods that need its gradients."""
         until = asyncio.get_running_loop().time() + wish.budget_ms / 1000
-        await self._lane.enter(wish.budget_ms / 1000)
+        if origin is None:
+            return await self._in_turn(scheduler, wish, subject, until, None)
+        derived = await self._derivation.enter(origin, until)
+        try:
+            return await self._in_turn(scheduler, wish, subject, until, derived)
+        finally:
+            self._derivation.leave()
+
+    async def _in_turn(
+        self, scheduler: Scheduler, wish: Wish, subject: Subject, until: float,
+        derived: Derived | None,
+    ) -> Explained:  # fmt: skip
+        await self._lane.enter(max(until - asyncio.get_running_loop().time(), 0.0))
         try:
             job = _Job(self._lane, scheduler, until, self._lane.clock(in_thread=subject.in_thread))
             if wish.method == "permutation":
                 return await self._together(job, wish, subject)
-            return await self._each(job, wish, subject)
+            return await self._each(job, wish, subject, derived)
         finally:
             self._lane.leave()
 
-    async def _each(self, job: "_Job", wish: Wish, subject: Subject) -> Explained:
+    async def _each(
+        self, job: "_Job", wish: Wish, subject: Subject, derived: Derived | None
+    ) -> Explained:
         scores = await job.own_scores(subject)
         columns = scoring.targets(scores, wish.target)
         found = []
         for instance, column in enumerate(columns):
-            method = _method(wish, subject.layout.count, instance)
-            sliced = asking.Sliced(subject, method, instance, int(column))
+            method, sliced = _begun(wish, subject, instance, int(column), derived)
+            if derived is not None:
+                job.clock = derived.clock
             share = (job.until - job.now()) / (subject.rows - instance)
             found.append(await job.driven(method, sliced, job.now() + share))
         targets = tuple(int(column) for column in columns)
@@ -87,7 +109,7 @@ class _Job:
     """One explanation on its way through the lane."""
 
     def __init__(self, lane: Lane, scheduler: Scheduler, until: float, clock: Clock) -> None:
-        self._lane, self._scheduler, self.until, self._clock = lane, scheduler, until, clock
+        self._lane, self._scheduler, self.until, self.clock = lane, scheduler, until, clock
         self._most = _FIRST_ROWS
 
     def now(self) -> float:
@@ -101,12 +123,12 @@ class _Job:
             return subject.scores(backend, subject.instances)
 
         try:
-            found, _ = await self._lane.run(self._scheduler, own, self.until, self._clock)
+            found, _ = await self._lane.run(self._scheduler, own, self.until, self.clock)
         except TimeoutError as error:
             raise _too_soon() from error
         return found
 
-    async def driven(self, method: Method, sliced: Sliced, until: float) -> Attribution:
+    async def driven(self, method: Found, sliced: Sliced, until: float) -> Attribution:
         """Until the method has enough or the time is over; raises `WaitTimedOut` where that was
         too little for any answer."""
         while self.now() < until:
@@ -115,7 +137,7 @@ class _Job:
                     self._scheduler,
                     lambda backend: sliced(backend, self._most),
                     until,
-                    self._clock,
+                    self.clock,
                 )
             except (TimeoutError, Unavailable):
                 break  # a version that is taken away meanwhile has the answer that there is
@@ -127,9 +149,20 @@ class _Job:
             raise _too_soon()
         return found
 
-    async def _found(self, method: Method) -> Attribution | None:
+    async def _found(self, method: Found) -> Attribution | None:
         """Regressions of hundreds of features take milliseconds, which are not the loop's."""
         return await asyncio.to_thread(method.found)
+
+
+def _begun(
+    wish: Wish, subject: Subject, instance: int, column: int, derived: Derived | None
+) -> tuple[Found, Sliced]:
+    """The method, and how a slice of what it wants is asked for."""
+    if derived is not None:
+        pointed = deriving.method(wish, subject, instance)
+        return pointed, deriving.Slice(subject, derived, pointed, instance, column)
+    method = _method(wish, subject.layout.count, instance)
+    return method, asking.Sliced(subject, method, instance, column)
 
 
 def _method(wish: Wish, features: int, instance: int) -> Method:

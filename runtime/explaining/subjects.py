@@ -7,7 +7,7 @@ import numpy as np
 
 from registry.core.explaining import features
 from registry.errors import InvalidInput
-from runtime.backends import protocol
+from runtime.backends import gradient_calls, protocol
 from runtime.backends.protocol import Array, Arrays, Call
 from runtime.explaining import question, scoring
 from runtime.explaining.asking import Subject
@@ -28,12 +28,28 @@ def of(
         raise InvalidInput("the model takes no rows: send one instance")
     donors = background or {name: _nothing(array) for name, array in instances.items()}
     _require_background(instances, donors)
-    layout = features.each(instances)
+    is_derived = wish.method in question.DERIVING
+    featured = _floating(call, instances) if is_derived else instances
+    layout = features.each(featured)
     if wish.feature_mask:
-        layout = features.joined(instances, np.array(wish.feature_mask))
+        layout = features.joined(featured, np.array(wish.feature_mask))
     _require_bounds(wish, layout.count, rows)
-    output = scoring.output(call, wish.output).name
-    return Subject(name, output, call.batches, layout, instances, donors, in_thread)
+    output = scoring.output(call, wish.output)
+    if is_derived and output.dtype not in gradient_calls.FLOATS:
+        raise InvalidInput(
+            f"output {output.name!r} is of type {output.dtype}, which has no gradient"
+        )
+    return Subject(name, output.name, call.batches, layout, instances, donors, in_thread)
+
+
+def _floating(call: Call, instances: Arrays) -> Arrays:
+    found = {name: instances[name] for name in gradient_calls.floating(call)}
+    if not found:
+        raise InvalidInput(
+            "no input of the model is of floating numbers, by which there are gradients",
+            fix=f"use one of {', '.join(question.ASKING)}",
+        )
+    return found
 
 
 def background_rows(given: Any) -> list[Any] | None:
@@ -71,6 +87,9 @@ def _require_background(instances: Arrays, donors: Arrays) -> None:
 
 
 def _require_bounds(wish: Wish, count: int, rows: int) -> None:
+    if wish.method in question.DERIVING:
+        _require_derivable(count)
+        return
     is_fitted = wish.method in {"kernel_shap", "lime"}
     most = question.MOST_FITTED if is_fitted else question.MOST_FEATURES
     if not 1 <= count <= most:
@@ -78,6 +97,18 @@ def _require_bounds(wish: Wish, count: int, rows: int) -> None:
             f"an instance has {count} features, {wish.method} takes from 1 to {most}: "
             "join elements in the parameter 'feature_mask'"
         )
+    _require_room(wish, count, rows)
+
+
+def _require_derivable(count: int) -> None:
+    if not 1 <= count <= question.MOST_DERIVED:
+        raise InvalidInput(
+            f"an instance has {count} elements, gradients are computed by 1 to "
+            f"{question.MOST_DERIVED}"
+        )
+
+
+def _require_room(wish: Wish, count: int, rows: int) -> None:
     asked = {
         "occlusion": count + 2,
         "permutation": rows * (1 + wish.repeats * count),

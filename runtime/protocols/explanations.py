@@ -16,7 +16,7 @@ from registry import errors
 from registry.core.explaining.terms import Attribution
 from runtime.backends.isolated import IsolatedBackend
 from runtime.backends.protocol import Array, Offered
-from runtime.explaining import question, subjects
+from runtime.explaining import derivation, question, subjects
 from runtime.explaining.asking import Subject
 from runtime.explaining.desk import Explained
 from runtime.explaining.question import Wish
@@ -147,7 +147,9 @@ async def _answered(serving: Serving, slot: Slot, request: Request, reads: Reads
     else:
         asked, writes = reads(slot, request, request.body, longest_ms)
     wish, subject, request_id = asked
-    found = await serving.desk.explained(scheduler, wish, subject)
+    is_derived = wish.method in question.DERIVING
+    origin = derivation.origin(slot, serving.limits.deadline_seconds) if is_derived else None
+    found = await serving.desk.explained(scheduler, wish, subject, origin)
     # NaN, for what is not known, is null in JSON.
     body = orjson.dumps(writes(slot, found, request_id), option=orjson.OPT_SERIALIZE_NUMPY)
     return Answer(200, body)

@@ -184,6 +184,35 @@ def torch_script() -> dict[str, bytes]:
 
 
 @functools.cache
+def torch_convolutional() -> dict[str, bytes]:
+    """Pictures of 8 by 8 to ten classes through two convolutions, of weights that were drawn."""
+    import torch
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = torch.nn.Sequential(
+                torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.BatchNorm2d(4), torch.nn.Tanh(),
+                torch.nn.MaxPool2d(2), torch.nn.Conv2d(4, 6, 3, padding=1), torch.nn.ReLU(),
+            )  # fmt: skip
+            self.head = torch.nn.Linear(96, 10)
+
+        def forward(self, picture: torch.Tensor, scale: torch.Tensor) -> dict[str, torch.Tensor]:
+            scores = self.head(self.features(picture).flatten(1)) * scale.to(torch.float32)
+            return {"scores": torch.softmax(scores, 1), "rounded": scores.round().long()}
+
+    torch.manual_seed(7)
+    with tempfile.TemporaryDirectory() as folder:
+        torch.jit.script(Network().eval()).save(f"{folder}/model.pt")
+        program = Path(folder, "model.pt").read_bytes()
+    said = Signature(
+        (Tensor("picture", "float32", (None, 1, 8, 8)), Tensor("scale", "int64", (None, 1))),
+        (Tensor("scores", "float32", (None, 10)), Tensor("rounded", "int64", (None, 10))),
+    )
+    return {"model.pt": program, "tensors.json": canonical.encode(said.document())}
+
+
+@functools.cache
 def torch_half_plus_two() -> dict[str, bytes]:
     """The same as `onnx_half_plus_two`."""
     import torch

@@ -36,6 +36,10 @@ class Layout:
         """One number a feature, in the place of each of its elements: (..., *shape) by input."""
         return {name: values[..., numbers] for name, numbers in self.numbers.items()}
 
+    def flat(self) -> Array:
+        """The number of each element's feature, input after input."""
+        return np.concatenate([numbers.reshape(-1) for numbers in self.numbers.values()])
+
     def gathered(self, elements: Mapping[str, Array]) -> Array:
         """The sum over the elements of each feature: (rows, features) of (rows, *shape) each."""
         rows = len(next(iter(elements.values())))

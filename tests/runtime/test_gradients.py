@@ -1,0 +1,99 @@
+"""Methods that need gradients, asked of a runtime: by PyTorch and by TensorFlow, and refused."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.runtime import models
+from tests.runtime.process import Runtime, pin, running
+from tests.runtime.stand_in import StandIn
+
+DIGIT = models.digits()[0][0]
+PICTURE, SCALE = DIGIT.reshape(1, 8, 8), 30
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    registry = StandIn()
+    with registry.answering():
+        published = [
+            registry.publish(models.torch_convolutional(), model="net", format="torchscript"),
+            registry.publish(models.onnx_digits()),
+        ]
+        runtime = Runtime(tmp_path_factory.mktemp("gradients"), registry)
+        runtime.models = [pin(one) for one in published]
+        runtime.limits = {"deadlineSeconds": 60}
+        with running(runtime):
+            runtime.until(lambda: runtime.get("/readyz").status_code == 200)
+            yield runtime
+
+
+def explained(
+    runtime: Runtime, instance: object, *, model: str = "net", **parameters: object
+) -> dict[str, Any]:
+    asked = {"method": "integrated_gradients", "budget_ms": 50_000} | parameters
+    body = {"instances": [instance], "parameters": asked}
+    response = runtime.post(f"/v1/models/{model}:explain", body)
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()["explanations"][0]
+    return found
+
+
+def program() -> Any:
+    import torch
+
+    return torch.jit.load(io.BytesIO(models.torch_convolutional()["model.pt"])).eval()
+
+
+def pictured() -> dict[str, Any]:
+    return {"picture": PICTURE.tolist(), "scale": [SCALE]}
+
+
+def test_integrated_gradients_are_the_integral_and_tell_what_they_miss(served: Runtime) -> None:
+    import torch
+
+    found = explained(served, pictured(), samples=128)
+    shares = (torch.arange(2000.0) + 0.5) / 2000
+    way = (torch.from_numpy(PICTURE)[None] * shares[:, None, None, None]).requires_grad_()
+    scores = program()(way, torch.full((2000, 1), SCALE))["scores"]
+    scores[:, found["target"]].sum().backward()
+    expected = (way.grad.mean(0) * torch.from_numpy(PICTURE)).numpy()
+    # The whole number that scales has no gradient, and is no feature.
+    np.testing.assert_allclose(found["attributions"], expected, atol=1e-3)
+    assert np.abs(expected).max() > 0.05
+    assert found["completeness_gap"] == pytest.approx(
+        found["score"] - found["base_value"] - np.sum(found["attributions"]), abs=1e-9
+    )
+    assert abs(found["completeness_gap"]) < 1e-3 < abs(found["score"] - found["base_value"])
+    assert (found["finished"], found["samples"]) == (True, 2 + 8 + 128)
+
+
+def test_smooth_gradients_are_the_mean_of_noisy_ones_and_repeat_by_seed(served: Runtime) -> None:
+    import torch
+
+    one, again, other = (
+        explained(served, pictured(), method="smooth_grad", seed=seed, samples=400, noise=0.05)
+        for seed in (1, 1, 2)
+    )
+    assert one["attributions"] == again["attributions"]
+    picture = torch.from_numpy(PICTURE)[None].repeat(4000, 1, 1, 1)
+    torch.manual_seed(3)
+    noisy = (picture + 0.05 * np.ptp(PICTURE) * torch.randn(picture.shape)).requires_grad_()
+    program()(noisy, torch.full((4000, 1), SCALE))["scores"][:, one["target"]].sum().backward()
+    expected, errors = noisy.grad.mean(0).numpy(), np.array(one["standard_errors"])
+    off = (np.array(one["attributions"]) - expected) / errors
+    assert np.sqrt(np.mean(off**2)) < 1.6  # both are drawn
+    assert np.abs(np.array(other["attributions"]) - one["attributions"]).max() > errors.max() / 2
+    assert (one["base_value"], one["completeness_gap"]) == (None, None)
+
+
+def test_onnx_says_which_methods_work(served: Runtime) -> None:
+    body = {"instances": [DIGIT.tolist()], "parameters": {"method": "integrated_gradients"}}
+    response = served.post("/v1/models/digits:explain", body)
+    assert response.status_code == 501, response.text
+    said = response.json()["error"]
+    assert "is an ONNX file" in said
+    assert "use kernel_shap, lime, occlusion or permutation" in said
