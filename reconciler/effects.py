@@ -34,7 +34,7 @@ from reconciler.core import (
 from reconciler.core.experiments import acts
 from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.observed import InstanceSpec
-from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Soak
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Recall, Soak
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
 from reconciler.engines.protocol import Engine, Launch
 from reconciler.trials import beside
@@ -102,7 +102,7 @@ class Effects:
                 return self._failed(action)
             case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest() | Promote():
                 return self._for_git(action, state)
-            case Bump() | Withdraw() | PromoteByHand():
+            case Bump() | Withdraw() | PromoteByHand() | Recall():
                 return self._told(action, state)
             case actions.Shift():
                 return self._shift(action, engines[action.host])
@@ -131,11 +131,13 @@ class Effects:
         return self.proposals.perform(action)
 
     def _told(
-        self, action: Bump | Withdraw | PromoteByHand, state: desired.DesiredState
+        self, action: Bump | Withdraw | PromoteByHand | Recall, state: desired.DesiredState
     ) -> outcomes.Outcome:
+        promoter = promoting.Promoter(self.judge, self.journal, self.proposals)
+        if isinstance(action, Recall):
+            return promoter.recall(action)
         if isinstance(action, PromoteByHand):
             by = self.answers.pseudonym(action.wish.by) if action.wish.by else ""
-            promoter = promoting.Promoter(self.judge, self.journal, self.proposals)
             return promoter.by_hand(action, state, by)
         bringer = bringing.Bringer(self.judge, self.journal, self.proposals)
         if isinstance(action, Withdraw):

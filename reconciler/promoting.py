@@ -12,8 +12,9 @@ from typing import TypeAlias
 from reconciler import journal, judging, proposal
 from reconciler.core import demands, desired, outcomes
 from reconciler.core.kinds.promotion import Approvals, Conditions
+from reconciler.core.observed import InstanceSpec
 from reconciler.core.promotions import words
-from reconciler.core.promotions.acts import Promote, PromoteByHand
+from reconciler.core.promotions.acts import Promote, PromoteByHand, Recall
 from reconciler.core.strategies.progress import Verb
 from registry.core.canonical import Json
 from registry.core.entries import Kind
@@ -56,7 +57,16 @@ class Promoter:
         self._record(("promotion-decided", run.id), action, detail)
         is_direct = promotion.spec.by == "commit"
         message = words.message(action, shown.approvers)
-        return self._tell(action, words.branch(action), message, is_direct=is_direct)
+        told = self._tell(action, words.branch(action), message, is_direct=is_direct)
+        if run.overtaken is not None:
+            newer = f"version {run.version} takes its place: {told.where}"
+            self._close(run.overtaken.request, action.spec, newer)
+        return outcomes.Brought(run.version, told.where, told.request)
+
+    def recall(self, action: Recall) -> outcomes.Outcome:
+        """Close its request; one that somebody has merged or closed is left as it is."""
+        self._close(action.run.request, action.spec, action.reason.text)
+        return outcomes.Done()
 
     def by_hand(
         self, action: PromoteByHand, state: desired.DesiredState, pseudonym: str
@@ -77,7 +87,8 @@ class Promoter:
         self._record(("promotion-decided", action.wish.id), action, detail)
         is_direct = action.wish.verb is Verb.COMMIT
         message = words.message_by_hand(action, shown.approvers)
-        return self._tell(action, words.branch_by_hand(action), message, is_direct=is_direct)
+        told = self._tell(action, words.branch_by_hand(action), message, is_direct=is_direct)
+        return outcomes.Done(told.where)
 
     def _shown(
         self,
@@ -111,17 +122,21 @@ class Promoter:
         fields = journal.about(action.spec, action.reason.text, detail)
         self.journal.require_once(key, Kind.PROMOTION_DECIDED, fields)
 
-    def _tell(
-        self, action: _Asked, branch: str, message: str, *, is_direct: bool
-    ) -> outcomes.Outcome:
-        told = self.proposals.change(
+    def _tell(self, action: _Asked, branch: str, message: str, *, is_direct: bool) -> proposal.Told:
+        return self.proposals.change(
             action.path,
             action.spec.commit,
             branch=self.proposals.repository.branch if is_direct else branch,
             edited=lambda text: words.content(action, text),
             message=message,
         )
-        return outcomes.Done(told.where)
+
+    def _close(self, request: int | None, spec: InstanceSpec, why: str) -> None:
+        if request is None or self.proposals.forge is None:
+            return
+        if self.proposals.forge.close(request, f"Needed no longer: {why}."):
+            fields = journal.about(spec, why, {"number": request})
+            self.journal.record(Kind.PROMOTION_WITHDRAWN, fields)
 
 
 def approving(

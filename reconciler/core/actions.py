@@ -16,7 +16,7 @@ from reconciler.core.experiments.acts import Begin, Decide, Look, Propose
 from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.hookruns import Call
 from reconciler.core.observed import InstanceSpec, Route, Share
-from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Soak
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Recall, Soak
 from reconciler.core.reasons import Reason
 from reconciler.core.strategies.progress import Progress, Wish
 
@@ -246,7 +246,7 @@ HostAction: TypeAlias = (
 Noted: TypeAlias = Begin | Decide | Soak | Track
 Note: TypeAlias = Proceed | Settle | Forget | Quarantine | GiveUp | Grant | Noted
 Beside: TypeAlias = Measure | Call | Look | Assess
-ForGit: TypeAlias = reverts.ForGit | Propose | Promote | PromoteByHand | Bump | Withdraw
+ForGit: TypeAlias = reverts.ForGit | Propose | Promote | PromoteByHand | Recall | Bump | Withdraw
 Action: TypeAlias = HostAction | Note | ForGit | Beside
 
 
@@ -269,7 +269,7 @@ def deployment_of(action: Action) -> str:
             return action.spec.deployment
         case Restart() | Unroute() | Remove() | Bump() | Withdraw() | PromoteByHand():
             return action.deployment
-        case Proceed() | Settle() | Forget() | Quarantine() | Grant():
+        case Proceed() | Settle() | Forget() | Quarantine() | Grant() | Recall():
             return action.deployment
         case Begin() | Decide() | Look() | Propose() | Soak() | Promote() | Track() | Assess():
             return action.deployment
@@ -292,7 +292,7 @@ def key(action: Action) -> str:  # noqa: C901, PLR0911  an arm a kind
             return f"{action.verb} {deployment_of(action)}"
         case Grant() | PromoteByHand():
             return f"{action.wish.verb} {action.deployment}"
-        case Begin() | Decide() | Look() | Propose() | Soak() | Promote() | Assess():
+        case Begin() | Decide() | Look() | Propose() | Soak() | Promote() | Recall() | Assess():
             return f"{action.verb} {action.run.name}"
         case Track() | Bump() | Withdraw():
             return f"{action.verb} {action.name}"

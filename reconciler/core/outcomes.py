@@ -75,8 +75,8 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """The outcome of a `Bump`: the version that Git was told of, where people see it, and the
-    pull request, if there is one."""
+    """The outcome of a `Bump` or a `Promote`: the version that Git was told of, where people see
+    it, and the pull request, if there is one."""
 
     version: int
     where: str

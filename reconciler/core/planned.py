@@ -6,7 +6,7 @@ from reconciler.core import actions, reverts, wording
 from reconciler.core.actions import Action, Wait
 from reconciler.core.experiments import acts
 from reconciler.core.following.acts import Bump, Track, Withdraw
-from reconciler.core.promotions.acts import Promote, PromoteByHand, Soak
+from reconciler.core.promotions.acts import Promote, PromoteByHand, Recall, Soak
 from reconciler.core.reasons import Reason, Why
 from registry.core import hostlist
 from registry.core.canonical import Json
@@ -82,7 +82,7 @@ def order(action: Action) -> int:
             return 0
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return 2
-        case acts.Propose() | Promote() | PromoteByHand() | Bump() | Withdraw():
+        case acts.Propose() | Promote() | PromoteByHand() | Recall() | Bump() | Withdraw():
             return 2
         case _:
             return 1

@@ -24,7 +24,7 @@ from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.hookruns import HookRun
 from reconciler.core.observed import HostState, Unreachable
 from reconciler.core.promotions import tried as promoted
-from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Soak
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Recall, Soak
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollout, Rollouts
 
 
@@ -62,7 +62,7 @@ def intend(  # noqa: C901, PLR0911  one arm an action
             return rollouts
         case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak() | Promote():
             return rollouts
-        case Track() | Bump() | Withdraw() | PromoteByHand() | Assess():
+        case Track() | Bump() | Withdraw() | PromoteByHand() | Recall() | Assess():
             return rollouts
 
 
@@ -80,7 +80,7 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
             return _quarantine(rollouts, action, outcome, now)
         case actions.GiveUp():
             return _edit(rollouts, action, lambda facts: hostmemory.given_up(facts, action, now))
-        case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
+        case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest() | Recall():
             return {**rollouts, action.deployment: _after(known, action, outcome, now)}
         case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak() | Promote():
             return {**rollouts, action.deployment: _after(known, action, outcome, now)}
@@ -267,7 +267,7 @@ def _after(  # noqa: PLR0911  one arm an action
             return promoted.answered(known, action, outcome)
         case Assess():
             return promoted.assessed(known, action, outcome, now)
-        case Soak() | Promote():
+        case Soak() | Promote() | Recall():
             return promoted.after(known, action, outcome, now)
         case Track() | Bump() | Withdraw():
             return followed.after(known, action, outcome, now)

@@ -35,7 +35,9 @@ def _rollout(known: Rollout, now: float) -> Rollout:
 def _promotion(run: promotions.Run, now: float) -> promotions.Run:
     told = replace(run.told, at=min(run.told.at, now))
     analysed = None if run.analysis is None else _run(run.analysis, now)
-    return replace(run, since=min(run.since, now), told=told, analysis=analysed)
+    before = None if run.overtaken is None else _promotion(run.overtaken, now)
+    since = min(run.since, now)
+    return replace(run, since=since, told=told, analysis=analysed, overtaken=before)
 
 
 def _following(run: following.Run, now: float) -> following.Run:

@@ -3,7 +3,7 @@
 from reconciler.core import actions, hookruns, reverts
 from reconciler.core.experiments import acts
 from reconciler.core.following.acts import Bump, Track, Withdraw
-from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Soak
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Recall, Soak
 from registry.core.canonical import Json
 
 
@@ -12,7 +12,7 @@ def place(action: actions.Action) -> str:
     match action:
         case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
             return "git"
-        case acts.Propose() | Promote() | PromoteByHand() | Bump() | Withdraw():
+        case acts.Propose() | Promote() | PromoteByHand() | Recall() | Bump() | Withdraw():
             return "git"
         case actions.Proceed() | actions.Settle() | actions.Grant() | hookruns.Call():
             return "fleet"

@@ -87,6 +87,7 @@ class Kind(StrEnum):
     EXPERIMENT_DECIDED = "experiment_decided"
     EXPERIMENT_PROPOSED = "experiment_proposed"
     PROMOTION_DECIDED = "promotion_decided"
+    PROMOTION_WITHDRAWN = "promotion_withdrawn"
     FOLLOWED = "followed"
     FOLLOW_WITHDRAWN = "follow_withdrawn"
     COMMIT_VERIFIED = "commit_verified"

@@ -108,11 +108,11 @@ def pull_url(number: int) -> str:
     return f"https://forge.example/pull/{number}"
 
 
-def forge_settings(folder: Path, forge: servers.State) -> str:
+def forge_settings(folder: Path, forge: servers.State, kind: str = "gitea") -> str:
     (folder / "forge.token").write_text(servers.TOKEN)
     return f"""
 [[reconciler.forge]]
-kind = "gitea"
+kind = "{kind}"
 address = "{forge.url}"
 project = "acme/models"
 token_file = "forge.token"

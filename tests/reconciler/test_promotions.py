@@ -14,9 +14,11 @@ from registry.core.entries import Kind
 from registry.core.envelope import Wanted
 from registry.settings import Settings
 from registry.trust import sign
+from tests.reconciler.forges import servers
 from tests.reconciler.measuring.service import serving as serving_numbers
 from tests.reconciler.simulated import SimulatedEngine
 from tests.reconciler.test_experiments import until
+from tests.reconciler.test_following import forge_settings
 from tests.reconciler.test_rollback import running, told
 from tests.reconciler.town import HOST, Town, manifest, town
 from tests.registry.publishing import Publisher
@@ -167,6 +169,37 @@ def test_a_version_goes_from_dev_to_production_when_it_has_soaked_and_two_approv
     until(here, lambda: serving(here) == dict.fromkeys(PLACES, 2))
     here.settle()
     assert len(told(here, Kind.PROMOTION_DECIDED)) == 2
+
+
+def test_a_newer_version_closes_the_request_of_the_one_that_it_overtakes(tmp_path: Path) -> None:
+    alice = Publisher()
+    with servers.serving("gitlab") as forge:
+        more = forge_settings(tmp_path, forge, "gitlab")
+        with town(tmp_path, alice, more) as here:
+            for version in (1, 2, 3):
+                here.publish(version, alice)
+            onward = PROMOTION.format(
+                name="on", source="dev", to="staging", soak="1s", more="", by="pullRequest"
+            )
+            here.origin.commit(
+                {
+                    "models.d/promotions/on.yaml": onward,
+                    path_of("dev"): deployment(here, "dev", 2),
+                    path_of("staging"): deployment(here, "staging", 1),
+                }
+            )
+            here.loop.hint()
+            until(here, lambda: bool(forge.pulls))
+            here.origin.commit({path_of("dev"): deployment(here, "dev", 3)})
+            here.loop.hint()
+            until(here, lambda: bool(told(here, Kind.PROMOTION_WITHDRAWN)))
+            first, second = forge.pulls
+            assert (first.state, second.state) == ("closed", "open")
+            assert second.title == "Promote digits version 3 to staging/digits"
+            (comment,) = first.comments
+            assert "version 3 takes its place: https://" in comment
+            (entry,) = told(here, Kind.PROMOTION_WITHDRAWN)
+            assert (entry.deployment, entry.detail) == ("staging/digits", {"number": first.number})
 
 
 ANALYSIS = """\

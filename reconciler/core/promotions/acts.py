@@ -38,7 +38,8 @@ class Assess:
 @dataclass(frozen=True, slots=True)
 class Promote:
     """Let Git ask for `spec`, once the registry says that it may be and that enough approve:
-    version and digest in the file at `path`, of which nothing else changes. `was` is there now."""
+    version and digest in the file at `path`, of which nothing else changes. `was` is there now;
+    an open pull request of the version that it overtakes is closed."""
 
     verb: ClassVar[str] = "promote"
     deployment: str
@@ -48,6 +49,18 @@ class Promote:
     run: Run
     was: edit.Pin
     spec: InstanceSpec
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Close the pull request of `run`, which is needed no longer; `after` is what stays known."""
+
+    verb: ClassVar[str] = "withdraw"
+    deployment: str
+    run: Run
+    spec: InstanceSpec
+    after: Run | None
     reason: Reason
 
 

@@ -17,7 +17,8 @@ class Run:
     """The version has been well at its source since `since`, without a break.
 
     `authors` are the people of the commit with which that began: their approvals do not count.
-    `analysis` is the one that it has to pass, once it has begun.
+    `analysis` is the one that it has to pass, once it has begun. `request` is the pull request that
+    proposes it, and `overtaken` the run of an older version whose pull request may still be open.
     """
 
     name: str
@@ -27,6 +28,13 @@ class Run:
     authors: tuple[str, ...] = ()
     told: Told = NOT_TOLD
     analysis: AnalysisRun | None = None
+    request: int | None = None
+    overtaken: "Run | None" = None
+
+    @property
+    def proposed(self) -> "Run | None":
+        """Of this run and the one it overtook, the one whose pull request may still be open."""
+        return self.overtaken if self.request is None else self
 
     @property
     def id(self) -> str:
@@ -38,14 +46,17 @@ class Run:
 def document(run: Run) -> dict[str, Json]:
     """What `read` reads."""
     analysed = None if run.analysis is None else analysis_memory.document(run.analysis)
-    plain = asdict(replace(run, analysis=None))
-    return {**plain, "authors": list(run.authors), "analysis": analysed}
+    overtaken = None if run.overtaken is None else document(run.overtaken)
+    plain = asdict(replace(run, analysis=None, overtaken=None))
+    nested: dict[str, Json] = {"analysis": analysed, "overtaken": overtaken}
+    return {**plain, "authors": list(run.authors), **nested}
 
 
 def read(source: dict[str, Json]) -> Run:
     """Raises `InvalidInput`."""
     told = fields.mapping(source, "told", what=_WHAT)
-    analysed = source.get("analysis")
+    analysed, number = source.get("analysis"), source.get("request")
+    overtaken = source.get("overtaken")
     return Run(
         name=fields.text(source, "name", what=_WHAT),
         version=fields.integer(source, "version", what=_WHAT),
@@ -59,6 +70,8 @@ def read(source: dict[str, Json]) -> Run:
             _number(told.get("at")),
         ),
         analysis=analysis_memory.read(analysed) if isinstance(analysed, dict) else None,
+        request=None if number is None else fields.integer(source, "request", what=_WHAT),
+        overtaken=read(overtaken) if isinstance(overtaken, dict) else None,
     )
 
 

@@ -7,7 +7,7 @@ registry knows (does it verify, do policies allow it there, who has approved it)
 from collections.abc import Iterator
 from dataclasses import replace
 
-from reconciler.core import analyses, analysis, edit
+from reconciler.core import analyses, analysis, edit, pinning
 from reconciler.core.actions import Action, Wait
 from reconciler.core.analysis import Phase
 from reconciler.core.desired import Deployment
@@ -16,7 +16,7 @@ from reconciler.core.fleet import Fleet
 from reconciler.core.kinds.promotion import Promotion
 from reconciler.core.observed import Health
 from reconciler.core.projects import windows
-from reconciler.core.promotions.acts import Assess, Promote, Soak
+from reconciler.core.promotions.acts import Assess, Promote, Recall, Soak
 from reconciler.core.promotions.run import Run
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.stage import Stage, View
@@ -27,8 +27,13 @@ _LONGEST_BACKOFF_S = 30.0
 
 def steps(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]:
     """What is to be done and waited for until Git asks for the source's version here, too."""
+    if not fleet.common.proposes:
+        return
     asked = fleet.promotion(deployment.key)
-    if asked is None or not fleet.common.proposes:
+    stale = _stale(fleet, deployment, asked)
+    if stale is not None:
+        yield stale
+    if asked is None or stale is not None:
         return
     source = fleet.deployment(asked.spec.from_)
     if source is None or fleet.is_elsewhere(source.key):
@@ -44,6 +49,27 @@ def steps(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]:
     yield from _towards(fleet, deployment, asked, source)
 
 
+def _stale(fleet: Fleet, deployment: Deployment, asked: Promotion | None) -> Recall | None:
+    """A pull request that nobody needs any more: Git asks for its version or a newer one, or no
+    promotion leads here. One that a person has merged is only looked at."""
+    run = fleet.rollout(deployment.key).promotion
+    proposed = None if run is None else run.proposed
+    if run is None or proposed is None or proposed.request is None:
+        return None
+    now = pinning.of_git(deployment).manifest.spec.model
+    if asked is None or asked.metadata.name != proposed.name:
+        text, after = f"the promotion {proposed.name} leads to {deployment.key} no longer", None
+    elif now.version >= proposed.version:
+        text = f"Git asks for version {now.version} on {deployment.key} by now"
+        over = replace(proposed, request=None)
+        after = over if proposed is run else replace(run, overtaken=None)
+    else:
+        return None
+    spec = pinning.of_git(deployment).spec_on("", fleet.commit)
+    about = edit.respecified(spec, proposed.version, proposed.digest)
+    return Recall(deployment.key, proposed, about, after, Reason(Why.PROMOTION, text))
+
+
 def _towards(
     fleet: Fleet, deployment: Deployment, asked: Promotion, source: Deployment
 ) -> Iterator[Action | Wait]:
@@ -54,13 +80,19 @@ def _towards(
     if run is not None and is_same and run.told.where:
         yield _wait(deployment, asked, f"version {model.version} was proposed: {run.told.where}")
         return
+    before = None if run is None else run.overtaken
+    if run is not None and before is not None and before.digest == model.digest:
+        text = f"{source.key} is back at version {before.version}, which was proposed"
+        yield Soak(key, run, before, Reason(Why.PROMOTION, text))
+        return
     trouble = _trouble(fleet, source)
     if trouble:
-        if run is not None:
-            yield Soak(key, run, None, Reason(Why.PROMOTION, trouble))
+        if run is not None and run.proposed is not run:
+            yield Soak(key, run, run.proposed, Reason(Why.PROMOTION, trouble))
         yield _wait(deployment, asked, trouble)
     elif run is None or not is_same:
         begun = Run(name, model.version, model.digest, fleet.now, fleet.authors)
+        begun = replace(begun, overtaken=None if run is None else run.proposed)
         text = f"version {model.version} is well on all hosts of {source.key}"
         yield Soak(key, begun, begun, Reason(Why.PROMOTION, text))
     else:
@@ -124,7 +156,7 @@ def _assessed(
         case Phase.FAILED:
             return _wait(deployment, asked, f"{version} is not promoted: {judged.reason}")
         case Phase.ERROR | Phase.INCONCLUSIVE:
-            return Soak(key, run, None, Reason(Why.PROMOTION, judged.reason))
+            return Soak(key, run, run.overtaken, Reason(Why.PROMOTION, judged.reason))
         case Phase.PENDING | Phase.RUNNING:
             due, again = analysis.due(run.analysis, fleet.now), analysis.next_at(run.analysis)
     if not due:

@@ -5,20 +5,26 @@ from dataclasses import replace
 from reconciler.core import analysis, outcomes
 from reconciler.core.experiments.run import Told
 from reconciler.core.measurements import Trouble
-from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Soak
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Recall, Soak
 from reconciler.core.rollout import Answer, Rollout
 
 
-def after(known: Rollout, action: Soak | Promote, outcome: outcomes.Outcome, now: float) -> Rollout:
+def after(
+    known: Rollout, action: Soak | Promote | Recall, outcome: outcomes.Outcome, now: float
+) -> Rollout:
     """What to remember; what is about another run changes nothing."""
     if isinstance(action, Soak):
         return replace(known, promotion=action.after)
+    if isinstance(action, Recall):
+        is_closed = isinstance(outcome, outcomes.Done)
+        return replace(known, promotion=action.after) if is_closed else known
     run = known.promotion
     if run is None or run.id != action.run.id:
         return known
     match outcome:
-        case outcomes.Done(detail=where):
+        case outcomes.Brought(where=where, request=request):
             told = Told(where=where, at=now)
+            run = replace(run, request=request, overtaken=None)
         case outcomes.Failed(detail=trouble) | outcomes.Lacking(detail=trouble):
             told = Told(trouble=trouble[:500], tries=run.told.tries + 1, at=now)
         case _:

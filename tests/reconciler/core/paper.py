@@ -35,7 +35,7 @@ from reconciler.core.observed import (
 )
 from reconciler.core.plan import Planner, plan
 from reconciler.core.planned import Plan
-from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Soak
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Recall, Soak
 from reconciler.core.rollout import Rollouts, Verdict
 from reconciler.core.rolloutjson import dump, load
 
@@ -119,7 +119,9 @@ class Paper:
     measured: Callable[[str], Measurement] = lambda _: Found(1.0)
     answers: Callable[[hookruns.Call], outcomes.Outcome] = lambda _: outcomes.Done()
     looked: Callable[[acts.Look], outcomes.Outcome] = lambda _: outcomes.Looked(())
-    promoted: Callable[[Promote], outcomes.Outcome] = lambda _: outcomes.Done("https://forge/9")
+    promoted: Callable[[Promote], outcomes.Outcome] = lambda one: outcomes.Brought(
+        one.spec.version, "https://forge/9"
+    )
     brought: Callable[[Bump], outcomes.Outcome] = lambda one: outcomes.Brought(
         one.specs[0].version, "https://forge/10", 10
     )
@@ -258,7 +260,7 @@ class Paper:
                 return self.promoted(action)
             case Bump():
                 return self.brought(action)
-            case Withdraw() | PromoteByHand():
+            case Withdraw() | PromoteByHand() | Recall():
                 return outcomes.Done()
             case acts.Begin() | acts.Decide() | Soak() | Track():
                 pass

@@ -10,7 +10,8 @@ from reconciler.core import desired, outcomes
 from reconciler.core.experiments.run import Told
 from reconciler.core.measurements import Found
 from reconciler.core.observed import Health
-from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand
+from reconciler.core.promotions import run as runs
+from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Recall
 from reconciler.core.promotions.run import Run
 from reconciler.core.reasons import Why
 from reconciler.core.setback import not_ahead
@@ -148,7 +149,7 @@ def test_what_is_missing_is_asked_for_again_and_said(outcome: outcomes.Outcome, 
         paper.tick()
     paper.now -= 9
     assert said in waiting(paper)
-    paper.promoted = lambda _: outcomes.Done("commit abc")
+    paper.promoted = lambda _: outcomes.Brought(2, "commit abc")
     assert until_told(paper).told.where == "commit abc"
 
 
@@ -298,6 +299,100 @@ def test_a_clock_that_is_set_back_makes_no_soak_longer() -> None:
     run = not_ahead(known, 5.0)[KEY].promotion
     assert run is not None
     assert (run.since, run.told) == (5.0, Told("https://forge/9", at=5.0))
+
+
+def proposed(paper: Paper) -> Paper:
+    """Version 2 has an open pull request, number 2; what comes later gets its own number."""
+    begun(paper)
+    paper.promoted = lambda one: outcomes.Brought(one.spec.version, "there", one.spec.version)
+    assert until_told(paper).request == 2
+    return paper
+
+
+def until_version(paper: Paper, version: int) -> Run:
+    for _ in range(100):
+        run = run_of(paper)
+        if run is not None and (run.version, bool(run.told.where)) == (version, True):
+            return run
+        paper.tick()
+    raise AssertionError(paper.plan().render())
+
+
+def recalled(paper: Paper) -> list[int | None]:
+    return [one.run.request for one in paper.done if isinstance(one, Recall)]
+
+
+def test_a_newer_version_takes_the_place_of_the_one_whose_request_is_open() -> None:
+    paper = proposed(fleet())
+    paper.wish = asked(3, commit="c3")
+    run = until_version(paper, 3)
+    second = promotions(paper)[-1]
+    assert second.run.overtaken is not None
+    assert (second.run.overtaken.version, second.run.overtaken.request) == (2, 2)
+    assert (run.request, run.overtaken) == (3, None)
+    assert recalled(paper) == []
+
+
+def test_a_request_stays_open_until_the_newer_version_has_soaked_too() -> None:
+    paper = proposed(fleet())
+    paper.wish = asked(3, commit="c3")
+    while (run := run_of(paper)) is None or run.version != 3:
+        paper.tick()
+    assert runs.read(runs.document(run)) == run
+    host = paper.hosts["h1"]
+    name = host.serving()["digits"]
+    well = host.instances[name]
+    host.instances[name] = replace(well, health=Health.UNHEALTHY)
+    paper.tick()
+    before = run_of(paper)
+    assert before is not None
+    assert (before.version, before.request, before.told.where) == (2, 2, "there")
+    host.instances[name] = well
+    while (run := run_of(paper)) is None or run.version != 3:
+        paper.tick()
+    paper.wish = asked(2, commit="c4")
+    paper.run()
+    assert run_of(paper) == before
+    assert waiting(paper).endswith("version 2 was proposed: there")
+    assert [one.spec.version for one in promotions(paper)] == [2]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_request_is_closed_once_git_asks_for_its_version_or_a_newer_one(version: int) -> None:
+    paper = proposed(fleet())
+    paper.wish = asked(2, version, commit="c3")
+    paper.run()
+    assert recalled(paper) == [2]
+    assert paper.plan().actions == ()
+    run = run_of(paper)
+    assert run is not None
+    assert (run.request, run.told.where) == (None, "there")
+
+
+def test_a_request_is_closed_once_no_promotion_leads_there() -> None:
+    paper = proposed(fleet())
+    here = deployment_file("digits", 1, ["h2"], auto=False)
+    there = deployment_file("digits", 2, ["h1"], auto=False).replace("production", "staging")
+    paper.wish = wish(
+        {"digits": here}, commit="c3", policies={"models.d/staging/digits.yaml": there}
+    )
+    paper.run()
+    assert (recalled(paper), run_of(paper)) == ([2], None)
+
+
+def test_killed_anywhere_while_one_version_overtakes_another_the_next_one_goes_on() -> None:
+    paper = Watched(asked(1), {name: PaperHost() for name in ("h1", "h2")})
+    proposed(paper)
+    paper.wish = asked(3, commit="c3")
+    paper.deaths.clear()
+    until_version(paper, 3)
+    assert len(paper.deaths) > 15
+    for number, dead in enumerate(paper.deaths):
+        dead.promoted = paper.promoted
+        run = until_version(dead, 3)
+        assert (run.request, run.overtaken) == (3, None), number
+        last = promotions(dead)[-1].run.overtaken if promotions(dead) else None
+        assert last is None or last.request == 2, number
 
 
 def test_killed_anywhere_in_a_promotion_the_next_one_goes_on() -> None:
