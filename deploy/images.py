@@ -45,6 +45,8 @@ _RUNTIME_CODE = (
     "registry/__init__.py",
     "registry/errors.py",
     "registry/exits.py",
+    "registry/spans.py",
+    "registry/traceparent.py",
     "registry/core",
     "registry/trust/__init__.py",
     "registry/trust/keys.py",
@@ -55,7 +57,7 @@ PROGRAMS = {
         _RUNTIME_CODE,
         # What tokenizers asks for to fetch from a hub, which no host of ours does.
         unused=("huggingface_hub", "hf_xet", "tqdm"),
-        also=("grpc", "steps"),
+        also=("grpc", "steps", "traces"),
     ),
     # For small hosts: ONNX alone.
     "runtime-edge": Program(
@@ -69,7 +71,7 @@ PROGRAMS = {
         ),
         ("grpc",),
     ),
-    "registry": Program("registry", ("registry", "migrations")),
+    "registry": Program("registry", ("registry", "migrations"), also=("traces",)),
 }
 NAMES = (*PROGRAMS, "ingress")
 # Built when it is asked for: most hosts have the other front.

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import httpx2
 
-from registry import errors
+from registry import errors, traceparent
 from registry.core import canonical, fields, problem, trustroot
 from registry.core.canonical import Json
 from registry.core.envelope import Wanted
@@ -258,7 +258,8 @@ class Registry:
         return answer.content
 
     def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
+        token = self._token_file.read_text().strip()
+        return {"Authorization": f"Bearer {token}", **traceparent.headers()}
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:

@@ -123,6 +123,7 @@ class Config:
     forge: Forge | None = None
     labels_token_file: Path | None = None
     age_identity_file: Path | None = None
+    traces: str = ""
 
     @property
     def name(self) -> str:
@@ -161,7 +162,6 @@ def _agent_config(settings: table.Table, folder: Path) -> Config:
 
 def _config(settings: table.Table, folder: Path) -> Config:
     registry = settings.take("registry", str, "http://127.0.0.1:8440")
-    secret, authority = settings.optional("webhook_secret_file"), settings.optional("registry_ca")
     config = Config(
         repository=settings.take("repository", str),
         branch=settings.take("branch", str, "main"),
@@ -172,7 +172,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
         token_file=folder / settings.take("token_file", str, "reconciler.token"),
         trust_file=folder / settings.take("trust_file", str, "registry/trust.json"),
         credentials=folder / settings.take("credentials", str, "credentials"),
-        webhook_secret_file=None if secret is None else folder / secret,
+        webhook_secret_file=_below(folder, settings.optional("webhook_secret_file")),
         listen=settings.optional("listen"),
         ingress_image=settings.take("ingress_image", str, "plimsoll-ingress:dev"),
         haproxy_image=settings.take("haproxy_image", str, "plimsoll-ingress-haproxy:dev"),
@@ -185,7 +185,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
         permit_days=settings.take("permit_days", float, 7.0),
         pin_hours=settings.take("pin_hours", float, 24.0),
         git=_git(settings, folder),
-        registry_ca=None if authority is None else folder / authority,
+        registry_ca=_below(folder, settings.optional("registry_ca")),
         sources=Sources(
             _sources(settings.tables("prometheus"), folder),
             _sources(settings.tables("checks"), folder),
@@ -195,6 +195,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
         forge=_forge(settings, folder),
         labels_token_file=_below(folder, settings.optional("labels_token_file")),
         age_identity_file=_below(folder, settings.optional("age_identity_file")),
+        traces=settings.take("traces", str, ""),
     )
     settings.finish()
     _require_bounds(settings, config)

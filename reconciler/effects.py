@@ -4,7 +4,7 @@ The intent is in the registry's log before anything new starts or gets traffic. 
 what served before needs no log entry first: a registry outage stops changes, never serving.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reconciler import (
@@ -35,7 +35,7 @@ from reconciler.core.experiments import acts
 from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Recall, Soak
-from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Rollouts, Verdict
+from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Verdict
 from reconciler.engines.protocol import Engine, Launch
 from reconciler.trials import beside
 from registry import errors
@@ -57,7 +57,6 @@ class Effects:
     answers: answering.Answers
     accepting: accepting.Accepting
     launches: launches.Launches
-    rollouts: Callable[[], Rollouts]
 
     def perform(
         self,
@@ -164,7 +163,7 @@ class Effects:
         if refusals:
             return outcomes.Preflighted(policies, Verdict.REFUSED, refusals)
         blocked = (
-            *capacity.obstacles(spec, state, self.rollouts()),
+            *capacity.obstacles(spec, state, self.judge.rollouts()),
             *engine.preflight(spec),
             *beside.obstacles(engine, state.deployments[spec.deployment].templates),
             *filter(
@@ -268,7 +267,7 @@ class Effects:
 
     def _facts(self, spec: InstanceSpec) -> HostRollout:
         """What is remembered of the deployment of `spec` on its host."""
-        return self.rollouts().get(spec.deployment, NO_ROLLOUT).on(spec.host)
+        return self.judge.rollouts().get(spec.deployment, NO_ROLLOUT).on(spec.host)
 
     def _announce(self, kind: Kind, spec: InstanceSpec, reason: str) -> None:
         """Log an intent: before anything new it must succeed, before a repair it may wait."""

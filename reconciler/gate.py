@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reconciler import authors, journal, repo, signatures, state
+from reconciler import authors, journal, repo, signatures, state, tracing
 from reconciler.core import gittrust
 from reconciler.core.authorship import Kept
 from reconciler.core.gittrust import Accepted, Judgement, Mode, Provenance, Refused, Rules
@@ -96,13 +96,14 @@ class Gate:
         examiner: Examiner,
         folder: state.StateFolder,
         journal: journal.Journal,
-        *,
         clock: Callable[[], float],
+        traces: tracing.Traces | None = None,
     ) -> None:
         self._examiner = examiner
         self._folder = folder
         self._journal = journal
         self._clock = clock
+        self._traces = traces or tracing.Untraced()
         self._standing = _standing(folder.in_force(), examiner.origin)
         self._has_looked_again = False
 
@@ -111,8 +112,14 @@ class Gate:
 
         Raises `CommitRefused` where nothing is in force yet and `head` may not be.
         """
-        before = self._standing
+        begun, before = self._clock(), self._standing
         last = before.commit if before is not None else None
+        standing = self._admitted(head, before, last)
+        if standing.commit != last:
+            self._traces.taken_up(standing.commit, begun, self._clock())
+        return standing
+
+    def _admitted(self, head: str, before: Standing | None, last: str | None) -> Standing:
         reason = self._folder.wish(head) if last != head or (before and before.kept) else None
         if reason is not None:
             return self._accept(head, last, reason)

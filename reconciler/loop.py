@@ -19,6 +19,7 @@ from reconciler import (
     metrics,
     source,
     statuses,
+    tracing,
 )
 from reconciler.core import (
     actions,
@@ -69,6 +70,7 @@ class Loop:
     effects: effects.Effects
     statuses: statuses.Reporting
     metrics: metrics.Metrics
+    traces: tracing.Traces = field(default_factory=tracing.Untraced)
     clock: Callable[[], float] = time.time
     _wake: threading.Event = field(default_factory=threading.Event)
     _git: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
@@ -110,6 +112,7 @@ class Loop:
             if found is None:
                 return _IDLE_PAUSE_S
             wanted = self._planner.plan(found.desired, found.observed, found.rollouts, found.now)
+            self.traces.planned(wanted.actions, found.git.commit, found.now, self.clock())
             self.apply(wanted, found)
         known = self.leases.known(self.memory.rollouts(), found.git)
         state = applied.wanted(found.git, known, found.now)
@@ -195,7 +198,9 @@ class Loop:
         line = wording.render(action)
         log.info("action", line=line)
         self.memory.intend(action, self.clock())
-        outcome = self.effects.perform(action, state, self.lanes.engines())
+        with self.traces.acting(action, state.commit) as ended:
+            outcome = self.effects.perform(action, state, self.lanes.engines())
+            ended(outcome)
         self.memory.conclude(action, outcome, self.clock())
         self.metrics.action(action, outcome)
         if isinstance(outcome, outcomes.Failed):

@@ -15,7 +15,7 @@ from reconciler import signing, state
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import PreflightResult, Verdict
 from registry import errors
-from registry.core import canonical, dsse, fields, permit
+from registry.core import canonical, dsse, permit
 from registry.core.envelope import Wanted
 from registry.core.trustroot import TrustRoot
 
@@ -95,9 +95,7 @@ class Permits:
         if text is None:
             return None
         try:
-            bundle = canonical.decode_object(text, what="permit")
-            envelope = fields.mapping(bundle, "dsseEnvelope", what="permit")
-            return permit.decode(fields.base64_bytes(envelope, "payload", what="permit"))
+            return permit.claimed(text)
         except (errors.InvalidInput, errors.IntegrityError):
             return None  # its place is taken by a new one
 

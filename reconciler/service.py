@@ -41,6 +41,7 @@ from reconciler import (
     signing,
     source,
     state,
+    tracing,
     witness,
 )
 from reconciler.core import desired, gittrust, plan, planned
@@ -74,7 +75,7 @@ def preview(path: Path) -> planned.Plan:
     """What would be done next, from a fresh look; writes nothing, needs no lock."""
     settings = config.load(path)
     with TemporaryDirectory() as scratch:
-        repository = _repository(settings, Path(scratch) / "repository.git")
+        repository = _repository(settings, Path(scratch))
         examiner = _examiner(settings, repository)
         commit = repository.fetch()
         standing = gate.peek(settings.state, examiner.origin)
@@ -94,7 +95,7 @@ def preview(path: Path) -> planned.Plan:
 
 def in_force(settings: config.Config) -> desired.DesiredState:
     """What the reconciler that owns the state folder goes by, read without getting in its way."""
-    repository = _repository(settings, settings.state / "repository.git")
+    repository = _repository(settings, settings.state)
     standing = gate.peek(settings.state, f"{settings.repository} {settings.branch}")
     if standing is None:
         raise errors.NotFound(
@@ -108,16 +109,16 @@ def in_force(settings: config.Config) -> desired.DesiredState:
 @contextmanager
 def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metrics]]:
     """A reconciler that has not looked at anything yet."""
-    repository = _repository(settings, settings.state / "repository.git")
     with ExitStack() as stack:
         folder = stack.enter_context(closing(state.StateFolder(settings.state)))
-        followed = _anchored(settings, folder)
+        repository, followed = _repository(settings, settings.state), _anchored(settings, folder)
         registry, counted = stack.enter_context(closing(_registry(settings))), metrics.Metrics()
         known = ends.known(settings, registry, folder, counted)
-        end, remembered = stack.enter_context(closing(ends.end(known))), known.memory
+        end = stack.enter_context(closing(ends.end(known)))
         seen = stack.enter_context(_witnessing(settings, registry, folder, repository, followed))
         written = journal.Journal(registry, folder, seen, known.holder, end.host)
-        gated = gate.Gate(_examiner(settings, repository), folder, written, clock=end.clock)
+        traces = stack.enter_context(closing(tracing.opened(settings.traces, known.holder)))
+        gated = gate.Gate(_examiner(settings, repository), folder, written, end.clock, traces)
         judge, key = _judge(known, end, written, seen, followed), signing.load_or_create(folder)
         attester = attesting.Attester(registry, folder, key, trust=followed.root)
         desired = stack.enter_context(closing(_source(settings, repository, gated, end.clock)))
@@ -126,7 +127,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
             leases=end.sharing,
             follower=stack.enter_context(closing(following.Follower(registry))),
             lanes=stack.enter_context(closing(_lanes(settings, end))),
-            memory=remembered,
+            memory=known.memory,
             journal=written,
             effects=effects.Effects(
                 judge=judge,
@@ -139,10 +140,10 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
                 answers=answering.Answers(judge, written, folder.pseudonym),
                 accepting=_accepting(judge, written, attester, folder),
                 launches=launches.Launches(settings, registry, folder, followed.text),
-                rollouts=remembered.rollouts,
             ),
             statuses=end.reporting(desired),
             metrics=counted,
+            traces=traces,
             clock=end.clock,
         )
         yield reconciler, counted
@@ -223,10 +224,11 @@ def _archive(
 
 
 def _repository(settings: config.Config, folder: Path) -> repo.Repository:
+    """Our own copy, in `folder`."""
     return repo.Repository(
         settings.repository,
         branch=settings.branch,
-        folder=folder,
+        folder=folder / "repository.git",
         author=settings.author,
         signing_key=settings.git.signing_key,
     )

@@ -12,6 +12,8 @@ _LOADED.setdefault("rich", None)
 import structlog  # noqa: E402
 from structlog.typing import EventDict, Processor, WrappedLogger  # noqa: E402
 
+from registry import traceparent  # noqa: E402
+
 if _LOADED["rich"] is None:
     del _LOADED["rich"]
 
@@ -44,12 +46,9 @@ def configure() -> None:
 
 def add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Which trace and span the line belongs to, where this program is traced at all."""
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is not None:
-        context = trace.get_current_span().get_span_context()
-        if context.is_valid:
-            event["trace_id"] = f"{context.trace_id:032x}"
-            event["span_id"] = f"{context.span_id:016x}"
+    found = traceparent.current()
+    if found is not None:
+        event["trace_id"], event["span_id"] = f"{found[0]:032x}", f"{found[1]:016x}"
     return event
 
 

@@ -7,6 +7,7 @@ and nobody opens a file that is not in it.
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -176,7 +177,8 @@ def _bring(found: Verified, folder: Path, registry: Registry, cache: Cache) -> N
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pull") as pool:
         try:
-            for done in [pool.submit(bring, file) for file in found.files]:
+            # A copy for each: one context is entered by one thread at a time.
+            for done in [pool.submit(copy_context().run, bring, file) for file in found.files]:
                 done.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)

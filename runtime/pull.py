@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 
-from registry import errors
+from registry import errors, traceparent
 from registry.core import canonical, fields
 from registry.core.age import Identity
 from registry.core.canonical import Json
@@ -111,7 +111,7 @@ class Registry:
             Download(client, file, sink, self.identity, self.connections).finish(pieces)
 
     def _client(self) -> httpx2.Client:
-        headers = {"accept-encoding": "identity"}
+        headers = {"accept-encoding": "identity", **traceparent.headers()}
         if self.membership is not None:
             context = self.membership.context()
         else:

@@ -8,7 +8,9 @@ import asyncio
 import logging
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from registry import errors
@@ -63,7 +65,7 @@ class Serving:
         self._places = Places(config.limits.queue)
         self._scales = costs.Scales(self._cache.costs)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.limits = config.limits
+        self.host, self.limits = config.host, config.limits
         self.unpacked = Room(config.limits.room)
         self.has_kserve_v1 = config.kserve_v1
         self.table = Table()
@@ -73,10 +75,6 @@ class Serving:
         self.desk = Desk(self.table.requests)
         self.observatory = Observatory(config.observing, host=config.host)
         self.is_draining = False
-
-    @property
-    def host(self) -> str:
-        return self._config.host
 
     @property
     def recipient(self) -> str:
@@ -155,16 +153,17 @@ class Serving:
     async def bring_up(self, slot: Slot) -> None:
         """Until it is in service, refused, or ended meanwhile."""
         occasion = secrets.token_hex(8)
-        try:
-            await self._bring_up(slot, occasion)
-        except errors.PlimsollError as error:
-            said = f"verified, but not loadable: {error.detail}"
-            self._refuse(slot, Refused(error.code, said, Check.FORMAT), occasion=occasion)
-        except Exception as error:  # noqa: BLE001  the boundary of this task
-            # A defect of ours must not leave the version LOADING for ever, nor hide.
-            _log.exception("bringing a version up failed", extra=_named(slot.pin))
-            refused = Refused("internal", f"internal error: {error!r}", "")
-            self._refuse(slot, refused, occasion=occasion)
+        with self.observatory.loading(slot):
+            try:
+                await self._bring_up(slot, occasion)
+            except errors.PlimsollError as error:
+                said = f"verified, but not loadable: {error.detail}"
+                self._refuse(slot, Refused(error.code, said, Check.FORMAT), occasion=occasion)
+            except Exception as error:  # noqa: BLE001  the boundary of this task
+                # A defect of ours must not leave the version LOADING for ever, nor hide.
+                _log.exception("bringing a version up failed", extra=_named(slot.pin))
+                refused = Refused("internal", f"internal error: {error!r}", "")
+                self._refuse(slot, refused, occasion=occasion)
 
     async def _bring_up(self, slot: Slot, occasion: str) -> None:
         # The engine's import goes on while the files come; what it raises, opening raises again.
@@ -172,7 +171,8 @@ class Serving:
             self._loaders, opening.prepare, slot.pin.format, slot.pin.isolation
         )
         preparing.add_done_callback(lambda done: done.cancelled() or done.exception())
-        copy = await self._obtained(slot, occasion)
+        with self.observatory.step("obtain"):
+            copy = await self._obtained(slot, occasion)
         if copy is None:
             return
         slot.copy = copy
@@ -194,7 +194,7 @@ class Serving:
         if slot.pin.format == ensembles.FORMAT:
             await self._chain(slot, copy, occasion)
         else:
-            with self._scales.weighing(cost):
+            with self._scales.weighing(cost), self.observatory.step("open"):
                 await self._open(slot, copy)
         self._enter_service(slot, occasion)
 
@@ -235,7 +235,8 @@ class Serving:
         """Verified files, sooner or later; None where the version is refused, or gone meanwhile."""
         delay = _FIRST_DELAY_SECONDS
         while slot.state is not State.END:
-            match await self._loop.run_in_executor(self._loaders, self._attempt, slot):
+            attempt = partial(copy_context().run, self._attempt, slot)
+            match await self._loop.run_in_executor(self._loaders, attempt):
                 case Copy() as copy:
                     self.metrics.verified(slot.pin.model, "verified")
                     self._events.tell(Kind.VERIFIED, slot.pin, occasion=occasion)

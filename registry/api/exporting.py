@@ -1,39 +1,15 @@
-"""Sends spans to a collector by OTLP over HTTP. The SDK is heavy: only tracing imports this."""
-
-import threading
-from importlib import metadata
+"""The registry's spans, without tokens. The SDK is heavy: only tracing imports this."""
 
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import Span, SpanProcessor
 
 from registry import logs
-
-_SEND_S = 5
-_LAST_S = 2.0
+from registry.spans import Exporter
 
 
-class Exporter:
-    """A provider of tracers whose spans go to `address`; what cannot be sent is lost."""
-
-    def __init__(self, address: str) -> None:
-        resource = Resource.create(
-            {"service.name": "plimsoll-registry", "service.version": metadata.version("plimsoll")}
-        )
-        self.provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        endpoint = f"{address.rstrip('/')}/v1/traces"
-        self.provider.add_span_processor(_HidingTokens())
-        self.provider.add_span_processor(
-            BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=_SEND_S))
-        )
-
-    def close(self) -> None:
-        """Send what waits; a collector that is away is not waited for much longer."""
-        closing = threading.Thread(target=self.provider.shutdown, name="last spans", daemon=True)
-        closing.start()
-        closing.join(_LAST_S)
+def without_tokens(address: str) -> Exporter:
+    """Of what this process does, to the collector at `address`."""
+    return Exporter(address, "plimsoll-registry", processors=[_HidingTokens()])
 
 
 class _HidingTokens(SpanProcessor):

@@ -17,7 +17,7 @@ from registry.store import tracing as calls
 from registry.usecases.opening import Registry
 
 if TYPE_CHECKING:
-    from registry.api.exporting import Exporter
+    from registry.spans import Exporter
 
 _UNTRACED = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})
 
@@ -32,13 +32,13 @@ def exporter(settings: Settings) -> "Exporter | None":
             f"traces = {address!r} is not an address", fix="write it like http://collector:4318"
         )
     try:
-        from registry.api.exporting import Exporter  # noqa: PLC0415  heavy, and not always there
+        from registry.api.exporting import without_tokens  # noqa: PLC0415  heavy, not always there
     except ImportError as error:
         raise errors.InvalidConfig(
             "traces need packages that are not installed",
             fix="install plimsoll[traces], or take the setting traces out",
         ) from error
-    return Exporter(address)
+    return without_tokens(address)
 
 
 def telemetry(found: "Exporter | None") -> TelemetryConfig:

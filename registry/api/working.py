@@ -16,7 +16,7 @@ from registry.usecases.readiness import Readiness
 from registry.usecases.watching import LogWatch
 
 if TYPE_CHECKING:
-    from registry.api.exporting import Exporter
+    from registry.spans import Exporter
 
 # So many streams may read the database at a time: requests have threads left.
 _READERS = 4

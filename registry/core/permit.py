@@ -105,6 +105,13 @@ def verify(bundle: dict[str, Json], reconcilers: Iterable[dsse.Signer]) -> Verif
     return Verified(said, signed.signer)
 
 
+def claimed(text: bytes | str) -> Permit:
+    """What a permit as JSON text says, unverified; raises `InvalidInput`."""
+    bundle = canonical.decode_object(text if isinstance(text, bytes) else text.encode(), what=_WHAT)
+    envelope = fields.mapping(bundle, "dsseEnvelope", what=_WHAT)
+    return decode(fields.base64_bytes(envelope, "payload", what=_WHAT))
+
+
 def decode(payload: bytes) -> Permit:
     """Read a payload, unverified; raises `InvalidInput`."""
     document = canonical.decode_object(payload, what=_WHAT)

@@ -6,6 +6,7 @@ of the requests in log and traces. A defect in here costs the observation, never
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TypeAlias
 
 from registry.core.canonical import Json
@@ -18,6 +19,7 @@ from runtime.observing.outcomes import Judged, Outcomes, Said
 from runtime.observing.recent import Ring
 from runtime.observing.requestlog import Requests, Writer
 from runtime.observing.sketches import Sketches
+from runtime.table import Slot
 
 if TYPE_CHECKING:
     from runtime.observing.spans import Exporter, Spans
@@ -114,6 +116,16 @@ class Observatory:
         if found is None:
             found = self._seen[key] = Seen(self._declared, pin, self._writer, self._spans(pin))
         return found
+
+    def loading(self, slot: Slot) -> AbstractContextManager[None]:
+        """While a version is brought up."""
+        return nullcontext() if self._exporter is None else self._exporter.loading(slot)
+
+    def step(self, name: str) -> AbstractContextManager[object]:
+        """A part of that, in the same task."""
+        if self._exporter is None:
+            return nullcontext()
+        return self._exporter.tracer.start_as_current_span(name)
 
     def forget(self, pin: Pin) -> None:
         """The version was unloaded."""

@@ -6,16 +6,13 @@ OpenTelemetry SDK is heavy and imported only where traces are declared.
 
 import random
 import secrets
-import threading
 import time
-from importlib import metadata
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import (
+    Link,
     NonRecordingSpan,
     SpanContext,
     SpanKind,
@@ -24,14 +21,15 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from registry import errors
+from registry.core import commit_trace, permit
 from registry.errors import PlimsollError
+from registry.spans import Exporter as Provider
 from runtime.config import Pin
 from runtime.inference.asked import Asked, Outcome
 from runtime.observation import Traces
 from runtime.observing.current import Current, current
-
-_SEND_SECONDS = 5
-_LAST_SECONDS = 2.0
+from runtime.table import Slot
 
 
 class Exporter:
@@ -39,20 +37,23 @@ class Exporter:
 
     def __init__(self, declared: Traces, *, host: str) -> None:
         self.rate = declared.rate
-        resource = Resource.create({"service.name": "plimsoll-runtime", "host.name": host,
-                                    "service.version": _release()})  # fmt: skip
-        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        endpoint = f"{declared.endpoint.rstrip('/')}/v1/traces"
-        self._provider.add_span_processor(
-            BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=_SEND_SECONDS))
-        )
-        self.tracer = self._provider.get_tracer("plimsoll.runtime")
+        self._exporter = Provider(declared.endpoint, "plimsoll-runtime", about={"host.name": host})
+        self.tracer = self._exporter.provider.get_tracer("plimsoll.runtime")
+
+    @contextmanager
+    def loading(self, slot: Slot) -> Iterator[None]:
+        """A span until the version is in service or refused, below the commit that asked for it."""
+        with self.tracer.start_as_current_span(
+            "load", _above_load(slot.pin), SpanKind.INTERNAL, _named(slot.pin)
+        ) as span:
+            yield
+            if slot.code:
+                span.set_attribute("error.type", slot.code)
+                span.set_status(StatusCode.ERROR, slot.reason)
 
     def close(self) -> None:
         """Send what waits, for a moment."""
-        last = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
-        last.start()
-        last.join(_LAST_SECONDS)
+        self._exporter.close()
 
 
 class Spans:
@@ -62,11 +63,10 @@ class Spans:
         self._tracer = exporter.tracer
         self._rate = exporter.rate
         self._draw = random.Random(secrets.randbits(64)).random  # noqa: S311
-        self._attributes: dict[str, str | int] = {
-            "plimsoll.model": pin.model,
-            "plimsoll.version": pin.version,
-            "plimsoll.digest": pin.digest,
-        }
+        self._attributes = _named(pin)
+        # From an answer to the change that brought its version here.
+        asked_for = _change(pin)
+        self._links = () if asked_for is None else (Link(asked_for),)
 
     def answered(self, asked: Asked, outcome: Outcome) -> None:
         now = current()
@@ -79,7 +79,7 @@ class Spans:
         attributes = {**self._attributes, "plimsoll.call": asked.call,
                       "plimsoll.batch": outcome.batch}  # fmt: skip
         whole = self._tracer.start_span(
-            "infer", _above(now), SpanKind.SERVER, attributes, start_time=arrived
+            "infer", _above(now), SpanKind.SERVER, attributes, self._links, start_time=arrived
         )
         below = set_span_in_context(whole)
         for name, begin, finish in (
@@ -94,7 +94,9 @@ class Spans:
         now = current()
         if self._is_wanted(now):
             attributes = {**self._attributes, "plimsoll.call": asked.call, "error.type": error.code}
-            span = self._tracer.start_span("infer", _above(now), SpanKind.SERVER, attributes)
+            span = self._tracer.start_span(
+                "infer", _above(now), SpanKind.SERVER, attributes, self._links
+            )
             span.set_status(StatusCode.ERROR)
             span.end()
 
@@ -111,8 +113,23 @@ def _above(now: Current) -> Context | None:
     return set_span_in_context(NonRecordingSpan(context))
 
 
-def _release() -> str:
+def _named(pin: Pin) -> dict[str, str | int]:
+    return {
+        "plimsoll.model": pin.model,
+        "plimsoll.version": pin.version,
+        "plimsoll.digest": pin.digest,
+    }
+
+
+def _above_load(pin: Pin) -> Context | None:
+    change = _change(pin)
+    return None if change is None else set_span_in_context(NonRecordingSpan(change))
+
+
+def _change(pin: Pin) -> SpanContext | None:
+    """The span of the commit that the permit names; believed for this purpose alone."""
     try:
-        return metadata.version("plimsoll")
-    except metadata.PackageNotFoundError:  # images hold the code, and not what installed it
-        return "unreleased"
+        root = commit_trace.of(permit.claimed(pin.permit).commit)
+    except errors.PlimsollError:
+        return None
+    return SpanContext(root.trace, root.span, is_remote=True, trace_flags=TraceFlags(1))

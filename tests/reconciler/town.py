@@ -16,11 +16,12 @@ from reconciler.core.observed import Instance
 from reconciler.loop import Loop
 from registry.api.server import Server
 from registry.core import entries
-from registry.settings import Settings
+from registry.settings import Running, Settings
 from tests.reconciler.origin import Origin
 from tests.reconciler.simulated import SimulatedEngine
 from tests.registry.publishing import Publisher, onnx_model, publish
 
+DEFAULT_RUNNING = Running()
 DEPLOYMENT = "models.d/production/digits.yaml"
 
 HOST = """\
@@ -138,12 +139,14 @@ class Town:
 
 
 @contextmanager
-def town(folder: Path, publisher: Publisher, more: str = "") -> Iterator[Town]:
+def town(
+    folder: Path, publisher: Publisher, more: str = "", *, running: Running = DEFAULT_RUNNING
+) -> Iterator[Town]:
     """A registry that trusts `publisher`, two hosts that run nothing, and a reconciler.
 
-    `more` is added to its configuration.
+    `more` is added to its configuration, `running` is of the registry's.
     """
-    settings = Settings(data_dir=folder / "registry", listen=("127.0.0.1:0",))
+    settings = Settings(data_dir=folder / "registry", listen=("127.0.0.1:0",), running=running)
     publisher.list_in(settings.publishers_file)
     with ExitStack() as stack:
         server = Server(settings)

@@ -351,7 +351,7 @@ def test_a_declaration_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.fixture
 def without_the_sdk() -> Iterator[None]:
     names = [name for name in sys.modules if name.startswith("opentelemetry")]
-    names += ["runtime.observing.spans"]
+    names += ["runtime.observing.spans", "registry.spans"]
     kept = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     sys.modules["opentelemetry.exporter"] = None  # type: ignore[assignment]
     yield
