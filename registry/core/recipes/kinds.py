@@ -8,13 +8,15 @@ import math
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
 
+from registry.core.recipes.learning import Distil, Place, Share, wrong
 from registry.core.strict import Digest, Duration, Memory, Metadata, ModelName, Strict
 
 MOST_CANDIDATES = 64
-Share: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
-Place: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+_LACKS = {
+    "calibration": "a step looks at samples, and there are none",
+    "training": "a step learns, and there is nothing to learn from",
+}
 Globs: TypeAlias = Annotated[list[Annotated[str, StringConstraints(min_length=1)]], Field()]
 
 
@@ -30,9 +32,9 @@ class Source(Strict):
     def _one_of_two(self) -> "Source":
         version = (self.name, self.version, self.digest)
         if (self.path is None) == (version == (None, None, None)):
-            raise _wrong("name a file or a version", "write path: model.onnx, or name: digits")
+            raise wrong("name a file or a version", "write path: model.onnx, or name: digits")
         if self.path is None and None in version:
-            raise _wrong(
+            raise wrong(
                 "a version has a name, a number and a digest",
                 "write all three, as `plimsoll model show` prints them",
             )
@@ -58,10 +60,11 @@ class Unlabelled(Strict):
 
 
 class Data(Strict):
-    """`golden` is only measured with; `calibration` must be other samples."""
+    """`golden` is only measured with; `calibration` and `training` must be other samples."""
 
     golden: Samples
     calibration: Unlabelled | None = None
+    training: Samples | None = None
 
 
 class Graph(Strict):
@@ -86,9 +89,9 @@ class Prune(Strict):
     @model_validator(mode="after")
     def _fits(self) -> "Prune":
         if (self.method == "magnitude") != (self.sparsity is not None):
-            raise _wrong("magnitude, and nothing else, has a sparsity", "write sparsity: 0.5")
+            raise wrong("magnitude, and nothing else, has a sparsity", "write sparsity: 0.5")
         if self.method == "nm" and (self.m is None or self.n is None or self.n >= self.m):
-            raise _wrong("nm keeps n of each m weights", "write n: 2 and m: 4")
+            raise wrong("nm keeps n of each m weights", "write n: 2 and m: 4")
         return self
 
 
@@ -115,7 +118,7 @@ class Quantise(Strict):
     @model_validator(mode="after")
     def _fits(self) -> "Quantise":
         if self.sensitivity is not None and self.mode not in {"dynamic", "static"}:
-            raise _wrong("sensitivity is of dynamic and static", "leave it out, or exclude layers")
+            raise wrong("sensitivity is of dynamic and static", "leave it out, or exclude layers")
         return self
 
 
@@ -125,25 +128,34 @@ class Step(Strict):
     graph: Graph | None = None
     prune: Prune | None = None
     quantise: Quantise | None = None
+    distil: Distil | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Step":
         if len([one for one in self.parts if one is not None]) != 1:
-            raise _wrong(
-                "a step is one of graph, prune, quantise",
+            raise wrong(
+                "a step is one of graph, prune, quantise, distil",
                 "write each as a step of its own: - quantise: {mode: dynamic}",
             )
         return self
 
     @property
-    def parts(self) -> tuple[Graph | None, Prune | None, Quantise | None]:
+    def parts(self) -> tuple[Graph | None, Prune | None, Quantise | None, Distil | None]:
         """All of which one is set."""
-        return self.graph, self.prune, self.quantise
+        return self.graph, self.prune, self.quantise, self.distil
 
     @property
-    def part(self) -> Graph | Prune | Quantise:
+    def part(self) -> Graph | Prune | Quantise | Distil:
         """The one that is set."""
         return next(one for one in self.parts if one is not None)
+
+    @property
+    def reads(self) -> tuple[Literal["calibration", "training"], ...]:
+        """The data that it looks at."""
+        part = self.part
+        if isinstance(part, Quantise) and (part.mode == "static" or part.sensitivity is not None):
+            return ("calibration",)
+        return ("training",) if isinstance(part, Distil) else ()
 
 
 class Choice(Strict):
@@ -197,10 +209,10 @@ class RecipeSpec(Strict):
     def _can_be_done(self) -> "RecipeSpec":
         steps = [*self.steps, *(step for choice in self.search for step in choice.one_of)]
         if not steps:
-            raise _wrong("there is nothing to do", "write steps: or search:")
+            raise wrong("there is nothing to do", "write steps: or search:")
         count = math.prod(len(one.one_of) + one.optional for one in self.search)
         if count > MOST_CANDIDATES:
-            raise _wrong(
+            raise wrong(
                 f"the search has {count} combinations, at most {MOST_CANDIDATES} are made",
                 "leave some out",
             )
@@ -209,11 +221,9 @@ class RecipeSpec(Strict):
         return self
 
     def _require_data(self, step: Step) -> None:
-        asks = step.quantise is not None and (
-            step.quantise.mode == "static" or step.quantise.sensitivity is not None
-        )
-        if asks and self.data.calibration is None:
-            raise _wrong("a step looks at samples, and there are none", "add data.calibration")
+        for name in step.reads:
+            if getattr(self.data, name) is None:
+                raise wrong(_LACKS[name], f"add data.{name}")
 
 
 class OptimisationRecipe(Strict):
@@ -224,7 +234,3 @@ class OptimisationRecipe(Strict):
     kind: Literal["OptimisationRecipe"]
     metadata: Metadata
     spec: RecipeSpec
-
-
-def _wrong(message: str, fix: str) -> PydanticCustomError:
-    return PydanticCustomError("recipe", message, {"fix": fix})

@@ -17,6 +17,7 @@ from registry.core.recipes.kinds import (
     RecipeSpec,
     Step,
 )
+from registry.core.recipes.learning import Distil
 
 _KINDS = {"OptimisationRecipe": OptimisationRecipe}
 
@@ -72,6 +73,8 @@ def label(step: Step) -> str:
             return f"int8 {mode}{_of(asked)}{kept}"
         case Quantise(mode=mode) as asked:
             return f"{mode}{_of(asked)}"
+        case Distil() as asked:
+            return f"distilled in {asked.student.framework}, {_distance(asked)}"
         case other:
             assert_never(other)
 
@@ -85,6 +88,8 @@ def relation(step: Step) -> Relation:
             return Relation.PRUNED
         case Quantise():
             return Relation.QUANTISED
+        case Distil():
+            return Relation.DISTILLED
         case other:
             assert_never(other)
 
@@ -112,6 +117,11 @@ def _pruned(prune: Prune) -> str:
             return f"pruned {prune.n}:{prune.m}"
         case "magnitude":
             return f"pruned {100 * (prune.sparsity or 0):g} %"
+
+
+def _distance(asked: Distil) -> str:
+    by = f"KL at {asked.temperature:g}" if asked.distance == "kl" else "features"
+    return f"{by}, α {asked.alpha:g}"
 
 
 def _of(asked: Quantise) -> str:

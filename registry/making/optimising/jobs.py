@@ -60,6 +60,8 @@ def step(said: Said, out: Path) -> dict[str, Json]:
             return {"notes": _quantised(said, asked, source, target)}
         case "prune":
             return {"notes": _pruned(said, asked, source, target)}
+        case "distil":
+            return {"notes": _distilled(said, target)}
         case _:
             raise errors.Unsupported(f"there is no step {kind}")
 
@@ -92,6 +94,22 @@ def _pruned(said: Said, asked: Said, source: Path, target: Path) -> list[Json]:
     from registry.making.optimising import pruning  # noqa: PLC0415
 
     return pruning.prune(source, target, asked)
+
+
+def _distilled(said: Said, target: Path) -> list[Json]:
+    _narrow(said, target.parent)
+    from registry.making.optimising.learning import distilling  # noqa: PLC0415
+
+    return distilling.distil(said, target)
+
+
+def _narrow(said: Said, out: Path) -> None:
+    """What learns loads frameworks, and perhaps a student of somebody else's: it reads its files
+    and programs, writes to its folder, and starts nothing."""
+    from registry.making import shut_in  # noqa: PLC0415
+
+    named = (said.get(name) for name in ("model", "training", "student"))
+    shut_in.shut_in([Path(one) for one in named if one], out)
 
 
 def answers(said: Said, out: Path) -> dict[str, Json]:

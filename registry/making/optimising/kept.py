@@ -20,7 +20,7 @@ from registry.making.optimising.children import Bounds
 
 # Raised where the code of a job changes what it makes.
 _EDITION = 1
-_LIBRARIES = ("onnx", "onnxruntime", "numpy", "torch", "keras")
+_LIBRARIES = ("onnx", "onnxruntime", "numpy", "torch", "keras", "tensorflow_cpu")
 _SAID = "said.json"
 _BLOCK = 1 << 20
 

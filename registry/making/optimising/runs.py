@@ -14,7 +14,7 @@ from registry import errors
 from registry.core import strict
 from registry.core.canonical import Json
 from registry.core.recipes import planning, results
-from registry.core.recipes.kinds import OptimisationRecipe, RecipeSpec, Samples, Step, Unlabelled
+from registry.core.recipes.kinds import OptimisationRecipe, RecipeSpec, Step
 from registry.core.recipes.planning import Candidate
 from registry.core.recipes.report import Run
 from registry.core.recipes.results import Failure, Latency, Measured, Result
@@ -52,7 +52,7 @@ def run(given: Given, work: Path, *, progress: Progress, mark_of: MarkOf | None 
     spec = given.recipe.spec
     limits = spec.limits
     bounds = Bounds(strict.memory_bytes(limits.memory), strict.duration_seconds(limits.duration))
-    bench = _Bench(spec, Work(work, bounds), _data(given), mark_of)
+    bench = _Bench(spec, Work(work, bounds), _data(given), _students(given), mark_of)
     candidates = planning.plan(spec)
     told = _Told(progress, sum(len(one.steps) + 1 for one in candidates) + 2)
     told("reading the model")
@@ -93,14 +93,20 @@ class _Bench:
     spec: RecipeSpec
     work: Work
     data: Mapping[str, File]
+    students: Mapping[str, File]
     mark_of: MarkOf | None
 
     def made(self, step: Step, source: File) -> Made:
         """What one step makes of a model."""
         said: dict[str, Json] = {"step": planning.document(step), "output": self.spec.output}
         needed = {"model": source}
-        if step.quantise and (step.quantise.mode == "static" or step.quantise.sensitivity):
-            needed["calibration"] = self.data["calibration"]
+        for name in step.reads:
+            needed[name] = self.data[name]
+        if self.spec.data.training is not None and "training" in step.reads:
+            said["label"] = self.spec.data.training.label
+        student = step.distil.student.path if step.distil else None
+        if student is not None:
+            needed["student"] = self.students[student]
         return self.work.do("step", said, needed)
 
     def measured(self, model: File, before: File) -> Measured:
@@ -152,22 +158,37 @@ def _made(bench: _Bench, candidate: Candidate, source: File, told: _Told) -> tup
 def _data(given: Given) -> dict[str, File]:
     """The files of samples, verified; raises InvalidInput or DigestMismatch."""
     data = given.recipe.spec.data
-    named = {"golden": data.golden, "calibration": data.calibration}
-    found = {name: _file(given.folder, name, one) for name, one in named.items() if one is not None}
+    named = {"golden": data.golden, "calibration": data.calibration, "training": data.training}
+    found = {
+        name: _file(given.folder, f"data.{name}", one.path, one.digest)
+        for name, one in named.items()
+        if one is not None
+    }
     _require_apart(found)
     return found
 
 
-def _file(folder: Path, name: str, said: Samples | Unlabelled) -> File:
-    path = folder / said.path
-    if not path.is_file():
+def _students(given: Given) -> dict[str, File]:
+    """The files of students by their paths, verified; raises InvalidInput or DigestMismatch."""
+    spec, found = given.recipe.spec, dict[str, File]()
+    for step in (*spec.steps, *(step for choice in spec.search for step in choice.one_of)):
+        student = step.distil.student if step.distil else None
+        if student is not None and student.path is not None:
+            place = "distil.student.path"
+            found[student.path] = _file(given.folder, place, student.path, student.digest)
+    return found
+
+
+def _file(folder: Path, place: str, path: str, digest: str | None) -> File:
+    full = folder / path
+    if not full.is_file():
         raise errors.InvalidInput(
-            f"data.{name}: {path} is not there", fix="a path begins at the recipe's folder"
+            f"{place}: {full} is not there", fix="a path begins at the recipe's folder"
         )
-    found = File.of(path)
-    if said.digest is not None and found.digest != said.digest:
+    found = File.of(full)
+    if digest is not None and found.digest != digest:
         raise errors.DigestMismatch(
-            f"data.{name}: {path} has the digest {found.digest}, the recipe names {said.digest}",
+            f"{place}: {full} has the digest {found.digest}, the recipe names {digest}",
             fix="bring back the file that was meant, or review it and write its digest",
         )
     return found
