@@ -16,7 +16,7 @@ from tests.cli.conftest import Run
 PAGE = (Path(__file__).parents[2] / "docs" / "trust" / "audit.md").read_text()
 COMMANDS = [
     line
-    for block in re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
 ]
 
