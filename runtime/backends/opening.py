@@ -75,6 +75,10 @@ def _model(form: str, files: Path, settings: Settings) -> Backend:
             from runtime.backends.torch_gradients import TorchGradients  # noqa: PLC0415
 
             return TorchGradients(files, settings)
+        case "gradients of saved_model":
+            from runtime.backends.saved_model_gradients import SavedModelGradients  # noqa: PLC0415
+
+            return SavedModelGradients(files)
         case "onnx":
             from runtime.backends.onnx import OnnxBackend  # noqa: PLC0415
 

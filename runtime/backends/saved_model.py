@@ -23,7 +23,7 @@ from runtime.backends import protocol
 from runtime.backends.bfloat16 import BFLOAT16
 from runtime.backends.protocol import DEFAULT_SETTINGS, Array, Arrays, Call, Settings
 
-_TAG = "serve"
+TAG = "serve"
 _DTYPES = {
     1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string",
     9: "int64", 10: "bool", 14: "bfloat16", 17: "uint16", 19: "float16", 22: "uint32", 23: "uint64",
@@ -41,18 +41,11 @@ class SavedModelBackend:
         self._bfloat16 = engine.dtypes.bfloat16.as_numpy_dtype
         self._invalid = (engine.errors.InvalidArgumentError, engine.errors.OutOfRangeError)
         try:
-            self._session, signatures = _opened(engine, _model_folder(files), settings)
-            self.calls = {
-                name: _call(found) for name, found in signatures.items() if _is_servable(found)
-            }
+            self._session, signatures = _opened(engine, model_folder(files), settings)
+            self.calls = calls(signatures)
             self._runs = {name: self._runner(call) for name, call in self.calls.items()}
         except engine.errors.OpError as error:
             raise UnsafeModel(f"TensorFlow cannot load the model: {error.message}") from error
-        if not self.calls:
-            raise UnsafeModel(
-                "the SavedModel has no signature of plain tensors",
-                fix="save it with signatures={'serving_default': ...}",
-            )
 
     def run(self, call: str, inputs: Arrays) -> dict[str, Array]:
         """See `Backend.run`."""
@@ -97,7 +90,7 @@ def _opened(engine: types.SimpleNamespace, folder: Path, settings: Settings) -> 
     with graph.as_default():
         session = engine.session.Session(graph=graph, config=options)
         try:
-            meta_graph = engine.loader.SavedModelLoader(str(folder)).load(session, [_TAG])
+            meta_graph = engine.loader.SavedModelLoader(str(folder)).load(session, [TAG])
         except (OSError, RuntimeError, ValueError) as error:
             raise UnsafeModel(f"TensorFlow cannot load the model: {error}") from error
     graph.finalize()
@@ -121,13 +114,19 @@ def _engine() -> types.SimpleNamespace:
 
 @contextmanager
 def _without_public_api() -> Iterator[None]:
-    """Let `tensorflow.python` be imported without running `tensorflow/__init__.py`.
-
-    The stand-in package is taken away again, so a later `import tensorflow` gets the real one.
-    """
+    """The stand-in package is taken away again: a later `import tensorflow` gets the real one."""
     if "tensorflow" in sys.modules:
         yield
         return
+    stand_in()
+    try:
+        yield
+    finally:
+        del sys.modules["tensorflow"]
+
+
+def stand_in() -> None:
+    """Let `tensorflow.python` be imported without running `tensorflow/__init__.py`."""
     spec = importlib.util.find_spec("tensorflow")
     if spec is None or spec.submodule_search_locations is None:
         raise UnsafeModel(
@@ -138,17 +137,25 @@ def _without_public_api() -> Iterator[None]:
     package.__path__ = list(spec.submodule_search_locations)
     package.__spec__ = spec
     sys.modules["tensorflow"] = package
-    try:
-        yield
-    finally:
-        del sys.modules["tensorflow"]
 
 
-def _model_folder(files: Path) -> Path:
+def model_folder(files: Path) -> Path:
+    """The one SavedModel in `files`; raises `UnsafeModel`."""
     found = sorted(files.rglob("saved_model.pb"))
     if len(found) != 1:
         raise UnsafeModel(f"a SavedModel has exactly one saved_model.pb, found {len(found)}")
     return found[0].parent
+
+
+def calls(signatures: Mapping[str, Any]) -> dict[str, Call]:
+    """By name, of the signatures of a graph; raises `UnsafeModel` where none can be served."""
+    found = {name: _call(one) for name, one in signatures.items() if _is_servable(one)}
+    if not found:
+        raise UnsafeModel(
+            "the SavedModel has no signature of plain tensors",
+            fix="save it with signatures={'serving_default': ...}",
+        )
+    return found
 
 
 def _is_servable(found: Any) -> bool:

@@ -65,6 +65,29 @@ class Texts(tf.Module):
     def one(self, word):
         return {"id": self.table.lookup(word)}
 
+class Network(tf.Module):
+    # Pictures through two convolutions, one of them in a loop, with a whole number that scales.
+    def __init__(self):
+        drawn = tf.random.stateless_normal
+        self.first = tf.Variable(drawn([3, 3, 1, 4], [1, 7]) / 3)
+        self.again = tf.Variable(drawn([3, 3, 4, 4], [2, 7]) / 6)
+        self.last = tf.Variable(drawn([3, 3, 4, 6], [3, 7]) / 6)
+        self.head = tf.Variable(drawn([96, 10], [4, 7]) / 3)
+
+    @tf.function(input_signature=[
+        tf.TensorSpec([None, 8, 8, 1], tf.float32, name="picture"),
+        tf.TensorSpec([None, 1], tf.int64, name="scale")])
+    def serve(self, picture, scale):
+        found = tf.nn.conv2d(picture, self.first, 1, "SAME")
+        _, found = tf.while_loop(
+            lambda turn, _: turn < 2,
+            lambda turn, one: (turn + 1, tf.tanh(tf.nn.conv2d(one, self.again, 1, "SAME"))),
+            (tf.constant(0), found))
+        found = tf.nn.avg_pool2d(found, 2, 2, "SAME")
+        found = tf.nn.relu(tf.nn.conv2d(found, self.last, 1, "SAME", name="late"))
+        scores = tf.reshape(found, [-1, 96]) @ self.head * tf.cast(scale, tf.float32)
+        return {"scores": tf.nn.softmax(scores), "best": tf.argmax(scores, 1)}
+
 def half_plus_two(folder):
     # As TensorFlow Serving's own test model: one graph, asked with numbers or with Examples.
     v1 = tf.compat.v1
@@ -116,6 +139,8 @@ tf.saved_model.save(
     texts, sys.argv[4], signatures={"serving_default": texts.serve, "one": texts.one}
 )
 half_plus_two(sys.argv[6])
+network = Network()
+tf.saved_model.save(network, sys.argv[7], signatures={"serving_default": network.serve})
 """
 
 
@@ -136,16 +161,26 @@ def onnx_digits(*, shuffled: bool = False) -> dict[str, bytes]:
     return {"model.onnx": exported.SerializeToString()}
 
 
-@functools.cache
 def saved_models() -> tuple[dict[str, bytes], ...]:
     """The digits classifier, a model of strings, one of bfloat16, one with a vocabulary, and
     TensorFlow Serving's half_plus_two."""
+    return _saved()[:-1]
+
+
+def saved_network() -> dict[str, bytes]:
+    """A convolutional network of drawn weights, with a loop and an input of whole numbers."""
+    return _saved()[-1]
+
+
+@functools.cache
+def _saved() -> tuple[dict[str, bytes], ...]:
+    names = ("digits", "words", "halves", "texts", "half", "network")
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, name) for name in ("digits", "words", "halves", "texts", "half")]
+        paths = [Path(folder, name) for name in names]
         vocabulary = Path(folder, "vocabulary.txt")
         vocabulary.write_text("ship\nline\n")
         subprocess.run(
-            [sys.executable, "-c", _SAVED_MODELS, *map(str, (*paths[:4], vocabulary, paths[4]))],
+            [sys.executable, "-c", _SAVED_MODELS, *map(str, (*paths[:4], vocabulary, *paths[4:]))],
             check=True,
             capture_output=True,
         )

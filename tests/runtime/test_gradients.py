@@ -21,6 +21,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     with registry.answering():
         published = [
             registry.publish(models.torch_convolutional(), model="net", format="torchscript"),
+            registry.publish(models.saved_network(), model="saved", format="saved_model"),
             registry.publish(models.onnx_digits()),
         ]
         runtime = Runtime(tmp_path_factory.mktemp("gradients"), registry)
@@ -78,7 +79,7 @@ def test_smooth_gradients_are_the_mean_of_noisy_ones_and_repeat_by_seed(served: 
         explained(served, pictured(), method="smooth_grad", seed=seed, samples=400, noise=0.05)
         for seed in (1, 1, 2)
     )
-    assert one["attributions"] == again["attributions"]
+    np.testing.assert_allclose(one["attributions"], again["attributions"], atol=1e-5)
     picture = torch.from_numpy(PICTURE)[None].repeat(4000, 1, 1, 1)
     torch.manual_seed(3)
     noisy = (picture + 0.05 * np.ptp(PICTURE) * torch.randn(picture.shape)).requires_grad_()
@@ -88,6 +89,32 @@ def test_smooth_gradients_are_the_mean_of_noisy_ones_and_repeat_by_seed(served: 
     assert np.sqrt(np.mean(off**2)) < 1.6  # both are drawn
     assert np.abs(np.array(other["attributions"]) - one["attributions"]).max() > errors.max() / 2
     assert (one["base_value"], one["completeness_gap"]) == (None, None)
+
+
+def test_a_saved_models_integrated_gradients_are_what_its_answers_say(served: Runtime) -> None:
+    """By differences of its own predictions, asked of the runtime along the way."""
+    shares, step, scale = (np.arange(400) + 0.5) / 400, 0.002, 5
+    picture = PICTURE.reshape(8, 8, 1)
+
+    def score(pictures: np.ndarray) -> np.ndarray:
+        rows = [{"picture": one.tolist(), "scale": [scale]} for one in pictures]
+        found = served.post("/v1/models/saved:predict", {"instances": rows}).json()
+        return np.array([one["scores"] for one in found["predictions"]])[:, target]
+
+    instance = {"picture": picture.tolist(), "scale": [scale]}
+    found = explained(served, instance, model="saved", samples=256)
+    target = found["target"]
+    brightest = np.unravel_index(picture.argmax(), picture.shape)
+    nudge = np.zeros_like(picture)
+    nudge[brightest] = step
+    way = shares[:, None, None, None] * picture
+    slopes = (score(way + nudge) - score(way - nudge)) / (2 * step)
+    expected = slopes.mean() * picture[brightest]
+    assert abs(expected) > 0.005
+    assert np.array(found["attributions"])[brightest] == pytest.approx(expected, abs=2e-3)
+    total = found["score"] - found["base_value"]
+    assert abs(found["completeness_gap"]) < 0.01 * abs(total)
+    assert score(picture[None])[0] == pytest.approx(found["score"], abs=1e-5)
 
 
 def test_onnx_says_which_methods_work(served: Runtime) -> None:
