@@ -25,7 +25,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "convert": ("exporting",),
     "package": ("packaging",),
     "bundle": ("bundling",),
-    "model": ("models", "describing", "rendering", "search"),
+    "model": ("models", "describing", "explaining", "rendering", "search"),
     "alias": ("aliases",),
     "approve": ("approving",),
     "quarantine": ("approving",),

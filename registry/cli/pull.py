@@ -37,9 +37,7 @@ def pull(  # noqa: PLR0913, PLR0917  the options of a command
 ) -> None:
     """Download a version and verify it: signatures, log proof and every byte."""
     access = options.Access(server, token_file)
-    typer.echo(
-        " ".join([*_fetched(reference, folder, trust, access, digest, variant), str(folder)])
-    )
+    typer.echo(" ".join([*fetched(reference, folder, trust, access, digest, variant), str(folder)]))
 
 
 def fetch(
@@ -50,11 +48,11 @@ def fetch(
     digest: str | None = None,
 ) -> str:
     """A version's verified files in `folder`; gives which version they are, as MODEL@VERSION."""
-    model, version, _ = _fetched(reference, folder, trust, access, digest)
+    model, version, _ = fetched(reference, folder, trust, access, digest)
     return f"{model}@{version}"
 
 
-def _fetched(
+def fetched(
     reference: str,
     folder: Path,
     trust: Path | None,
@@ -62,6 +60,7 @@ def _fetched(
     digest: str | None = None,
     variant: str | None = None,
 ) -> tuple[str, str, str]:
+    """The same; gives model, version and the digest that was verified."""
     root = options.current_trust_root(trust)
     _require_room(folder)
     with options.connect(access.server, access.token_file) as client:

@@ -25,7 +25,7 @@ _OF_VERSIONS = frozenset(
     {
         "registering", "registration_failed", "published", "pulled", "verified", "refused",
         "watermarked", "loaded", "held", "released", "expired", "erased", "signed", "approved",
-        "attested", "revoked", "decided", "packaged",
+        "attested", "explained", "revoked", "decided", "packaged",
     }
 )  # fmt: skip
 

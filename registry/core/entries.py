@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SIGNED = "signed"
     APPROVED = "approved"
     ATTESTED = "attested"
+    EXPLAINED = "explained"
     REVOKED = "revoked"
     MODEL_CREATED = "model_created"
     MODEL_CHANGED = "model_changed"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 from enum import StrEnum
 
-from registry.core import canonical, digest, dsse, fields, oms, trustroot
+from registry.core import canonical, digest, dsse, explanation, fields, oms, trustroot
 from registry.core.canonical import Json
 from registry.core.certificates import Certified
 from registry.core.oms import STATEMENT_TYPE, File
@@ -35,6 +35,7 @@ class Kind(StrEnum):
     TEST_RESULT = "test-result"
     PROVENANCE = "provenance"
     REVOCATION = "revocation"
+    EXPLANATION = "explanation"
 
 
 KINDS = {
@@ -43,6 +44,7 @@ KINDS = {
     TEST_RESULT_TYPE: Kind.TEST_RESULT,
     PROVENANCE_TYPE: Kind.PROVENANCE,
     REVOCATION_TYPE: Kind.REVOCATION,
+    explanation.TYPE: Kind.EXPLANATION,
 }
 _QUARANTINERS = ("publishers", "approvers")
 # Whose signatures count for what; a revocation must also fit what it revokes.
@@ -52,6 +54,7 @@ _ROLES = {
     Kind.TEST_RESULT: ("testers", "reconcilers"),
     Kind.PROVENANCE: ("publishers",),
     Kind.REVOCATION: ("publishers", "approvers", "testers", "reconcilers"),
+    Kind.EXPLANATION: ("publishers", "testers"),
 }
 PREDICATE_TYPES = {kind: name for name, kind in KINDS.items()}
 
@@ -166,21 +169,6 @@ def identity(payload: bytes, key: str) -> str:
     return digest.of(dsse.pae(payload) + key.encode())
 
 
-def summary(said: Statement) -> str:
-    """One line for people: why, by what builder, or how which tests ended."""
-    match said.kind:
-        case Kind.APPROVAL | Kind.REVOCATION:
-            return str(said.detail.get("reason", ""))
-        case Kind.PROVENANCE:
-            return str(said.detail.get("builder", ""))[:REASON_LIMIT]
-        case Kind.TEST_RESULT:
-            lists = (said.detail.get(f"{how}Tests") for how in ("failed", "warned", "passed"))
-            names = [str(one) for some in lists if isinstance(some, list) for one in some]
-            return f"{said.detail.get('result')} {', '.join(names)}".strip()[:REASON_LIMIT]
-        case Kind.SIGNATURE:
-            return ""
-
-
 def read(bundle: dict[str, Json], about: Subject, by: Trusted) -> Statement:
     """The statement, if one of those trusted signed it about this version; raises otherwise."""
     is_a = kind(bundle)
@@ -206,6 +194,8 @@ def _said(found: Statement, predicate: dict[str, Json], about: Subject) -> State
             return _test_result(found, predicate)
         case Kind.PROVENANCE:
             return _provenance(found, predicate)
+        case Kind.EXPLANATION:
+            return _explanation(found, predicate, about)
         case Kind.SIGNATURE:
             return found
 
@@ -252,6 +242,14 @@ def _provenance(found: Statement, predicate: dict[str, Json]) -> Statement:
             "builder": fields.text(builder, "id", what=_WHAT),
             "buildType": fields.text(definition, "buildType", what=_WHAT),
         },
+    )
+
+
+def _explanation(found: Statement, predicate: dict[str, Json], about: Subject) -> Statement:
+    _require_own(predicate, about, {*explanation.FIELDS, "explainedAt"})
+    said = explanation.parse(predicate)
+    return replace(
+        found, said_at=instant(predicate, "explainedAt"), detail=explanation.without_pictures(said)
     )
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from registry.core import canonical, evidence
+from registry.core import canonical, evidence, explanation
 from registry.core.canonical import Json
 from registry.core.envelope import Wanted
+from registry.core.explanation import Explanation
 from registry.core.oms import STATEMENT_TYPE
 
 
@@ -45,6 +46,11 @@ def test_result(about: Wanted, run: SuiteRun, *, at: str) -> bytes:
         evidence.METRICS: dict(run.metrics),
     }
     return _statement(evidence.TEST_RESULT_TYPE, about, predicate)
+
+
+def explained(about: Wanted, said: Explanation, *, at: str) -> bytes:
+    """What the version answers by, as its samples show."""
+    return _own(explanation.TYPE, about, explanation.predicate(said) | {"explainedAt": at})
 
 
 def _own(predicate_type: str, about: Wanted, said: dict[str, Json]) -> bytes:

@@ -22,6 +22,8 @@ ENTRIES = {
     Kind.TEST_RESULT: Entered.ATTESTED,
     Kind.PROVENANCE: Entered.ATTESTED,
     Kind.REVOCATION: Entered.REVOKED,
+    # Not `attested`: the newest of those must travel, whatever explained the version since.
+    Kind.EXPLANATION: Entered.EXPLAINED,
 }
 _WHAT = "evidence"
 

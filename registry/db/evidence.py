@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from registry.core.evidence import Kind
@@ -58,7 +58,8 @@ def newest(session: Session, version_id: int, *, limit: int) -> Sequence[Evidenc
 
 
 def delivered(session: Session, variant_id: int) -> Sequence[Evidence]:
-    """What goes out with the variant, in the order of the log: of test results the newest."""
+    """What goes out with the variant, in the order of the log: of each signer's test results the
+    newest, and of explanations the last."""
     place = func.row_number().over(
         partition_by=(Evidence.kind, Evidence.key), order_by=Evidence.log_index.desc()
     )
@@ -67,9 +68,20 @@ def delivered(session: Session, variant_id: int) -> Sequence[Evidence]:
         .where(Evidence.variant_id == variant_id)
         .subquery()
     )
-    is_wanted = (ranked.c.kind != Kind.TEST_RESULT) | (ranked.c.place <= _NEWEST_RESULTS)
+    most = case((ranked.c.kind == Kind.EXPLANATION, 1), else_=_NEWEST_RESULTS)
+    is_wanted = ranked.c.kind.not_in([Kind.TEST_RESULT, Kind.EXPLANATION]) | (
+        ranked.c.place <= most
+    )
     wanted = select(Evidence).join(ranked, ranked.c.log_index == Evidence.log_index)
     return session.scalars(wanted.where(is_wanted).order_by(Evidence.log_index)).all()
+
+
+def last(session: Session, version_id: int, kind: Kind) -> Evidence | None:
+    """The newest of a kind that stands, with its bundle."""
+    wanted = select(Evidence).where(
+        Evidence.version_id == version_id, Evidence.kind == kind, Evidence.revoked_by.is_(None)
+    )
+    return session.scalars(wanted.order_by(Evidence.log_index.desc()).limit(1)).one_or_none()
 
 
 def count(session: Session, variant_id: int, kind: Kind, key: str) -> int:

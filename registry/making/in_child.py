@@ -2,7 +2,10 @@
 
 from registry.making import child
 
-JOBS = {"export": "registry.making.exporting.job"}
+JOBS = {
+    "explain": "registry.making.explaining.job",
+    "export": "registry.making.exporting.job",
+}
 
 if __name__ == "__main__":
     child.main(JOBS)

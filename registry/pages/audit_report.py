@@ -20,6 +20,7 @@ _WORDS = {
     Kind.SIGNED: "Signed once more",
     Kind.APPROVED: "Approved",
     Kind.ATTESTED: "Evidence filed",
+    Kind.EXPLAINED: "Explained",
     Kind.REVOKED: "Evidence revoked",
     Kind.PULLED: "Pulled by the host",
     Kind.VERIFIED: "Verified on the host",

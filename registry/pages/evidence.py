@@ -13,6 +13,7 @@ _WORDS = {
     Kind.SIGNATURE: "signed",
     Kind.APPROVAL: "approved",
     Kind.PROVENANCE: "provenance",
+    Kind.EXPLANATION: "explained",
 }
 
 

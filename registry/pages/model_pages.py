@@ -7,9 +7,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from registry import errors
 from registry.core.canonical import Json
+from registry.core.evidence import Kind
 from registry.db.summaries import Summary
-from registry.pages import cards, comparing, drawing, evidence, models, rendering, views
+from registry.pages import cards, comparing, drawing, evidence, explaining, models, rendering, views
 from registry.usecases import catalogue, lineage, search
+from registry.usecases import evidence as filed
 from registry.usecases.opening import Registry
 
 router = APIRouter(include_in_schema=False)
@@ -82,6 +84,7 @@ def version(request: Request, name: str, version: Number) -> Response:
     registry, now = _registry(request), datetime.now(UTC)
     traced = lineage.trace(registry, name, version)
     shown = models.version(traced.subject, now)
+    explained = explaining.shown(filed.last(registry, name, version, Kind.EXPLANATION), now)
     return rendering.page(
         request,
         "version.html",
@@ -89,9 +92,10 @@ def version(request: Request, name: str, version: Number) -> Response:
         lineage=[_edge(edge) for edge in traced.edges],
         lineage_is_cut=traced.is_cut,
         evidence=evidence.statements(catalogue.shown(registry, name, version).evidence, now),
+        explained=explained,
         card=cards.render(catalogue.card(registry, name, version)),
         now=now,
-        drawn={"drawing": drawing.draw(traced)},
+        drawn={"drawing": drawing.draw(traced), "explaining": explaining.draw(explained)},
     )
 
 

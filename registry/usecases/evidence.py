@@ -10,7 +10,16 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from registry import errors
-from registry.core import canonical, cursor, entries, evidence, marked, oci_documents, weighing
+from registry.core import (
+    canonical,
+    cursor,
+    entries,
+    evidence,
+    evidence_notes,
+    marked,
+    oci_documents,
+    weighing,
+)
 from registry.core import digest as digests
 from registry.core.canonical import Json
 from registry.core.evidence import Kind, Statement, Subject, Trusted
@@ -43,6 +52,7 @@ LIMITS = {
     Kind.TEST_RESULT: Limit(64 * 1024, 10_000),
     Kind.PROVENANCE: Limit(64 * 1024, 16),
     Kind.REVOCATION: Limit(16 * 1024, 64),
+    Kind.EXPLANATION: Limit(128 * 1024, 64),
 }
 _EVERYBODY = frozenset({Role.ADMIN, Role.PUBLISHER, Role.APPROVER, Role.RECONCILER})
 # An approval takes two things, the key and the token: who has stolen one has not both.
@@ -132,6 +142,12 @@ def one(registry: Registry, model: str, number: int, statement: str) -> Evidence
             fix=f"see GET /v1/models/{model}/versions/{number}/evidence for what it has",
         )
     return found
+
+
+def last(registry: Registry, model: str, number: int, kind: Kind) -> Evidence | None:
+    """The newest of a kind that stands, with its bundle; raises NotFound."""
+    with registry.database.reading() as session:
+        return rows.last(session, versions.version(session, model, number).id, kind)
 
 
 def _draft(bundle: dict[str, Json], by: Caller) -> _Draft:
@@ -278,6 +294,6 @@ def _row(draft: _Draft, variant: tables.Variant, said: Statement, index: int) ->
         size=len(draft.content),
         actor=draft.by.actor,
         created_at=draft.now,
-        note=evidence.summary(said),
+        note=evidence_notes.note(said),
         bundle=draft.content,
     )

@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from registry.core.explaining import scores as scoring
 from registry.core.explaining.gradients import GradientMethod
 from registry.core.explaining.kernel_shap import KernelShap
 from registry.core.explaining.lime import Lime
@@ -19,7 +20,7 @@ from registry.core.explaining.permutation import Permutation
 from registry.core.explaining.terms import Array, Attribution, Method
 from registry.errors import Unavailable, WaitTimedOut
 from runtime.backends.protocol import Backend
-from runtime.explaining import asking, deriving, losses, scoring
+from runtime.explaining import asking, deriving
 from runtime.explaining.asking import Subject
 from runtime.explaining.derivation import Derivation, Derived, Origin
 from runtime.explaining.lane import Clock, Lane
@@ -95,7 +96,8 @@ class Desk:
 
     async def _together(self, job: "_Job", wish: Wish, subject: Subject) -> Explained:
         scores = await job.own_scores(subject)
-        loss, target = losses.of(wish, scores)
+        labels = np.array(wish.labels) if wish.labels else None
+        loss, target = scoring.loss(scores, labels, wish.target)
         random = np.random.default_rng(wish.seed)
         method = Permutation(subject.rows, subject.layout.count, wish.repeats, loss, random)
         # Absent features come from other rows of the request itself.

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from registry.core.explaining import features
+from registry.core.explaining import features, scores
 from registry.errors import InvalidInput
 from runtime.backends import gradient_calls, protocol
 from runtime.backends.protocol import Array, Arrays, Call
-from runtime.explaining import question, scoring
+from runtime.explaining import question
 from runtime.explaining.asking import Subject
 from runtime.explaining.question import Wish
 
@@ -34,7 +34,7 @@ def of(
     if wish.feature_mask:
         layout = features.joined(featured, np.array(wish.feature_mask))
     _require_bounds(wish, layout.count, rows)
-    output = scoring.output(call, wish.output)
+    output = scores.output(call.signature.outputs, wish.output)
     if is_derived and output.dtype not in gradient_calls.FLOATS:
         raise InvalidInput(
             f"output {output.name!r} is of type {output.dtype}, which has no gradient"

@@ -8,6 +8,7 @@ from registry.core import digest as digests
 from registry.core import evidence_documents as documents
 from registry.core.canonical import Json
 from registry.core.envelope import Refused, Verified, Wanted
+from registry.core.explanation import Explanation, Feature
 from registry.core.trustroot import TrustRoot
 from registry.trust import keys, sign
 from tests.core.publication import ORIGIN, Publication, stored
@@ -74,6 +75,16 @@ def provenance(by: str, *, builder: str = "https://ci.example.org/train") -> Bun
         },
     }
     return sign.sign_statement(canonical.encode(statement), PEOPLE[by])
+
+
+EXPLAINED = Explanation(
+    "permutation", "scores", "rise of the error rate", 0, 300, True, "sha256:" + "d" * 64, 64,
+    (Feature("age", 0.25, 0.01), Feature("income", 0.125, None)), None,
+)  # fmt: skip
+
+
+def explained(by: str, said: Explanation = EXPLAINED) -> Bundle:
+    return sign.sign_statement(documents.explained(WANTED, said, at=AT), PEOPLE[by])
 
 
 def signature(by: str, published: Publication = PUBLISHED) -> Bundle:

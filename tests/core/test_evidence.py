@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from registry.core import canonical, envelope, evidence, manifest, trustroot
+from registry.core import canonical, envelope, evidence, explanation, manifest, trustroot
 from registry.core import evidence_documents as documents
 from registry.core.envelope import Refused, Verified, Wanted
 from registry.core.evidence import Kind
@@ -26,6 +26,7 @@ from tests.core.evidenced import (
     WANTED,
     Bundle,
     approval,
+    explained,
     id_of,
     leaf_of,
     people,
@@ -51,6 +52,7 @@ def test_evidence_of_every_kind_counts() -> None:
         result("lab"),
         result("robot", failed=["golden"]),
         provenance("alice"),
+        explained("lab"),
     ).counted()
     assert kinds(found) == [
         "signature by bob",
@@ -58,13 +60,15 @@ def test_evidence_of_every_kind_counts() -> None:
         "test-result by lab",
         "test-result by robot",
         "provenance by alice",
+        "explanation by lab",
     ]
-    assert [one.passed for one in found.evidence] == [None, None, True, False, None]
+    assert [one.passed for one in found.evidence] == [None, None, True, False, None, None]
     assert found.signers == ("alice", "bob")
     assert found.ignored == ()
     assert found.evidence[1].detail == {"reason": "looks right"}
+    assert found.evidence[5].detail == explanation.without_pictures(evidenced.EXPLAINED)
     assert found.evidence[4].detail["builder"] == "https://ci.example.org/train"
-    assert [one.log_index for one in found.evidence] == [2, 3, 4, 5, 6]
+    assert [one.log_index for one in found.evidence] == [2, 3, 4, 5, 6, 7]
 
 
 def test_a_version_without_evidence_has_its_publisher_as_its_only_signer() -> None:
@@ -110,6 +114,7 @@ def test_entering_a_statement_again_does_not_make_it_younger() -> None:
         approval("lab"),
         result("carol"),
         provenance("robot"),
+        explained("carol"),
         approval("mallory"),
         revocation("mallory"),
     ],
@@ -408,5 +413,12 @@ def test_a_strangers_name_on_other_words_than_the_log_has_was_not_shown() -> Non
 
 
 def test_kinds_are_named_as_policies_name_them() -> None:
-    assert [*Kind] == ["signature", "approval", "test-result", "provenance", "revocation"]
+    assert [*Kind] == [
+        "signature",
+        "approval",
+        "test-result",
+        "provenance",
+        "revocation",
+        "explanation",
+    ]
     assert id_of(approval("carol")).startswith("sha256:")

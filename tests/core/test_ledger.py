@@ -43,6 +43,11 @@ def test_every_revocation_and_the_newest_result_must_be_shown() -> None:
     assert missing(found, 2, 4, 5) == []
 
 
+def test_what_explains_a_version_does_not_stand_before_its_test_result() -> None:
+    found = read(leaf(Kind.ATTESTED), leaf(Kind.EXPLAINED))
+    assert missing(found, 1) == [0]
+
+
 def test_what_is_about_another_version_or_came_later_need_not_be() -> None:
     found = read(leaf(Kind.REVOKED, version=2), leaf(Kind.REVOKED, digest="sha256:" + "2" * 64))
     assert missing(found) == []

@@ -104,7 +104,9 @@ def test_what_was_made_smaller_is_measured_marked_and_signed_for(ran: Ran) -> No
     [made] = [one for one in report["candidates"] if one["name"] == report["best"]]
     assert made["measured"]["sizeBytes"] < 0.4 * report["before"]["sizeBytes"]
     assert made["measured"]["watermarkZ"] > 6
+    assert "pictures of 10 classes, 8 × 8 cells each" in ran.said["Explain"]
     said = ran.said["Approve"]
+    assert re.search(r"explanation +lab ", said)
     assert re.search(r"test-result passed +lab ", said)
     assert re.search(r"approval +carol ", said)
     lineage = ran.said["Smaller and faster"]

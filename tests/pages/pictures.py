@@ -31,6 +31,7 @@ SHOWN = {
     "experiments": "/experiments",
     "policies": f"/policies?model=digits&version=3&expression={quote(TRIED)}",
     "entry": "/log/entry/20",
+    "explained": "/models/digits/versions/3#explained",
 }
 _WIDTH, _HEIGHT, _KEPT = 1200, 860, 900
 

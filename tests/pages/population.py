@@ -3,18 +3,23 @@
 Every page has something to show, and most of it is long, odd or broken somewhere.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.core import age
+from registry.core import age, evidence_documents
 from registry.core.canonical import Json
+from registry.core.envelope import Wanted
 from registry.core.facts import Dataset, Facts, Parent, Relation
 from registry.settings import Settings
-from registry.usecases import aliases, hosts, publish, reports
+from registry.trust import sign
+from registry.usecases import aliases, evidence, hosts, publish, reports
 from registry.usecases.access import Caller, Role
 from registry.usecases.hosts import Identity
 from registry.usecases.opening import Registry
+from tests.making.explaining import explained
 from tests.pages import happened
+from tests.registry import evidencing
 from tests.registry.publishing import ALICE, Publisher, onnx_model, store
 
 LOOP = Caller(Role.RECONCILER, "loop")
@@ -87,8 +92,11 @@ def settings(folder: Path) -> Settings:
     """A registry in `folder`, on a port of its own, with a policy."""
     area = folder / "policies" / "publish"
     area.mkdir(parents=True)
+    lab = {"name": "lab", "publicKey": evidencing.PEOPLE["lab"].public_pem}
     (area / "signed-by-known.yaml").write_text(_POLICY)
-    return Settings(folder, listen=("127.0.0.1:0",), policies=folder / "policies")
+    found = Settings(folder, listen=("127.0.0.1:0",), policies=folder / "policies")
+    found.testers_file.write_text(json.dumps({"testers": [lab]}))
+    return found
 
 
 def fill(registry: Registry, alice: Publisher) -> None:
@@ -104,6 +112,11 @@ def fill(registry: Registry, alice: Publisher) -> None:
             by=LOOP,
         )
     reports.record_all(registry, happened.events(digests), LOOP)
+    about = Wanted("digits", 3, digests["digits", 3])
+    said = explained.explained(*explained.digits())
+    payload = evidence_documents.explained(about, said, at=evidencing.AT)
+    bundle = sign.sign_statement(payload, evidencing.PEOPLE["lab"])
+    evidence.add(registry, "digits", 3, bundle, evidencing.LAB)
 
 
 def _models(registry: Registry, alice: Publisher) -> dict[tuple[str, int], str]:

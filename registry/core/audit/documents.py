@@ -27,6 +27,7 @@ ROLES: Mapping[Kind, tuple[str, ...]] = {
     Kind.SIGNED: ("evidence", "manifest"),
     Kind.APPROVED: ("evidence",),
     Kind.ATTESTED: ("evidence",),
+    Kind.EXPLAINED: ("evidence",),
     Kind.REVOKED: ("evidence",),
 }
 # Where files are marked, who signed them signed what this says they were made from.
