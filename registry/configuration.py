@@ -164,12 +164,14 @@ def _running(values: table.Table) -> Running:
         free_mib=values.take("free_mib", int, 64),
         drain_seconds=values.take("drain_seconds", float, 0.0),
         grace_seconds=values.take("grace_seconds", float, 10.0),
+        optimisations=values.take("optimisations", int, 0),
     )
     _require_not_negative(
         values,
         free_mib=found.free_mib,
         drain_seconds=found.drain_seconds,
         grace_seconds=found.grace_seconds,
+        optimisations=found.optimisations,
     )
     return found
 

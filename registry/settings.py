@@ -59,12 +59,14 @@ class Running:
 
     After a stop signal it goes on for `drain_seconds`, saying it is not ready; then requests in
     flight have `grace_seconds` to end. It is not ready either with less than `free_mib` of disk.
+    So many `optimisations` it runs at a time; with 0 it takes no recipes.
     """
 
     traces: str = ""
     free_mib: int = 64
     drain_seconds: float = 0.0
     grace_seconds: float = 10.0
+    optimisations: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ _PARTS = (
     ("blobs", "/v1/(blobs|wanted-blobs)"),
     ("models", "/v1/models"),
     ("evidence", "/v1/models/[^/]+/versions/[^/]+/evidence"),
+    ("optimisations", "/v1/optimisations"),
     ("images", "/v1/models/[^/]+/versions/[^/]+/images"),
     ("watermark", "/v1/(watermark|models/[^/]+/versions/[^/]+/watermark)"),
     ("search", "/v1/(models|versions)"),

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 
-from registry.api.checkers import Checkers
+from registry.api.checkers import checkers
 from registry.api.couriers import Couriers
 from registry.api.keeper import Keeper
+from registry.api.optimiser import optimisers
 from registry.api.recorder import Recorder
 from registry.api.renewer import Renewer
 from registry.api.stopping import Stopping
@@ -30,7 +31,8 @@ class Working:
         self.exporter = exporter
         self.watch = LogWatch(registry)
         self.couriers = Couriers(registry, self.watch, metrics.attempted)
-        self.checkers = Checkers(registry)
+        self.checkers = checkers(registry)
+        self.optimisers = optimisers(registry)
         self.keeper = Keeper(registry)
         self.recorder = Recorder(registry)
         self.renewer = Renewer(registry.database)
@@ -40,6 +42,7 @@ class Working:
                 "log watch": self.watch.is_alive,
                 "couriers": self.couriers.is_alive,
                 "checkers": self.checkers.is_alive,
+                "optimisers": self.optimisers.is_alive,
                 "keeper": self.keeper.is_alive,
                 "recorder": self.recorder.is_alive,
                 "renewer": self.renewer.is_alive,
@@ -52,6 +55,7 @@ class Working:
         app.state.failures = Pace(registry.settings.access.failures_per_minute)
         app.state.pace = Pace(registry.settings.access.requests_per_minute)
         app.state.checkers = self.checkers
+        app.state.optimisers = self.optimisers
         app.state.readiness = self.readiness
         streams: set[Request] = set()
         app.state.streams = streams
@@ -61,6 +65,7 @@ class Working:
         self.watch.start()
         self.couriers.start()
         self.checkers.start()
+        self.optimisers.start()
         self.keeper.start()
         self.recorder.start()
         self.renewer.start()
@@ -71,6 +76,7 @@ class Working:
         self.keeper.stop()
         self.recorder.stop()
         self.checkers.stop()
+        self.optimisers.stop()
         self.couriers.stop()
         self.watch.stop()
         self.readiness.close()

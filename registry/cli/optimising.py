@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry import errors
-from registry.cli import optimising_publication, options, output, progress
+from registry.cli import optimising_publication, optimising_remote, options, output, progress
 from registry.core.canonical import Json
 
 if TYPE_CHECKING:
@@ -51,6 +51,16 @@ Original = Annotated[
 ]
 
 
+Remote = Annotated[
+    bool,
+    typer.Option("--remote", help="Have the registry run it. What it is doing is shown; stopped "
+                 "here, it goes on there, and the same command finds it again."),
+]  # fmt: skip
+Withdraw = Annotated[
+    bool, typer.Option("--withdraw", help="With --remote: have the registry forget it.")
+]
+
+
 @dataclass(frozen=True, slots=True)
 class _Marked:
     """By which key a watermark is looked for."""
@@ -70,6 +80,8 @@ def optimise(  # noqa: PLR0913, PLR0917  the options of a command
     key: Key = None,
     evidence_key: EvidenceKey = None,
     derived_from: Parent = "",
+    remote: Remote = False,  # noqa: FBT002  a flag of the command
+    withdraw: Withdraw = False,  # noqa: FBT002  a flag of the command
     watermark_key: MarkKey = None,
     original: Original = None,
     trust: options.Trust = None,
@@ -85,19 +97,21 @@ def optimise(  # noqa: PLR0913, PLR0917  the options of a command
     if dry_run:
         _print_plan(read)
         return
-    target = _new_folder(out)
-    wanted = optimising_publication.wanted(publish, (key, evidence_key), derived_from, read)
     access = options.Access(server, token_file)
-    made = work or target.with_name(f"{target.name}.work")
-    marked = _Marked(watermark_key, original, trust)
-    done = _run(read, recipe, made, access, marked)
-    _write(done, target)
-    document = _said(done, target, form)
-    _require_best(done, recipe, target)
-    if wanted is not None:
-        document["published"] = optimising_publication.publish(done.run, wanted, target, access)
+    if withdraw:
+        optimising_remote.withdraw(read, recipe, access)
+        return
+    target, marked = _new_folder(out), _Marked(watermark_key, original, trust)
+    wanted = optimising_publication.wanted(publish, (key, evidence_key), derived_from, read)
+    if remote:
+        found = optimising_remote.run(read, recipe, target, access)
+    else:
+        found = _run(read, recipe, (work, target), access, marked)
+    _show(found, target, form)
+    _require_best(found, recipe, target)
+    found |= optimising_publication.publish((read, found), wanted, target, access)
     if form.is_data:
-        output.print_document(form, document)
+        output.print_document(form, found)
 
 
 def _print_plan(read: "OptimisationRecipe") -> None:
@@ -107,8 +121,8 @@ def _print_plan(read: "OptimisationRecipe") -> None:
         typer.echo(output.plain(line))
 
 
-def _require_best(done: "Done", recipe: Path, target: Path) -> None:
-    if done.best is None:
+def _require_best(found: dict[str, Json], recipe: Path, target: Path) -> None:
+    if found.get("best") is None:
         raise errors.PolicyDenied(
             f"nothing that was made holds the constraints of {recipe}",
             fix=f"see {target / 'report.md'} for what each breaks",
@@ -116,15 +130,21 @@ def _require_best(done: "Done", recipe: Path, target: Path) -> None:
 
 
 def _run(
-    read: "OptimisationRecipe", recipe: Path, work: Path, access: options.Access, marked: _Marked
-) -> "Done":
+    read: "OptimisationRecipe", recipe: Path, places: tuple[Path | None, Path],
+    access: options.Access,
+    marked: _Marked,
+) -> dict[str, Json]:  # fmt: skip
+    """The report, once it and the model are in the target, which is the second of `places`."""
     from registry.making.optimising import runs  # noqa: PLC0415  heavy
 
+    target = places[1]
+    work = places[0] or target.with_name(f"{target.name}.work")
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="model-", dir=work) as fetched:
         given = _given(read, recipe, Path(fetched), access, marked.trust)
         with progress.of_phases() as told:
-            return runs.run(given, work, progress=told, mark_of=_mark_of(marked))
+            done = runs.run(given, work, progress=told, mark_of=_mark_of(marked))
+    return _write(done, target)
 
 
 def _read(path: Path) -> "OptimisationRecipe":
@@ -187,15 +207,16 @@ def _mark_of(marked: _Marked) -> Callable[[Path], float | None] | None:
     return looked
 
 
-def _write(done: "Done", target: Path) -> None:
-    """Beside the folder first: it appears whole."""
+def _write(done: "Done", target: Path) -> dict[str, Json]:
+    """Beside the folder first: it appears whole. Gives the report."""
     from registry.core import canonical  # noqa: PLC0415
     from registry.core.recipes import plot, report  # noqa: PLC0415  heavy
 
+    document = report.document(done.run)
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        (unfinished / "report.json").write_bytes(canonical.encode(report.document(done.run)))
+        (unfinished / "report.json").write_bytes(canonical.encode(document))
         (unfinished / "report.md").write_text(report.page(done.run), encoding="utf-8")
         (unfinished / "pareto.svg").write_text(plot.draw(done.run), encoding="utf-8")
         if done.best is not None:
@@ -205,21 +226,18 @@ def _write(done: "Done", target: Path) -> None:
         unfinished.replace(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+    return document
 
 
-def _said(done: "Done", target: Path, form: output.Form) -> dict[str, Json]:
-    """Columns for people, now; for programs the document, which is printed at the end."""
+def _show(found: dict[str, Json], target: Path, form: output.Form) -> None:
+    """Columns for people, now; programs get the document at the end."""
+    from registry.core import fields  # noqa: PLC0415
     from registry.core.recipes import report  # noqa: PLC0415  heavy
 
-    found = done.run
-    if not form.is_data:
-        rows = [("before", *report.short(found.before, found.before), "")]
-        rows += [
-            (one.name, *report.short(one.measured, found.before), report.verdict(one, found.best))
-            for one in found.results
-        ]
-        output.print_table(("made", "accuracy", "lost", "latency", "size", ""), rows)
-        for failure in found.failures:
-            output.message(f"not made: {failure.name}: {output.plain(failure.reason)}")
-        output.message(f"written: {target}")
-    return report.document(found)
+    if form.is_data:
+        return
+    output.print_table(("made", "accuracy", "lost", "latency", "size", ""), report.lines(found))
+    for failure in fields.objects(found, "failed", what="report"):
+        said = output.plain(f"{failure.get('name')}: {failure.get('reason')}")
+        output.message(f"not made: {said}")
+    output.message(f"written: {target}")

@@ -12,7 +12,20 @@ from registry.core.envelope import Wanted
 
 if TYPE_CHECKING:
     from registry.core.recipes.kinds import OptimisationRecipe
-    from registry.core.recipes.report import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A recipe, and the report of what came of it, here or in a registry."""
+
+    recipe: "OptimisationRecipe"
+    report: dict[str, Json]
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Digests by what they are of."""
+        found = fields.mapping(self.report, "inputs", what="report")
+        return {name: str(digest) for name, digest in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,48 +66,62 @@ def wanted(
 
 
 def publish(
-    run: "Run", wanted: Publication, folder: Path, access: options.Access
+    outcome: "tuple[OptimisationRecipe, dict[str, Json]]",
+    wanted: Publication | None,
+    folder: Path,
+    access: options.Access,
 ) -> dict[str, Json]:
-    """The version, and a signed test result about it with all its numbers."""
+    """A version of what a report tells of, and a signed test result with all its numbers.
+
+    Nothing where nobody wants it published.
+    """
     from registry.core.recipes import planning, report  # noqa: PLC0415  heavy
 
-    best = run.best
-    if best is None:
-        raise AssertionError  # nothing to publish ends the command before
-    chosen = next(one for one in planning.plan(run.recipe.spec) if one.name == best.name)
+    if wanted is None:
+        return {}
+    made = Made(*outcome)
+    recipe, best = made.recipe, fields.text(made.report, "best", what="report")
+    chosen = next(one for one in planning.plan(recipe.spec) if one.name == best)
     edges = [f"{relation}:{wanted.parent}" for relation in chosen.relations if wanted.parent]
-    metrics: dict[str, Json] = dict(report.metrics(run, best))
+    metrics: dict[str, Json] = dict(report.metrics(made.report))
     sets: list[Json] = [
-        {"name": name, "digest": digest} for name, digest in run.inputs.items() if name != "model"
+        {"name": name, "digest": digest} for name, digest in made.inputs.items() if name != "model"
     ]
+    origin = fields.text(made.report, "origin", what="report")
     metadata = saying.metadata(
-        description=f"{best.name} of {run.origin}, by the recipe {run.recipe.metadata.name}",
-        card=report.page(run), metrics=metrics, datasets=sets, derivedFrom=saying.parents(edges),
-    )  # fmt: skip
-    made = push.publish_files(
+        description=f"{best} of {origin}, by the recipe {recipe.metadata.name}",
+        card=(folder / "report.md").read_text(encoding="utf-8"),
+        metrics=metrics,
+        datasets=sets,
+        derivedFrom=saying.parents(edges),
+    )
+    published = push.publish_files(
         push.Wanted(wanted.model, None, None, "", "onnx"), push.Said(metadata, None),
         folder / "model", push.Signed(wanted.key, None), access,
     )  # fmt: skip
-    shown = (made.get(name) for name in ("model", "version", "digest"))
+    shown = (published.get(name) for name in ("model", "version", "digest"))
     output.message(f"published: {' '.join(str(one) for one in shown)}")
     if wanted.evidence_key is not None:
-        _attest(run, metrics, made, wanted.evidence_key, access)
-    return made
+        _attest(made, metrics, published, wanted.evidence_key, access)
+    return {"published": published}
 
 
 def _attest(
-    run: "Run", metrics: dict[str, Json], made: dict[str, Json], key: Path,
+    made: Made, metrics: dict[str, Json], published: dict[str, Json], key: Path,
     access: options.Access,
 ) -> None:  # fmt: skip
     """An in-toto test result on the version's digest, named as acceptance tests are."""
-    name = run.recipe.metadata.name
+    from registry.core.recipes import report  # noqa: PLC0415  heavy
+
+    name = made.recipe.metadata.name
     about = Wanted(
-        fields.text(made, "model", what="version"), fields.integer(made, "version", what="version"),
-        fields.text(made, "digest", what="version"),
-    )  # fmt: skip
+        fields.text(published, "model", what="version"),
+        fields.integer(published, "version", what="version"),
+        fields.text(published, "digest", what="version"),
+    )
     configuration: list[dict[str, Json]] = [
         {"name": what, "digest": {"sha256": digest.removeprefix("sha256:")}}
-        for what, digest in (*run.inputs.items(), ("recipe", run.digest))
+        for what, digest in (*made.inputs.items(), ("recipe", report.digest(made.recipe)))
     ]
     suite = evidence_documents.SuiteRun(configuration, [name], [], {name: metrics})
     payload = evidence_documents.test_result(about, suite, at=statements.now())

@@ -11,7 +11,6 @@ import typer
 
 from registry import errors
 from registry.cli import options, output, progress, verifying
-from registry.core.envelope import Verified
 from registry.core.oms import File
 from registry.store import durable
 
@@ -70,19 +69,19 @@ def fetched(
         )
         total = sum(file.size for file in verified.files)
         with progress.of_bytes("downloading", total) as advance:
-            _fetch(client, verified, folder, advance)
+            bring(client, verified.files, folder, advance)
     output.message(f"signed by {verified.publisher}, entry {verified.log_index} of the log")
     return model, str(version), str(verified.wanted.digest)
 
 
-def _fetch(client: "Client", verified: Verified, folder: Path, advance: progress.Advance) -> None:
+def bring(client: "Client", files: Sequence[File], folder: Path, advance: progress.Advance) -> None:
     """All files beside the folder first, several at once; it appears whole or not at all."""
     partial = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        _download(client, verified.files, partial, advance)
-        _sync(verified.files, partial)
+        _download(client, files, partial, advance)
+        _sync(files, partial)
         partial.chmod(0o755)
         partial.replace(folder)
         durable.sync_folder(folder.parent)

@@ -10,7 +10,16 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from registry.db import documents, evidence, host_copies, oci, registrations, tables
+from registry.db import (
+    documents,
+    evidence,
+    host_copies,
+    images,
+    oci,
+    optimisations,
+    registrations,
+    tables,
+)
 from registry.db.tables import (
     Alias,
     Dataset,
@@ -36,6 +45,8 @@ def erase_version(session: Session, version: Version, *, message: str, now: date
     session.flush()
     ours = select(Variant.id).where(Variant.version_id == version.id)
     host_copies.drop_version(session, version.id)
+    images.drop_version(session, version.id)
+    optimisations.drop_version(session, version.id)
     session.execute(delete(File).where(File.variant_id.in_(ours)))
     for kind in (VersionTag, Metric, Parameter):
         session.execute(delete(kind).where(kind.version_id == version.id))

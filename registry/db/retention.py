@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from registry.core import retention
 from registry.core.entries import Kind
 from registry.core.retention import Key
-from registry.db import host_copies, images, keys, oci
+from registry.db import host_copies, images, keys, oci, optimisations
 from registry.db.tables import Alias, Blob, File, Variant, Version
 from registry.db.tables_artifacts import Artifact, Registration, RegistrationFile
 from registry.db.tables_log import LogEntry
 from registry.db.tables_oci import ManifestBlob
+from registry.db.tables_optimisations import OptimisationFile
 from registry.db.tables_watermark import WatermarkSource
 
 _STREAMED = {"yield_per": 1000}
@@ -36,6 +37,7 @@ REFERRERS: tuple[Referrer, ...] = (
     Referrer("a version", select(File.digest)),
     Referrer("an uploaded MLflow artifact", select(Artifact.digest)),
     Referrer("an OCI manifest", select(ManifestBlob.digest)),
+    Referrer("a recipe", select(OptimisationFile.digest)),
     Referrer("a version being checked", select(RegistrationFile.digest)),
     Referrer(
         "the signature of a version being checked",
@@ -118,6 +120,7 @@ def drop_files(session: Session, version_id: int) -> Sequence[str]:
     """Refer to a version's bytes no more; gives their digests. The manifest still lists them."""
     host_copies.drop_version(session, version_id)
     images.drop_version(session, version_id)
+    optimisations.drop_version(session, version_id)
     ours = select(Variant.id).where(Variant.version_id == version_id)
     dropped = session.execute(
         delete(File)

@@ -51,6 +51,11 @@ def key(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path, key: Path) -> Settings:
+    return settings_of(tmp_path, key)
+
+
+def settings_of(tmp_path: Path, key: Path) -> Settings:
+    """A registry that trusts the key as alice's."""
     found = Settings(data_dir=tmp_path / "registry", listen=("127.0.0.1:0",))
     found.data_dir.mkdir()
     entry = {"name": "alice", "publicKey": keys.load_signing_key(key).public_pem}

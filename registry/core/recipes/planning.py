@@ -46,6 +46,24 @@ def read(path: str, data: bytes) -> OptimisationRecipe:
     return found
 
 
+def paths(spec: RecipeSpec) -> tuple[str, ...]:
+    """The files of samples and the like that the recipe names, each once; not the model's."""
+    said: Json = spec.model_dump(mode="json", exclude={"model"}, exclude_none=True)
+    return tuple(dict.fromkeys(_paths(said)))
+
+
+def _paths(of: Json) -> Iterator[str]:
+    if isinstance(of, dict):
+        for key, value in of.items():
+            if key == "path" and isinstance(value, str):
+                yield value
+            else:
+                yield from _paths(value)
+    elif isinstance(of, list):
+        for value in of:
+            yield from _paths(value)
+
+
 def plan(spec: RecipeSpec) -> tuple[Candidate, ...]:
     """All candidates, those with fewer steps first; each once."""
     choices = [[*([None] if choice.optional else []), *choice.one_of] for choice in spec.search]

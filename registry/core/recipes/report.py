@@ -6,7 +6,8 @@ The page is a model card too: it says what the version was made of, and what tha
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from registry.core import canonical
+from registry import errors
+from registry.core import canonical, fields
 from registry.core import digest as digests
 from registry.core.canonical import Json
 from registry.core.recipes import results, shares
@@ -17,6 +18,7 @@ _COLUMNS = (
     "", "accuracy", "same answers", "latency p50", "p95", "latency", "size", "memory", "not 0",
     "watermark",
 )  # fmt: skip
+_WHAT = "report of the recipe"
 _HEAD = f"| {' | '.join(_COLUMNS)} |"
 # What the numbers of a version stand beside those before; the others are comparisons already.
 _BESIDE = {"accuracy", "latencyP50Milliseconds", "sizeBytes", "peakMemoryBytes", "watermarkZ"}
@@ -44,8 +46,13 @@ class Run:
     @property
     def digest(self) -> str:
         """Of what the recipe says, whatever its layout is."""
-        said = self.recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return digests.of(canonical.encode(said))
+        return digest(self.recipe)
+
+
+def digest(recipe: OptimisationRecipe) -> str:
+    """Of what the recipe says, whatever its layout is."""
+    said = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return digests.of(canonical.encode(said))
 
 
 def document(run: Run) -> dict[str, Json]:
@@ -153,9 +160,9 @@ def _result(one: Result) -> dict[str, Json]:
     }
 
 
-def metrics(run: Run, best: Result) -> dict[str, float]:
-    """The numbers of the result that a version carries, and those before beside them."""
-    after, before = results.document(best.measured), results.document(run.before)
+def metrics(of: dict[str, Json]) -> dict[str, float]:
+    """The numbers of the best of a report that a version carries, and those before beside them."""
+    after, before = _measured(_named(of, of.get("best"))), _measured_before(of)
     found: dict[str, float] = {}
     for name, value in after.items():
         if isinstance(value, int | float):
@@ -166,20 +173,54 @@ def metrics(run: Run, best: Result) -> dict[str, float]:
     return found
 
 
-def short(of: Measured, before: Measured) -> tuple[str, str, str, str]:
-    """Accuracy, points lost, latency and size, for a line."""
+def lines(of: dict[str, Json]) -> list[tuple[str, ...]]:
+    """A report as rows: name, accuracy, points lost, latency, size, and a word or a sentence."""
+    before = _measured_before(of)
+    found: list[tuple[str, ...]] = [("before", *_short(before, before), "")]
+    for one in fields.objects(of, "candidates", what=_WHAT):
+        name = fields.text(one, "name", what=_WHAT)
+        found.append((name, *_short(_measured(one), before), _word(one, of.get("best"))))
+    return found
+
+
+def _short(of: dict[str, Json], before: dict[str, Json]) -> tuple[str, str, str, str]:
+    size = _number(of, "sizeBytes")
+    latency, ratio = _number(of, "latencyP50Milliseconds"), _number(of, "latencyRatio")
     return (
-        f"{100 * of.accuracy:.2f} %",
-        f"{100 * of.paired.loss:.2f}",
-        f"{of.latency.p50:.3f} ms (x {of.latency.ratio:.2f})",
-        f"{of.size_bytes / 1024:,.0f} KiB (x {of.size_bytes / before.size_bytes:.2f})",
+        f"{100 * _number(of, 'accuracy'):.2f} %",
+        f"{100 * _number(of, 'accuracyLoss'):.2f}",
+        f"{latency:.3f} ms (x {ratio:.2f})",
+        f"{size / 1024:,.0f} KiB (x {size / _number(before, 'sizeBytes'):.2f})",
     )
 
 
-def verdict(one: Result, best: Result | None) -> str:
-    """A word or a sentence: the best, on the front, or what it breaks."""
-    if one.broken:
-        return "; ".join(one.broken)
-    if one is best:
+def _word(one: dict[str, Json], best: Json) -> str:
+    """The best, on the front, or what it breaks."""
+    broken = fields.sequence(one, "broken", what=_WHAT)
+    if broken:
+        return "; ".join(map(str, broken))
+    if one.get("name") == best:
         return "best"
-    return "front" if one.on_front else ""
+    return "front" if one.get("onFront") else ""
+
+
+def _named(of: dict[str, Json], name: Json) -> dict[str, Json]:
+    for one in fields.objects(of, "candidates", what=_WHAT):
+        if one.get("name") == name:
+            return one
+    raise errors.InvalidInput(f"the {_WHAT} has no candidate {name!r}")
+
+
+def _measured_before(of: dict[str, Json]) -> dict[str, Json]:
+    return fields.mapping(of, "before", what=_WHAT)
+
+
+def _measured(one: dict[str, Json]) -> dict[str, Json]:
+    return fields.mapping(one, "measured", what=_WHAT)
+
+
+def _number(of: dict[str, Json], name: str) -> float:
+    found = of.get(name)
+    if not isinstance(found, int | float):
+        raise errors.InvalidInput(f"the {_WHAT} has no number {name!r}")
+    return float(found)
