@@ -169,8 +169,21 @@ def test_a_page_reads_the_same_here_and_in_the_repository(page: Path) -> None:
 
 def test_every_page_is_in_the_menu_of_the_site() -> None:
     """`nav` in mkdocs.yml; decisions are listed by the build."""
-    menu = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    menu = set(re.findall(r": ([\w/.-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     assert {name for name in pages if not name.startswith("adr/0")} == menu | {
         "pull-requests/comment.md"
     }
+
+
+def test_every_variable_of_the_command_line_is_documented() -> None:
+    """`PLIMSOLL_TRIAL` is what a test of one's own is given, and no setting."""
+    code = "".join(
+        file.read_text()
+        for name in ("registry", "reconciler")
+        for file in (ROOT / name).rglob("*.py")
+    )
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    rows = table_after(page, "## Environment of the command line")
+    documented = {name for row in rows for name in re.findall(r"`(PLIMSOLL_\w+)`", row[0])}
+    assert documented == set(re.findall(r"\bPLIMSOLL_[A-Z_]+", code)) - {"PLIMSOLL_TRIAL"}

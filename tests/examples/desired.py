@@ -97,8 +97,11 @@ def _kind(document: Document) -> str:
     return "\n".join(one.detail for one in found) if isinstance(found, tuple) else ""
 
 
-def _around(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _around(part: Any) -> Iterator[dict[str, Any]]:
     """Each whole document that `part` may be a part of."""
+    if isinstance(part, list):
+        yield {**_POLICY, "spec": {**_POLICY["spec"], "validations": part}}
+        return
     for base in (_DEPLOYMENT, _HOST):
         yield {
             **base,
