@@ -181,9 +181,11 @@ def _experiments(_folder: Path) -> Rows:
 
 
 def _acceptance(folder: Path) -> Rows:
-    from bench import accepting  # noqa: PLC0415  numpy
+    from bench import accepting, slow_test  # noqa: PLC0415  numpy
 
     yield from accepting.rows(folder)
+    (folder / "slow").mkdir()
+    yield from slow_test.rows(folder / "slow")
 
 
 def _explaining(folder: Path) -> Rows:

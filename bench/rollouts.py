@@ -66,7 +66,7 @@ def rows(folder: Path) -> Iterator[Row]:
             yield _row(stage, "ONNX to ONNX", both, counted=both, bar=figures.under(5))
             yield _row(stage, "ONNX to SavedModel", [third, first], counted=[third])
             turns = [functools.partial(_switched, stage, to) for to in [*both, *both]]
-            yield from healing.rows(host, _MODEL, turns, lambda: bool(_answering(host.port)))
+            yield from healing.rows(host, _MODEL, turns, lambda: bool(answering(host.port, _MODEL)))
 
 
 def _switched(stage: Stage, to: Pinned) -> None:
@@ -122,23 +122,25 @@ def _switch(stage: Stage, to: Pinned) -> float:
     start = time.perf_counter()
     stage.reconciler.ring()
     processes.await_true(
-        lambda: _answering(stage.host.port) == to.digest,
+        lambda: answering(stage.host.port, _MODEL) == to.digest,
         f"version {to.version} answering at the front door",
         timeout=_SERVING_S,
     )
     took = time.perf_counter() - start
     processes.await_true(
-        lambda: _is_settled(stage.registry, commit), "the rollout settling", timeout=_SETTLING_S
+        lambda: is_settled(stage.registry, _MODEL, commit),
+        "the rollout settling",
+        timeout=_SETTLING_S,
     )
     return took
 
 
-def _answering(port: int) -> str:
-    """The digest of whatever version answers a client now; empty where none does."""
+def answering(port: int, model: str) -> str:
+    """The digest of whatever version of `model` answers a client now; empty where none does."""
     link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         body = json.dumps({"instances": [models.INPUT]})
-        link.request("POST", f"/v1/models/{_MODEL}:predict", body)
+        link.request("POST", f"/v1/models/{model}:predict", body)
         answer = link.getresponse()
         answer.read()
     except (OSError, http.client.HTTPException):
@@ -148,8 +150,8 @@ def _answering(port: int) -> str:
     return answer.getheader("plimsoll-digest", "") if answer.status == 200 else ""
 
 
-def _is_settled(registry: registries.Running, commit: str) -> bool:
-    """Whether nothing is left to do or to wait for at `commit`."""
-    status = registry.client().deployment(f"{wishes.ENVIRONMENT}/{_MODEL}")
+def is_settled(registry: registries.Running, model: str, commit: str) -> bool:
+    """Whether nothing is left to do or to wait for at `commit` by the deployment of `model`."""
+    status = registry.client().deployment(f"{wishes.ENVIRONMENT}/{model}")
     is_idle = status.get("next") == [] and status.get("waiting") == []
     return status.get("commit") == commit and is_idle

@@ -171,8 +171,9 @@ class Loop:
 
     def _beside(self, action: actions.Beside, state: desired.DesiredState) -> None:
         """Beside the hosts' lanes: whom it asks may be slow, and going back must not wait."""
-        name = f"{action.verb} {actions.deployment_of(action)}"
-        self._measuring.begin(name, lambda: self._perform(action, state))
+        group = actions.deployment_of(action)
+        name = f"{action.verb} {group}"
+        self._measuring.begin(name, lambda: self._perform(action, state), group=group)
 
     def _test(self, action: actions.Accept, state: desired.DesiredState) -> None:
         """Beside its host's lane: tests may take long, and other deployments must not wait.
@@ -182,8 +183,9 @@ class Loop:
         rollout = self.memory.rollouts().get(action.spec.deployment, NO_ROLLOUT)
         candidate = rollout.on(action.host).candidate
         if candidate is not None and candidate.acceptance is None:
-            name = f"{action.host} {action.spec.deployment}"
-            self._testing.begin(name, lambda: self._perform(action, state))
+            group = action.spec.deployment
+            name = f"{action.host} {group}"
+            self._testing.begin(name, lambda: self._perform(action, state), group=group)
 
     def _job(self, todo: list[actions.Action], state: desired.DesiredState) -> Callable[[], None]:
         def job() -> None:

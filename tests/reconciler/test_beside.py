@@ -24,13 +24,34 @@ def test_work_of_one_name_is_done_once_at_a_time_and_another_meanwhile(
     aside: Beside, ended: threading.Semaphore
 ) -> None:
     let_go = threading.Event()
-    assert aside.begin("slow", lambda: let_go.wait(20) and None)
-    assert not aside.begin("slow", lambda: None)
-    assert aside.begin("quick", lambda: None)
+    assert aside.begin("slow", lambda: let_go.wait(20) and None, group="a")
+    assert not aside.begin("slow", lambda: None, group="a")
+    assert aside.begin("quick", lambda: None, group="a")
     assert ended.acquire(timeout=20)
     let_go.set()
     assert ended.acquire(timeout=20)
-    assert aside.begin("slow", lambda: None)
+    assert aside.begin("slow", lambda: None, group="a")
+
+
+def test_a_group_that_fills_its_share_leaves_room_for_others(
+    aside: Beside, ended: threading.Semaphore
+) -> None:
+    let_go = threading.Event()
+
+    def begun(group: str) -> int:
+        names = [f"{group} {number}" for number in range(50)]
+        return sum(
+            aside.begin(name, lambda: let_go.wait(20) and None, group=group) for name in names
+        )
+
+    shares = [begun("slow"), begun("slower")]
+    assert shares == [8, 8]
+    assert aside.begin("quick", lambda: None, group="other")
+    assert ended.acquire(timeout=20)
+    let_go.set()
+    for _ in range(sum(shares)):
+        assert ended.acquire(timeout=20)
+    assert begun("slow") == 8
 
 
 def test_a_defect_in_it_is_raised_and_not_swallowed(
@@ -39,8 +60,8 @@ def test_a_defect_in_it_is_raised_and_not_swallowed(
     def broken() -> None:
         raise ZeroDivisionError
 
-    aside.begin("broken", broken)
+    aside.begin("broken", broken, group="a")
     assert ended.acquire(timeout=20)
     with pytest.raises(ZeroDivisionError):
-        aside.begin("other", lambda: None)
-    assert aside.begin("broken", lambda: None)
+        aside.begin("other", lambda: None, group="a")
+    assert aside.begin("broken", lambda: None, group="a")
