@@ -16,11 +16,11 @@ import typer
 
 from registry import errors
 from registry.cli import contexts
-from registry.core import names, trustchain
-from registry.core.trustroot import TrustRoot
+from registry.core import names
 
 if TYPE_CHECKING:
     from registry.cli.client import Client
+    from registry.core.trustroot import TrustRoot
 
 # Not said: the context's, else this machine's.
 DEFAULT_SERVER = ""
@@ -96,8 +96,10 @@ def trust_path(path: Path | None) -> Path | None:
     return Path(context.trust) if context and context.trust else None
 
 
-def trust_root(path: Path | None) -> TrustRoot:
+def trust_root(path: Path | None) -> "TrustRoot":
     """The trust root in `path`, else the context's; raises InvalidConfig where there is none."""
+    from registry.core import trustchain  # noqa: PLC0415  heavy
+
     path = trust_path(path)
     if path is None:
         raise errors.InvalidConfig(
@@ -114,8 +116,10 @@ def trust_root(path: Path | None) -> TrustRoot:
         ) from error
 
 
-def current_trust_root(path: Path | None) -> TrustRoot:
+def current_trust_root(path: Path | None) -> "TrustRoot":
     """As `trust_root`, for what was not verified before: raises TrustRootExpired as well."""
+    from registry.core import trustchain  # noqa: PLC0415  heavy
+
     found = trust_root(path)
     trustchain.require_current(found, datetime.now(UTC))
     return found

@@ -65,14 +65,7 @@ SHARED: Mapping[str, frozenset[str]] = {"model": frozenset({"", "--help", "promo
 def build(command: str = "", within: str = "") -> typer.Typer:
     """The program as far as `command`, and what is `within` it, need it; else all of it, with what
     other packages add."""
-    app = typer.Typer(
-        name="plimsoll",
-        help="A declarative GitOps model registry for Docker hosts.",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-    )
-    # Typer would take the only command that was loaded for the whole program.
-    app.callback(help=app.info.help)(_nothing)
+    app = _bare()
     is_ours = command in HOMES and within not in SHARED.get(command, ())
     others = [] if is_ours else list(_others())
     if command and command not in HOMES and command in _names(others):
@@ -85,6 +78,38 @@ def build(command: str = "", within: str = "") -> typer.Typer:
         _merge(app, part)
     for part in others:
         _merge(app, part)
+    return app
+
+
+def overview() -> typer.Typer:
+    """The names of all commands and what they are for, and nothing that could be run: of this
+    package none is loaded."""
+    from registry.cli import listed  # noqa: PLC0415  for this alone
+
+    app = _bare()
+    for name, said in listed.COMMANDS.items():
+        app.command(name, help=said)(_nothing)
+    for name, said in listed.GROUPS.items():
+        app.add_typer(typer.Typer(), name=name, help=said)
+    for part in _others():
+        fresh = typer.Typer()
+        fresh.registered_commands = part.registered_commands
+        fresh.registered_groups = [
+            group for group in part.registered_groups if group.name not in listed.GROUPS
+        ]
+        _merge(app, fresh)
+    return app
+
+
+def _bare() -> typer.Typer:
+    app = typer.Typer(
+        name="plimsoll",
+        help="A declarative GitOps model registry for Docker hosts.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    # Typer would take the only command that was loaded for the whole program.
+    app.callback(help=app.info.help)(_nothing)
     return app
 
 
@@ -132,7 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         given = sys.argv[1:] if arguments is None else list(arguments)
         command, within = [*given, "", ""][:2]
-        code = build(command, within)(args=given, standalone_mode=False)
+        app = overview() if given == ["--help"] else build(command, within)
+        code = app(args=given, standalone_mode=False)
     except errors.PlimsollError as error:
         _explain(error)
         return error.exit_code

@@ -11,11 +11,11 @@ import typer
 
 from registry import errors
 from registry.cli import options, output, progress, verifying
-from registry.core.oms import File
 from registry.store import durable
 
 if TYPE_CHECKING:
     from registry.cli.client import Client
+    from registry.core.oms import File
 
 app = typer.Typer()
 
@@ -74,7 +74,9 @@ def fetched(
     return model, str(version), str(verified.wanted.digest)
 
 
-def bring(client: "Client", files: Sequence[File], folder: Path, advance: progress.Advance) -> None:
+def bring(
+    client: "Client", files: "Sequence[File]", folder: Path, advance: progress.Advance
+) -> None:
     """All files beside the folder first, several at once; it appears whole or not at all."""
     partial = None
     try:
@@ -103,14 +105,14 @@ def _require_room(folder: Path) -> None:
 
 
 def _download(
-    client: "Client", files: Sequence[File], folder: Path, advance: progress.Advance
+    client: "Client", files: "Sequence[File]", folder: Path, advance: progress.Advance
 ) -> None:
     from registry.cli import downloading  # noqa: PLC0415  heavy
 
     for inner in {(folder / file.path).parent for file in files}:
         inner.mkdir(parents=True, exist_ok=True)
 
-    def store(file: File, blocks: Iterator[memoryview]) -> None:
+    def store(file: "File", blocks: Iterator[memoryview]) -> None:
         with (folder / file.path).open("xb", buffering=0) as stream:
             written = 0
             for block in blocks:
@@ -123,7 +125,7 @@ def _download(
     downloading.each(client, files, store)
 
 
-def _sync(files: Sequence[File], folder: Path) -> None:
+def _sync(files: "Sequence[File]", folder: Path) -> None:
     """What survives a power cut, before the name is there by which anybody finds it."""
     for file in files:
         durable.sync_file(folder / file.path)

@@ -6,26 +6,29 @@ from typing import TYPE_CHECKING
 
 from registry import errors
 from registry.core import digest as digests
-from registry.core import envelope, fields
-from registry.core.envelope import Refused, Verified, Wanted
-from registry.core.oms import File
-from registry.core.trustroot import TrustRoot
+from registry.core import fields
 
 if TYPE_CHECKING:
     from registry.cli.client import Client
+    from registry.core.envelope import Verified
+    from registry.core.oms import File
+    from registry.core.trustroot import TrustRoot
 
 
 def version(
     client: "Client",
-    trust: TrustRoot,
+    trust: "TrustRoot",
     *,
     model: str,
     version: int,
     pinned: str | None,
     variant: str | None = None,
-) -> Verified:
+) -> "Verified":
     """Check the envelope; raises IntegrityError. Without a pin the registry's digest is taken,
     which its own signature over name, number and digest then has to confirm."""
+    from registry.core import envelope  # noqa: PLC0415  heavy
+    from registry.core.envelope import Refused, Verified, Wanted  # noqa: PLC0415  heavy
+
     digest = digests.parse(pinned or stated_digest(client, model, version, variant))
     wanted = Wanted(model, version, digest)
     received = client.envelope(model, version, digest=digest)
@@ -60,7 +63,7 @@ def stated_digest(client: "Client", model: str, version: int, variant: str | Non
     return known[variant]
 
 
-def blobs(client: "Client", verified: Verified) -> int:
+def blobs(client: "Client", verified: "Verified") -> int:
     """Read every file from the registry and check its digest; returns the bytes read."""
     from registry.cli import downloading  # noqa: PLC0415  heavy
 
@@ -68,6 +71,6 @@ def blobs(client: "Client", verified: Verified) -> int:
     return sum(file.size for file in verified.files)
 
 
-def _read(_: File, blocks: Iterator[memoryview]) -> None:
+def _read(_: "File", blocks: Iterator[memoryview]) -> None:
     for _block in blocks:
         pass

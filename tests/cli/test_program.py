@@ -146,6 +146,30 @@ def test_each_command_is_the_same_whether_it_is_loaded_alone_or_with_all():
         assert described(alone.commands[name]) == described(whole.commands[name])
 
 
+def test_the_overview_says_of_each_command_what_it_says_itself():
+    whole, short = get_command(program.build()), get_command(program.overview())
+    assert said(short) == said(whole)
+
+
+def test_the_overview_loads_no_command_of_ours_and_spoils_none():
+    script = (
+        "import sys\nfrom registry.cli import main\nmain(['--help'])\n"
+        "print(*sorted(m for m in sys.modules if m.startswith('registry.cli.')), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = {name.removeprefix("registry.cli.") for name in done.stderr.split()}
+    assert not loaded & {"push", "audit", "trust", "client"}
+    before = set(everything())
+    program.overview()
+    assert set(everything()) == before
+
+
+def said(command: Any) -> dict[str, str]:
+    return {name: one.get_short_help_str(500) for name, one in command.commands.items()}
+
+
 def homes(command: Any) -> set[str]:
     """The packages that a command's functions are from."""
     below = [home for one in getattr(command, "commands", {}).values() for home in homes(one)]
