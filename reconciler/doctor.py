@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from reconciler import config
+    from reconciler.core import desired
 
 _TIMEOUT_S = 10.0
 # What permits and certificates can stand.
@@ -62,7 +63,7 @@ def findings(settings: "config.Config") -> Iterator[Finding]:
     yield _try("key", lambda: _key(settings))
     if settings.forge is not None:
         yield _try("forge token", lambda: _forge(settings))
-    yield from _hosts(settings)
+    yield from _in_force(settings)
 
 
 def _try(part: str, look: Callable[[], str]) -> Finding:
@@ -189,7 +190,8 @@ def _forge(settings: "config.Config") -> str:
     return "it may read pull requests; whether it may open one shows when it does"
 
 
-def _hosts(settings: "config.Config") -> Iterator[Finding]:
+def _in_force(settings: "config.Config") -> Iterator[Finding]:
+    """What the commit in force asks for: hosts, and the key for its secrets."""
     from reconciler import connecting, service  # noqa: PLC0415  heavy
 
     try:
@@ -198,12 +200,36 @@ def _hosts(settings: "config.Config") -> Iterator[Finding]:
         yield Finding("hosts", error.detail, error.fix)
         return
 
+    yield _try("age key", lambda: _age_key(settings, wanted))
+
     def look(name: str) -> str:
         with closing(connect(name, wanted.hosts[name])) as engine:
             return f"its engine answers; {len(engine.observe().instances)} instances of ours"
 
     for name in sorted(wanted.hosts):
         yield _try(f"host {name}", partial(look, name))
+
+
+def _age_key(settings: "config.Config", wanted: "desired.DesiredState") -> str:
+    """It is there, nobody else may read it, and it opens each file that a deployment here needs."""
+    from reconciler import unsealing  # noqa: PLC0415  heavy
+    from reconciler.core import environments, kinds  # noqa: PLC0415  heavy
+
+    specs = [one.spec_on("", wanted.commit) for one in wanted.deployments.values()]
+    named = {one.secret for spec in specs for one in environments.wanted(spec)}
+    if not named and settings.age_identity_file is None:
+        return "no deployment needs a secret, and no key is configured"
+    known, shut = unsealing.identities(settings.age_identity_file), list[errors.PlimsollError]()
+    for name in sorted(named & wanted.secrets.keys()):
+        try:
+            unsealing.require_open(
+                f"{kinds.Secret.folder}/{name}.yaml", wanted.secrets[name], known
+            )
+        except errors.PlimsollError as error:
+            shut.append(error)
+    if shut:
+        raise errors.DecryptionFailed("; ".join(one.detail for one in shut), fix=shut[0].fix)
+    return f"opens the {len(named)} files of secrets that deployments need"
 
 
 def _plain(text: str) -> str:

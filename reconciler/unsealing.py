@@ -119,6 +119,11 @@ def identities(path: Path | None) -> list[Identity]:
     return found
 
 
+def require_open(path: str, data: bytes, known: list[Identity]) -> None:
+    """That a key of `known` opens the file, and its MAC fits; raises `DecryptionFailed`."""
+    file.opened(_read(path, data)[1].value, known, what=path)
+
+
 def read(path: str, data: bytes) -> Document:
     """An encrypted file of secrets; raises `InvalidDesiredState`."""
     return _read(path, data)[1]

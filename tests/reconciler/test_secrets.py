@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from reconciler import owning, service
+from reconciler import config, doctor, owning, service
 from reconciler.core.observed import Health
 from registry.core import canonical
 from registry.core.canonical import Json
@@ -74,6 +74,32 @@ def test_without_the_key_no_host_changes_and_the_status_says_what_to_do(here: To
     said = json.dumps(here.status())
     assert f"{PATH}: it was encrypted to {sealed.identity('stranger').recipient}" in said
     assert "plimsoll secrets keys" in said
+
+
+def seen_by_the_doctor(here: Town) -> doctor.Finding:
+    settings = config.load(here.folder / "plimsoll.toml")
+    (found,) = [one for one in doctor.findings(settings) if one.part == "age key"]
+    return found
+
+
+def test_the_doctor_says_whether_the_key_is_there_is_its_owners_and_opens_the_files(
+    here: Town,
+) -> None:
+    deploy(here, 1, sealed.encrypted(sealed.plain()))
+    assert seen_by_the_doctor(here).fix == ""
+    key = here.folder / "age.key"
+    key.chmod(0o640)
+    loose = seen_by_the_doctor(here)
+    assert "0640 lets others read" in loose.seen
+    assert loose.fix.startswith(f"chmod 600 {key}")
+    key.chmod(0o600)
+    deploy(here, 2, sealed.encrypted(sealed.plain("two"), sealed.identity("stranger")))
+    other = seen_by_the_doctor(here)
+    assert f"{PATH}: it was encrypted to {sealed.identity('stranger').recipient}" in other.seen
+    assert "plimsoll secrets keys" in other.fix
+    key.unlink()
+    assert "plimsoll secrets keys" in seen_by_the_doctor(here).fix
+    assert CANARY not in repr([loose, other])
 
 
 @pytest.mark.parametrize(
