@@ -41,13 +41,7 @@ def experiments(request: Request, page: Token = "", before: Before = None) -> Re
     found = fleet.page(
         registry, request.state.caller.scope, Wanted(has_experiment=True), limit=20, token=page
     )
-    told = log_search.newest(
-        registry,
-        WantedEntries(kind=Kind.EXPERIMENT_DECIDED),
-        before=before,
-        limit=_ENTRIES + 1,
-    )
-    shown = told[:_ENTRIES]
+    shown, older = _told(request, Kind.EXPERIMENT_DECIDED, before)
     return rendering.page(
         request,
         "experiments.html",
@@ -56,7 +50,7 @@ def experiments(request: Request, page: Token = "", before: Before = None) -> Re
         ],
         next_page=rendering.address(request, page=found.token) if found.token else None,
         entries=[views.entry(one, now) for one in shown],
-        older=_older(request, told, shown),
+        older=older,
         now=now,
         drawn={"is_first": not page, "is_newest": before is None},
     )
@@ -66,29 +60,26 @@ def experiments(request: Request, page: Token = "", before: Before = None) -> Re
 def promotions(request: Request, page: Token = "", before: Before = None) -> Response:
     registry, now = _registry(request), datetime.now(UTC)
     found = fleet.page(registry, request.state.caller.scope, Wanted(has_promotion=True), token=page)
-    told = log_search.newest(
-        registry,
-        WantedEntries(kind=Kind.PROMOTION_DECIDED),
-        before=before,
-        limit=_ENTRIES + 1,
-    )
-    shown = told[:_ENTRIES]
+    shown, older = _told(request, Kind.PROMOTION_DECIDED, before)
     return rendering.page(
         request,
         "promotions.html",
         waiting=[(deployed.row(row, now), row.promotion) for row in found.items],
         next_page=rendering.address(request, page=found.token) if found.token else None,
         promoted=[_promoted(one, now) for one in shown],
-        older=_older(request, told, shown),
+        older=older,
         now=now,
         drawn={"is_first": not page, "is_newest": before is None},
     )
 
 
-def _older(request: Request, told: list[Logged], shown: list[Logged]) -> str | None:
-    if len(told) == len(shown):
-        return None
-    return rendering.address(request, before=shown[-1].index)
+def _told(request: Request, kind: Kind, before: int | None) -> tuple[list[Logged], str | None]:
+    """The newest entries of `kind`, and where the older ones are, if there are any."""
+    wanted = WantedEntries(kind=kind)
+    found = log_search.newest(_registry(request), wanted, before=before, limit=_ENTRIES + 1)
+    shown = found[:_ENTRIES]
+    is_all = len(found) == len(shown)
+    return shown, None if is_all else rendering.address(request, before=shown[-1].index)
 
 
 def _promoted(logged: Logged, now: datetime) -> Promoted:

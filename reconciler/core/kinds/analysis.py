@@ -11,10 +11,10 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 from pydantic_core import PydanticCustomError
 
 from reconciler.core import substitution
+from reconciler.core.kinds import expression
 from reconciler.core.kinds.online import Drift, Labels
 from reconciler.core.kinds.providers import Http, Prometheus, Provider
 from registry.core import strict
-from registry.core.policy import conditions
 from registry.core.strict import Duration, Metadata, Name, Strict
 from registry.errors import InvalidInput
 
@@ -27,23 +27,9 @@ _Value: TypeAlias = Annotated[str, StringConstraints(max_length=1024)]
 _Limit: TypeAlias = Annotated[int, Field(ge=-1, le=10_000)]
 
 
-def _is_condition(source: str) -> str:
-    found = conditions.compiled(source, CONDITION_NAMES)
-    if isinstance(found, conditions.Broken):
-        raise PydanticCustomError(
-            "condition",
-            "{wrong}",
-            {
-                "wrong": found.text,
-                "fix": "write a CEL expression that is true or false over "
-                + ", ".join(CONDITION_NAMES),
-            },
-        )
-    return source
-
-
+_checked = expression.over(CONDITION_NAMES, kind="condition", listed=", ".join(CONDITION_NAMES))
 Condition: TypeAlias = Annotated[
-    str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_is_condition)
+    str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_checked)
 ]
 
 
