@@ -1,6 +1,7 @@
 """A Docker Swarm of two nodes, each a host with an engine of its own, on a real network."""
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from tests.engines.rigs import previewed, route_to, served, start
 
 # What no registry has, an engine looks for at home, once nobody answers there.
 _NOBODY = "127.0.0.1:1/"
+CANARY = "canary-5a1f"
+_READ = "print(open('/run/plimsoll/environment.json').read())"
 STANDIN, INGRESS = _NOBODY + images.STANDIN, _NOBODY + images.INGRESS
 
 
@@ -167,6 +170,32 @@ def assert_saying_it_again_writes_nothing(rig: Swarm, spec: InstanceSpec) -> Non
 def versions(rig: Swarm) -> dict[str, int]:
     found = rig.api.services()  # type: ignore[no-untyped-call]
     return {one["Spec"]["Name"]: one["Version"]["Index"] for one in found}
+
+
+def test_a_task_has_its_secret_and_nothing_that_the_swarm_shows_has_it(swarm: Swarm) -> None:
+    launch = dataclasses.replace(swarm.launch, environment={"TOKEN": CANARY})
+    rig = dataclasses.replace(swarm, launch=launch)
+    spec = rig.spec()
+    start(rig, spec)
+    (name,) = running_on(rig, spec)
+    (node,) = [one for one in rig.nodes if one.name == name]
+    own = f"--filter label=com.docker.swarm.service.name={spec.short_name}"
+    container = node.docker(f"ps -q {own}").strip()
+    handed = node.docker(f'exec {container} python3 -c "{_READ}"')
+    assert json.loads(handed) == {"TOKEN": CANARY}
+    assert any("environment" in one for one in secrets_of(rig, spec))
+    manager, service = rig.nodes[0], spec.short_name
+    shown = [
+        manager.docker(f"service inspect {service}"),
+        manager.docker(f"service logs {service} 2>&1"),
+        manager.docker(f"inspect {' '.join(manager.docker(f'service ps -q {service}').split())}"),
+        manager.docker(f"secret inspect {' '.join(manager.docker('secret ls -q').split())}"),
+        node.docker(f"inspect {container}"),
+        node.docker(f"top {container}"),
+        node.docker("ps --all --no-trunc"),
+    ]
+    assert all(shown)
+    assert not [text for text in shown if CANARY in text]
 
 
 def test_replicas_survive_drains_rotated_secrets_bad_updates_and_a_lost_node(swarm: Swarm) -> None:
