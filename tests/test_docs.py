@@ -17,6 +17,8 @@ from registry.exits import Exit
 from registry.making import refusals as making
 from runtime import refusals
 from tests.cli import command_table
+from tests.examples import pages as examples
+from tests.examples.test_examples import READERS
 from tests.site.seen import Seen
 
 ROOT = Path(__file__).parent.parent
@@ -165,6 +167,12 @@ def test_a_page_reads_the_same_here_and_in_the_repository(page: Path) -> None:
     site = Seen(markdown.markdown(text, extensions=["tables", "pymdownx.superfences"]))
     for tag in ("li", "ol", "ul", "pre", "table", "tr", "blockquote", "h1", "h2", "h3"):
         assert site.tags.get(tag, 0) == forge.tags.get(tag, 0), f"<{tag}>"
+
+
+def test_every_example_says_its_language() -> None:
+    """And tests/examples gives it to what reads that."""
+    silent = [str(block) for block in examples.blocks() if block.language not in READERS]
+    assert silent == []
 
 
 def test_every_page_is_in_the_menu_of_the_site() -> None:
