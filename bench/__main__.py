@@ -195,9 +195,10 @@ def _explaining(folder: Path) -> Rows:
 
 
 def _optimise(folder: Path) -> Rows:
-    from bench import optimising  # noqa: PLC0415  onnxruntime
+    from bench import distilled, optimising  # noqa: PLC0415  onnxruntime
 
     yield from optimising.rows(folder)
+    yield from distilled.rows(folder)
 
 
 AREAS: Mapping[str, Area] = {

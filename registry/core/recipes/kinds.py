@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, model_validator
 
-from registry.core.recipes.learning import Distil, Place, Share, wrong
+from registry.core.recipes.learning import Distil, Guidance, Learn, Place, Schedule, Share, wrong
 from registry.core.strict import Digest, Duration, Memory, Metadata, ModelName, Strict
 
 MOST_CANDIDATES = 64
@@ -77,21 +77,44 @@ class Graph(Strict):
 
 
 class Prune(Strict):
-    """Weights to 0: the smallest by `magnitude`, or all but the `n` largest of each `m`."""
+    """Weights to 0: the smallest by `magnitude`, or all but the `n` largest of each `m`; or whole
+    `channels` taken out; or by `l0`: min L(w) + penalty · ‖w‖₀, a share of the gates' number.
 
-    method: Literal["magnitude", "nm"]
+    With `learn` the network learns again, with what is gone staying gone.
+    """
+
+    method: Literal["magnitude", "nm", "channels", "l0"]
     sparsity: Share | None = None
     scope: Literal["layer", "global"] = "layer"
     n: Annotated[int, Field(ge=1, le=16)] | None = None
     m: Annotated[int, Field(ge=2, le=32)] | None = None
+    penalty: Annotated[float, Field(gt=0, le=1000)] | None = None
+    gates: Literal["channels", "weights"] | None = None
     exclude: Globs = Field(default_factory=list)
+    learn: Learn | None = None
+    schedule: Schedule | None = None
+    guidance: Guidance | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> "Prune":
-        if (self.method == "magnitude") != (self.sparsity is not None):
-            raise wrong("magnitude, and nothing else, has a sparsity", "write sparsity: 0.5")
+        if (self.method in {"magnitude", "channels"}) != (self.sparsity is not None):
+            raise wrong("magnitude and channels, and nothing else, have a sparsity",
+                        "write sparsity: 0.5")  # fmt: skip
         if self.method == "nm" and (self.m is None or self.n is None or self.n >= self.m):
             raise wrong("nm keeps n of each m weights", "write n: 2 and m: 4")
+        if (self.method == "l0") != (self.penalty is not None and self.gates is not None):
+            raise wrong("l0, and nothing else, has a penalty and gates",
+                        "write penalty: 0.1 and gates: channels")  # fmt: skip
+        return self
+
+    @model_validator(mode="after")
+    def _learns(self) -> "Prune":
+        if self.method == "l0" and self.learn is None:
+            raise wrong("gates are learnt", "write learn: {epochs: 10}")
+        if self.learn is None and (self.schedule is not None or self.guidance is not None):
+            raise wrong("a schedule and guidance are of learning", "write learn: {epochs: 10}")
+        if self.schedule is not None and self.method != "magnitude":
+            raise wrong("a schedule is of magnitude", "leave out schedule:")
         return self
 
 
@@ -155,7 +178,8 @@ class Step(Strict):
         part = self.part
         if isinstance(part, Quantise) and (part.mode == "static" or part.sensitivity is not None):
             return ("calibration",)
-        return ("training",) if isinstance(part, Distil) else ()
+        learns = isinstance(part, Distil) or (isinstance(part, Prune) and part.learn is not None)
+        return ("training",) if learns else ()
 
 
 class Choice(Strict):

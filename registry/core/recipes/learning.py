@@ -13,7 +13,7 @@ from registry.core.strict import Digest, Strict
 Place: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Size: TypeAlias = Annotated[int, Field(ge=1, le=1 << 20)]
 Share: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
-_ENDINGS = {"torch": ".onnx"}
+_ENDINGS = {"torch": ".onnx", "keras": ".keras"}
 Activation: TypeAlias = Literal["none", "relu", "gelu", "tanh"]
 
 
@@ -88,9 +88,9 @@ class Layer(Strict):
 
 class Student(Strict):
     """`layers`, of which the last gives a score for each class, or the graph in `path`: an `.onnx`
-    with weights to begin from."""
+    with weights to begin from (PyTorch), or a `.keras` (Keras)."""
 
-    framework: Literal["torch"] = "torch"
+    framework: Literal["torch", "keras"] = "torch"
     layers: Annotated[list[Layer], Field(min_length=1, max_length=128)] | None = None
     path: Place | None = None
     digest: Digest | None = None
@@ -161,6 +161,15 @@ class Distil(Guidance):
 
     student: Student
     learn: Learn
+
+
+class Schedule(Strict):
+    """How sparsity grows (Zhu and Gupta 2017): s(t) = s + (start - s)(1 - t/n)³ over the first
+    `ramp` of all steps of learning; which weights go is decided anew `every` so many steps."""
+
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    ramp: Annotated[float, Field(gt=0, le=1)] = 0.6
+    every: Annotated[int, Field(ge=1, le=100_000)] = 20
 
 
 def wrong(message: str, fix: str) -> PydanticCustomError:

@@ -130,11 +130,17 @@ def lines(recipe: OptimisationRecipe, candidates: tuple[Candidate, ...]) -> Iter
 
 
 def _pruned(prune: Prune) -> str:
+    learnt = ", learnt" if prune.learn and prune.method != "l0" else ""
+    share = f"{100 * (prune.sparsity or 0):g} %"
     match prune.method:
         case "nm":
-            return f"pruned {prune.n}:{prune.m}"
+            return f"pruned {prune.n}:{prune.m}{learnt}"
         case "magnitude":
-            return f"pruned {100 * (prune.sparsity or 0):g} %"
+            return f"pruned {share}{learnt}"
+        case "channels":
+            return f"pruned {share} of channels{learnt}"
+        case "l0":
+            return f"L0 gates of {prune.gates}, λ {prune.penalty or 0:g}"
 
 
 def _distance(asked: Distil) -> str:

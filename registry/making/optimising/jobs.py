@@ -91,6 +91,15 @@ def _quantised(said: Said, asked: Said, source: Path, target: Path) -> list[Json
 
 
 def _pruned(said: Said, asked: Said, source: Path, target: Path) -> list[Json]:
+    if asked.get("learn"):
+        _narrow(said, target.parent)
+        from registry.making.optimising.learning import sparsifying  # noqa: PLC0415
+
+        return sparsifying.prune(said, target)
+    if asked["method"] == "channels":
+        from registry.making.optimising import thinning  # noqa: PLC0415
+
+        return thinning.prune(source, target, asked)
     from registry.making.optimising import pruning  # noqa: PLC0415
 
     return pruning.prune(source, target, asked)

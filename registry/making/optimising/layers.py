@@ -96,11 +96,21 @@ def initializer(model: Any, name: str) -> Array:
     return found
 
 
+def values(model: Any) -> dict[str, Array]:
+    """Of all initializers by name, to be read."""
+    return {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+
+
 def replace(model: Any, name: str, values: Array) -> None:
     """New values for one, in a shape that may be another."""
     for tensor in model.graph.initializer:
         if tensor.name == name:
             tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), name))
+
+
+def add(model: Any, name: str, values: Array) -> None:
+    """A new initializer."""
+    model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
 
 
 def arrays(path: Path) -> Iterator[Array]:

@@ -28,7 +28,7 @@ def prune(source: Path, target: Path, said: Mapping[str, Any]) -> list[Json]:
     for name, mask in masks(found, weights, said, said.get("sparsity", 0.0)).items():
         layers.replace(model, name, weights[name] * mask)
     layers.save(model, target)
-    return _told(model, found)
+    return told(model, found)
 
 
 def prunable(model: Any, exclude: list[str]) -> list[Layer]:
@@ -86,7 +86,8 @@ def _largest(weight: Array, sparsity: float) -> Array:
     return mask.reshape(weight.shape)
 
 
-def _told(model: Any, found: list[Layer]) -> list[Json]:
+def told(model: Any, found: list[Layer]) -> list[Json]:
+    """How many weights of these layers are 0."""
     weights = [layers.initializer(model, one.weight) for one in found]
     zero = sum(int(np.count_nonzero(one == 0)) for one in weights)
     total = sum(one.size for one in weights)

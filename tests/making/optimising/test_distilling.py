@@ -1,5 +1,6 @@
 """Distillation by recipes: a student learns what its teacher says, and becomes the model."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,26 +8,15 @@ import numpy as np
 import onnx
 import pytest
 
-from registry.core.recipes import planning
-from registry.core.recipes.report import Run
+from registry.core.facts import Relation
+from registry.core.recipes import planning, report
 from registry.errors import Unsupported
-from registry.making.optimising import asking, layers, runs
+from registry.making.optimising import asking, layers, runs, samples
 from registry.making.optimising.learning import distilling, students
+from registry.making.optimising.learning.guidance import Teacher
+from registry.making.optimising.learning.tuning import Beside, Tuned
 from tests.making.optimising import networks
 
-RECIPE = """\
-apiVersion: plimsoll.dev/v1
-kind: OptimisationRecipe
-metadata: {name: small}
-spec:
-  model: {path: model.onnx}
-  data:
-    golden: {path: golden.npz}
-    training: {path: training.npz}
-  steps:
-    - STEP
-  measure: {requests: 20}
-"""
 DENSE: dict[str, Any] = {"activation": "none"}
 
 
@@ -37,18 +27,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layers.gather(found / "model.onnx", found / "gathered.onnx")
     networks.samples(found / "training.npz", 2000, of=found / "model.onnx", seed=2)
     networks.samples(found / "golden.npz", 400, of=found / "model.onnx", seed=3)
-    return found
-
-
-def done(folder: Path, step: str, work: Path) -> runs.Done:
-    recipe = planning.read("small.yaml", RECIPE.replace("STEP", step).encode())
-    given = runs.Given(recipe, folder, folder / "model.onnx", "small@1")
-    return runs.run(given, work, progress=lambda *_: None)
-
-
-def only(run: Run) -> Any:
-    assert not run.failures, run.failures
-    (found,) = run.results
     return found
 
 
@@ -67,29 +45,18 @@ def asked(folder: Path, **changed: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_a_declared_student_is_made_and_measured_and_the_same_seed_gives_the_same_file(
+def test_the_same_seed_makes_the_same_student_and_another_seed_another(
     folder: Path, tmp_path: Path
 ) -> None:
-    step = """distil:
-        student:
-          layers:
-            - dense: {width: 24, activation: relu}
-            - dense: {width: 4}
-        learn: {epochs: 12, batch: 64, learningRate: 0.01}
-        temperature: 2.0"""
-    first = done(folder, step, tmp_path / "first")
-    one = only(first.run)
-    assert one.name == "distilled in torch, KL at 2, α 1"
-    assert one.measured.agreement > 0.75
-    assert one.measured.size_bytes < first.run.before.size_bytes / 2
-    assert "a student of 508 weights" in one.notes[0]
-    again = distilling.distil(
-        asked(folder, learn=asked(folder)["step"]["distil"]["learn"] | {"epochs": 12}),
-        tmp_path / "again.onnx",
-    )
-    assert again == list(one.notes)
-    assert first.best
-    assert (tmp_path / "again.onnx").read_bytes() == first.best.read_bytes()
+    made = [tmp_path / f"{number}.onnx" for number in range(3)]
+    learn = asked(folder)["step"]["distil"]["learn"]
+    notes = [
+        distilling.distil(asked(folder, learn=learn | {"seed": seed}), target)
+        for target, seed in zip(made, (1, 1, 2), strict=True)
+    ]
+    assert made[0].read_bytes() == made[1].read_bytes() != made[2].read_bytes()
+    assert notes[0] == notes[1]
+    assert "a student of 508 weights" in str(notes[0])
 
 
 def test_what_the_teacher_says_is_learnt_and_not_only_the_labels(
@@ -197,3 +164,34 @@ def test_what_cannot_learn_is_refused_by_the_name_of_its_operation(
     request["student"] = str(tmp_path / "strange.onnx")
     with pytest.raises(Unsupported, match="Softsign cannot learn here"):
         distilling.distil(request, tmp_path / "model.onnx")
+
+
+def test_the_recipe_on_the_page_makes_a_student_of_digits_that_holds(tmp_path: Path) -> None:
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    order = np.random.default_rng(1).permutation(len(labels))
+    rows, labels = images[order].astype(np.float32) / 16, labels[order]
+    np.savez(tmp_path / "training.npz", x=rows[:1300], label=labels[:1300])
+    np.savez(tmp_path / "golden.npz", x=rows[1300:], label=labels[1300:])
+    teach(tmp_path / "model.onnx", tmp_path / "training.npz")
+    page = (Path(__file__).parents[3] / "docs" / "optimise.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(apiVersion[^`]*?digits-student.*?)```", page, re.DOTALL)
+    recipe = planning.read("digits-student.yaml", shown.encode())
+    assert planning.plan(recipe.spec)[0].relations == (Relation.DISTILLED,)
+    given = runs.Given(recipe, tmp_path, tmp_path / "model.onnx", "digits@3")
+    found = runs.run(given, tmp_path / "work", progress=lambda *_: None).run
+    assert found.best is not None, report.page(found)
+    assert found.best.measured.accuracy > 0.94
+
+
+def teach(path: Path, training: Path) -> None:
+    """A wide network that knows digits."""
+    wide = [{"dense": {"width": 512, "activation": "relu"}}, {"dense": {"width": 10} | DENSE}]
+    students.write(wide, students.Taken("x", onnx.TensorProto.FLOAT, (64,), "y"), 1, path)
+    given = samples.read(training, (("x", "float32"),), "label")
+    learn = {"epochs": 10, "batch": 64, "learningRate": 0.003, "weightDecay": 0.0, "seed": 1,
+             "threads": 1}  # fmt: skip
+    tuned = Tuned({"learn": learn}, Teacher(path, given, None), path)
+    tuned.learn(Beside())
+    tuned.written(path)

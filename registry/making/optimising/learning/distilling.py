@@ -7,19 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from registry.core.canonical import Json
-from registry.errors import Unsupported
 from registry.making.optimising import asking, layers, samples
-from registry.making.optimising.learning import students, teachers, training
+from registry.making.optimising.learning import alike, students, teachers, training
 from registry.making.optimising.learning.guidance import Guide, Teacher
 from registry.making.optimising.learning.networks import Network
-from registry.making.optimising.learning.training import Answer, Loop
+from registry.making.optimising.learning.training import Loop
 from registry.making.optimising.samples import Samples
-
-_ALIKE = 1e-3
-_TRIED = 64
 
 
 def distil(said: Mapping[str, Any], target: Path) -> list[Json]:
@@ -27,6 +21,11 @@ def distil(said: Mapping[str, Any], target: Path) -> list[Json]:
     asked, source = said["step"]["distil"], Path(said["model"])
     given = training_data(said, source)
     teacher = Teacher(source, given, said.get("output"))
+    if asked["student"]["framework"] == "keras":
+        from registry.making.optimising.learning import keras_learning  # noqa: PLC0415  heavy
+
+        keras_learning.seeded(asked["learn"])
+        return keras_learning.distil(asked, teacher, said.get("student"), target)
     begun = target.with_name("student.onnx")
     _begin(asked, said, teacher, begun)
     notes = _learnt(asked, teacher, begun, target)
@@ -66,23 +65,11 @@ def _learnt(asked: Mapping[str, Any], teacher: Teacher, begun: Path, target: Pat
     def loss(inputs: Mapping[str, Any], chosen: Any) -> Any:
         found, *tensors = network(inputs, [answer.name, *guide.tensors])
         scores = answer.scores(found)
-        own = training.cross_entropy(answer, found, labels[chosen])
+        own = training.cross_entropy(scores, labels[chosen])
         return own + guide.distance(scores, tensors, chosen)
 
     last = Loop(network, given, asked["learn"], beside=beside).run(loss)
     network.write(target)
-    require_alike(network, target, given, answer)
+    alike.require(network, target, given, answer)
     count = sum(one.numel() for one in network.weights.values())
     return [f"a student of {count:,} weights, its loss at the end {last:.4f}"]
-
-
-def require_alike(network: Network, written: Path, given: Samples, answer: Answer) -> None:
-    """Raises Unsupported where onnxruntime answers otherwise than what has learnt."""
-    few = Samples({name: rows[:_TRIED] for name, rows in given.inputs.items()}, None)
-    was = training.asked(network, few, answer.name, most=_TRIED)
-    now = asking.load(written, answer.name).scores(few, _TRIED)
-    if was.shape != now.shape or not np.allclose(was, now, rtol=_ALIKE, atol=_ALIKE):
-        raise Unsupported(
-            "onnxruntime answers otherwise than the network that has learnt",
-            fix="report this with the model: an operator is not as ONNX has it",
-        )

@@ -21,7 +21,7 @@ _STEEPEST = 5.0  # the norm at which gradients are cut
 Loss: TypeAlias = Callable[[Mapping[str, Any], Any], Any]
 
 
-def _nothing(_step: int, _of: int) -> None:
+def nothing(_step: int, _of: int) -> None:
     """What is done beside a step that only learns."""
 
 
@@ -33,7 +33,7 @@ class Loop:
     network: Network
     given: Samples
     learn: Mapping[str, Any]
-    after: Callable[[int, int], None] = _nothing
+    after: Callable[[int, int], None] = nothing
     beside: Iterable[Mapping[str, Any]] = field(default=())
 
     def run(self, loss: Loss) -> float:
@@ -84,9 +84,9 @@ def labelled(given: Samples) -> Any:
     return torch.from_numpy(given.labels)
 
 
-def cross_entropy(of: "Answer", found: Any, labels: Any) -> Any:
-    """L(w), of an answer as the graph gives it."""
-    return functional.cross_entropy(of.scores(found), labels)
+def cross_entropy(scores: Any, labels: Any) -> Any:
+    """L(w), of scores (n, classes)."""
+    return functional.cross_entropy(scores, labels)
 
 
 @dataclass(frozen=True, slots=True)
