@@ -15,6 +15,9 @@ from runtime.backends.protocol import Array, Call
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 # Of each row: which number of the output; its value; its gradient by each floating input.
 TARGET, SCORE, GRADIENT = "target", "score", "gradient "
+# Of a layer: its name, its maps (rows, channels, rows of a map, columns), their gradient.
+LAYER, MAPS, SLOPES = "layer", "maps", "slopes"
+CONTROLS = frozenset({TARGET, LAYER})
 
 
 def name(call: str, output: str) -> str:
@@ -22,19 +25,27 @@ def name(call: str, output: str) -> str:
     return f"{call}\n{output}"
 
 
-def parts(named: str) -> tuple[str, str]:
-    """The model's own call, and the output."""
-    call, _, output = named.partition("\n")
-    return call, output
+def of_maps(call: str, output: str) -> str:
+    """Of the call that gives what a layer has to do with `output`."""
+    return f"{call}\n{output}\n{MAPS}"
+
+
+def parts(named: str) -> tuple[str, str, bool]:
+    """The model's own call, the output, and whether it is about a layer's maps."""
+    call, output, *more = named.split("\n")
+    return call, output, bool(more)
 
 
 def offered(calls: Mapping[str, Call]) -> dict[str, Call]:
     """A call for each floating output of each call that has a floating input."""
-    return {
-        name(called, output.name): _call(call)
+    scores = [
+        (called, call, output.name)
         for called, call in calls.items()
         for output in call.signature.outputs
         if output.dtype in FLOATS and floating(call)
+    ]
+    return {name(called, output): _call(call) for called, call, output in scores} | {
+        of_maps(called, output): _maps_call(call) for called, call, output in scores
     }
 
 
@@ -56,18 +67,23 @@ def no_gradient(output: str) -> InvalidInput:
     """Where a score depends on no input in a way that could be derived."""
     return InvalidInput(
         f"the output {output!r} has no gradient by any input: the model computes it by whole "
-        "numbers, comparisons or lookups",
-        fix="use kernel_shap, lime, occlusion or permutation",
+        "numbers, comparisons or lookups; use kernel_shap, lime, occlusion or permutation"
     )
 
 
 def _call(call: Call) -> Call:
-    found = Signature(
-        (Tensor(TARGET, "int64", (None,)), *call.signature.inputs),
-        (
-            Tensor(SCORE, "float64", (None,)),
-            *(Tensor(GRADIENT + one, "float64", None) for one in floating(call)),
-        ),
-    )
-    inputs, outputs = ([one.name for one in side] for side in (found.inputs, found.outputs))
-    return Call(found, "", tuple(inputs), tuple(outputs))
+    asked = Tensor(TARGET, "int64", (None,))
+    given = (Tensor(GRADIENT + one, "float64", None) for one in floating(call))
+    return _with((asked, *call.signature.inputs), tuple(given))
+
+
+def _maps_call(call: Call) -> Call:
+    asked = Tensor(TARGET, "int64", (None,)), Tensor(LAYER, "string", (1,))
+    maps = (Tensor(one, "float64", (None, None, None, None)) for one in (MAPS, SLOPES))
+    return _with((*asked, *call.signature.inputs), (Tensor(LAYER, "string", (1,)), *maps))
+
+
+def _with(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Call:
+    found = Signature(inputs, (Tensor(SCORE, "float64", (None,)), *outputs))
+    return Call(found, "", tuple(one.name for one in inputs),
+                tuple(one.name for one in found.outputs))  # fmt: skip

@@ -73,7 +73,7 @@ class TorchScriptBackend:
 
     def forward(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The outputs by name, as the program gives them; `inputs` are tensors of PyTorch."""
-        return self._named(self.program(**inputs))
+        return self.named(self.program(**inputs))
 
     def close(self) -> None:
         """See `Backend.close`."""
@@ -86,7 +86,8 @@ class TorchScriptBackend:
         except (RuntimeError, InvalidInput):
             return
 
-    def _named(self, found: Any) -> dict[str, Any]:
+    def named(self, found: Any) -> dict[str, Any]:
+        """The outputs by name, of what the program gave; raises `InvalidInput`."""
         if isinstance(found, dict):
             return {str(name): value for name, value in found.items()}
         values = list(found) if isinstance(found, tuple | list) else [found]

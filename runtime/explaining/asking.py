@@ -23,7 +23,8 @@ _MOST_BYTES = 8 << 20
 class Subject:
     """What is asked, and about what: `instances` (rows, *shape) by input, what stands for absent
     features in `background`, the call and its output. `batches`: rows may be stacked.
-    `in_thread`: the engine computes in the thread that asks it."""
+    `in_thread`: the engine computes in the thread that asks it. `picture` is the height and width
+    of the one picture, where features are its pixels."""
 
     call: str
     output: str
@@ -32,6 +33,7 @@ class Subject:
     instances: Mapping[str, Array]
     background: Mapping[str, Array]
     in_thread: bool
+    picture: tuple[int, int] = (0, 0)
 
     @property
     def rows(self) -> int:

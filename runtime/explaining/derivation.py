@@ -68,7 +68,7 @@ class Derived:
     def run(self, call: str, inputs: Arrays) -> dict[str, Array]:
         """See `gradient_calls`; raises `PlimsollError` alone."""
         if call not in self._worker.calls:
-            _, output = gradient_calls.parts(call)
+            _, output, _ = gradient_calls.parts(call)
             raise InvalidInput(f"the version gives no gradients of {output!r}")
         try:
             return self._worker.run(call, inputs)

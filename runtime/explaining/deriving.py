@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from registry.core.explaining.grad_cam import GradCam
 from registry.core.explaining.gradients import GradientMethod, Joint
 from registry.core.explaining.integrated_gradients import IntegratedGradients
 from registry.core.explaining.smooth_grad import SmoothGrad
 from runtime.backends import bfloat16, gradient_calls
-from runtime.backends.gradient_calls import GRADIENT, SCORE, TARGET
-from runtime.backends.protocol import Array, Arrays, Backend
+from runtime.backends.gradient_calls import GRADIENT, LAYER, MAPS, SCORE, SLOPES, TARGET
+from runtime.backends.protocol import Array, Arrays, Backend, objects
 from runtime.explaining.asking import Subject
 from runtime.explaining.derivation import Derived
 from runtime.explaining.question import Wish
@@ -71,6 +72,32 @@ class Slice:
             found[name] = _typed(part, found[name].dtype)
             start += numbers.size
         return found
+
+
+@dataclass(slots=True)
+class Located:
+    """One run, which says which layer it was."""
+
+    subject: Subject
+    derived: Derived
+    method: GradCam
+    instance: int
+    column: int
+    layer: str
+
+    def __call__(self, backend: Backend, most: int) -> int:
+        """1, then none."""
+        del backend, most
+        if self.method.is_told:
+            return 0
+        one = slice(self.instance, self.instance + 1)
+        inputs = {name: array[one] for name, array in self.subject.instances.items()}
+        inputs |= {TARGET: np.array([self.column]), LAYER: objects([self.layer.encode()], (1,))}
+        named = gradient_calls.of_maps(self.subject.call, self.subject.output)
+        found = self.derived.run(named, inputs)
+        self.layer = bytes(found[LAYER][0]).decode(errors="replace")
+        self.method.told(float(found[SCORE][0]), found[MAPS][0], found[SLOPES][0])
+        return 1
 
 
 def flat(subject: Subject, arrays: Arrays) -> Array:

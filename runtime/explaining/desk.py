@@ -5,13 +5,14 @@ with a question is refused before the engine is asked for it.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
 from registry.core.explaining import scores as scoring
+from registry.core.explaining.grad_cam import GradCam
 from registry.core.explaining.gradients import GradientMethod
 from registry.core.explaining.kernel_shap import KernelShap
 from registry.core.explaining.lime import Lime
@@ -20,7 +21,7 @@ from registry.core.explaining.permutation import Permutation
 from registry.core.explaining.terms import Array, Attribution, Method
 from registry.errors import Unavailable, WaitTimedOut
 from runtime.backends.protocol import Backend
-from runtime.explaining import asking, deriving
+from runtime.explaining import asking, deriving, surrogates
 from runtime.explaining.asking import Subject
 from runtime.explaining.derivation import Derivation, Derived, Origin
 from runtime.explaining.lane import Clock, Lane
@@ -29,19 +30,22 @@ from runtime.inference.scheduler import Scheduler
 
 _FIRST_ROWS, _MOST_ROWS = 8, 4096
 Sliced = Callable[[Backend, int], int]
-Found = Method | GradientMethod
+Found = Method | GradientMethod | GradCam
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
     """`found` has one attribution an instance, or one for all of them together (`is_global`);
-    `targets` the column of the output that each is about, -1 for all."""
+    `targets` the column of the output that each is about, -1 for all. `layer` is the one that
+    Grad-CAM looked at, and `surrogate` what the small model consists of."""
 
     wish: Wish
     subject: Subject
     found: tuple[Attribution, ...]
     targets: tuple[int, ...]
     is_global: bool
+    layer: str = ""
+    surrogate: Mapping[str, Array] = field(default_factory=dict)
 
 
 class Desk:
@@ -73,6 +77,8 @@ class Desk:
         await self._lane.enter(max(until - asyncio.get_running_loop().time(), 0.0))
         try:
             job = _Job(self._lane, scheduler, until, self._lane.clock(in_thread=subject.in_thread))
+            if wish.method == "surrogate":
+                return await self._in_its_stead(job, wish, subject)
             if wish.method == "permutation":
                 return await self._together(job, wish, subject)
             return await self._each(job, wish, subject, derived)
@@ -84,15 +90,16 @@ class Desk:
     ) -> Explained:
         scores = await job.own_scores(subject)
         columns = scoring.targets(scores, wish.target)
-        found = []
+        found, layer = [], ""
         for instance, column in enumerate(columns):
             method, sliced = _begun(wish, subject, instance, int(column), derived)
             if derived is not None:
                 job.clock = derived.clock
             share = (job.until - job.now()) / (subject.rows - instance)
             found.append(await job.driven(method, sliced, job.now() + share))
+            layer = sliced.layer if isinstance(sliced, deriving.Located) else ""
         targets = tuple(int(column) for column in columns)
-        return Explained(wish, subject, tuple(found), targets, is_global=False)
+        return Explained(wish, subject, tuple(found), targets, is_global=False, layer=layer)
 
     async def _together(self, job: "_Job", wish: Wish, subject: Subject) -> Explained:
         scores = await job.own_scores(subject)
@@ -105,6 +112,15 @@ class Desk:
         sliced = partial(asking.whole, within, method)
         found = await job.driven(method, sliced, job.until)
         return Explained(wish, subject, (found,), (target,), is_global=True)
+
+    async def _in_its_stead(self, job: "_Job", wish: Wish, subject: Subject) -> Explained:
+        within = surrogates.given(wish, subject)
+        method = surrogates.method(wish, within)
+        sliced = surrogates.Slice(within, method, wish.target)
+        found = await job.driven(method, sliced, job.until)
+        target = -1 if wish.target is None else wish.target
+        return Explained(wish, subject, (found,), (target,), is_global=True,
+                         surrogate=method.parts)  # fmt: skip
 
 
 class _Job:
@@ -152,14 +168,17 @@ class _Job:
         return found
 
     async def _found(self, method: Found) -> Attribution | None:
-        """Regressions of hundreds of features take milliseconds, which are not the loop's."""
-        return await asyncio.to_thread(method.found)
+        """Regressions and trees take milliseconds and more, which are not the loop's."""
+        return await self._lane.reckon(method.found)
 
 
 def _begun(
     wish: Wish, subject: Subject, instance: int, column: int, derived: Derived | None
 ) -> tuple[Found, Sliced]:
     """The method, and how a slice of what it wants is asked for."""
+    if derived is not None and wish.method == "grad_cam":
+        cam = GradCam(*subject.picture)
+        return cam, deriving.Located(subject, derived, cam, instance, column, wish.layer)
     if derived is not None:
         pointed = deriving.method(wish, subject, instance)
         return pointed, deriving.Slice(subject, derived, pointed, instance, column)

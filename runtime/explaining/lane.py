@@ -89,6 +89,10 @@ class Lane:
             self._rested_at = loop.time() + self._rest(spent, short, is_free=is_free)
         return found, (_LONG if self.is_quiet() else short) / max(spent, 1e-6)
 
+    async def reckon(self, work: Callable[[], T]) -> T:
+        """`work`, which needs no engine, on the lane's thread, which stands back."""
+        return await asyncio.get_running_loop().run_in_executor(self._engine, work)
+
     @staticmethod
     def clock(*, in_thread: bool) -> Clock:
         """An engine that computes in the thread that asks it is charged for what that computed:

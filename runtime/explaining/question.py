@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.core.explaining.integrated_gradients import MOST_STEPS
+from registry.core.explaining.surrogate import KINDS
 from registry.errors import InvalidInput
 
 # Those that only ask, and those that need the score's gradient.
-ASKING = ("kernel_shap", "lime", "occlusion", "permutation")
-DERIVING = ("integrated_gradients", "smooth_grad")
+ASKING = ("kernel_shap", "lime", "occlusion", "permutation", "surrogate")
+DERIVING = ("integrated_gradients", "smooth_grad", "grad_cam")
 METHODS = (*ASKING, *DERIVING)
 MOST_INSTANCES = 256
 MOST_SAMPLES = 65_536
@@ -26,15 +27,21 @@ MOST_REPEATS = 100
 DEFAULT_BUDGET_MS = 5_000
 # Of the range of the instance's numbers: Smilkov et al. found 0.1 to 0.2 to balance best.
 DEFAULT_NOISE = 0.15
+# A tree of eight leaves is read at a glance, one of hundreds by nobody.
+DEFAULT_DEPTH, MOST_DEPTH = 3, 6
+# Outputs that a surrogate has at once.
+MOST_OUTPUTS = 32
 DEFAULT_SAMPLES = 2_048
 # Of methods that need fewer, and may have no more.
-_SAMPLES = {"integrated_gradients": (64, MOST_STEPS), "smooth_grad": (64, 4_096)}
+_SAMPLES = {"integrated_gradients": (64, MOST_STEPS), "smooth_grad": (64, 4_096),
+            "surrogate": (1_024, 4_096)}  # fmt: skip
 # Elements of an instance by which there is a gradient: a picture of a thousand by a thousand, less.
 MOST_DERIVED = 1 << 19
 
 _FIELDS = {
     "method", "output", "target", "seed", "samples", "repeats", "budget_ms", "baseline",
-    "feature_mask", "labels", "noise",
+    "feature_mask", "labels", "noise", "layer",
+    "surrogate", "depth",
 }  # fmt: skip
 
 
@@ -57,6 +64,9 @@ class Wish:
     feature_mask: tuple[int, ...] = ()
     labels: tuple[float, ...] = ()
     noise: float = DEFAULT_NOISE
+    layer: str = ""
+    surrogate: str = KINDS[0]
+    depth: int = DEFAULT_DEPTH
 
 
 def read(given: object, *, longest_ms: int) -> Wish:
@@ -71,7 +81,7 @@ def read(given: object, *, longest_ms: int) -> Wish:
                 f"there is no parameter {str(name)[:80]!r}",
                 fix=f"known are {', '.join(sorted(_FIELDS))}",
             )
-    method = _method(given)
+    method = _one_of(given, "method", METHODS)
     samples, most = _SAMPLES.get(method, (DEFAULT_SAMPLES, MOST_SAMPLES))
     return Wish(
         method,
@@ -85,14 +95,17 @@ def read(given: object, *, longest_ms: int) -> Wish:
         _numbers(given, "feature_mask", int),
         _numbers(given, "labels", float),
         _noise(given),
+        _text(given, "layer"),
+        _one_of(given, "surrogate", KINDS),
+        _whole(given, "depth", (1, MOST_DEPTH), DEFAULT_DEPTH) or 0,
     )
 
 
-def _method(given: Mapping[str, Any]) -> str:
-    found = _text(given, "method") or METHODS[0]
-    if found not in METHODS:
+def _one_of(given: Mapping[str, Any], name: str, known: tuple[str, ...]) -> str:
+    found = _text(given, name) or known[0]
+    if found not in known:
         raise InvalidInput(
-            f"parameter 'method' is {found[:80]!r}", fix=f"use one of {', '.join(METHODS)}"
+            f"parameter '{name}' is {found[:80]!r}", fix=f"use one of {', '.join(known)}"
         )
     return found
 

@@ -1,11 +1,13 @@
 """From a request's tensors to what is to be explained; whatever cannot be is refused here."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from registry.core.explaining import features, scores
+from registry.core.explaining import features, scores, surrogate
+from registry.core.explaining.features import Layout
 from registry.errors import InvalidInput
 from runtime.backends import gradient_calls, protocol
 from runtime.backends.protocol import Array, Arrays, Call
@@ -52,6 +54,26 @@ def _floating(call: Call, instances: Arrays) -> Arrays:
     return found
 
 
+def pictured(subject: Subject, wish: Wish, *, channels_last: bool) -> Subject:
+    """`subject` with each pixel of its one picture for a feature, over all channels, and nothing
+    else. Raises `InvalidInput` where there is not one picture."""
+    pictures = [name for name, numbers in subject.layout.numbers.items() if numbers.ndim in {2, 3}]
+    if len(pictures) != 1:
+        raise InvalidInput(
+            f"grad_cam is about one picture, the model takes {len(pictures)}: an input of floating "
+            "numbers whose rows have two axes, or three with the channels"
+        )
+    if wish.feature_mask:
+        raise InvalidInput("the features of grad_cam are pixels: leave out 'feature_mask'")
+    (name,) = pictures
+    shape = subject.layout.numbers[name].shape
+    height, width = shape if len(shape) == 2 else shape[:2] if channels_last else shape[1:]
+    pixels = np.arange(height * width).reshape(height, width)
+    if len(shape) == 3:
+        pixels = np.broadcast_to(pixels[..., None] if channels_last else pixels, shape)
+    return replace(subject, layout=Layout({name: pixels}, height * width), picture=(height, width))
+
+
 def background_rows(given: Any) -> list[Any] | None:
     """The rows of the parameter `baseline`; None where it is not there."""
     if given is None:
@@ -90,7 +112,7 @@ def _require_bounds(wish: Wish, count: int, rows: int) -> None:
     if wish.method in question.DERIVING:
         _require_derivable(count)
         return
-    is_fitted = wish.method in {"kernel_shap", "lime"}
+    is_fitted = wish.method in {"kernel_shap", "lime", "surrogate"}
     most = question.MOST_FITTED if is_fitted else question.MOST_FEATURES
     if not 1 <= count <= most:
         raise InvalidInput(
@@ -109,8 +131,14 @@ def _require_derivable(count: int) -> None:
 
 
 def _require_room(wish: Wish, count: int, rows: int) -> None:
+    if wish.method == "surrogate" and rows < surrogate.LEAST_ROWS:
+        raise InvalidInput(
+            f"{rows} instances, a surrogate is fitted to {surrogate.LEAST_ROWS} at least",
+            fix="send more of what the model is asked, not only what is to be explained",
+        )
     asked = {
         "occlusion": count + 2,
+        "surrogate": rows + wish.samples,
         "permutation": rows * (1 + wish.repeats * count),
     }.get(wish.method, wish.samples + 2)
     if asked * count > question.MOST_CELLS:

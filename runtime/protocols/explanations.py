@@ -112,7 +112,11 @@ def rows_document(slot: Slot, found: Explained, request_id: str | None) -> dict[
     del request_id
     described = [_row(found, one, target)
                  for one, target in zip(found.found, found.targets, strict=True)]  # fmt: skip
-    return {"explanations": described, **_about(slot, found)}
+    document = {"explanations": described, **_about(slot, found)}
+    if found.surrogate:
+        parts = {name: array.tolist() for name, array in found.surrogate.items()}
+        document["surrogate"] = {"kind": found.wish.surrogate, **parts}
+    return document
 
 
 def tensors_document(slot: Slot, found: Explained, request_id: str | None) -> dict[str, Any]:
@@ -130,6 +134,9 @@ def tensors_document(slot: Slot, found: Explained, request_id: str | None) -> di
     outputs.append(_tensor("samples", "INT64", np.array([one.samples for one in found.found])))
     finished = np.array([one.is_finished for one in found.found])
     outputs.append(_tensor("finished", "BOOL", finished))
+    outputs += [_tensor(f"surrogate.{name}", "INT64" if array.dtype.kind == "i" else "FP64",
+                        np.atleast_1d(array))
+                for name, array in found.surrogate.items()]  # fmt: skip
     about = _about(slot, found)
     document = {"model_name": slot.pin.model, "model_version": str(slot.pin.version)}
     if request_id is not None:
@@ -187,7 +194,10 @@ def _subject(slot: Slot, name: str, instances: dict[str, Array], wish: Wish) -> 
         except errors.InvalidInput as error:
             raise errors.InvalidInput(f"parameter 'baseline': {error.detail}") from error
     in_thread = slot.pin.format != "saved_model" and not isinstance(backend, IsolatedBackend)
-    return subjects.of(name, call, instances, background, wish, in_thread=in_thread)
+    found = subjects.of(name, call, instances, background, wish, in_thread=in_thread)
+    if wish.method != "grad_cam":
+        return found
+    return subjects.pictured(found, wish, channels_last=slot.pin.format == "saved_model")
 
 
 def _row(found: Explained, one: Attribution, target: int) -> dict[str, Any]:
@@ -211,8 +221,10 @@ def _row(found: Explained, one: Attribution, target: int) -> dict[str, Any]:
 
 
 def _about(slot: Slot, found: Explained) -> dict[str, Any]:
+    layer = {"layer": found.layer} if found.layer else {}
     return {
         "method": found.wish.method,
+        **layer,
         "output": found.subject.output,
         "seed": found.wish.seed,
         "model": slot.pin.model,

@@ -57,3 +57,24 @@ def test_the_line_through_the_same_rows_is_limes() -> None:
 def test_occlusion_is_captums_ablation() -> None:
     found = seen()["occlusion"]
     assert found["ours"] == pytest.approx(found["captum"], abs=1e-6)
+
+
+def test_integrated_gradients_are_captums() -> None:
+    found = seen()["gradients"]
+    expected = found["captum integrated_gradients"]
+    assert found["integrated_gradients"] == pytest.approx(expected, abs=1e-6)
+    assert max(expected) > 0.05
+
+
+def test_smooth_gradients_are_captums_within_both_their_errors() -> None:
+    found = {name: np.array(one) for name, one in seen()["gradients"].items()}
+    off = (found["smooth_grad"] - found["captum smooth_grad"]) / found["errors"]
+    assert 1.0 < np.sqrt(np.mean(off**2)) < 2.0  # of two draws of one size it is the root of 2
+    assert found["smooth_grad"].std() > 5 * found["errors"].mean()
+
+
+def test_grad_cam_is_captums() -> None:
+    found = seen()["gradients"]
+    expected = found["captum grad_cam"]
+    assert found["grad_cam"] == pytest.approx(expected, abs=1e-6)
+    assert max(expected) > 1e-3

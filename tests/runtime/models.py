@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -218,8 +219,7 @@ def torch_script() -> dict[str, bytes]:
     return {"model.pt": program, "tensors.json": canonical.encode(said.document())}
 
 
-@functools.cache
-def torch_convolutional() -> dict[str, bytes]:
+def torch_network() -> Any:
     """Pictures of 8 by 8 to ten classes through two convolutions, of weights that were drawn."""
     import torch
 
@@ -237,8 +237,16 @@ def torch_convolutional() -> dict[str, bytes]:
             return {"scores": torch.softmax(scores, 1), "rounded": scores.round().long()}
 
     torch.manual_seed(7)
+    return Network().eval()
+
+
+@functools.cache
+def torch_convolutional() -> dict[str, bytes]:
+    """`torch_network` as a TorchScript program."""
+    import torch
+
     with tempfile.TemporaryDirectory() as folder:
-        torch.jit.script(Network().eval()).save(f"{folder}/model.pt")
+        torch.jit.script(torch_network()).save(f"{folder}/model.pt")
         program = Path(folder, "model.pt").read_bytes()
     said = Signature(
         (Tensor("picture", "float32", (None, 1, 8, 8)), Tensor("scale", "int64", (None, 1))),

@@ -141,6 +141,36 @@ def test_each_input_of_several_has_its_attributions(served: Runtime) -> None:
     assert found[1]["attributions"] == {"a": pytest.approx(1.0), "b": pytest.approx(-1.0)}
 
 
+def test_a_surrogate_says_what_it_is_and_how_true(served: Runtime) -> None:
+    images = models.digits()[0][:200].astype(float)
+    parameters = {"method": "surrogate", "surrogate": "tree", "depth": 4, "samples": 800}
+    body = {"instances": images.tolist(), "parameters": parameters}
+    response = served.post("/v1/models/digits:explain", body)
+    assert response.status_code == 200, response.text
+    found = response.json()
+    (one,), small = found["explanations"], found["surrogate"]
+    assert (one["samples"], one["finished"], small["held_out"]) == (1000, True, 40)
+    assert 0.2 < one["fidelity"] < 1
+    assert 0.4 < small["agreement"] <= 1
+    at = 0
+    while small["feature"][at] >= 0:
+        is_low = images[0][small["feature"][at]] <= small["threshold"][at]
+        at = small["left" if is_low else "right"][at]
+    assert len(small["value"][at]) == 10
+    tensors = {
+        "inputs": [
+            {"name": "X", "datatype": "FP32", "shape": [200, 64], "data": images.ravel().tolist()}
+        ],
+        "parameters": {"method": "surrogate", "surrogate": "linear", "target": 1},
+    }
+    answer = served.post("/v2/models/digits/explain", tensors).json()
+    shapes = {one["name"]: one["shape"] for one in answer["outputs"]}
+    assert shapes["surrogate.coefficients"] == [1, 64]
+    assert shapes["surrogate.agreement"] == [1]
+    few = served.post("/v1/models/digits:explain", {**body, "instances": images[:5].tolist()})
+    assert "5 instances, a surrogate is fitted to 10 at least" in few.json()["error"]
+
+
 def test_a_baseline_of_several_rows_is_averaged_over(served: Runtime) -> None:
     body = {
         "instances": [{"a": 5.0, "b": 2.0}],

@@ -91,6 +91,29 @@ def test_smooth_gradients_are_the_mean_of_noisy_ones_and_repeat_by_seed(served: 
     assert (one["base_value"], one["completeness_gap"]) == (None, None)
 
 
+def test_grad_cam_is_the_layers_maps_weighted_by_their_gradients(served: Runtime) -> None:
+    import torch
+
+    found = explained(served, pictured(), method="grad_cam")
+    named = explained(served, pictured(), method="grad_cam", layer="features.4")
+    assert found["attributions"] == named["attributions"]
+    net, picture = models.torch_network(), torch.from_numpy(PICTURE)[None]
+    maps = net.features[:5](picture).detach().requires_grad_()
+    scores = net.head(net.features[5](maps).flatten(1)) * SCALE
+    torch.softmax(scores, 1)[0, found["target"]].backward()
+    coarse = torch.relu((maps.grad.mean((2, 3), keepdim=True) * maps).sum(1, keepdim=True))
+    expected = torch.nn.functional.interpolate(coarse, (8, 8), mode="bilinear")[0].detach()
+    np.testing.assert_allclose(found["attributions"], expected.numpy(), atol=1e-5)
+    assert expected.max() > 1e-3
+    body = {
+        "instances": [pictured()],
+        "parameters": {"method": "grad_cam", "layer": "nowhere", "budget_ms": 50_000},
+    }
+    refused = served.post("/v1/models/net:explain", body)
+    assert refused.status_code == 400, refused.text
+    assert "no layer 'nowhere': its layers are features.0" in refused.json()["error"]
+
+
 def test_a_saved_models_integrated_gradients_are_what_its_answers_say(served: Runtime) -> None:
     """By differences of its own predictions, asked of the runtime along the way."""
     shares, step, scale = (np.arange(400) + 0.5) / 400, 0.002, 5
@@ -117,10 +140,33 @@ def test_a_saved_models_integrated_gradients_are_what_its_answers_say(served: Ru
     assert score(picture[None])[0] == pytest.approx(found["score"], abs=1e-5)
 
 
+def test_grad_cam_of_a_saved_model_names_its_layer_and_shows_pixels(served: Runtime) -> None:
+    """Its last convolution, in a function inside a function, of the graph built once more."""
+    instance = {"picture": PICTURE.reshape(8, 8, 1).tolist(), "scale": [1]}
+    body = {
+        "instances": [instance] * 2,
+        "parameters": {"method": "grad_cam", "budget_ms": 50_000, "target": 3},
+    }
+    response = served.post("/v1/models/saved:explain", body)
+    assert response.status_code == 200, response.text
+    document = response.json()
+    assert document["layer"] == "late"
+    one, other = (np.array(each["attributions"]) for each in document["explanations"])
+    assert one.shape == (8, 8, 1)
+    assert one == pytest.approx(other)
+    assert one.min() >= 0
+    (scores,) = served.post("/v1/models/saved:predict", {"instances": [instance]}).json()[
+        "predictions"
+    ]
+    assert document["explanations"][0]["score"] == pytest.approx(scores["scores"][3], abs=1e-6)
+    other_class = explained(served, instance, model="saved", method="grad_cam", target=5)
+    assert np.abs(one - other_class["attributions"]).max() > 1e-3
+
+
 def test_onnx_says_which_methods_work(served: Runtime) -> None:
     body = {"instances": [DIGIT.tolist()], "parameters": {"method": "integrated_gradients"}}
     response = served.post("/v1/models/digits:explain", body)
     assert response.status_code == 501, response.text
     said = response.json()["error"]
     assert "is an ONNX file" in said
-    assert "use kernel_shap, lime, occlusion or permutation" in said
+    assert "use kernel_shap, lime, occlusion, permutation or surrogate" in said

@@ -4,16 +4,26 @@ Run with the folder of the references on the path: see test_references.py.
 """
 
 import json
+import tempfile
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from registry.core.explaining import lime
+from registry.core.explaining.grad_cam import GradCam
+from registry.core.explaining.gradients import GradientMethod, Joint
+from registry.core.explaining.integrated_gradients import IntegratedGradients
 from registry.core.explaining.kernel_shap import KernelShap
 from registry.core.explaining.lime import Lime
 from registry.core.explaining.occlusion import Occlusion
+from registry.core.explaining.smooth_grad import SmoothGrad
+from registry.core.explaining.terms import Attribution
+from runtime.backends import gradient_calls
+from runtime.backends.protocol import DEFAULT_CALL, Settings
+from runtime.backends.torch_gradients import TorchGradients
 from tests.core.explained import driven
 from tests.runtime import models
 
@@ -39,6 +49,7 @@ def main() -> None:
         "sampled": sampled(score),
         "lime": fitted(of_rows),
         "occlusion": ablated(score),
+        "gradients": derived(),
     }
     print(json.dumps(found))
 
@@ -102,6 +113,70 @@ def ablated(score: Any) -> dict[str, list[float]]:
     theirs = captum.attr.FeatureAblation(forward).attribute(torch.from_numpy(DIGIT[None]))
     ours = driven(Occlusion(64), score, DIGIT, np.zeros((1, 64)))
     return {"ours": listed(ours.values), "captum": listed(theirs.numpy())}
+
+
+def derived() -> dict[str, dict[str, list[float]]]:
+    """One network as a TorchScript program by us, and as PyTorch's own module by captum."""
+    import captum.attr
+    import torch
+
+    net, scale = models.torch_network(), torch.tensor([[30]])
+    picture = torch.from_numpy(DIGIT.reshape(1, 1, 8, 8))
+    target = int(net(picture, scale)["scores"].argmax())
+
+    def forward(pictures: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = net(pictures, scale.expand(len(pictures), 1))["scores"]
+        return found
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in models.torch_convolutional().items():
+            Path(folder, name).write_bytes(content)
+        ours = _ours(TorchGradients(Path(folder), Settings()), target)
+    integrated = captum.attr.IntegratedGradients(forward).attribute(
+        picture, target=target, n_steps=50, method="gausslegendre"
+    )
+    noisy = captum.attr.NoiseTunnel(captum.attr.Saliency(forward))
+    torch.manual_seed(5)
+    smooth = noisy.attribute(picture, nt_type="smoothgrad", nt_samples=1500, target=target,
+                             stdevs=0.05 * float(DIGIT.max() - DIGIT.min()),
+                             nt_samples_batch_size=500, abs=False)  # fmt: skip
+    cam = captum.attr.LayerGradCam(forward, net.features[4])
+    coarse = cam.attribute(picture, target=target, relu_attributions=True)
+    fine = captum.attr.LayerAttribution.interpolate(coarse, (8, 8), "bilinear")
+    return ours | {
+        "captum integrated_gradients": listed(integrated.detach()),
+        "captum smooth_grad": listed(smooth.detach()),
+        "captum grad_cam": listed(fine.detach()),
+    }
+
+
+def _ours(backend: TorchGradients, target: int) -> dict[str, Any]:
+    named, joint = gradient_calls.name(DEFAULT_CALL, "scores"), Joint(np.arange(64), 64)
+
+    def inputs(points: np.ndarray) -> dict[str, np.ndarray]:
+        rows = len(points)
+        return {"picture": points.reshape(rows, 1, 8, 8).astype(np.float32),
+                "scale": np.full((rows, 1), 30), "target": np.full(rows, target)}  # fmt: skip
+
+    def asked(method: GradientMethod) -> Attribution:
+        while (points := method.wanted(500)) is not None:
+            found = backend.run(named, inputs(points))
+            gradients = found[gradient_calls.GRADIENT + "picture"].reshape(len(points), 64)
+            method.told(found["score"], gradients)
+        explained = method.found()
+        assert explained is not None
+        return explained
+
+    smooth = asked(SmoothGrad(DIGIT, np.full(64, 0.05 * np.ptp(DIGIT)), joint, 1500, random()))
+    layer = {"layer": np.array([b"features.4"], object)}
+    found = backend.run(gradient_calls.of_maps(DEFAULT_CALL, "scores"), inputs(DIGIT[None]) | layer)
+    cam = GradCam(8, 8)
+    cam.told(float(found["score"][0]), found["maps"][0], found["slopes"][0])
+    located = cam.found()
+    assert located is not None
+    integrated = asked(IntegratedGradients(DIGIT, np.zeros((1, 64)), joint, 50))
+    return {"integrated_gradients": listed(integrated.values), "smooth_grad": listed(smooth.values),
+            "errors": listed(smooth.errors), "grad_cam": listed(located.values)}  # fmt: skip
 
 
 def random() -> np.random.Generator:
