@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeAlias
 
 from reconciler.core import actions, outcomes
-from registry import errors
+from registry import traceparent
 
 # Tells a span how the action ended.
 Ended: TypeAlias = Callable[[outcomes.Outcome], None]
@@ -59,15 +59,6 @@ def opened(address: str, holder: str) -> Traces:
     """
     if not address:
         return Untraced()
-    if not address.startswith(("http://", "https://")):
-        raise errors.InvalidConfig(
-            f"traces = {address!r} is not an address", fix="write it like http://collector:4318"
-        )
-    try:
+    with traceparent.loading_the_sdk(address):
         from reconciler import spanning  # noqa: PLC0415  heavy, and not always there
-    except ImportError as error:
-        raise errors.InvalidConfig(
-            "traces need packages that are not installed",
-            fix="install plimsoll[traces], or take the setting traces out",
-        ) from error
     return spanning.Spans(address, holder)

@@ -4,6 +4,27 @@ OpenTelemetry is heavy and seldom declared: where nobody has loaded it, there is
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from registry import errors
+
+
+@contextmanager
+def loading_the_sdk(address: str) -> Iterator[None]:
+    """While it is imported for the collector at `address`; raises InvalidConfig where that is none,
+    or the packages are not installed."""
+    if not address.startswith(("http://", "https://")):
+        raise errors.InvalidConfig(
+            f"traces = {address!r} is not an address", fix="write it like http://collector:4318"
+        )
+    try:
+        yield
+    except ImportError as error:
+        raise errors.InvalidConfig(
+            "traces need packages that are not installed",
+            fix="install plimsoll[traces], or take the setting traces out",
+        ) from error
 
 
 def current() -> tuple[int, int] | None:

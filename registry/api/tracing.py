@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.telemetry import TelemetryConfig
 
-from registry import errors
+from registry import traceparent
 from registry.db import tracing as statements
 from registry.settings import Settings
 from registry.store import tracing as calls
@@ -27,17 +27,8 @@ def exporter(settings: Settings) -> "Exporter | None":
     address = settings.running.traces
     if not address:
         return None
-    if not address.startswith(("http://", "https://")):
-        raise errors.InvalidConfig(
-            f"traces = {address!r} is not an address", fix="write it like http://collector:4318"
-        )
-    try:
+    with traceparent.loading_the_sdk(address):
         from registry.api.exporting import without_tokens  # noqa: PLC0415  heavy, not always there
-    except ImportError as error:
-        raise errors.InvalidConfig(
-            "traces need packages that are not installed",
-            fix="install plimsoll[traces], or take the setting traces out",
-        ) from error
     return without_tokens(address)
 
 

@@ -1,20 +1,17 @@
 """docs/pipeline.md: every command, in its order, from training to predictions."""
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from deploy import images
+from tests.e2e import shell
 from tests.engines.rigs import SOCKET, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -43,33 +40,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     here = re.sub(r"(127\.0\.0\.1:|port: )(\d{4})\b", lambda m: m[1] + ports[m[2]], shown)
     script = f"set -euo pipefail\n{here.replace(f'{IMAGE}:dev', f'{IMAGE}:test')}"
     try:
-        yield Ran(_parts(_run(script, home)), home / "pipeline")
+        yield Ran(_parts(shell.pasted(script, home)), home / "pipeline")
     finally:
         _clear(home, ports["8440"])
-
-
-def _run(script: str, home: Path) -> str:
-    person = {"NAME": "Ada", "EMAIL": "ada@example.com"}
-    roles = ("AUTHOR", "COMMITTER")
-    git = {f"GIT_{role}_{what}": said for what, said in person.items() for role in roles}
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    kept = {name: said for name, said in os.environ.items() if not name.startswith("PLIMSOLL_")}
-    with subprocess.Popen(
-        ["bash", "-c", script],
-        cwd=home,
-        env=kept | git | {"PATH": path, "HOME": str(home), "NO_COLOR": "1", "COLUMNS": "160"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as shell:
-        try:
-            said, _ = shell.communicate(timeout=400)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(shell.pid, signal.SIGKILL)
-    assert shell.returncode == 0, said
-    return said
 
 
 def _parts(said: str) -> dict[str, str]:

@@ -3,17 +3,14 @@
 From nothing to a bad version taken back, and what each of three kinds of people does next.
 """
 
-import os
 import re
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.e2e import shell
 from tests.engines.rigs import free_port
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -45,38 +42,11 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     script = "".join(f'echo; echo "## {name}"\n{typed}' for name, typed in PARTS.items())
     script = re.sub(r"(127\.0\.0\.1:|port: )(\d{4})\b", lambda m: m[1] + ports[m[2]], script)
     try:
-        whole = _run(f"set -euo pipefail\n{script}", home)
+        whole = shell.pasted(f"set -euo pipefail\n{script}", home)
         found = re.split(r"^## (.*)\n", whole, flags=re.MULTILINE)[1:]
         yield dict(zip(found[::2], found[1::2], strict=True))
     finally:
         subprocess.run(["pkill", "-f", f"runtime --config {home}"], check=False)
-
-
-def _run(script: str, home: Path) -> str:
-    person = {"NAME": "Ada", "EMAIL": "ada@example.com"}
-    git = {
-        f"GIT_{role}_{what}": said
-        for what, said in person.items()
-        for role in ("AUTHOR", "COMMITTER")
-    }
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    kept = {name: said for name, said in os.environ.items() if not name.startswith("PLIMSOLL_")}
-    with subprocess.Popen(
-        ["bash", "-c", script],
-        cwd=home,
-        env=kept | git | {"PATH": path, "HOME": str(home), "NO_COLOR": "1", "COLUMNS": "160"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as shell:
-        try:
-            said, _ = shell.communicate(timeout=400)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(shell.pid, signal.SIGKILL)
-    assert shell.returncode == 0, said
-    return said
 
 
 def test_every_command_of_the_tutorial_does_what_it_says(said: dict[str, str]) -> None:
