@@ -45,6 +45,7 @@ def _settings(values: table.Table, folder: Path) -> Settings:
         trust=None if trust is None else folder / trust,
         custodian=values.take("custodian", bool, False),
         origin=values.take("log_origin", str, "plimsoll.local/log"),
+        runtime_base=values.take("runtime_base", str, ""),
         protected=tuple(_protection(rule) for rule in values.tables("protected")),
         policies=None if policies is None else folder / policies,
         retention=_retention(values),

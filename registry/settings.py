@@ -123,8 +123,9 @@ class Settings:
     may publish; `trust` is a trust root that says so instead, signed or plain. `url` is how
     clients reach the registry. As `custodian` it signs for MLflow's clients what nobody else
     signed. `policies` is a folder of policies that decide on publications and promotions; without
-    it only the built-in checks do. `origin` names the log in its checkpoints and never changes
-    afterwards.
+    it only the built-in checks do. On `runtime_base`, REPOSITORY:TAG or @DIGEST of a runtime's
+    image, versions are packaged when they are first pulled. `origin` names the log in its
+    checkpoints and never changes afterwards.
     """
 
     data_dir: Path
@@ -137,6 +138,7 @@ class Settings:
     trust: Path | None = None
     custodian: bool = False
     origin: str = "plimsoll.local/log"
+    runtime_base: str = ""
     limits: Limits = field(default_factory=Limits)
     protected: tuple[Protection, ...] = ()
     policies: Path | None = None

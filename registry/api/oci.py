@@ -13,6 +13,7 @@ from registry.api import oci_wire as wire
 from registry.api.access import Known, Opened, guarded
 from registry.core import oci
 from registry.core.canonical import Json
+from registry.making import composing
 from registry.usecases import oci as repositories
 from registry.usecases import oci_manifests
 from registry.usecases.oci_manifests import Push
@@ -69,7 +70,7 @@ def end_12(
 def end_3(request: Request, registry: Opened, caller: Known, name: str, reference: str) -> Response:
     """What a host gets of a version this way is recorded in the log before it is answered."""
     is_run = wire.takes_index(request)
-    found = repositories.manifest(registry, name, reference, is_run=is_run)
+    found = composing.manifest(registry, name, reference, is_run=is_run)
     headers = _headers(found)
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
@@ -80,7 +81,7 @@ def end_3(request: Request, registry: Opened, caller: Known, name: str, referenc
 @router.head(_MANIFEST, summary="Ask whether a manifest is there")
 def end_3_head(request: Request, registry: Opened, name: str, reference: str) -> Response:
     is_run = wire.takes_index(request)
-    found = repositories.manifest(registry, name, reference, is_run=is_run)
+    found = composing.manifest(registry, name, reference, is_run=is_run)
     headers = _headers(found) | {"Content-Length": str(len(found.content))}
     return Response(media_type=found.media_type, headers=headers)
 

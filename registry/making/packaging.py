@@ -84,8 +84,8 @@ def package(registry: Registry, asked: Asked, base: str, by: Caller) -> Packaged
     documents = [draft.proofs, *(one.config for one in images), *attested.blobs]
     _keep(registry, asked.model, draft, documents)
     manifests = [*(one.manifest for one in images), index, *attested.manifests]
-    _show(registry, draft, index, manifests, by)
-    return Packaged(digests.of(index), images, draft.model, draft.hashed, is_new=True)
+    is_new = _show(registry, draft, index, manifests, by)
+    return Packaged(digests.of(index), images, draft.model, draft.hashed, is_new)
 
 
 def _draft(registry: Registry, asked: Asked, base: str, by: Caller) -> _Draft:
@@ -203,18 +203,22 @@ def _is_shown(registry: Registry, draft: _Draft, index: bytes) -> bool:
 
 def _show(
     registry: Registry, draft: _Draft, index: bytes, manifests: list[bytes], by: Caller
-) -> None:
-    """One transaction: the tag stands for an image that is whole, or for what it stood for."""
+) -> bool:
+    """One transaction: the tag stands for an image that is whole, or for what it stood for. False
+    where another process made the same meanwhile: its signatures stand."""
     now, variant = datetime.now(UTC), draft.variant
     with registry.database.writing() as session:
         log_rows.locked_head(session)
         pull.ready(session, draft.asked.model, draft.asked.version)
+        if rows.shown(session, variant.id) == digests.of(index):
+            return False
         rows.keep_layer(session, variant.id, draft.model.digest, draft.model.size)
         for content in manifests:
             _add(session, draft, content, by, now)
         if rows.show(session, variant.id, draft.asked.model, digests.of(index)):
             log.append(session, registry, _entry(draft, index, by, now), now=now)
         session.commit()
+    return True
 
 
 def _add(session: Session, draft: _Draft, content: bytes, by: Caller, now: datetime) -> None:

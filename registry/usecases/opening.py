@@ -148,7 +148,7 @@ class Registry:
         return Witnesses(trust.witnesses, trust.witness_threshold, trust.witness_max_age)
 
     def close(self) -> None:
-        self.workshop.making.close()
+        self.workshop.close()
         self.inspector.close()
         self.trials.close()
         self.database.close()

@@ -1,4 +1,4 @@
-"""What one process knows of hosts' own copies: those in the making, recipes, and the numbers."""
+"""What one process has in the making: hosts' own copies, with recipes and numbers, and images."""
 
 import threading
 from dataclasses import dataclass, field
@@ -23,12 +23,18 @@ class Made:
 
 @dataclass(slots=True)
 class Workshop:
-    """Both by variant and host."""
+    """Copies and recipes by variant and host; images, at a first pull, by model and digest."""
 
     making: Once[tuple[int, str], Any] = field(default_factory=lambda: Once(patience=_PATIENCE))
+    images: Once[tuple[str, str], Any] = field(default_factory=lambda: Once(patience=_PATIENCE))
     recipes: Recent[tuple[int, str], Any] = field(default_factory=lambda: Recent(_RECIPES))
     made: Made = field(default_factory=Made)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def close(self) -> None:
+        """End what is being made, and wait for that."""
+        self.making.close()
+        self.images.close()
 
     @property
     def in_hand(self) -> int:
