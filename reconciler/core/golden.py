@@ -124,8 +124,9 @@ def _tensor(tensor: TensorFrom, table: Table, dataset: Dataset) -> Tensor:
             f"{dataset.place}: {found} columns for input {tensor.name or 'of the model'}, its "
             f"shape {tensor.shape} takes {size}"
         )
-    values = np.concatenate(parts, axis=1).reshape(table.samples, *tensor.shape)
-    return Tensor(tensor.name, values)
+    # One column may hold all of it, in tens of megabytes that need no second copy.
+    values = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    return Tensor(tensor.name, values.reshape(table.samples, *tensor.shape))
 
 
 def _class_of(prediction: Json, output: str | None) -> int:
