@@ -46,7 +46,7 @@ built:
 fetched:
 	@deploy/newer_debian.sh .build/engines/newer docker.io docker-cli containerd
 	@deploy/newer_debian.sh .build/compose docker-compose
-	@$(MAKE) --silent verifiers clients torch references
+	@$(MAKE) --silent verifiers clients torch references provider
 
 # By pip, which can be told where a build without CUDA lies: from PyPI it is gigabytes more.
 .PHONY: torch
@@ -74,6 +74,13 @@ clients: .build/clients/.ready
 references: .build/references/.ready
 .build/references/.ready: tests/core/references/requirements.txt
 	@.venv/bin/uv pip install --quiet --no-deps --python .venv/bin/python --target .build/references -r $<
+	@touch $@
+
+# An identity provider for people who sign in: it brings a package that is called like our tests.
+.PHONY: provider
+provider: .build/provider/.ready
+.build/provider/.ready: tests/pages/canaille/requirements.txt
+	@.venv/bin/uv pip install --quiet --no-deps --python .venv/bin/python --target .build/provider -r $<
 	@touch $@
 
 lint: setup      ## ruff, mypy --strict, import-linter

@@ -16,7 +16,7 @@ from registry.settings import (
     Settings,
     Watermark,
 )
-from registry.settings_access import Access, Issuer
+from registry.settings_access import Access, Issuer, SignIn
 
 
 def load(path: Path) -> Settings:
@@ -60,6 +60,8 @@ def _settings(values: table.Table, folder: Path) -> Settings:
         access=_access(values, folder),
     )
     values.finish()
+    if not settings.url and any(one.sign_in is not None for one in settings.access.issuers):
+        raise values.error("url", "is needed where an identity has a client_id")
     _require_no_links(values, settings)
     return settings
 
@@ -76,7 +78,7 @@ def _access(values: table.Table, folder: Path) -> Access:
         enrolment_minutes=values.take("enrolment_minutes", float, 60.0),
         proxies=tuple(_network(values, one) for one in values.texts("trusted_proxies", [])),
         file=None if grants is None else folder / grants,
-        issuers=tuple(_issuer(one) for one in values.tables("identity")),
+        issuers=tuple(_issuer(one, folder) for one in values.tables("identity")),
         failures_per_minute=values.take("failures_per_minute", int, 30),
         requests_per_minute=values.take("requests_per_minute", int, 60_000),
     )
@@ -98,13 +100,14 @@ def _network(values: table.Table, text: str) -> IPv4Network | IPv6Network:
         raise values.error("trusted_proxies", f"names no addresses: {error}") from error
 
 
-def _issuer(values: table.Table) -> Issuer:
+def _issuer(values: table.Table, folder: Path) -> Issuer:
     found = Issuer(
         url=values.take("issuer", str),
         audience=values.take("audience", str),
         max_minutes=values.take("max_minutes", float, 15.0),
         leeway=values.take("leeway_seconds", float, 30.0),
         keys_hours=values.take("keys_hours", float, 24.0),
+        sign_in=_sign_in(values, folder),
     )
     values.finish()
     if not destination.is_confidential(found.url):
@@ -117,6 +120,22 @@ def _issuer(values: table.Table) -> Issuer:
         if not 0 <= value <= most:
             raise values.error(name, f"must be at least 0, at most {most}, found {value}")
     return found
+
+
+def _sign_in(values: table.Table, folder: Path) -> SignIn | None:
+    client, secret = values.optional("client_id"), values.optional("client_secret_file")
+    found = SignIn(
+        client=client or "",
+        secret=None if secret is None else folder / secret,
+        scopes=tuple(values.texts("scopes", ["openid", "profile", "email"])),
+        label=values.take("label", str, ""),
+        hours=values.take("session_hours", float, 8.0),
+    )
+    if not 0 < found.hours <= 7 * 24:
+        raise values.error("session_hours", f"must be above 0, up to 168, found {found.hours}")
+    if "openid" not in found.scopes:
+        raise values.error("scopes", "must have openid among them")
+    return None if client is None else found
 
 
 def _protection(values: table.Table) -> protection.Rule:

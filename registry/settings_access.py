@@ -6,11 +6,24 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class SignIn:
+    """As which client people are sent to a provider and come back; without a secret, as a public
+    one. `label` is what the button says, `hours` how long they stay signed in."""
+
+    client: str
+    secret: Path | None = None
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    label: str = ""
+    hours: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
 class Issuer:
     """An identity provider whose tokens, for `audience`, are taken.
 
     A token may last `max_minutes` from when it was issued; `leeway` seconds are forgiven to
-    clocks. While the provider is away its keys stay good for `keys_hours`.
+    clocks. While the provider is away its keys stay good for `keys_hours`. With `sign_in` people
+    may sign in there for the pages.
     """
 
     url: str
@@ -18,6 +31,7 @@ class Issuer:
     max_minutes: float = 15.0
     leeway: float = 30.0
     keys_hours: float = 24.0
+    sign_in: SignIn | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ OPEN = frozenset(
         "GET /log/tile/entries/{path}",
         "GET /log/tile/{level}/{path}",
         "GET /login",
+        "GET /login/callback",
+        "GET /login/with/{number}",
         "POST /login",
         "POST /logout",
         "POST /v1/enrol",

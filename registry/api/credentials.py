@@ -17,9 +17,9 @@ from registry.api import tls
 from registry.api.sendfile import PEER, TLS
 from registry.core import jwt
 from registry.core.identity import Identity
-from registry.pages import COOKIE
+from registry.pages import forms
 from registry.trust import hostca
-from registry.usecases import access, oidc, pacing, peers
+from registry.usecases import access, oidc, pacing, peers, sessions
 from registry.usecases.opening import Registry
 
 _LOG = structlog.get_logger("registry.access")
@@ -59,6 +59,8 @@ def _remembered(registry: Registry, shown: str, der: bytes | None) -> Identity |
     """Asks neither database nor network."""
     if jwt.looks_like_one(shown):
         return oidc.remembered(registry, shown)
+    if shown.startswith(sessions.PREFIX):
+        return sessions.remembered(registry, shown)
     if shown or der is None:
         return access.remembered(registry, shown, _fingerprint(der))
     return peers.remembered(registry, der)
@@ -67,6 +69,8 @@ def _remembered(registry: Registry, shown: str, der: bytes | None) -> Identity |
 def _recognise(registry: Registry, shown: str, der: bytes | None) -> Identity:
     if jwt.looks_like_one(shown):
         return oidc.recognise(registry, shown)
+    if shown.startswith(sessions.PREFIX):
+        return sessions.recognise(registry, shown)
     if shown or der is None:
         return access.recognise(registry, shown, _fingerprint(der))
     return peers.recognise(registry, der)
@@ -81,11 +85,13 @@ def secret(request: Request) -> str:
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     match scheme.lower():
         case "bearer":
-            return value.strip()
+            said = value.strip()
         case "basic":
-            return _password(value)
+            said = _password(value)
         case _:
             return _cookie(request)
+    # A browser's session is good in its cookie alone, with all that guards a cookie.
+    return "" if said.startswith(sessions.PREFIX) else said
 
 
 def certificate(request: Request, registry: Registry) -> bytes | None:
@@ -145,5 +151,5 @@ def _password(value: str) -> str:
 
 
 def _cookie(request: Request) -> str:
-    """A browser's token: only for reading, so that no other site can make it act."""
-    return request.cookies.get(COOKIE, "") if request.method == "GET" else ""
+    """A browser's secret: only for reading, so that no other site can make it act."""
+    return forms.cookie(request) if request.method == "GET" else ""

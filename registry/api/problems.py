@@ -2,6 +2,7 @@
 
 import math
 import traceback
+from urllib.parse import urlencode
 
 import structlog
 from fastapi import FastAPI, Request
@@ -121,7 +122,9 @@ async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlimsollError)  # noqa: S101  what this handler was installed for
     wants_page = "text/html" in request.headers.get("accept", "")
     if isinstance(error, errors.Unauthenticated) and wants_page and request.method == "GET":
-        return RedirectResponse("/login", status_code=303)
+        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        place = "/login" if back == "/" else f"/login?{urlencode({'back': back})}"
+        return RedirectResponse(place, status_code=303)
     if error.status >= 500:
         _LOG.warning("refused", code=error.code, detail=error.detail, path=request.url.path)
     return problem(request, error)

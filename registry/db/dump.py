@@ -27,7 +27,7 @@ _TOGETHER = 500
 # Keys are saved with the bytes that they open (registry.usecases.sealed_copies); documents that
 # are kept ready are made anew from the rest. A restored registry knows no reconciler: epochs of
 # leases stay, so that whoever held one before is not taken for its holder.
-_LEFT_OUT = frozenset({"leases", "blob_keys", "version_documents", "reconcilers"})
+_LEFT_OUT = frozenset({"leases", "blob_keys", "version_documents", "reconcilers", "sessions"})
 _LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
 _TYPES: dict[str, Any] = {
     "text": sa.Text(),

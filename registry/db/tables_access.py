@@ -1,4 +1,5 @@
-"""The tables of those who call: hosts and their one-time tokens, and persons behind pseudonyms."""
+"""The tables of those who call: hosts and their one-time tokens, persons behind pseudonyms
+and where they are signed in."""
 
 from datetime import datetime
 
@@ -51,3 +52,23 @@ class Person(Table):
     salt: Mapped[bytes] = mapped_column(LargeBinary(32))
     known_as: Mapped[str] = mapped_column(String(256))
     first_seen_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Session(Table):
+    """Somebody is signed in with a browser, until then. Only the sha256 of the secret is kept.
+
+    `attempt` is the sha256 of the sign-in's state, so that no answer of a provider makes a second
+    one; `claims`, what the provider said of the person, is sealed.
+    """
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index(None, "issuer", "subject"),)
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    secret_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    attempt: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    issuer: Mapped[str] = mapped_column(String(512))
+    subject: Mapped[str] = mapped_column(String(256))
+    claims: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)

@@ -7,6 +7,7 @@ not more often than every few seconds: tokens with invented keys make no traffic
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import httpx2
 import structlog
@@ -25,6 +26,15 @@ _OLD_S = 300.0
 _BETWEEN_S = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where people are sent, where codes are redeemed, and whether each answer names its issuer."""
+
+    authorization: str
+    token: str
+    names_itself: bool
+
+
 class Provider:
     """One issuer. Threads share it; while one fetches, the others go on with what is there."""
 
@@ -32,6 +42,7 @@ class Provider:
         self.issuer = issuer
         self._between = between
         self._keys: Mapping[str, PublicKey] = {}
+        self._about: dict[str, Json] = {}
         self._fetched = self._tried = -1e9
         self._lock = threading.Lock()
 
@@ -49,6 +60,20 @@ class Provider:
                 fix="see whether the registry can reach it; tokens of the registry's own work",
             )
         return self._keys.get(name)
+
+    def endpoints(self) -> Endpoints:
+        """For people who sign in; raises Unavailable where it does not answer, or names none."""
+        if not self._about:
+            self._refresh(time.monotonic())
+        found = [self._about.get(f"{one}_endpoint") for one in ("authorization", "token")]
+        addresses = [one for one in found if isinstance(one, str)]
+        if len(addresses) != 2 or not all(map(destination.is_confidential, addresses)):
+            raise errors.Unavailable(
+                f"identity provider {self.issuer.url} does not say where people sign in",
+                fix="see whether the registry can reach it; tokens of the registry's own work",
+            )
+        names_itself = self._about.get("authorization_response_iss_parameter_supported") is True
+        return Endpoints(addresses[0], addresses[1], names_itself)
 
     def _refresh(self, now: float) -> None:
         is_ours = self._lock.acquire(blocking=not self._keys)
@@ -75,7 +100,9 @@ class Provider:
             address = fields.text(about, "jwks_uri", what=place)
             if not destination.is_confidential(address):
                 raise errors.InvalidInput(f"{place}: jwks_uri is no https address")
-            return jwt.key_set(_document(client, address))
+            keys = jwt.key_set(_document(client, address))
+            self._about = about
+            return keys
 
 
 def _document(client: httpx2.Client, address: str) -> dict[str, Json]:

@@ -6,6 +6,7 @@ that is taken out of the file ends the tokens it was for.
 
 import hashlib
 import time
+from typing import TYPE_CHECKING
 
 from registry import errors
 from registry.core import jwt
@@ -15,6 +16,9 @@ from registry.core.jwt import Demands
 from registry.usecases import persons
 from registry.usecases.opening import Registry
 from registry.usecases.recent import Remembered
+
+if TYPE_CHECKING:
+    from registry.trust.provider import Provider
 
 _REMEMBERED_S = 2.0
 # What a provider calls a person, the best first; the subject is what remains.
@@ -29,26 +33,33 @@ def remembered(registry: Registry, token: str) -> Identity | None:
 
 def recognise(registry: Registry, token: str) -> Identity:
     """Who shows this token; raises Unauthenticated, Forbidden without any grant, Unavailable."""
-    from registry.trust import jwt as signatures  # noqa: PLC0415  heavy, and few show such tokens
-
-    found, now = jwt.parse(token), time.time()
-    provider = registry.providers.get(found.issuer)
+    now, said_by = time.time(), jwt.parse(token).issuer
+    provider = registry.providers.get(said_by)
     if provider is None:
         raise jwt.refused("it is from no identity provider of this registry's")
-    key = provider.key(found.key)
+    claims, issuer = verified(provider, token), provider.issuer
+    demands = Demands(issuer.audience, issuer.max_minutes * 60, issuer.leeway)
+    subject = jwt.require(claims, demands, now=now)
+    found = identity(registry, said_by, subject, claims)
+    left = min(_REMEMBERED_S, jwt.expiry(claims) + issuer.leeway - now)
+    until = time.monotonic() + left
+    registry.callers.put(_digest(token), Remembered(b"", found, until))
+    return found
+
+
+def verified(provider: "Provider", token: str) -> dict[str, Json]:
+    """The claims of a token that this provider signed, unlooked at; raises Unauthenticated."""
+    from registry.trust import jwt as signatures  # noqa: PLC0415  heavy, and few show such tokens
+
+    found = jwt.parse(token)
+    key = provider.key(found.key) if found.issuer == provider.issuer.url else None
     if key is None or not signatures.is_signed(token, key, found.algorithm):
         raise jwt.refused("its signature is by no key of its issuer's")
-    issuer = provider.issuer
-    demands = Demands(issuer.audience, issuer.max_minutes * 60, issuer.leeway)
-    subject = jwt.require(found.claims, demands, now=now)
-    identity = _identity(registry, found.issuer, subject, found.claims)
-    left = min(_REMEMBERED_S, jwt.expiry(found.claims) + issuer.leeway - now)
-    until = time.monotonic() + left
-    registry.callers.put(_digest(token), Remembered(b"", identity, until))
-    return identity
+    return found.claims
 
 
-def _identity(registry: Registry, issuer: str, subject: str, claims: dict[str, Json]) -> Identity:
+def identity(registry: Registry, issuer: str, subject: str, claims: dict[str, Json]) -> Identity:
+    """Whom the access file makes of these claims; raises Forbidden where it grants nothing."""
     # Heavy, and most registries have no provider of identities.
     from registry.core import grants  # noqa: PLC0415
 

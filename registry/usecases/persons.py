@@ -12,7 +12,7 @@ from registry import errors
 from registry.core import entries, pseudonym
 from registry.core.identity import Caller
 from registry.db import log as log_rows
-from registry.db import persons
+from registry.db import persons, sessions
 from registry.db.tables_access import Person
 from registry.usecases import log
 from registry.usecases.opening import Registry
@@ -55,6 +55,7 @@ def erase(registry: Registry, name: str, *, reason: str, by: Caller) -> None:
         person = persons.find(session, name)
         if person is None:
             raise errors.NotFound(f"nobody is known behind {name[:40]!r}")
+        sessions.end_all(session, person.issuer, person.subject)
         session.delete(person)
         entry = entries.Entry(
             time=log.stamp(now),

@@ -17,7 +17,7 @@ _RULES = {
 }  # fmt: skip
 
 
-def _complaints(page: Page) -> list[str]:
+def complaints(page: Page) -> list[str]:
     found: dict[str, Any] = Axe().run(page, options=_RULES).response
     assert len(found["passes"]) > 10
     return [
@@ -36,7 +36,7 @@ def test_a_page_has_no_violation_in_either_theme_and_on_a_phone(
     for theme, size in (("light", WIDE), ("dark", WIDE), ("dark", PHONE)):
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         page.set_viewport_size(size)
-        assert _complaints(page) == [], (theme, size)
+        assert complaints(page) == [], (theme, size)
     widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert widths[0] <= widths[1]
 

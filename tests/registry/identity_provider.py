@@ -1,5 +1,8 @@
-"""A small OpenID Connect provider on a real socket: discovery, keys, and a token endpoint."""
+"""A small OpenID Connect provider on a real socket, which also says what no honest one would:
+discovery, keys, and a token endpoint."""
 
+import base64
+import hashlib
 import json
 import threading
 import time
@@ -36,6 +39,8 @@ class IdentityProvider:
         self.asked = 0
         self.is_away = False
         self.issuer_said = ""
+        self.names_itself = False
+        self.codes: dict[str, str] = {}
         handler = type("Handler", (_Handler,), {"provider": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -76,7 +81,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(503)
         elif self.path == "/.well-known/openid-configuration":
             said = provider.issuer_said or provider.url
-            self._answer({"issuer": said, "jwks_uri": f"{provider.url}/keys"})
+            self._answer(
+                {
+                    "issuer": said,
+                    "jwks_uri": f"{provider.url}/keys",
+                    "authorization_endpoint": f"{provider.url}/authorize",
+                    "token_endpoint": f"{provider.url}/token",
+                    "authorization_response_iss_parameter_supported": provider.names_itself,
+                }
+            )
         elif self.path == "/keys":
             provider.asked += 1
             self._answer(provider.keys)
@@ -86,11 +99,25 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("content-length", "0"))
         form = parse_qs(self.rfile.read(length).decode())
+        if self.path == "/token" and form.get("grant_type") == ["authorization_code"]:
+            self._redeem(form)
+            return
         if self.path != "/token" or form.get("grant_type") != ["client_credentials"]:
             self.send_error(400)
             return
         token = self.provider.token(**self.provider.claims)
         self._answer({"access_token": token, "token_type": "Bearer", "expires_in": 300})
+
+    def _redeem(self, form: dict[str, list[str]]) -> None:
+        """Each code once, and with the verifier of its challenge alone (RFC 7636, 4.6)."""
+        challenge = self.provider.codes.pop(form.get("code", [""])[0], None)
+        verifier = form.get("code_verifier", [""])[0].encode()
+        digest = base64.urlsafe_b64encode(hashlib.sha256(verifier).digest()).rstrip(b"=")
+        if challenge is None or challenge.encode() != digest:
+            self.send_error(400)
+            return
+        token = self.provider.token(**self.provider.claims)
+        self._answer({"access_token": "-", "token_type": "Bearer", "id_token": token})
 
     def _answer(self, document: dict[str, Any]) -> None:
         body = json.dumps(document).encode()

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -54,7 +55,8 @@ def test_without_a_token_a_page_leads_to_the_form(
     client_of: Callable[..., httpx2.Client], path: str
 ) -> None:
     answer = client_of().get(path, headers={"Accept": "text/html"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    back = "" if path == "/" else f"?back={quote(path, safe='')}"
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/login{back}")
     assert client_of().get(path).status_code == 401
 
 
