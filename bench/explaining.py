@@ -9,35 +9,44 @@ import json
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
-from bench import load, networks, publishing, questions, registries, runtimes
+from bench import load, networks, programs, publishing, questions, registries, runtimes
 from bench.figures import Row, ratio_at_most
 from bench.load import Asked, Load
 from bench.runtimes import Version
 
 _AREA = "explaining"
 _CLIENTS, _ROUNDS, _SECONDS = 4, 7, 3.0
-_MODELS = ("net", "convolutional")
+_MODELS = {"net": "onnx", "convolutional": "onnx", "gradients": "torchscript"}
 _SAMPLES = 20_000
 
 
 def rows(folder: Path) -> Iterator[Row]:
-    """A small model, whose cost is the server, and one of milliseconds a row."""
+    """A small model, whose cost is the server, one of milliseconds a row, one that is derived."""
     made = {"net": networks.perceptron(folder / "net"),
-            "convolutional": networks.convolutional(folder / "convolutional")}  # fmt: skip
+            "convolutional": networks.convolutional(folder / "convolutional"),
+            "gradients": programs.perceptron(folder / "gradients")}  # fmt: skip
     (folder / "registry").mkdir()
     with registries.running(folder / "registry") as registry:
         versions = [
             Version(name, 1, publishing.publish(registry, made[name], model=name, version=1,
-                                                form="onnx"), "onnx")
-            for name in _MODELS
+                                                form=form), form)
+            for name, form in _MODELS.items()
         ]  # fmt: skip
         with runtimes.running(registry, *versions, folder=folder / "runtime") as runtime:
-            pictures = {"net": questions.picture(), "convolutional": questions.image()}
+            pictures = {"net": questions.picture(), "convolutional": questions.image(),
+                        "gradients": questions.picture()}  # fmt: skip
             for name in _MODELS:
-                asked = questions.as_binary(runtime.port, name, pictures[name])
+                given = {"instances": pictures[name].tolist()}
+                predict = json.dumps(given).encode()
+                asked = (
+                    Asked(runtime.port, f"/v1/models/{name}:predict", predict)
+                    if name == "gradients"
+                    else questions.as_binary(runtime.port, name, pictures[name])
+                )
                 yield from _beside(name, asked, _question(runtime.port, name, pictures[name]))
 
 
@@ -94,7 +103,15 @@ async def _explaining(explain: Asked, counted: list[int]) -> None:
 
 
 def _question(port: int, model: str, rows: questions.Rows) -> Asked:
+    if model == "gradients":
+        return _explain(port, model, rows, {"method": "integrated_gradients"},
+                        budget_ms=2500)  # fmt: skip
     mask = [number * 64 // rows.size for number in range(rows.size)]
-    parameters = {"feature_mask": mask, "samples": _SAMPLES, "budget_ms": 1000}
-    body = {"instances": rows.tolist(), "parameters": parameters}
+    return _explain(port, model, rows, {"feature_mask": mask, "samples": _SAMPLES}, budget_ms=1000)
+
+
+def _explain(
+    port: int, model: str, rows: questions.Rows, parameters: dict[str, Any], *, budget_ms: int
+) -> Asked:
+    body = {"instances": rows.tolist(), "parameters": parameters | {"budget_ms": budget_ms}}
     return Asked(port, f"/v1/models/{model}:explain", json.dumps(body).encode())
