@@ -10,9 +10,9 @@ from itertools import chain
 
 import typer
 from typer.exceptions import Abort, TyperException
-from typer.models import CommandInfo
 
 from registry import errors
+from registry.cli import registered
 from registry.exits import Exit
 
 _GROUP = "plimsoll.commands"
@@ -71,13 +71,22 @@ def build(command: str = "", within: str = "") -> typer.Typer:
     if command and command not in HOMES and command in _names(others):
         # One of another package: ours need not be loaded to run it, nor its others be built.
         for part in others:
-            app.registered_commands.extend(one for one in _commands(part) if _name(one) == command)
+            app.registered_commands.extend(
+                one for one in registered.commands(part) if registered.name(one) == command
+            )
             app.registered_groups.extend(g for g in part.registered_groups if g.name == command)
         return app
     for part in _parts(HOMES.get(command) or tuple(chain.from_iterable(HOMES.values()))):
         _merge(app, part)
     for part in others:
         _merge(app, part)
+    return app if command in HOMES else _arranged(app)
+
+
+def _arranged(app: typer.Typer) -> typer.Typer:
+    from registry.cli import panels  # noqa: PLC0415  for help alone
+
+    panels.arrange(app)
     return app
 
 
@@ -98,7 +107,7 @@ def overview() -> typer.Typer:
             group for group in part.registered_groups if group.name not in listed.GROUPS
         ]
         _merge(app, fresh)
-    return app
+    return _arranged(app)
 
 
 def _bare() -> typer.Typer:
@@ -126,20 +135,8 @@ def _others() -> Iterator[typer.Typer]:
 
 def _names(parts: Sequence[typer.Typer]) -> set[str]:
     """Of the commands and groups in `parts`, as far as they say so; else they are found later."""
-    found = {_name(one) for part in parts for one in _commands(part)}
+    found = {registered.name(one) for part in parts for one in registered.commands(part)}
     return found | {str(one.name) for part in parts for one in part.registered_groups}
-
-
-def _commands(part: typer.Typer) -> Iterator[CommandInfo]:
-    """Its own, and those of what was added to it without a name."""
-    yield from part.registered_commands
-    for group in part.registered_groups:
-        if not isinstance(group.name, str) and group.typer_instance is not None:
-            yield from _commands(group.typer_instance)
-
-
-def _name(command: CommandInfo) -> str:
-    return str(command.name or getattr(command.callback, "__name__", ""))
 
 
 def _parts(names: Sequence[str]) -> Iterator[typer.Typer]:

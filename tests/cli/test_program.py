@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from registry.cli import program
+from registry.cli import panels, program
 from tests.cli.command_table import everything
 from tests.cli.conftest import Run, run
 
@@ -194,7 +194,8 @@ def test_one_command_loads_no_other():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert set(done.stderr.split()) <= {
-        "registry.cli.program", "registry.cli.version", "registry.cli.output"
+        "registry.cli.program", "registry.cli.version", "registry.cli.output",
+        "registry.cli.registered",
     }  # fmt: skip
 
 
@@ -222,3 +223,12 @@ def test_a_command_of_another_package_loads_no_model_and_none_of_ours():
     )
     assert "--detailed-exitcode" in done.stdout
     assert done.stderr.strip() == ""
+
+
+def test_help_has_a_place_for_every_command_and_none_for_another():
+    placed = [name for names in panels.PANELS.values() for name in names]
+    assert sorted(placed) == sorted(get_command(program.build()).commands)  # type: ignore[attr-defined]
+    shown = run("--help").out
+    headings = [line for line in shown.splitlines() if line.startswith("╭─")]
+    assert [line.strip("╭─╮ ") for line in headings[1:3]] == list(panels.PANELS)[:2]
+    assert len(headings) == 1 + len(panels.PANELS)

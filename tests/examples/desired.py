@@ -69,6 +69,17 @@ spec:
   validations: [{{expression: "true", message: why}}]
 """
 )
+_RECIPE = yaml.safe_load(
+    f"""{_HEAD}OptimisationRecipe
+metadata: {{name: mine}}
+spec:
+  model: {{path: model.onnx}}
+  data:
+    golden: {{path: golden.npz, label: label}}
+    calibration: {{path: calibration.npz}}
+    training: {{path: training.npz, label: label}}
+"""
+)
 
 
 def problems(text: str) -> str:
@@ -101,6 +112,7 @@ def _around(part: Any) -> Iterator[dict[str, Any]]:
     """Each whole document that `part` may be a part of."""
     if isinstance(part, list):
         yield {**_POLICY, "spec": {**_POLICY["spec"], "validations": part}}
+        yield {**_RECIPE, "spec": {**_RECIPE["spec"], "steps": part}}
         return
     for base in (_DEPLOYMENT, _HOST):
         yield {
