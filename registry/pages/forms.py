@@ -1,13 +1,9 @@
-"""What a browser's forms bring, and what keeps other sites from sending them.
+"""What a browser's forms bring, the cookies it keeps, and what keeps other sites from sending them.
 
-A browser's cookie is good for reading, and for those forms of ours that `FORMS` names. Such a form
-counts only when the browser says that one of our own pages sent it, and when it brings a token
-that is made of the cookie's secret: another site can neither read nor guess it.
+A cookie is good for reading alone; the two forms there are, to sign in and out, count only when the
+browser says that one of our own pages sent them.
 """
 
-import hashlib
-import hmac
-from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Request, Response
@@ -17,7 +13,6 @@ from registry.pages import COOKIE
 
 SESSION = "plimsoll_session"
 ATTEMPT = "plimsoll_sign_in"
-TOKEN = "form_token"  # noqa: S105  the name of a field
 _LIMIT = 64 * 1024
 _MOST = 100
 
@@ -59,12 +54,6 @@ def forget(request: Request, answer: Response, name: str) -> None:
     )
 
 
-def token(request: Request) -> str:
-    """What our forms bring for whoever is signed in here."""
-    secret = cookie(request)
-    return hmac.digest(secret.encode(), b"plimsoll form", hashlib.sha256).hex() if secret else ""
-
-
 def require_own_page(request: Request) -> None:
     """Raise Forbidden where the browser says that another site sent this form."""
     site = request.headers.get("sec-fetch-site")
@@ -76,16 +65,6 @@ def require_own_page(request: Request) -> None:
         is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
     if not is_ours:
         raise errors.Forbidden("this form was sent by another site")
-
-
-def require_token(request: Request, form: Mapping[str, str]) -> None:
-    """Raise Forbidden for a form that no page of ours gave to this very browser."""
-    wanted, brought = token(request), form.get(TOKEN, "")
-    if not wanted or not hmac.compare_digest(wanted.encode(), brought.encode()):
-        raise errors.Forbidden(
-            "this form is not from a page that you were shown since you signed in",
-            fix="go back, load the page again, and fill it in once more",
-        )
 
 
 async def read(request: Request) -> dict[str, str]:

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from registry.pages import forms, twin
+from registry.pages import twin
 from registry.usecases import fleet
 
 _HEADERS = {
@@ -56,7 +56,6 @@ def page(
         .render(
             caller=getattr(request.state, "caller", None),
             path=request.url.path,
-            form_token=forms.token(request),
             mark=getattr(request.state, "mark", ""),
             twin=address(request, **{twin.FORMAT: "json"}),
             **(drawn or {}),
