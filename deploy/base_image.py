@@ -12,7 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -46,32 +46,52 @@ def identity() -> str:
     return f"{sys.version} {interpreter.st_size} {interpreter.st_mtime_ns} {recipe}"
 
 
-def write(stream: IO[bytes], *, site: Path | None = None) -> None:
-    """The root file system as a tar, with the packages in `site` where Dockerfiles put them."""
+def write(stream: IO[bytes], *, site: Path | None = None, others: Sequence[Path] = ()) -> None:
+    """The root file system as a tar, with the packages in `site` where Dockerfiles put them.
+
+    `others` are further programs and folders of this machine, which stay where they are here.
+    """
     with tars.opened(stream) as archive:
-        for folder, mode in (("tmp", 0o1777), ("proc", 0o755), ("sys", 0o755), ("dev", 0o755)):
-            add_folder(archive, folder, mode)
-        archive.add(_interpreter(), f"usr/local/bin/{_VERSION}", filter=of_root)
-        for name in ("python3", "python"):
-            _add_link(archive, f"usr/local/bin/{name}", _VERSION)
-        for path in _standard_library():
-            inside = path.relative_to(_stdlib())
-            archive.add(path, f"usr/local/lib/{_VERSION}/{inside}", filter=of_root)
-        programs = [_interpreter(), *(p for p in _standard_library() if p.suffix == ".so")]
-        for target, path in libraries(programs).items():
-            archive.add(path, target, filter=of_root)
-        for bundle in [path for path in _CA_BUNDLES if Path(path).exists()][:1]:
-            archive.add(bundle, _CA_BUNDLES[0].lstrip("/"), filter=of_root)
+        add_to(archive, others)
         if site is not None:
             archive.add(site, "opt/plimsoll/site", filter=of_root)
         add_accounts(archive)
 
 
-def add_accounts(archive: tarfile.TarFile) -> None:
-    """Who there is, and where names of hosts are looked up."""
-    _add_text(archive, "etc/passwd", _ACCOUNTS)
-    _add_text(archive, "etc/group", "root:x:0:\nplimsoll:x:10001:\n")
-    _add_text(archive, "etc/nsswitch.conf", "hosts: files dns\n")
+def add_to(archive: tarfile.TarFile, others: Sequence[Path] = ()) -> None:
+    """Python and `others`, the libraries they and common wheels are linked with, and whom to
+    believe."""
+    for folder, mode in (("tmp", 0o1777), ("proc", 0o755), ("sys", 0o755), ("dev", 0o755)):
+        add_folder(archive, folder, mode)
+    archive.add(_interpreter(), f"usr/local/bin/{_VERSION}", filter=of_root)
+    for name in ("python3", "python"):
+        _add_link(archive, f"usr/local/bin/{name}", _VERSION)
+    for path in _standard_library():
+        inside = path.relative_to(_stdlib())
+        archive.add(path, f"usr/local/lib/{_VERSION}/{inside}", filter=of_root)
+    programs = [_interpreter(), *(p for p in _standard_library() if p.suffix == ".so")]
+    for path in others:
+        archive.add(path, str(path).lstrip("/"), filter=of_root)
+        below = path.rglob("*") if path.is_dir() else [path]
+        programs += [file for file in below if file.is_file() and _is_linked(file)]
+    for target, path in libraries(programs).items():
+        archive.add(path, target, filter=of_root)
+    for bundle in [path for path in _CA_BUNDLES if Path(path).exists()][:1]:
+        archive.add(bundle, _CA_BUNDLES[0].lstrip("/"), filter=of_root)
+
+
+def _is_linked(file: Path) -> bool:
+    with file.open("rb") as opened:
+        if opened.read(4) != b"\x7fELF":
+            return False
+    return subprocess.run(["ldd", file], capture_output=True, check=False).returncode == 0
+
+
+def add_accounts(archive: tarfile.TarFile, *, more: str = "") -> None:
+    """Who there is, and where names of hosts are looked up; `more` are lines of /etc/passwd."""
+    add_text(archive, "etc/passwd", _ACCOUNTS + more)
+    add_text(archive, "etc/group", "root:x:0:\nplimsoll:x:10001:\n")
+    add_text(archive, "etc/nsswitch.conf", "hosts: files dns\n")
 
 
 def _interpreter() -> Path:
@@ -125,7 +145,8 @@ def _add_link(archive: tarfile.TarFile, name: str, target: str) -> None:
     archive.addfile(entry)
 
 
-def _add_text(archive: tarfile.TarFile, name: str, text: str) -> None:
+def add_text(archive: tarfile.TarFile, name: str, text: str) -> None:
+    """A file of root's."""
     entry = tarfile.TarInfo(name)
     entry.size = len(text.encode())
     archive.addfile(entry, io.BytesIO(text.encode()))

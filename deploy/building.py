@@ -111,7 +111,8 @@ class _Stream:
     def __iter__(self) -> Iterator[bytes]:
         reading, writing = os.pipe()
         failure: list[BaseException] = []
-        thread = threading.Thread(target=self._run, args=(writing, failure))
+        # An engine that refuses early reads no further: nobody waits for the rest then.
+        thread = threading.Thread(target=self._run, args=(writing, failure), daemon=True)
         thread.start()
         with os.fdopen(reading, "rb") as source:
             while chunk := source.read(_CHUNK):

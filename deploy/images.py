@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run as a file, this finds its siblings
 
-from deploy import base_image, haproxy_image, site_packages  # noqa: E402
+from deploy import base_image, companion_images, haproxy_image, site_packages  # noqa: E402
 from deploy.building import Builder  # noqa: E402
 
 LOCAL = "local"
@@ -30,7 +30,7 @@ class Program:
     """One of our programs: the extra with its packages, and which of our files it needs.
 
     `also` are further extras; `without` are packages that it can do without, `unused` what else
-    of them nobody imports.
+    of them nobody imports; `programs` are those of this machine that it runs.
     """
 
     extra: str
@@ -38,10 +38,10 @@ class Program:
     without: frozenset[str] = frozenset()
     unused: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
 
 
-_RUNTIME_CODE = (
-    "runtime",
+_SHARED_CODE = (
     "registry/__init__.py",
     "registry/errors.py",
     "registry/exits.py",
@@ -51,6 +51,7 @@ _RUNTIME_CODE = (
     "registry/trust/__init__.py",
     "registry/trust/keys.py",
 )
+_RUNTIME_CODE = ("runtime", *_SHARED_CODE)
 PROGRAMS = {
     "runtime": Program(
         "runtime",
@@ -72,10 +73,18 @@ PROGRAMS = {
         ("grpc",),
     ),
     "registry": Program("registry", ("registry", "migrations"), also=("traces",)),
+    "reconciler": Program(
+        "reconciler",
+        ("reconciler", "registry/logs.py", *_SHARED_CODE),
+        programs=(
+            *("/usr/bin/git", "/usr/bin/ssh", "/usr/bin/ssh-keygen"),
+            *(f"/usr/lib/git-core/git{name}" for name in ("", "-remote-http", "-remote-https")),
+        ),
+    ),
 }
 NAMES = (*PROGRAMS, "ingress")
-# Built when it is asked for: most hosts have the other front.
-ASKED_FOR = ("ingress-haproxy",)
+# Built when they are asked for: most hosts have the other front, and most people Docker Hub.
+ASKED_FOR = ("ingress-haproxy", *companion_images.NAMES)
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -87,8 +96,8 @@ def build(names: tuple[str, ...] = NAMES, *, address: str, base: str, tag: str) 
         image = f"plimsoll-{name}:{tag}"
         if name == "ingress":
             _ingress(builder, image)
-        elif name == "ingress-haproxy":
-            _haproxy(builder, image)
+        elif name in ASKED_FOR:
+            _imported(builder, name, image)
         else:
             _program(builder, name, image=image, base=base)
         built.append(image)
@@ -130,7 +139,8 @@ def _dependencies(builder: Builder, name: str, *, base: str) -> str:
     constraints = ROOT / "constraints.txt"
     origin = base_image.identity() if base == LOCAL else base
     recipe = Path(site_packages.__file__).read_bytes()
-    what = "\n".join((*wanted, *program.unused))
+    others = [Path(path) for path in program.programs]
+    what = "\n".join((*wanted, *program.unused, *program.programs))
     content = digest(origin, what, constraints.read_bytes(), recipe)
     image = f"plimsoll-dependencies:{name}.{content[:12]}"
     if builder.holds(image, content):
@@ -145,7 +155,7 @@ def _dependencies(builder: Builder, name: str, *, base: str) -> str:
         )
         if base == LOCAL:
             builder.import_tar(
-                lambda stream: base_image.write(stream, site=site),
+                lambda stream: base_image.write(stream, site=site, others=others),
                 image=image,
                 content=content,
                 changes=base_image.CHANGES,
@@ -176,15 +186,20 @@ def _ingress(builder: Builder, image: str) -> None:
         builder.build(context, image=image, content=content, arguments={})
 
 
-def _haproxy(builder: Builder, image: str) -> None:
-    content = digest(haproxy_image.identity())
+def _imported(builder: Builder, name: str, image: str) -> None:
+    """What consists of other people's programs alone."""
+    if name == "ingress-haproxy":
+        one = companion_images.Companion(
+            haproxy_image.identity, haproxy_image.write, haproxy_image.CHANGES
+        )
+    else:
+        one = companion_images.companion(name)
+    content = digest(one.identity())
     if builder.holds(image, content):
         _say(f"{image} is up to date")
         return
     with _timed(image):
-        builder.import_tar(
-            haproxy_image.write, image=image, content=content, changes=haproxy_image.CHANGES
-        )
+        builder.import_tar(one.write, image=image, content=content, changes=one.changes)
 
 
 def _requirements(program: Program) -> list[str]:

@@ -1,10 +1,10 @@
-"""`plimsoll admin migrate`: the database's schema, up to this release's or down to an older one."""
+"""`plimsoll admin migrate` and `introduce`: what must be so before registry or reconciler start."""
 
 from typing import Annotated
 
 import typer
 
-from registry.cli import admin, output
+from registry.cli import admin, introducing, output
 from registry.exits import Exit
 
 app = admin.app
@@ -43,3 +43,21 @@ def migrate(
     else:
         output.print_fields([(name, value or "none") for name, value in said.items()])
     return Exit.CHANGES if check and before.is_behind else Exit.OK
+
+
+@admin.admin_app.command()
+def introduce(config: admin.Config = admin.DEFAULT_CONFIG) -> None:
+    """Give the reconciler of the same file its key, its token and the trust root; also again."""
+    from registry.usecases import opening, transfers  # noqa: PLC0415  heavy
+
+    settings = admin.settings_of(config)
+    introducing.key(config, settings)
+    registry = opening.open_registry(settings)
+    try:
+        introducing.token(config, registry)
+        introducing.trust(config, settings)
+        # Some stores make a bucket at the first write; to be ready, a registry only reads.
+        transfers.put(registry, b"introduced\n")
+    finally:
+        registry.close()
+    output.message("the registry knows the reconciler")

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 import obstore
@@ -23,6 +24,11 @@ _IN_FLIGHT = 3
 # What S3 allows is 10,000.
 _MOST_PIECES = 9_000
 _RETRIES = 3
+# Each may also be given as a file, under its name with _FILE behind it.
+_SECRETS = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "az": ("AZURE_STORAGE_ACCOUNT_KEY",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class Objects:
         try:
             self._store: Any = from_url(
                 address,
+                config=_from_files(address),
                 client_options={
                     "allow_http": _is_plain_http_allowed(),
                     "timeout": limit,
@@ -136,6 +143,21 @@ class Objects:
             return str(obstore.sign(self._store, method, key, life))
         except (BaseError, ValueError, TypeError):
             return None
+
+
+def _from_files(address: str) -> Any:
+    """What variables such as AWS_SECRET_ACCESS_KEY_FILE name, for secrets that come as files."""
+    found = {}
+    for name in _SECRETS.get(address.partition("://")[0], ()):
+        if path := os.environ.get(f"{name}_FILE"):
+            try:
+                found[name.lower()] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise errors.InvalidConfig(
+                    f"{name}_FILE names {path}, which cannot be read: {error}",
+                    fix="let it name a file with the value alone in it, readable for the registry",
+                ) from error
+    return found
 
 
 def _is_plain_http_allowed() -> bool:

@@ -76,3 +76,22 @@ def test_the_schema_of_a_newer_release_is_served_and_left_alone(config: Path) ->
         "before": "9999", "schema": "9999", "newest": migrate.newest(),
     }  # fmt: skip
     assert "only the release that knows" in migrated(config, "--to", BEFORE, "--yes").err
+
+
+def test_a_reconciler_elsewhere_is_introduced_once_and_told_today_s_trust_root(
+    config: Path, tmp_path: Path
+) -> None:
+    config.write_text(
+        f'{config.read_text()}[reconciler]\nrepository = "x"\nstate = "there"\n'
+        'token_file = "there/token"\ntrust_file = "there/trust.json"\n'
+    )
+    first = run("admin", "introduce", "--config", str(config))
+    assert first.code == 0, first.err
+    there = tmp_path / "there"
+    key, token = (there / "reconciler.pem").read_bytes(), (there / "token").read_text()
+    assert (there / "token").stat().st_mode & 0o077 == 0
+    assert (there / "trust.json").read_bytes() == (tmp_path / "data" / "trust.json").read_bytes()
+    (there / "trust.json").write_text("of yesterday")
+    assert run("admin", "introduce", "--config", str(config)).code == 0
+    assert (key, token) == ((there / "reconciler.pem").read_bytes(), (there / "token").read_text())
+    assert b"reconciler" in (there / "trust.json").read_bytes()
