@@ -104,11 +104,22 @@ def _eight_bits(  # noqa: PLR0913, PLR0917
         if calibration is None:
             raise AssertionError  # a recipe without is refused when it is read
         given, batch = calibration
+        # It widens the scales of weights whose biases would not fit into int32, and takes biases
+        # to be one row: those that scikit-learn's networks have are a matrix of one.
+        narrow = {"QDQDisableWeightAdjustForInt32Bias": _has_flat_biases(source)}
         quantization.quantize_static(
             source, target, _Calibration(given, batch),
-            calibrate_method=_METHODS[said["calibration"]],
+            calibrate_method=_METHODS[said["calibration"]], extra_options=narrow,
             calibration_cache_path=Path(folder) / "ranges.json", **chosen,
         )  # fmt: skip
+
+
+def _has_flat_biases(source: Path) -> bool:
+    """Whether a layer's bias has two axes."""
+    graph = layers.load(source).graph
+    biases = {node.input[2] for node in graph.node
+              if node.op_type in {"Gemm", "Conv"} and len(node.input) > 2}  # fmt: skip
+    return any(one.name in biases and len(one.dims) > 1 for one in graph.initializer)
 
 
 def calibrating(given: Samples, fixed: int | None) -> tuple[Samples, int]:

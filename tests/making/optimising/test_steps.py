@@ -59,6 +59,21 @@ def test_quantised_weights_are_integers_and_the_answers_nearly_the_same(
     assert agreement(gathered, target, rows) > 0.9
 
 
+def test_a_bias_that_is_a_matrix_of_one_row_can_be_quantised_too(gathered: Path) -> None:
+    """As scikit-learn's networks have them; onnxruntime's way with small scales breaks on it."""
+    model = onnx.load(gathered)
+    for one in model.graph.initializer:
+        if one.name in {"b1", "b2"}:
+            one.dims.insert(0, 1)
+    onnx.save(model, gathered)
+    target, ready = gathered.with_name("after.onnx"), gathered.with_name("ready.onnx")
+    rows = given(gathered)
+    quantising.prepared(gathered, ready, "static")
+    asked = QUANTISE | {"mode": "static"}
+    quantising.quantise(ready, target, asked, calibration=quantising.calibrating(rows, None))
+    assert agreement(gathered, target, rows) > 0.9
+
+
 def test_float16_halves_the_file_and_keeps_the_inputs_as_they_were(gathered: Path) -> None:
     target = gathered.with_name("after.onnx")
     quantising.quantise(gathered, target, QUANTISE | {"mode": "float16"})
