@@ -30,7 +30,7 @@ _ENVIRONMENT_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,126}$"
 PATTERNS = {
     _NAME: "write up to 63 lower-case letters, digits and '-', such as digits or edge-1",
     _MODEL: "write lower-case letters and digits in words joined by one of . _ -",
-    _DIGEST: "write sha256: and the 64 hex digits that `plimsoll model show` prints for the version",
+    _DIGEST: "write sha256: and the 64 hex digits that `plimsoll model show` prints",
     _PATH: "write a path from the root of the repository, such as models.d/datasets/digits.csv",
     _MEMORY: "write a whole number and Ki, Mi or Gi, such as 512Mi",
     _DURATION: "write a whole number and s, m or h, such as 30s",

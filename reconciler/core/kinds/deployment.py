@@ -49,7 +49,7 @@ class ModelReference(Strict):
                 {
                     "version": str(given["version"]),
                     "at": ("version",),
-                    "fix": "add digest: sha256:... as `plimsoll model show` prints it for the version",
+                    "fix": "add digest: sha256:... as `plimsoll model show` prints it",
                 },
             )
         return given
