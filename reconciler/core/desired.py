@@ -96,26 +96,19 @@ class Deployment(_Read):
         delay = strategy.scale_down_delay_seconds
         return program.observing(self.trial.percent, self.trial.sticky, delay)
 
-    def spec_on(self, host: str, commit: str) -> InstanceSpec:
-        """The instance that should serve on `host`."""
+    @property
+    def anywhere(self) -> InstanceSpec:
+        """The instance that should serve, on no host and for no commit yet."""
         try:
-            found = self._asked
+            return self._asked
         except AttributeError:
             found = asked.spec(self.manifest, self.key, host="", commit="", sealed=self.sealed)
             object.__setattr__(self, "_asked", found)
-        return InstanceSpec(
-            host=host,
-            deployment=found.deployment,
-            model=found.model,
-            version=found.version,
-            digest=found.digest,
-            format=found.format,
-            image=found.image,
-            memory_bytes=found.memory_bytes,
-            cpus=found.cpus,
-            commit=commit,
-            settings=found.settings,
-        )
+            return found
+
+    def spec_on(self, host: str, commit: str) -> InstanceSpec:
+        """The instance that should serve on `host`."""
+        return self.anywhere.on(host, commit)
 
     def asking_for(self, spec: InstanceSpec) -> Self:
         """The same, were the version of `spec` what its file asks for."""

@@ -8,13 +8,13 @@ what was answered to one who asked for nothing that has changed since still hold
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from reconciler.core import in_common, kinds
 from reconciler.core.actions import Wait
 from reconciler.core.desired import Deployment, DesiredState
 from reconciler.core.following.target import Resolved
-from reconciler.core.inputs import Asked, Changed, Inputs
+from reconciler.core.inputs import Asked, Changed, Inputs, differing
 from reconciler.core.observed import HostState, Unreachable
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import NO_ROLLOUT, Rollout, Rollouts
@@ -23,8 +23,6 @@ from reconciler.core.stage import View
 from registry.core.documents import Problem
 
 Observed: TypeAlias = Mapping[str, HostState | Unreachable]
-
-T = TypeVar("T")
 
 _NO_REMAINS = Remains()
 
@@ -60,16 +58,16 @@ class Fleet:
         before, self._desired = self._desired, desired
         common, self.common = in_common.of(before), in_common.of(desired)
         inputs = Inputs(keys=set(before.elsewhere ^ desired.elsewhere))
-        inputs.keys |= _differing(before.held, desired.held)
-        inputs.keys |= _differing(before.experiments, desired.experiments)
-        inputs.keys |= _differing(before.promotions, desired.promotions)
-        inputs.keys |= _differing(before.followed, desired.followed)
-        inputs.keys |= _differing(self._rollouts, rollouts)
-        inputs.hosts |= _differing(before.hosts, desired.hosts)
-        differing = _differing(self._observed, observed) | inputs.hosts
+        inputs.keys |= differing(before.held, desired.held)
+        inputs.keys |= differing(before.experiments, desired.experiments)
+        inputs.keys |= differing(before.promotions, desired.promotions)
+        inputs.keys |= differing(before.followed, desired.followed)
+        inputs.keys |= differing(self._rollouts, rollouts)
+        inputs.hosts |= differing(before.hosts, desired.hosts)
+        looked_at = differing(self._observed, observed) | inputs.hosts
         self._observed, self._rollouts = observed, rollouts
         self._claim(before.deployments, inputs)
-        for host in differing:
+        for host in looked_at:
             self._look(host, inputs)
         self._now = now
         self.asking()
@@ -177,6 +175,17 @@ class Fleet:
         kind = self._desired.hosts.get(host)
         return kind is not None and kind.spec.drain
 
+    def remains(self, key: str, host: str) -> Remains:
+        """What there is of `key` on the reachable `host`."""
+        self._asked.inputs.hosts.add(host)
+        return self._remains[host].get(key, _NO_REMAINS)
+
+    def has_sound_ingress(self, host: str) -> bool:
+        """Whether the ingress of the reachable `host` runs and is as we left it."""
+        self._asked.inputs.hosts.add(host)
+        state = self._states[host]
+        return state.ingress_ready and not state.ingress_drift
+
     def seat(self, key: str, host: str) -> Seat:
         """The deployment `key` on the reachable `host`."""
         self._asked.inputs.hosts.add(host)
@@ -242,7 +251,7 @@ class Fleet:
     def _claim(self, before: Mapping[str, Deployment], inputs: Inputs) -> None:
         """Who is asked to serve which model where."""
         after = self._desired.deployments
-        keys = _differing(before, after)
+        keys = differing(before, after)
         inputs.keys |= keys
         olds = claims(before[key] for key in keys if key in before)
         news = claims(after[key] for key in keys if key in after)
@@ -250,7 +259,7 @@ class Fleet:
             known = self._claims.get(host, {})
             kept = {model: key for model, key in known.items() if key not in keys}
             self._claims[host] = kept | news.get(host, {})
-            inputs.models |= {(host, model) for model in _differing(known, self._claims[host])}
+            inputs.models |= {(host, model) for model in differing(known, self._claims[host])}
 
     def _look(self, host: str, inputs: Inputs) -> None:
         before, state = self._states.pop(host, None), self._observed.get(host)
@@ -260,7 +269,7 @@ class Fleet:
             self._remains[host] = new = sort_by_deployment(state)
         if before is None or not _is_alike(before, self._states.get(host)):
             inputs.hosts.add(host)
-        for key in _differing(old, new):
+        for key in differing(old, new):
             inputs.keys.add(key)
             places = self._places.setdefault(key, set())
             if key in new:
@@ -269,18 +278,6 @@ class Fleet:
                 places.discard(host)
             if not places:
                 del self._places[key]
-
-
-def _differing(before: Mapping[str, T], after: Mapping[str, T]) -> set[str]:
-    """Those with another value; the same object is not compared with itself."""
-    if before is after:
-        return set()
-    found = {key for key in before if key not in after}
-    for key, value in after.items():
-        known = before.get(key)
-        if known is not value and known != value:
-            found.add(key)
-    return found
 
 
 def _is_alike(before: HostState, after: HostState | None) -> bool:

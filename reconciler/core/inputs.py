@@ -1,6 +1,10 @@
 """What of a fleet was asked for, and what of it has changed. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -42,3 +46,15 @@ class Changed:
         self.inputs.add(other.inputs)
         self.commit |= other.commit
         self.everything |= other.everything
+
+
+def differing(before: Mapping[str, T], after: Mapping[str, T]) -> set[str]:
+    """Those with another value; the same object is not compared with itself."""
+    if before is after:
+        return set()
+    found = {key for key in before if key not in after}
+    for key, value in after.items():
+        known = before.get(key)
+        if known is not value and known != value:
+            found.add(key)
+    return found

@@ -90,11 +90,32 @@ class InstanceSpec(_Hashed):
         found = self.declared.get("replicas", 1)
         return found if isinstance(found, int) else 1
 
+    def on(self, host: str, commit: str) -> "InstanceSpec":
+        """The same on `host`, as `commit` asks for it."""
+        return InstanceSpec(
+            host,
+            self.deployment,
+            self.model,
+            self.version,
+            self.digest,
+            self.format,
+            self.image,
+            self.memory_bytes,
+            self.cpus,
+            commit,
+            self.settings,
+        )
+
     def is_like(self, other: "InstanceSpec") -> bool:
         """Whether both have the same hash, told without one."""
-        return self is other or (
-            (self.digest, self.host, self.deployment, self.model, self.version)
-            == (other.digest, other.host, other.deployment, other.model, other.version)
+        return self is other or (self.host == other.host and self.is_like_but_for_host(other))
+
+    def is_like_but_for_host(self, other: "InstanceSpec") -> bool:
+        """Whether both would have the same hash on the same host."""
+        return (
+            self.digest == other.digest
+            and (self.deployment, self.model, self.version)
+            == (other.deployment, other.model, other.version)
             and (self.format, self.image, self.memory_bytes, self.cpus, self.settings)
             == (other.format, other.image, other.memory_bytes, other.cpus, other.settings)
         )

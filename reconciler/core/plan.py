@@ -9,8 +9,6 @@ their strategy's program together (`strategies`). A failure on one host sends al
 """
 
 from collections.abc import Iterator, Mapping
-from enum import Enum
-from typing import TypeAlias
 
 from reconciler.core import (
     actions,
@@ -24,6 +22,7 @@ from reconciler.core import (
     losses,
     pinning,
     planned,
+    resting,
     returning,
     shifting,
     waves,
@@ -35,7 +34,7 @@ from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.following import steps as following
 from reconciler.core.hostplan import Step
 from reconciler.core.inputs import Asked, Changed
-from reconciler.core.planned import Plan
+from reconciler.core.planned import Part, Plan, Steps
 from reconciler.core.promotions import steps as promotions
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Rollouts
@@ -48,19 +47,6 @@ _NOT_BEGUN = _NOT_VERIFIED | {Stage.VERIFIED}
 _NOT_ACCEPTED = _NOT_VERIFIED | {Stage.VERIFIED, Stage.STARTED, Stage.READY}
 _WITHOUT_TRAFFIC = frozenset({Stage.STARTED, Stage.READY, Stage.ACCEPTED})
 _NOT_BAKED = _NOT_ACCEPTED | {Stage.ACCEPTED, Stage.ROUTED}
-
-
-class Part(Enum):
-    """In the order in which a plan has them."""
-
-    ASKED_FOR = 0
-    HELD = 1
-    STRAY_WISH = 2
-    LEAVING = 3
-    FOR_GIT = 4
-
-
-Steps: TypeAlias = tuple[tuple[Part, Action | Wait], ...]
 
 
 def plan(desired: DesiredState, observed: Observed, rollouts: Rollouts, now: float) -> Plan:
@@ -95,7 +81,7 @@ class Planner:
         for key in doubtful:
             self._renew(self.fleet, key)
         self.renewed = len(doubtful)
-        return _joined(desired.commit, self._said)
+        return planned.joined(desired.commit, self._said)
 
     def news(self) -> Changed:
         """What has changed since this was last asked."""
@@ -138,20 +124,6 @@ def steps(fleet: Fleet, key: str) -> Steps:
     return *found, *((Part.LEAVING, step) for step in leaving.prunes(fleet, key))
 
 
-def _joined(commit: str, said: Mapping[str, Steps]) -> Plan:
-    parts: dict[Part, list[Action | Wait]] = {part: [] for part in Part}
-    for key in sorted(said):
-        for part, step in said[key]:
-            parts[part].append(step)
-    found = [step for part in Part for step in parts[part]]
-    done = [step for step in found if not isinstance(step, Wait)]
-    return Plan(
-        commit=commit,
-        actions=tuple(sorted(done, key=planned.order)),
-        waits=tuple(step for step in found if isinstance(step, Wait)),
-    )
-
-
 def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]:
     key = deployment.key
     yield from (fleet.absence(key, host) for host in deployment.hosts if not fleet.reaches(host))
@@ -166,13 +138,21 @@ def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]
         yield from pursuit.suspended(fleet, deployment)
         yield Wait(key, None, Reason(Why.SUSPENDED, f"{deployment.path} says suspend: true"))
         return
-    views = fleet.views(deployment)
     entry = fleet.rollout(key).quarantine_of(deployment.revision)
     if entry is not None:
+        views = fleet.views(deployment)
         yield from returning.go_back(views, entry.reason)
         yield from returning.revert(fleet, deployment, views, entry)
         yield from hooking.failed(fleet, deployment, entry)
         return
+    if not resting.is_at_rest(fleet, deployment):
+        yield from on_hosts(fleet, deployment)
+
+
+def on_hosts(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]:
+    """What is to be done and waited for on the hosts of a deployment that none of the above holds
+    for; nothing where it is at rest (`resting`)."""
+    views = fleet.views(deployment)
     lost = losses.of(fleet, deployment, views)
     if lost.first is not None:
         why = lost.failed[lost.first.host]

@@ -1,6 +1,9 @@
 """A plan: what to do and what is waited for, in words and as a document. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
 
 from reconciler.core import actions, reverts, wording
 from reconciler.core.actions import Action, Wait
@@ -12,6 +15,19 @@ from registry.core import hostlist
 from registry.core.canonical import Json
 
 _SHORT = frozenset({Why.WAITING_FOR_HEALTH, Why.WAITING_FOR_HOSTS})
+
+
+class Part(Enum):
+    """In the order in which a plan has them."""
+
+    ASKED_FOR = 0
+    HELD = 1
+    STRAY_WISH = 2
+    LEAVING = 3
+    FOR_GIT = 4
+
+
+Steps: TypeAlias = tuple[tuple[Part, Action | Wait], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +111,18 @@ def _line(found: list[Action]) -> str:
     one, hosts = found[0], hostlist.folded(map(wording.place, found))
     what = f"{one.verb} {actions.deployment_of(one)}"
     return f"{hosts}: {what} ({one.reason.code}: {one.reason.text})"
+
+
+def joined(commit: str, said: Mapping[str, Steps]) -> Plan:
+    """The plan at `commit` of what is `said` about each deployment."""
+    parts: dict[Part, list[Action | Wait]] = {part: [] for part in Part}
+    for key in sorted(said):
+        for part, step in said[key]:
+            parts[part].append(step)
+    found = [step for part in Part for step in parts[part]]
+    done = [step for step in found if not isinstance(step, Wait)]
+    return Plan(
+        commit=commit,
+        actions=tuple(sorted(done, key=order)),
+        waits=tuple(step for step in found if isinstance(step, Wait)),
+    )

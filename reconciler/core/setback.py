@@ -47,6 +47,9 @@ def _following(run: following.Run, now: float) -> following.Run:
 
 def _facts(facts: HostRollout, now: float) -> HostRollout:
     preflight = facts.preflight
+    is_past = preflight is None or preflight.at <= now
+    if is_past and facts.candidate is None and not facts.restarts and not facts.failures:
+        return facts  # as of nearly all hosts at a start
     return replace(
         facts,
         # One that has not taken place yet is worth nothing.

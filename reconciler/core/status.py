@@ -24,6 +24,7 @@ from reconciler.core.fleet import Fleet, Observed
 from reconciler.core.gittrust import Provenance, Refused
 from reconciler.core.hoststatus import Health, HostStatus, Sync, Trust
 from reconciler.core.observed import Instance, InstanceSpec
+from reconciler.core.planned import Steps
 from reconciler.core.rollout import Quarantined, Rollout, Rollouts
 from registry.core import hostlist
 from registry.core.canonical import Json
@@ -106,9 +107,7 @@ class Git:
         return cls(desired.commit, desired.provenance, desired.refused)
 
 
-def document(
-    fleet: Fleet, key: str, git: Git, planned: Callable[[Fleet, str], plan.Steps]
-) -> Document:
+def document(fleet: Fleet, key: str, git: Git, planned: Callable[[Fleet, str], Steps]) -> Document:
     """The JSON form of the status of `key`; empty where there is none."""
     status = of(fleet, key, git.refused)
     if status is None:

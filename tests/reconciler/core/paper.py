@@ -18,10 +18,12 @@ from reconciler.core import (
     outcomes,
     reasons,
     remembering,
+    resting,
     reverts,
     wording,
 )
 from reconciler.core.experiments import acts, applied
+from reconciler.core.fleet import Fleet
 from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.measurements import Found, Measurement
 from reconciler.core.observed import (
@@ -33,7 +35,7 @@ from reconciler.core.observed import (
     Route,
     Unreachable,
 )
-from reconciler.core.plan import Planner, plan
+from reconciler.core.plan import Planner, on_hosts, plan
 from reconciler.core.planned import Plan
 from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Recall, Soak
 from reconciler.core.rollout import Rollouts, Verdict
@@ -151,7 +153,14 @@ class Paper:
         afresh = plan(asked, observed, self.rollouts, self.now)
         if made != afresh:
             raise Broken(f"kept:\n{made.render()}\nplanned afresh:\n{afresh.render()}")
+        self._check_rest(Fleet(asked, observed, self.rollouts, self.now), asked)
         return made
+
+    def _check_rest(self, fleet: Fleet, asked: desired.DesiredState) -> None:
+        """Where a deployment is at rest, all that is not looked at for that would say nothing."""
+        for one in asked.deployments.values():
+            if resting.is_at_rest(fleet, one) and (steps := list(on_hosts(fleet, one))):
+                raise Broken(f"{one.key} is at rest, and yet: {steps}")
 
     def tick(self, seconds: float = 10.0) -> Plan:
         """One round, then time passes; the rollouts survive as JSON, as they do on disk."""
