@@ -6,9 +6,9 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from registry import errors
-from registry.cli import wire
+from registry.cli import statements, wire
 from registry.cli.client import Client
-from registry.core import bundle, canonical, digest, fields, oci
+from registry.core import bundle, canonical, digest, evidence, fields, oci, weighing
 from registry.core.canonical import Json
 from registry.core.trustroot import TrustRoot
 from registry.making import bundles
@@ -47,6 +47,25 @@ def into(client: Client, found: Checked, repository: str) -> int:
     if found.parts.image:
         sent += _push(client, found, target)
     return sent
+
+
+def file_evidence(client: Client, found: Checked) -> tuple[list[dict[str, Json]], list[str]]:
+    """File each statement about the version that is in the bundle; safe to repeat.
+
+    Gives those that are filed now, and why each of the others is not: this registry knows its
+    signer not, or the token may not bring its kind. Raises what keeps all of them from being filed.
+    """
+    wanted, filed, refused = found.verified.wanted, [], list[str]()
+    envelope = canonical.decode_object(found.parts.envelope, what="pull envelope")
+    said = (
+        fields.objects(envelope, "evidence", what="pull envelope") if "evidence" in envelope else ()
+    )
+    for item in sorted((weighing.parse(one) for one in said), key=lambda one: one.index):
+        try:
+            filed.append(statements.add(client, wanted.model, wanted.version, item.bundle))
+        except (errors.Forbidden, errors.SignatureInvalid, errors.Conflict) as error:
+            refused.append(f"{evidence.kind(item.bundle)}: {error.detail}")
+    return filed, refused
 
 
 def _publish(client: Client, found: Checked) -> None:

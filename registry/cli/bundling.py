@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from registry import errors
 from registry.cli import options, output
 
 app = typer.Typer()
@@ -65,6 +66,32 @@ def import_(
         sent = bundle_import.into(client, found, repository)
     output.message(f"{sent} bytes sent")
     _say(found.verified.wanted.model, found.parts.tag, found.verified.wanted.digest)
+
+
+@bundle_app.command()
+def evidence(
+    file: File,
+    trust: options.Trust = None,
+    server: options.Server = options.DEFAULT_SERVER,
+    token_file: options.TokenFile = None,
+) -> None:
+    """File the statements in a bundle about its version, which is there: approvals with an
+    approver's token, all others with a publisher's. Ends with 4 where one is refused.
+    """
+    from registry.cli import bundle_import, statements  # noqa: PLC0415  heavy
+
+    root = options.current_trust_root(trust)
+    with bundle_import.checked(file, root) as found, options.connect(server, token_file) as client:
+        filed, refused = bundle_import.file_evidence(client, found)
+    for one in filed:
+        statements.told(one)
+    for why in refused:
+        output.message(f"not filed: {output.plain(why)}")
+    if refused:
+        raise errors.Forbidden(
+            f"{len(refused)} of {len(refused) + len(filed)} statements are not filed",
+            fix="list their signers in this registry, or use the token of who may bring them",
+        )
 
 
 def _say(model: str, tag: str, digest: str) -> None:
