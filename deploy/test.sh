@@ -22,10 +22,11 @@ parts() {
   done
   echo tests/runtime
   echo tests/reconciler tests/core
+  echo tests/making tests/deploy
   echo tests/cli tests/registry/test_openapi.py
   find tests -mindepth 1 -maxdepth 1 \( -name 'test_*.py' -o -type d ! -name '__*' \) \
     ! -name engines ! -name e2e ! -name registry ! -name runtime ! -name reconciler ! -name core \
-    ! -name cli | sort | paste -sd ' '
+    ! -name cli ! -name making ! -name deploy | sort | paste -sd ' '
 }
 
 # What a part says is told whole, when it has ended. 5: none of its tests was asked for.

@@ -207,6 +207,8 @@ class Loop:
         self.metrics.action(action, outcome)
         if isinstance(outcome, outcomes.Failed):
             log.warning("action failed", line=line, error=outcome.detail)
+        elif isinstance(outcome, outcomes.Preflighted) and outcome.reasons:
+            log.warning("refused", line=line, reasons=list(outcome.reasons))
 
 
 def _pause(done: planned.Plan, now: float) -> float:

@@ -50,15 +50,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """The address, and what was asked there."""
+def serving(root: Path, address: str = "127.0.0.1") -> Iterator[tuple[str, list[str]]]:
+    """The URL, and what was asked there; on another `address`, for containers."""
     asked: list[str] = []
     handler = type("Bound", (_Handler,), {"root": root, "asked": asked})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer((address, 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://{address}:{server.server_port}", asked
     finally:
         server.shutdown()
         thread.join()
