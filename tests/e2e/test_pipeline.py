@@ -85,3 +85,11 @@ def test_what_was_made_smaller_is_measured_marked_and_signed_for(ran: Ran) -> No
     lineage = ran.said["Smaller and faster"]
     for was in ("pruned", "quantised"):
         assert re.search(rf"^digits@2 +{was} +digits@1", lineage, re.MULTILINE)
+
+
+def test_a_student_is_a_tenth_of_its_teacher_and_says_so(ran: Ran) -> None:
+    report = json.loads((ran.folder / "student" / "report.json").read_text())
+    [made] = report["candidates"]
+    assert made["measured"]["sizeBytes"] < 0.1 * report["before"]["sizeBytes"]
+    assert made["measured"]["accuracyLoss"] <= 0.03
+    assert re.search(r"^digits@3 +distilled +digits@1", ran.said["A student"], re.MULTILINE)
