@@ -20,7 +20,7 @@ T = TypeVar("T")
 Clock = Callable[[], float]
 
 # What a run should take, in seconds: while clients ask, and while nobody does.
-_SHORT, _LONG = 0.001, 0.02
+_SHORT, _LONG = 0.0005, 0.02
 # Of a run of the clients' own: a run that is shorter is not noticed beside it.
 _SHARE = 0.25
 # How much longer than it ran it rests.
