@@ -7,7 +7,6 @@ so a call repeated after a crash picks up where the last one was.
 import contextlib
 import shutil
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, R
 from reconciler.engines import archives, commands, events, ingress, limits, listing, trials
 from reconciler.engines.protocol import Changes, Endpoint, Launch
 from reconciler.engines.traffic import Traffic
-from reconciler.engines.transport import Connection
+from reconciler.engines.transport import Connection, tolerating_conflict
 from registry import errors
 
 
@@ -194,7 +193,7 @@ class DockerEngine:
         """The network and the cache, created where they are missing."""
         if not api.networks(names=[f"^{commands.NETWORK}$"]):
             # Another host on this engine may be first: then it is there, which is all we want.
-            with _tolerating_conflict():
+            with tolerating_conflict():
                 api.create_network(commands.NETWORK, driver="bridge", check_duplicate=True)
         api.create_volume(
             commands.cache_volume(self._host),
@@ -277,15 +276,6 @@ def _has_image(api: docker.APIClient, image: str) -> bool:
     except docker.errors.ImageNotFound:
         return False
     return True
-
-
-@contextlib.contextmanager
-def _tolerating_conflict() -> Iterator[None]:
-    try:
-        yield
-    except docker.errors.APIError as error:
-        if error.status_code != 409:
-            raise
 
 
 def _disk_reasons(folder: Path, address: str) -> list[str]:

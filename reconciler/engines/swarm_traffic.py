@@ -17,7 +17,7 @@ from reconciler.core.observed import Route
 from reconciler.engines import commands, ingress, swarm_listing, swarm_specs, traefik, wire
 from reconciler.engines.commands import IngressSpec
 from reconciler.engines.protocol import Endpoint
-from reconciler.engines.transport import Connection
+from reconciler.engines.transport import Connection, tolerating_conflict
 from registry import errors
 
 _Api: TypeAlias = Any  # docker's own types know nothing of its calls for Swarms
@@ -51,7 +51,9 @@ class SwarmTraffic:
         with self._speaking(f"make the networks of {self.spec.host}") as api:
             for name in (swarm_specs.MODELS, swarm_specs.CONTROL):
                 if not api.networks(names=[f"^{name}$"]):
-                    api.create_network(**swarm_specs.network(name))
+                    # Docker lists none, rather than fail, while its manager is slow to answer.
+                    with tolerating_conflict():
+                        api.create_network(**swarm_specs.network(name))
 
     def ensure(self) -> None:
         """Traefik, created or brought up to date where it needs that."""

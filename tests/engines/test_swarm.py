@@ -31,7 +31,9 @@ class Swarm(rigs.Docker):
         return dataclasses.replace(super().spec(version, model=model), image=STANDIN)
 
     def await_answers(self, spec: InstanceSpec) -> None:
+        """Nodes hear from each other where a task is, some time after it is healthy."""
         rigs.await_health(self, spec, Health.HEALTHY)
+        super().await_answers(spec)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,14 @@ def swarm(nodes: tuple[Host, Host]) -> Iterator[Swarm]:
         manager.docker(f"service rm {service}")
     for kind in ("secret", "config"):
         assert wire.until(lambda kind=kind: _swept(manager, kind), timeout=30)
+    # A service is gone before its tasks are, and the next test's may have the same name.
+    assert wire.until(lambda: not any(_tasks(one) for one in nodes), timeout=90), nodes
     api.close()
+
+
+def _tasks(node: Host) -> list[str]:
+    """The containers of any task, ended ones as well."""
+    return node.docker("ps -aq --filter label=com.docker.swarm.task").split()
 
 
 def _swept(manager: Host, kind: str) -> bool:
@@ -129,6 +138,19 @@ def test_a_rollout_on_a_swarm_moves_traffic_and_leaves_nothing_behind(swarm: Swa
     assert "serving digits 2" in swarm.engine.logs(two.name)
     swarm.engine.unroute("digits")
     assert served(swarm) is None
+
+
+def test_networks_that_the_manager_did_not_list_are_taken_as_they_are(
+    swarm: Swarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its list is empty, and no error, while it is too busy to ask the Swarm."""
+    spec = swarm.spec()
+    start(swarm, spec)
+    monkeypatch.setattr(docker.APIClient, "networks", lambda *_, **__: [])
+    swarm.engine.start(spec, swarm.launch)
+    monkeypatch.undo()
+    names = swarm.nodes[0].docker("network ls --format {{.Name}}").split()
+    assert (names.count("plimsoll-models"), names.count("plimsoll-control")) == (1, 1)
 
 
 def test_a_share_of_traffic_is_given_copied_and_taken_back(swarm: Swarm) -> None:
@@ -180,7 +202,7 @@ def test_a_task_has_its_secret_and_nothing_that_the_swarm_shows_has_it(swarm: Sw
     (name,) = running_on(rig, spec)
     (node,) = [one for one in rig.nodes if one.name == name]
     own = f"--filter label=com.docker.swarm.service.name={spec.short_name}"
-    container = node.docker(f"ps -q {own}").strip()
+    (container,) = node.docker(f"ps -q {own}").split()
     handed = node.docker(f'exec {container} python3 -c "{_READ}"')
     assert json.loads(handed) == {"TOKEN": CANARY}
     assert any("environment" in one for one in secrets_of(rig, spec))
