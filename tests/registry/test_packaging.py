@@ -24,7 +24,7 @@ from registry.core.oci_documents import BUNDLE_TYPE
 from registry.db import versions
 from registry.making import packaging
 from registry.settings import Encryption, Settings
-from registry.usecases import access, catalogue, deletion
+from registry.usecases import access, catalogue, deletion, erasure
 from registry.usecases import oci as repositories
 from registry.usecases.access import Role
 from registry.usecases.images import Layer
@@ -252,6 +252,12 @@ def test_images_come_and_go_on_every_database(registry: Registry, alice: Publish
         repositories.blob(registry, "digits", made.layer.digest)
     assert repositories.manifest(registry, "digits", "1", is_run=True).digest == other.digest
     assert isinstance(repositories.blob(registry, "digits", other.layer.digest), Layer)
+    erasure.erase(registry, model="digits", version=1, reason="asked for", by=ROOT)
+    for gone in ("1", other.digest, other.images[0].digest):
+        with pytest.raises(errors.NotFound):
+            repositories.manifest(registry, "digits", gone, is_run=True)
+    with pytest.raises(errors.NotFound):
+        repositories.blob(registry, "digits", other.layer.digest)
 
 
 def test_a_hosts_pull_of_an_image_is_a_pull_of_the_version(
