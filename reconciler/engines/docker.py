@@ -14,10 +14,19 @@ import docker
 import docker.errors
 
 from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
-from reconciler.engines import archives, commands, events, ingress, limits, listing, trials
+from reconciler.engines import (
+    archives,
+    commands,
+    events,
+    ingress,
+    limits,
+    listing,
+    tolerating,
+    trials,
+)
 from reconciler.engines.protocol import Changes, Endpoint, Launch
 from reconciler.engines.traffic import Traffic
-from reconciler.engines.transport import Connection, tolerating_conflict
+from reconciler.engines.transport import Connection
 from registry import errors
 
 
@@ -193,7 +202,7 @@ class DockerEngine:
         """The network and the cache, created where they are missing."""
         if not api.networks(names=[f"^{commands.NETWORK}$"]):
             # Another host on this engine may be first: then it is there, which is all we want.
-            with tolerating_conflict():
+            with tolerating.conflict():
                 api.create_network(commands.NETWORK, driver="bridge", check_duplicate=True)
         api.create_volume(
             commands.cache_volume(self._host),

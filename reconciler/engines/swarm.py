@@ -116,6 +116,8 @@ class SwarmEngine:
                 service, *_ = [self._known(api, instance) for instance in ingress.ends(route)]
                 image = str(service["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"])
             known = self._traffic.read() or ingress.Routing(token_hex(16))
+            for instance in ingress.ends(route):
+                self._traffic.await_nodes(self._endpoint(known, instance))
             self._publish(known.with_route(route), image=image)
             self._traffic.ensure()
             self._traffic.await_front(route.model, route)

@@ -14,14 +14,24 @@ from typing import Any, TypeAlias
 import docker.errors
 
 from reconciler.core.observed import Route
-from reconciler.engines import commands, ingress, swarm_listing, swarm_specs, traefik, wire
+from reconciler.engines import (
+    commands,
+    ingress,
+    swarm_listing,
+    swarm_specs,
+    tolerating,
+    traefik,
+    wire,
+)
 from reconciler.engines.commands import IngressSpec
 from reconciler.engines.protocol import Endpoint
-from reconciler.engines.transport import Connection, tolerating_conflict
+from reconciler.engines.transport import Connection
 from registry import errors
 
 _Api: TypeAlias = Any  # docker's own types know nothing of its calls for Swarms
 _LIMIT = 500_000  # bytes, of a Swarm config
+_GOSSIP_S = 10.0
+_NOT_FOUND_YET = {502, 503, 504}  # an ingress's own answers, of an instance it does not reach
 _NOWHERE = {"", "0.0.0.0", "127.0.0.1"}  # noqa: S104  what a node alone says of itself
 
 
@@ -52,7 +62,7 @@ class SwarmTraffic:
             for name in (swarm_specs.MODELS, swarm_specs.CONTROL):
                 if not api.networks(names=[f"^{name}$"]):
                     # Docker lists none, rather than fail, while its manager is slow to answer.
-                    with tolerating_conflict():
+                    with tolerating.conflict():
                         api.create_network(**swarm_specs.network(name))
 
     def ensure(self) -> None:
@@ -101,6 +111,23 @@ class SwarmTraffic:
             return found.get(ingress.INSTANCE_HEADER) == wanted
 
         self._await(f"{endpoint.url}/livez", endpoint.headers, is_it, f"previews to {wanted}")
+
+    def await_nodes(self, preview: Endpoint) -> None:
+        """Wait until each node with an ingress finds the instance; not for long, as one that is
+        ill may be the best there is.
+
+        A healthy task is known to its own node first, and to the others by gossip.
+        """
+        for node in self._nodes():
+            url = f"http://{node}:{self.spec.preview_port}/livez"
+
+            def is_found(url: str = url) -> bool:
+                try:
+                    return wire.ask(url, headers=preview.headers).status not in _NOT_FOUND_YET
+                except errors.EngineUnreachable:
+                    return True  # previews are asked for on the manager only: others may be closed
+
+            wire.until(is_found, timeout=_GOSSIP_S, every=0.1)
 
     def _speaking(self, doing: str) -> contextlib.AbstractContextManager[_Api]:
         return self._connection.speaking(doing)

@@ -290,13 +290,3 @@ def _reason(error: BaseException) -> str:
     if isinstance(inner, TimeoutError) or isinstance(error, requests.Timeout):
         return "timed out"
     return " ".join(str(inner).split()) or type(inner).__name__
-
-
-@contextlib.contextmanager
-def tolerating_conflict() -> Iterator[None]:
-    """For what is created under a fixed name: that somebody else was first is all we want."""
-    try:
-        yield
-    except docker.errors.APIError as error:
-        if error.status_code != 409:
-            raise

@@ -6,13 +6,12 @@ cuts; an image that brings volumes is refused, since those are on the host's dis
 """
 
 import contextlib
-from collections.abc import Iterator
 
 import docker
 import docker.errors
 
 from reconciler.core.trials import container
-from reconciler.engines import archives, commands, listing
+from reconciler.engines import archives, commands, listing, tolerating
 from reconciler.engines.protocol import Trial
 from reconciler.engines.transport import Connection
 from registry import errors
@@ -74,7 +73,7 @@ class DockerTrials:
 
     def end(self, name: str) -> None:
         with self._speaking(f"remove the test {name}") as api:
-            with _tolerating_absence():
+            with tolerating.absence():
                 api.remove_container(name, v=True, force=True)
             for network in api.networks(names=[f"^{name}$"]):
                 _remove_network(api, network["Id"])
@@ -124,15 +123,8 @@ def _log(api: docker.APIClient, name: str, limit: int, **wanted: int) -> bytes:
 
 
 def _remove_network(api: docker.APIClient, network: str) -> None:
-    with _tolerating_absence():
+    with tolerating.absence():
         for attached in api.inspect_network(network).get("Containers") or {}:
-            with _tolerating_absence():
+            with tolerating.absence():
                 api.disconnect_container_from_network(attached, network, force=True)
         api.remove_network(network)
-
-
-@contextlib.contextmanager
-def _tolerating_absence() -> Iterator[None]:
-    """Gone already, by another hand, is as good."""
-    with contextlib.suppress(docker.errors.NotFound):
-        yield

@@ -158,7 +158,9 @@ def test_a_share_of_traffic_is_given_copied_and_taken_back(swarm: Swarm) -> None
     one, two = swarm.spec(1), swarm.spec(2)
     start(swarm, one)
     swarm.engine.route(route_to(one))
-    start(swarm, two)
+    swarm.engine.start(two, swarm.launch)
+    # Not until it answers as well: that is up to the engine, before it gives anything to it.
+    rigs.await_health(swarm, two, Health.HEALTHY)
     shared = dataclasses.replace(route_to(one), share=Share(two.name, weight=25, mirror=50))
     refused = dataclasses.replace(
         shared, share=Share(two.name, weight=25, sticky=Sticky(StickyBy.HEADER, "x-user"))
