@@ -39,6 +39,7 @@ OPEN = frozenset(
         "GET /login",
         "GET /login/callback",
         "GET /login/with/{number}",
+        "POST /language",
         "POST /login",
         "POST /logout",
         "POST /v1/enrol",

@@ -6,6 +6,7 @@ from datetime import datetime
 from registry.db import whole
 from registry.pages import models, views
 from registry.pages.models import Version
+from registry.pages.wording import known, phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +44,29 @@ def compare(left: whole.Version, right: whole.Version, now: datetime) -> Compari
     """What only one of them has stands against nothing."""
     a, b = models.version(left, now), models.version(right, now)
     parts = (
-        Part("Identity", _identity(a, b)),
-        Part("Tensors", _tensors(a, b)),
-        Part("Metrics", _metrics(left, right)),
-        Part("Parameters", _pairs(dict(a.parameters), dict(b.parameters))),
-        Part("Tags", _pairs(dict(a.tags), dict(b.tags))),
-        Part("Data sets", _pairs(_datasets(a), _datasets(b))),
-        Part("Files", _pairs(_files(a), _files(b))),
+        Part(phrase("Identity"), _identity(a, b)),
+        Part(phrase("Tensors"), _tensors(a, b)),
+        Part(phrase("Metrics"), _metrics(left, right)),
+        Part(phrase("Parameters"), _pairs(dict(a.parameters), dict(b.parameters))),
+        Part(phrase("Tags"), _pairs(dict(a.tags), dict(b.tags))),
+        Part(phrase("Data sets"), _pairs(_datasets(a), _datasets(b))),
+        Part(phrase("Files"), _pairs(_files(a), _files(b))),
     )
     return Comparison(a, b, tuple(part for part in parts if part.lines))
 
 
 def _identity(a: Version, b: Version) -> tuple[Line, ...]:
+    firsts = (a.first, b.first)
     facts = {"Owner", "Licence", "Training code", "Source", "Run"}
     return tuple(
         line
         for line in (
-            Line("State", a.status.word, b.status.word),
-            Line("Digest", a.digest, b.digest),
-            Line("Commit", a.commit, b.commit),
-            Line("Publisher", *(one.first.publisher if one.first else "" for one in (a, b))),
-            Line("Formats", *(", ".join(each.name for each in one.variants) for one in (a, b))),
-            Line("Size", *(one.first.size if one.first else "" for one in (a, b))),
+            Line(phrase("State"), known(a.status.word), known(b.status.word)),
+            Line(phrase("Digest"), a.digest, b.digest),
+            Line(phrase("Commit"), a.commit, b.commit),
+            Line(phrase("Publisher"), *(one.publisher if one else "" for one in firsts)),
+            Line(phrase("Formats"), _formats(a), _formats(b)),
+            Line(phrase("Size"), *(one.size if one else "" for one in firsts)),
             *_pairs(
                 {name: text for name, text in a.facts if name in facts},
                 {name: text for name, text in b.facts if name in facts},
@@ -74,12 +76,17 @@ def _identity(a: Version, b: Version) -> tuple[Line, ...]:
     )
 
 
+def _formats(one: Version) -> str:
+    return ", ".join(variant.name for variant in one.variants)
+
+
 def _tensors(a: Version, b: Version) -> tuple[Line, ...]:
+    firsts = (a.first, b.first)
     return tuple(
         line
         for line in (
-            Line("Takes", *("; ".join(one.first.inputs) if one.first else "" for one in (a, b))),
-            Line("Gives", *("; ".join(one.first.outputs) if one.first else "" for one in (a, b))),
+            Line(phrase("Takes"), *("; ".join(one.inputs) if one else "" for one in firsts)),
+            Line(phrase("Gives"), *("; ".join(one.outputs) if one else "" for one in firsts)),
         )
         if line.left or line.right
     )
@@ -102,7 +109,7 @@ def _metrics(left: whole.Version, right: whole.Version) -> tuple[Line, ...]:
 def _change(before: float, after: float) -> str:
     """Which direction is the better one, only people know."""
     if before == after:
-        return "no change"
+        return phrase("no change")
     share = f" ({(after - before) / abs(before):+.1%})" if before else ""
     return f"{after - before:+.4g}{share}"
 

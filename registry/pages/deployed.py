@@ -13,6 +13,7 @@ from registry.core.standing import SUBJECTS
 from registry.db import tables_log
 from registry.pages import views
 from registry.pages.views import Moment, Status
+from registry.pages.wording import known, listed, phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,10 @@ def row(found: tables_log.Deployment, now: datetime) -> Row:
         statuses=statuses(document),
         hosts=len(hosts) if isinstance(hosts, list) else 0,
         rollout=rollout(document, now),
-        notes=tuple(f"{why.title}: {why.text}" for why in _held_back(document)),
+        notes=tuple(
+            phrase("%(title)s: %(text)s", title=why.title, text=why.text)
+            for why in _held_back(document)
+        ),
         updated=views.moment(found.updated_at, now),
     )
 
@@ -130,7 +134,7 @@ def why_not(document: dict[str, Json]) -> list[Why]:
         if one.reason and one.tone != "good":
             alike.setdefault(one.reason, []).append(one)
     found = [
-        Why(min(some, key=_severity).tone, ", ".join(one.word for one in some), reason)
+        Why(min(some, key=_severity).tone, listed(known(one.word) for one in some), reason)
         for reason, some in alike.items()
     ]
     return list(dict.fromkeys([*found, *_held_back(document)]))
@@ -195,21 +199,25 @@ def _host(item: dict[str, Json], wanted: Version) -> Host:
 def _held_back(document: dict[str, Json]) -> Iterator[Why]:
     refused = views.mapping(views.mapping(document.get("git")).get("refused"))
     if refused:
-        fix = views.text(refused, "fix")
+        reason, fix = views.text(refused, "reason"), views.text(refused, "fix")
         yield Why(
             "bad",
-            "the newest commit is refused",
-            views.text(refused, "reason") + (f". Fix: {fix}" if fix else ""),
+            phrase("the newest commit is refused"),
+            phrase("%(reason)s. Fix: %(fix)s", reason=reason, fix=fix) if fix else reason,
         )
     for item in views.mappings(document.get("quarantined")):
-        yield Why("bad", f"{version(item).name} is quarantined", views.text(item, "reason"))
+        title = phrase("%(version)s is quarantined", version=version(item).name)
+        yield Why("bad", title, views.text(item, "reason"))
     pin = views.mapping(document.get("pin"))
     if pin:
-        said = f"by {views.text(pin, 'by')}: {views.text(pin, 'reason')}"
-        yield Why("warn", f"pinned to version {pin.get('version')}", said)
+        by, reason = views.text(pin, "by"), views.text(pin, "reason")
+        said = phrase("by %(name)s: %(reason)s", name=by, reason=reason)
+        title = phrase("pinned to version %(number)s", number=pin.get("version"))
+        yield Why("warn", title, said)
     for item in views.mappings(document.get("waiting")):
         where = views.text(item, "host")
-        yield Why("busy", f"{where} waits" if where else "waits", views.text(item, "text"))
+        title = phrase("%(host)s waits", host=where) if where else phrase("waits")
+        yield Why("busy", title, views.text(item, "text"))
 
 
 def _severity(status: Status) -> int:

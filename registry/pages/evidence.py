@@ -8,12 +8,13 @@ from registry.core.evidence import Kind
 from registry.db.tables_evidence import Evidence
 from registry.pages import views
 from registry.pages.views import Moment, Status
+from registry.pages.wording import phrase
 
 _WORDS = {
-    Kind.SIGNATURE: "signed",
-    Kind.APPROVAL: "approved",
-    Kind.PROVENANCE: "provenance",
-    Kind.EXPLANATION: "explained",
+    Kind.SIGNATURE: phrase("signed"),
+    Kind.APPROVAL: phrase("approved"),
+    Kind.PROVENANCE: phrase("provenance"),
+    Kind.EXPLANATION: phrase("explained"),
 }
 
 
@@ -49,15 +50,19 @@ def statements(rows: Sequence[Evidence], now: datetime) -> list[Statement]:
 def _status(row: Evidence) -> Status:
     word, tone = _said(row)
     if row.revoked_by is not None:
-        return Status("evidence", f"{word}, revoked", "quiet")
+        return Status("evidence", phrase("%(what)s, revoked", what=word), "quiet")
     return Status("evidence", word, tone)
 
 
 def _said(row: Evidence) -> tuple[str, str]:
     match Kind(row.kind):
         case Kind.TEST_RESULT:
-            return ("tests passed", "good") if row.passed else ("tests did not pass", "bad")
+            if row.passed:
+                return phrase("tests passed"), "good"
+            return phrase("tests did not pass"), "bad"
         case Kind.REVOCATION:
-            return ("revocation", "warn") if row.revokes else ("quarantined", "bad")
+            if row.revokes:
+                return phrase("revocation"), "warn"
+            return phrase("quarantined"), "bad"
         case kind:
             return _WORDS[kind], "good"

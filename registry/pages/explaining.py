@@ -14,10 +14,14 @@ from registry.core.explanation import Explanation, Feature, Picture, Pictures
 from registry.db.tables_evidence import Evidence
 from registry.pages import views
 from registry.pages.views import Moment
+from registry.pages.wording import phrase
 
 _SHADES = 8
 _SHOWN = 12
-_METHODS = {"permutation": "permutation importance", "kernel_shap": "Shapley values (KernelSHAP)"}
+_METHODS = {
+    "permutation": phrase("permutation importance"),
+    "kernel_shap": phrase("Shapley values (KernelSHAP)"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +132,14 @@ def _words(one: Picture, columns: int) -> str:
     """For who cannot see it: where the strongest cells are, counted from 1."""
     places = sorted(range(len(one.effect)), key=lambda place: one.effect[place])
 
-    def at(place: int) -> str:
-        return f"row {place // columns + 1}, column {place % columns + 1}"
+    def at(place: int) -> dict[str, int]:
+        return {"row": place // columns + 1, "column": place % columns + 1}
 
-    said = [f"Class {one.label}"]
+    said: str = phrase("Class %(label)d", label=one.label)
     if one.effect[places[-1]] > 0:
-        said.append(f"most speaks for it at {at(places[-1])}")
+        most = phrase("most speaks for it at row %(row)d, column %(column)d", **at(places[-1]))
+        said = phrase("%(one)s; %(more)s", one=said, more=most)
     if one.effect[places[0]] < 0:
-        said.append(f"most against it at {at(places[0])}")
-    return "; ".join(said)
+        most = phrase("most against it at row %(row)d, column %(column)d", **at(places[0]))
+        said = phrase("%(one)s; %(more)s", one=said, more=most)
+    return said

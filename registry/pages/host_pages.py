@@ -13,6 +13,7 @@ from registry.db.tables_log import DeploymentHost
 from registry.pages import charts, deployed, rendering, views
 from registry.pages.deployed import Version
 from registry.pages.views import Moment, Status
+from registry.pages.wording import phrase
 from registry.usecases import fleet_hosts
 from registry.usecases.opening import Registry
 
@@ -100,12 +101,13 @@ def _host(seen: Seen, now: datetime) -> Host:
 def _identity(seen: Seen, now: datetime) -> Status:
     host = seen.enrolled
     if host is None:
-        return Status("identity", "by token", "quiet", "it never enrolled: it calls with a token")
+        never = phrase("it never enrolled: it calls with a token")
+        return Status("identity", phrase("by token"), "quiet", never)
     if host.revoked_at is not None:
-        return Status("identity", "revoked", "bad", views.moment(host.revoked_at, now).age)
+        return Status("identity", phrase("revoked"), "bad", views.moment(host.revoked_at, now).age)
     if host.certificate_until is not None and host.certificate_until < now:
-        return Status("identity", "certificate ended", "warn")
-    return Status("identity", "enrolled", "good")
+        return Status("identity", phrase("certificate ended"), "warn")
+    return Status("identity", phrase("enrolled"), "good")
 
 
 def _words(subject: str, words: Counter[str]) -> tuple[Status, ...]:

@@ -8,6 +8,7 @@ from registry.db import tables, whole
 from registry.db.summaries import Summary
 from registry.pages import views
 from registry.pages.views import Moment, Status
+from registry.pages.wording import phrase
 from registry.usecases.catalogue import Overview
 
 _TONES = {
@@ -141,11 +142,11 @@ def model(found: Overview, now: datetime) -> Model:
 def version(row: tables.Version | whole.Version, now: datetime) -> Version:
     variants = tuple(_variant(one) for one in row.variants)
     said = (
-        ("Owner", row.owner),
-        ("Licence", row.licence),
-        ("Training code", row.repository),
-        ("Source", row.source),
-        ("Run", row.run_id),
+        (phrase("Owner"), row.owner),
+        (phrase("Licence"), row.licence),
+        (phrase("Training code"), row.repository),
+        (phrase("Source"), row.source),
+        (phrase("Run"), row.run_id),
     )
     return Version(
         model=row.model,

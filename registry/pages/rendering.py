@@ -1,7 +1,10 @@
-"""Values into pages, or into their JSON twins; a page can load nothing but our own files."""
+"""Values into pages, or into their JSON twins; a page can load nothing but our own files.
+
+A page is in its reader's language (`language`); a twin is as the values are, in English.
+"""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -9,7 +12,8 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from registry.pages import twin
+from registry.pages import catalogs, language, twin, wording
+from registry.pages.language import ENGLISH, Language
 from registry.usecases import fleet
 
 _HEADERS = {
@@ -20,20 +24,32 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
-    "Vary": "Accept",
+    "Vary": "Accept, Accept-Language, Cookie",
 }
 
 
 @cache
-def environment() -> Environment:
-    """The templates; a name they do not get is an error, never an empty space."""
-    return Environment(
+def environment(spoken: Language = ENGLISH) -> Environment:
+    """The templates in a language; a name they do not get is an error, never an empty space.
+
+    What `_()` and `{% trans %}` mark is translated, and so is each text of `wording` when it is
+    put out; the filter `word` translates words that come from elsewhere: `{{ kind | word }}`.
+    """
+    catalog = catalogs.of(spoken.locale)
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+        finalize=partial(wording.shown, catalog=catalog),
     )
+    made.policies["ext.i18n.trimmed"] = True
+    made.filters["word"] = partial(wording.word, catalog=catalog)
+    made.globals["language"] = spoken
+    made.install_gettext_translations(catalog, newstyle=True)  # type: ignore[attr-defined]
+    return made
 
 
 def page(
@@ -50,19 +66,23 @@ def page(
     """
     if wants_json(request):
         return JSONResponse(twin.document(values), status_code=status, headers=_HEADERS)
+    spoken = language.of(request)
     text = (
-        environment()
+        environment(spoken)
         .get_template(template)
         .render(
             caller=getattr(request.state, "caller", None),
             path=request.url.path,
             mark=getattr(request.state, "mark", ""),
+            here=address(request),
             twin=address(request, **{twin.FORMAT: "json"}),
+            other_languages=[one for one in language.LANGUAGES.values() if one != spoken],
             **(drawn or {}),
             **values,
         )
     )
-    return HTMLResponse(text, status_code=status, headers=_HEADERS)
+    headers = _HEADERS | {"Content-Language": spoken.tag}
+    return HTMLResponse(text, status_code=status, headers=headers)
 
 
 def marked(request: Request) -> None:

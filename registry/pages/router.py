@@ -9,6 +9,7 @@ from registry import errors
 from registry.pages import (
     deployments,
     host_pages,
+    language,
     log_pages,
     model_pages,
     moving_pages,
@@ -30,6 +31,7 @@ for pages in (
 ):
     router.include_router(pages.router, dependencies=[Depends(rendering.marked)])
 router.include_router(signing_in.router)
+router.include_router(language.router)
 
 _STATIC = pathlib.Path(__file__).parent / "static"
 

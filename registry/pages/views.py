@@ -9,6 +9,7 @@ from datetime import datetime
 from registry.core import standing
 from registry.core.canonical import Json
 from registry.core.standing import Severity
+from registry.pages.wording import phrase
 from registry.usecases.catalogue import Logged
 
 TONES = {
@@ -80,11 +81,17 @@ def entry(logged: Logged, now: datetime) -> Entry:
         model=said.model,
         version=said.version,
         digest=said.digest,
-        place=" on ".join(part for part in (said.deployment, said.host) if part),
+        place=_place(said.deployment, said.host),
         commit=said.commit,
         actor=said.actor,
         reason=said.reason,
     )
+
+
+def _place(deployment: str, host: str) -> str:
+    if deployment and host:
+        return phrase("%(deployment)s on %(host)s", deployment=deployment, host=host)
+    return deployment or host
 
 
 def tone(word: str) -> str:
@@ -94,9 +101,17 @@ def tone(word: str) -> str:
 
 def moment(at: datetime, now: datetime) -> Moment:
     seconds = max(0, int((now - at).total_seconds()))
-    steps = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-    age = next((f"{seconds // unit} {name} ago" for unit, name in steps if seconds >= unit), "now")
-    return Moment(at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S}", age)
+    return Moment(at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S}", _age(seconds))
+
+
+def _age(seconds: int) -> str:
+    if seconds >= 86400:
+        return phrase("%(count)d d ago", count=seconds // 86400)
+    if seconds >= 3600:
+        return phrase("%(count)d h ago", count=seconds // 3600)
+    if seconds >= 60:
+        return phrase("%(count)d min ago", count=seconds // 60)
+    return phrase("%(count)d s ago", count=seconds) if seconds else phrase("now")
 
 
 def size(count: int) -> str:

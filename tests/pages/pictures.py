@@ -1,6 +1,7 @@
 """Makes pictures of pages: `python -m tests.pages.pictures FOLDER [PATH ...]`, light, dark, phone.
 
-Without arguments, those of docs/pages.md: one screen each in both themes, small.
+Without arguments, those of docs/pages.md: one screen each in both themes, small. What is in Chinese
+needs a font for it (Debian: fonts-noto-cjk or fonts-wqy-zenhei).
 """
 
 import io
@@ -16,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from registry.api.server import Server
+from registry.pages import language
 from registry.usecases import access
 from registry.usecases.access import Role
 from tests.pages import addresses, population
@@ -33,6 +35,7 @@ SHOWN = {
     "entry": "/log/entry/20",
     "explained": "/models/digits/versions/3#explained",
 }
+CHINESE = {"chinese": "/"}
 _WIDTH, _HEIGHT, _KEPT = 1200, 860, 900
 
 
@@ -55,13 +58,18 @@ def lived_in() -> Iterator[tuple[Browser, Site]]:
         server.stop()
 
 
-def _context(browser: Browser, site: Site, theme: str, width: int) -> BrowserContext:
+def _context(
+    browser: Browser, site: Site, theme: str, width: int, spoken: str = "en"
+) -> BrowserContext:
     context = browser.new_context(
         base_url=site.url,
         color_scheme="dark" if theme == "dark" else "light",
         viewport={"width": width, "height": _HEIGHT},
     )
-    context.add_cookies([{"name": "plimsoll_token", "value": site.token, "url": site.url}])
+    cookies = {"plimsoll_token": site.token, language.COOKIE: spoken}
+    context.add_cookies(
+        [{"name": name, "value": value, "url": site.url} for name, value in cookies.items()]
+    )
     return context
 
 
@@ -82,10 +90,11 @@ def take_for_docs() -> None:
     DOCS.mkdir(exist_ok=True)
     with lived_in() as (browser, site):
         for theme in ("light", "dark"):
-            page = _context(browser, site, theme, _WIDTH).new_page()
-            for name, path in SHOWN.items():
-                page.goto(path)
-                _keep(page.screenshot(), DOCS / f"{name}-{theme}.webp")
+            for spoken, shown in (("en", SHOWN), ("zh", CHINESE)):
+                page = _context(browser, site, theme, _WIDTH, spoken).new_page()
+                for name, path in shown.items():
+                    page.goto(path)
+                    _keep(page.screenshot(), DOCS / f"{name}-{theme}.webp")
 
 
 def _keep(png: bytes, file: Path) -> None:

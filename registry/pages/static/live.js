@@ -26,6 +26,9 @@
       target: "#page",
       select: "#page",
       swap: "outerMorph",
+    }).then(() => {
+      // Its reader chose another language in another tab: the header has to follow.
+      if (document.getElementById("page").lang !== document.documentElement.lang) location.reload();
     });
   }
 
