@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S = 1.0
 
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Let the cluster check it, and change nothing.")
+]
+TakeOver = Annotated[bool, typer.Option("--take-over", help="Take fields over that others manage.")]
+Prune = Annotated[
+    bool, typer.Option("--prune", help="Remove the deployment's other versions at the end.")
+]
+
 
 def apply(  # noqa: PLR0913  each is an option
     deployment: rendering.Deployment,
@@ -36,17 +44,13 @@ def apply(  # noqa: PLR0913  each is an option
     host: rendering.HostName = "",
     serving: rendering.Serving = None,
     weight: rendering.Weight = None,
+    permit: rendering.Permits = None,
+    trust: rendering.Trust = None,
     context: Annotated[str | None, typer.Option(help="A context of the kubeconfig.")] = None,
     kubeconfig: Annotated[Path | None, typer.Option(help="Where it is, if not as usual.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Let the cluster check it, and change nothing.")
-    ] = False,
-    take_over: Annotated[
-        bool, typer.Option("--take-over", help="Take fields over that others manage.")
-    ] = False,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Remove the deployment's other versions at the end.")
-    ] = False,
+    dry_run: DryRun = False,
+    take_over: TakeOver = False,
+    prune: Prune = False,
     timeout: Annotated[str, typer.Option(help="How long to wait until it is ready.")] = "10m",
 ) -> None:
     """Apply a deployment to a Kubernetes cluster, server-side, and wait until it serves."""
@@ -55,7 +59,8 @@ def apply(  # noqa: PLR0913  each is an option
     from registry.core import strict  # noqa: PLC0415  heavy
 
     place = workload.Place(namespace, rendering.gateway_of(gateway), registry)
-    asked = rendering.wish(form, place, secret=secret, host=host, weight=weight)
+    shown = rendering.shown(permit or [], trust)
+    asked = rendering.wish(form, place, secret=secret, host=host, weight=weight, shown=shown)
     manifests = rendering.manifests(path, deployment, asked, serving)
     work = Work(
         cluster.connect(namespace, context=context, kubeconfig=kubeconfig),

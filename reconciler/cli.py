@@ -15,6 +15,7 @@ from reconciler import (
     checkout,
     doctor,
     importing,
+    permitting,
     planning,
     referring,
     rendering,
@@ -207,6 +208,9 @@ def git_accept(
 @permit_app.callback()
 def permit() -> None:
     """What the reconciler signs for hosts."""
+
+
+permit_app.command("issue")(permitting.issue)
 
 
 @permit_app.command("key")

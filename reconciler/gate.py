@@ -79,13 +79,14 @@ class Examiner:
             before=before.kept,
         )
 
-    def require(self, head: str, before: Standing | None) -> None:
-        """Raises `CommitRefused` unless `head` may be in force after `before`."""
+    def require(self, head: str, before: Standing | None) -> Provenance:
+        """Who signed `head`; raises `CommitRefused` unless it may be in force after `before`."""
         if before is not None and before.commit == head:
-            return
+            return before.provenance
         found = self.judge(head, before.commit if before is not None else None)
         if isinstance(found, Refused):
             raise errors.CommitRefused(found.reason, fix=found.fix)
+        return found.provenance
 
 
 class Gate:

@@ -1,5 +1,7 @@
 """`plimsoll render`: a deployment of a checkout as manifests, for who has another way to apply."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +11,7 @@ from reconciler import checkout
 from registry import errors
 
 if TYPE_CHECKING:
-    from reconciler.core.kubernetes import rendering, workload
+    from reconciler.core.kubernetes import permitted, rendering, workload
 
 
 # What `render` and `apply` are asked with.
@@ -24,6 +26,13 @@ HostName = Annotated[str, typer.Option(help="A name for the cluster, in the log.
 Serving = Annotated[Path | None, typer.Option(help="A checkout of what serves now, for a canary.")]
 Weight = Annotated[
     int | None, typer.Option(min=0, max=100, help="Percent of requests for the new version.")
+]
+Permits = Annotated[
+    list[Path] | None,
+    typer.Option("--permit", help="A permit from: plimsoll permit issue. Once for each version."),
+]
+Trust = Annotated[
+    Path | None, typer.Option(help="The trust.json of the pods, to hold permits against.")
 ]
 SECRET = "plimsoll-registry"  # noqa: S105  the name of a Secret
 
@@ -40,12 +49,16 @@ def render(  # noqa: PLR0913  each is an option
     host: HostName = "",
     serving: Serving = None,
     weight: Weight = None,
+    permit: Permits = None,
+    trust: Trust = None,
 ) -> None:
     """Print a deployment as Kubernetes or KServe manifests; no network, and nothing secret."""
     from reconciler.core.kubernetes import text, workload  # noqa: PLC0415  heavy
 
     place = workload.Place(namespace, gateway_of(gateway), registry)
-    asked = wish(form, place, secret=secret, host=host, weight=weight)
+    asked = wish(
+        form, place, secret=secret, host=host, weight=weight, shown=shown(permit or [], trust)
+    )
     typer.echo(text.documents(manifests(path, deployment, asked, serving)), nl=False)
 
 
@@ -60,12 +73,35 @@ def manifests(
 
 
 def wish(
-    form: str, place: "workload.Place", *, secret: str, host: str, weight: int | None
+    form: str,
+    place: "workload.Place",
+    *,
+    secret: str,
+    host: str,
+    weight: int | None,
+    shown: "permitted.Shown",
 ) -> "rendering.Wish":
     """What the options ask for; raises `InvalidInput`."""
     from reconciler.core.kubernetes import rendering  # noqa: PLC0415  heavy
 
-    return rendering.Wish(_format(form), place, secret, host, weight)
+    return rendering.Wish(_format(form), place, secret, host, weight, shown)
+
+
+def shown(permits: Sequence[Path], trust: Path | None) -> "permitted.Shown":
+    """What these files have; raises `InvalidInput` and `TrustRootRefused`."""
+    from reconciler.core.kubernetes import permitted  # noqa: PLC0415  heavy
+    from registry.core import trustchain  # noqa: PLC0415  heavy
+
+    texts = tuple(_read(file, "--permit").decode("utf-8", "replace") for file in permits)
+    root = None if trust is None else trustchain.read(_read(trust, "--trust"))
+    return permitted.Shown(texts, root, datetime.now(UTC))
+
+
+def _read(file: Path, option: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise errors.InvalidInput(f"{option}: {file} cannot be read: {error.strerror}") from error
 
 
 def _format(given: str) -> "rendering.Format":

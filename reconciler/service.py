@@ -75,13 +75,7 @@ def preview(path: Path) -> planned.Plan:
     """What would be done next, from a fresh look; writes nothing, needs no lock."""
     settings = config.load(path)
     with TemporaryDirectory() as scratch:
-        repository = _repository(settings, Path(scratch))
-        examiner = _examiner(settings, repository)
-        commit = repository.fetch()
-        standing = gate.peek(settings.state, examiner.origin)
-        examiner.require(commit, standing)
-        kept = examiner.kept(commit, standing)
-        wanted = source.load(repository, commit, allow_empty=settings.allow_empty, kept=kept)
+        wanted = newest(settings, repository_in(settings, Path(scratch)))
         known = state.peek(settings.state)
         wanted = applied.wanted(ends.previewed(settings, wanted, known), known, time.time())
         wanted = replace(wanted, has_forge=settings.forge is not None)
@@ -93,9 +87,20 @@ def preview(path: Path) -> planned.Plan:
         return plan.plan(wanted, observed, state.peek(settings.state), time.time())
 
 
+def newest(settings: config.Config, repository: repo.Repository) -> desired.DesiredState:
+    """The newest commit, once it may be in force; writes nothing, raises `CommitRefused`."""
+    examiner = _examiner(settings, repository)
+    commit = repository.fetch()
+    standing = gate.peek(settings.state, examiner.origin)
+    provenance = examiner.require(commit, standing)
+    kept = examiner.kept(commit, standing)
+    wanted = source.load(repository, commit, allow_empty=settings.allow_empty, kept=kept)
+    return replace(wanted, provenance=provenance)
+
+
 def in_force(settings: config.Config) -> desired.DesiredState:
     """What the reconciler that owns the state folder goes by, read without getting in its way."""
-    repository = _repository(settings, settings.state)
+    repository = repository_in(settings, settings.state)
     standing = gate.peek(settings.state, f"{settings.repository} {settings.branch}")
     if standing is None:
         raise errors.NotFound(
@@ -111,7 +116,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
     """A reconciler that has not looked at anything yet."""
     with ExitStack() as stack:
         folder = stack.enter_context(closing(state.StateFolder(settings.state)))
-        repository, followed = _repository(settings, settings.state), _anchored(settings, folder)
+        repository, followed = repository_in(settings, settings.state), _anchored(settings, folder)
         registry, counted = stack.enter_context(closing(_registry(settings))), metrics.Metrics()
         known = ends.known(settings, registry, folder, counted)
         end = stack.enter_context(closing(ends.end(known)))
@@ -204,15 +209,16 @@ def _witnessing(
     repository: repo.Repository,
     followed: anchor.Anchor,
 ) -> Iterator[witness.Witness]:
-    archive = _archive(settings, repository, followed)
-    seen = witness.Witness(registry, folder, followed.root, archive)
+    kept = archive(settings, repository, followed)
+    seen = witness.Witness(registry, folder, followed.root, kept)
     with closing(witness.Rounds(seen, settings.state / witness.KEY_FILE)):
         yield seen
 
 
-def _archive(
+def archive(
     settings: config.Config, repository: repo.Repository, followed: anchor.Anchor
 ) -> checkpoints.Checkpoints | None:
+    """Where the log's checkpoints are kept in Git, if they are."""
     if settings.checkpoint_branch is None:
         return None
     return checkpoints.Checkpoints(
@@ -223,8 +229,8 @@ def _archive(
     )
 
 
-def _repository(settings: config.Config, folder: Path) -> repo.Repository:
-    """Our own copy, in `folder`."""
+def repository_in(settings: config.Config, folder: Path) -> repo.Repository:
+    """A copy of our own, in `folder`."""
     return repo.Repository(
         settings.repository,
         branch=settings.branch,

@@ -1,6 +1,7 @@
 """What a runtime reads at its start, whatever engine runs it: its file, ports and folders. Pure.
 
-Nothing secret is in the file but the permit; token, trust root and environment are files beside it.
+Nothing secret is in the file: a permit is of use to its host alone. Token, trust root and
+environment are files beside it.
 """
 
 import json

@@ -15,10 +15,10 @@ _WHAT = "log entry"
 # What an entry is about, where its kind's first word does not say it.
 _OF_DEPLOYMENTS = frozenset(
     {
-        "starting", "started", "tested", "analysed", "deploying", "deployed", "shifting",
-        "shifted", "steered", "restarted", "removed", "hook_called", "gave_up", "quarantined",
-        "rolled_back", "revert_pushed", "revert_proposed", "revert_withdrawn", "commit_verified",
-        "commit_refused", "commit_accepted", "followed", "follow_withdrawn",
+        "permitted", "starting", "started", "tested", "analysed", "deploying", "deployed",
+        "shifting", "shifted", "steered", "restarted", "removed", "hook_called", "gave_up",
+        "quarantined", "rolled_back", "revert_pushed", "revert_proposed", "revert_withdrawn",
+        "commit_verified", "commit_refused", "commit_accepted", "followed", "follow_withdrawn",
     }
 )  # fmt: skip
 _OF_VERSIONS = frozenset(

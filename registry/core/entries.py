@@ -62,6 +62,7 @@ class Kind(StrEnum):
     ARTIFACT_DELETED = "artifact_deleted"
     PACKAGED = "packaged"
     DECIDED = "decided"
+    PERMITTED = "permitted"
     PULLED = "pulled"
     VERIFIED = "verified"
     REFUSED = "refused"

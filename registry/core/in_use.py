@@ -14,6 +14,7 @@ AT_WORK = (
     Kind.PULLED,
     Kind.VERIFIED,
     Kind.LOADED,
+    Kind.PERMITTED,
     Kind.STARTING,
     Kind.STARTED,
     Kind.TESTED,

@@ -25,6 +25,7 @@ _WORDS = {
     Kind.PULLED: "Pulled by the host",
     Kind.VERIFIED: "Verified on the host",
     Kind.LOADED: "Loaded on the host",
+    Kind.PERMITTED: "Permitted",
     Kind.STARTING: "Start announced",
     Kind.STARTED: "Started",
     Kind.TESTED: "Acceptance test",

@@ -20,6 +20,7 @@ _BY_HOSTS = frozenset({Kind.VERIFIED, Kind.REFUSED, Kind.LOADED})
 # Everything else is the registry's own to tell: a new kind is closed to others until it is listed.
 _BY_OTHERS = _BY_HOSTS | {
     Kind.DECIDED,
+    Kind.PERMITTED,
     Kind.STARTING,
     Kind.STARTED,
     Kind.TESTED,

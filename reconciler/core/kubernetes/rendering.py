@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from reconciler.core.desired import DesiredState
-from reconciler.core.kubernetes import gateway, kserve, workload
+from reconciler.core.kubernetes import gateway, kserve, permitted, workload
 from reconciler.core.kubernetes.workload import Manifest, Named, Place
 from reconciler.core.observed import InstanceSpec, Route, Share
 from registry import errors
@@ -25,13 +25,14 @@ class Format(StrEnum):
 class Wish:
     """How to render. `host` is the name under which what serves says where it serves; `weight`
     the percentage of requests for the deployment while `serving`, of another checkout, has the
-    rest, or while KServe's former revision has it."""
+    rest, or while KServe's former revision has it. `shown` are the permits for what is rendered."""
 
     format: Format
     place: Place
     secret: str
     host: str = ""
     weight: int | None = None
+    shown: permitted.Shown | None = None
 
 
 def manifests(
@@ -62,31 +63,34 @@ def _kubernetes(spec: InstanceSpec, former: InstanceSpec | None, wish: Wish) -> 
             "--weight is there without --serving: nothing says who has the rest",
             fix="name a checkout of what serves now with --serving, or leave --weight out",
         )
-    handed = Named(wish.secret)
-    found = workload.manifests(spec, wish.place, handed)
+    found = workload.manifests(spec, wish.place, _handed(spec, wish))
     if former is None:
         route = Route(spec.model, spec.deployment, spec.name)
         return [*found, gateway.http_route(route, spec, None, wish.place)]
     share = Share(spec.name, weight=wish.weight or 0)
     route = Route(spec.model, spec.deployment, former.name, share)
     return [
-        *workload.manifests(former, wish.place, handed),
+        *workload.manifests(former, wish.place, _handed(former, wish)),
         *found,
         gateway.http_route(route, former, spec, wish.place),
     ]
 
 
 def _kserve(spec: InstanceSpec, former: InstanceSpec | None, wish: Wish) -> list[Manifest]:
-    handed, place = Named(wish.secret), wish.place
+    handed, place = _handed(spec, wish), wish.place
     told = workload.told(spec, place, handed)
     if former is None:
         return [told, kserve.inference_service(spec, place, handed, percent=wish.weight)]
     percent = wish.weight or 0
     return [
-        workload.told(former, place, handed),
+        workload.told(former, place, _handed(former, wish)),
         told,
         kserve.with_canary(former, spec, place, handed, percent=percent),
     ]
+
+
+def _handed(spec: InstanceSpec, wish: Wish) -> Named:
+    return Named(wish.secret, permitted.chosen(spec, wish.shown))
 
 
 def _spec(state: DesiredState, key: str, wish: Wish) -> InstanceSpec:
@@ -97,7 +101,7 @@ def _spec(state: DesiredState, key: str, wish: Wish) -> InstanceSpec:
             raise held[0].error()
         hint = documents.did_you_mean(key, sorted(state.deployments))
         raise errors.NotFound(f"there is no deployment {key!r}", fix=hint)
-    host = wish.host or deployment.hosts[0]
+    host = wish.host or permitted.host(wish.shown) or deployment.hosts[0]
     spec = replace(deployment.spec_on(host, state.commit), commit="")
     if "@sha256:" not in spec.image:
         raise errors.InvalidInput(

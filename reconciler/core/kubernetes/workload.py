@@ -48,9 +48,11 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """`token` and `trust.json` lie in a Secret of this name, which somebody else looks after."""
+    """`token` and `trust.json` lie in a Secret of this name, which somebody else looks after;
+    the permit, as JSON text, is in the open."""
 
     secret: str
+    permit: str = ""
 
 
 Handed: TypeAlias = Sealed | Named
@@ -201,7 +203,7 @@ def told(spec: InstanceSpec, place: Place, handed: Handed) -> Manifest:
                 "stringData": dict(handed.files),
             }
         case Named():
-            document = runtimefile.document(spec, registry=place.registry)
+            document = runtimefile.document(spec, registry=place.registry, permit=handed.permit)
             return {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
