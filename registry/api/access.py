@@ -1,5 +1,6 @@
 """Who may call what, in one table. A route that is not in it is closed to everybody."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -7,7 +8,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from registry import errors
 from registry.api import credentials, scoping
-from registry.core.identity import Caller, Role
+from registry.core.identity import Caller, Identity, Role
+from registry.pages import guarding
 from registry.usecases.opening import Registry
 
 _ALL = frozenset(Role)
@@ -195,7 +197,22 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "GET /models/{name}": _ALL,
     "GET /models/{name}/compare": _ALL,
     "GET /models/{name}/versions/{version}": _ALL,
+    "GET /models/{name}/alias": _MOVERS,
+    "POST /models/{name}/alias": _MOVERS,
+    "GET /models/{name}/hold": _OPERATORS,
+    "POST /models/{name}/hold": _OPERATORS,
+    "GET /holds/{hold}/release": _ADMINS,
+    "POST /holds/{hold}/release": _ADMINS,
 }
+
+# The forms of the pages: here a browser's cookie acts, where the form is one of ours.
+FORMS = frozenset(
+    {
+        "POST /models/{name}/alias",
+        "POST /models/{name}/hold",
+        "POST /holds/{hold}/release",
+    }
+)
 
 _bearer = HTTPBearer(auto_error=False, description="A token of this registry: `plm_…`")
 
@@ -215,9 +232,12 @@ async def authorise(
     route = f"{request.method} {request.scope['route'].path.replace(':path}', '}')}"
     if route in OPEN:
         return None
+    if route in FORMS:
+        await guarding.admit(request)
     registry = await registry_of(request)
     identity = await credentials.identity(request, registry)
     request.state.identity = identity
+    request.state.may = partial(_may, identity)
     request.app.state.pace.require(f"{identity.means}:{identity.name}", "requests of this caller")
     caller = identity.acting(ALLOWED.get(route, frozenset()))
     if caller is None:
@@ -228,6 +248,11 @@ async def authorise(
     request.state.caller = caller
     await scoping.require(request, registry, caller, route)
     return caller
+
+
+def _may(identity: Identity, route: str) -> Caller | None:
+    """The caller as who they could call another route, for pages that lead there."""
+    return identity.acting(ALLOWED.get(route, frozenset()))
 
 
 async def caller_of(caller: Annotated[Caller | None, Depends(authorise)]) -> Caller:

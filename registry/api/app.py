@@ -48,7 +48,7 @@ _PARTS = (
     ("health", "/(livez|readyz|healthz|metrics)"),
     (
         "pages",
-        "/(deployments|experiments|hosts|language|log(in|out)?|models|policies|promotions|static)?",
+        "/(deployments|experiments|ho(ld|st)s|language|log(in|out)?|models|policies|promotions|static)?",
     ),
     ("mlflow", "/api/2.0/mlflow/registered-models"),
     ("mlflow_versions", "/api/2.0/mlflow/model-versions"),

@@ -17,7 +17,7 @@ from registry.api import tls
 from registry.api.sendfile import PEER, TLS
 from registry.core import jwt
 from registry.core.identity import Identity
-from registry.pages import forms
+from registry.pages import forms, guarding
 from registry.trust import hostca
 from registry.usecases import access, oidc, pacing, peers, sessions
 from registry.usecases.opening import Registry
@@ -151,5 +151,6 @@ def _password(value: str) -> str:
 
 
 def _cookie(request: Request) -> str:
-    """A browser's secret: only for reading, so that no other site can make it act."""
-    return forms.cookie(request) if request.method == "GET" else ""
+    """A browser's secret: for reading and our own forms, so that no other site makes it act."""
+    may_count = request.method == "GET" or guarding.is_admitted(request)
+    return forms.cookie(request) if may_count else ""

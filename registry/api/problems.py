@@ -17,6 +17,7 @@ from registry.core import problem as documents
 from registry.core.canonical import Json
 from registry.core.identity import Identity
 from registry.errors import PlimsollError
+from registry.pages import guarding
 from registry.usecases.refusals import Refusal
 
 _LOG = structlog.get_logger("registry.api")
@@ -74,7 +75,8 @@ def problem(
 def _is_for_people(request: Request) -> bool:
     accepted = request.headers.get("accept", "")
     is_twin = request.query_params.get("format") == "json"
-    return request.method == "GET" and "text/html" in accepted and not is_twin
+    is_page = request.method == "GET" or guarding.is_form(request)
+    return is_page and "text/html" in accepted and not is_twin
 
 
 def _page(request: Request, document: dict[str, Json], *, status: int) -> Response:
@@ -121,7 +123,8 @@ def _challenge(request: Request) -> str:
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlimsollError)  # noqa: S101  what this handler was installed for
     wants_page = "text/html" in request.headers.get("accept", "")
-    if isinstance(error, errors.Unauthenticated) and wants_page and request.method == "GET":
+    is_page = request.method == "GET" or guarding.is_form(request)
+    if isinstance(error, errors.Unauthenticated) and wants_page and is_page:
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         place = "/login" if back == "/" else f"/login?{urlencode({'back': back})}"
         return RedirectResponse(place, status_code=303)

@@ -9,7 +9,17 @@ from registry import errors
 from registry.core.canonical import Json
 from registry.core.evidence import Kind
 from registry.db.summaries import Summary
-from registry.pages import cards, comparing, drawing, evidence, explaining, models, rendering, views
+from registry.pages import (
+    acts,
+    cards,
+    comparing,
+    drawing,
+    evidence,
+    explaining,
+    models,
+    rendering,
+    views,
+)
 from registry.usecases import catalogue, lineage, search
 from registry.usecases import evidence as filed
 from registry.usecases.opening import Registry
@@ -66,7 +76,7 @@ def model(request: Request, name: str, page: Token = "") -> Response:
         next_page=rendering.address(request, page=found.token) if found.token else None,
         entries=[views.entry(one, now) for one in logged],
         now=now,
-        drawn={"is_first": not page},
+        drawn={"is_first": not page, "acts": acts.of(request, name, None)},
     )
 
 
@@ -94,8 +104,13 @@ def version(request: Request, name: str, version: Number) -> Response:
         evidence=evidence.statements(catalogue.shown(registry, name, version).evidence, now),
         explained=explained,
         card=cards.render(catalogue.card(registry, name, version)),
+        aliases=catalogue.aliases_of(registry, name, version),
         now=now,
-        drawn={"drawing": drawing.draw(traced), "explaining": explaining.draw(explained)},
+        drawn={
+            "drawing": drawing.draw(traced),
+            "explaining": explaining.draw(explained),
+            "acts": acts.of(request, name, version),
+        },
     )
 
 

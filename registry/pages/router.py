@@ -7,6 +7,7 @@ from fastapi.responses import FileResponse
 
 from registry import errors
 from registry.pages import (
+    acting_pages,
     deployments,
     host_pages,
     language,
@@ -28,6 +29,7 @@ for pages in (
     moving_pages,
     policy_pages,
     log_pages,
+    acting_pages,
 ):
     router.include_router(pages.router, dependencies=[Depends(rendering.marked)])
 router.include_router(signing_in.router)

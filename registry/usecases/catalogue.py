@@ -60,6 +60,12 @@ def overview(session: Session, found: Model, asked: search.Asked = _NEWEST) -> O
     )
 
 
+def aliases_of(registry: Registry, name: str, number: int) -> list[str]:
+    """The aliases that point at a version, by name."""
+    with registry.database.reading() as session:
+        return [one.alias for one in aliases.of_model(session, name) if one.version == number]
+
+
 def version(registry: Registry, name: str, number: int) -> whole.Version:
     """Like `shown`, without the evidence."""
     return shown(registry, name, number).version

@@ -33,12 +33,25 @@ def require_free(session: Session, model: str, version: int | None) -> None:
         )
 
 
-def place(registry: Registry, *, model: str, version: int | None, reason: str, by: Caller) -> Hold:
-    """Hold a version, or with `version` None all of a model; raises NotFound, Gone if erased."""
+def place(
+    registry: Registry,
+    *,
+    model: str,
+    version: int | None,
+    reason: str,
+    by: Caller,
+    seen: int | None = None,
+) -> Hold:
+    """Hold a version, or with `version` None all of a model; raises NotFound, Gone if erased.
+
+    `seen`, where given, is the newest hold on it that the placer knows of, 0 for none: Conflict
+    where there is a newer one, as when a form is sent twice.
+    """
     now = datetime.now(UTC)
     with registry.database.writing() as session:
         log_rows.locked_head(session)
         digest = _present(session, model, version)
+        _require_seen(session, model, version, seen)
         hold = Hold(
             model=model,
             version=version,
@@ -71,6 +84,18 @@ def release(registry: Registry, hold_id: int, *, reason: str, by: Caller) -> Hol
     return hold
 
 
+def on(registry: Registry, model: str, version: int | None) -> Sequence[Hold]:
+    """What holds the version now, or its whole model; with `version` None any part of the model."""
+    with registry.database.reading() as session:
+        return holds.on(session, model, version)
+
+
+def find(registry: Registry, hold_id: int) -> Hold:
+    """Raises NotFound."""
+    with registry.database.reading() as session:
+        return holds.get(session, hold_id)
+
+
 def page(
     registry: Registry, *, with_released: bool = False, after: int = 0, limit: int = 1000
 ) -> Sequence[Hold]:
@@ -90,6 +115,15 @@ def require_reason(text: str) -> str:
     if not said:
         raise errors.InvalidInput("a reason must be given", fix="say why; it is kept in the log")
     return said
+
+
+def _require_seen(session: Session, model: str, version: int | None, seen: int | None) -> None:
+    newest = max((one.id for one in holds.on(session, model, version)), default=0)
+    if seen is not None and newest > seen:
+        raise errors.Conflict(
+            f"{named(model, version)} is on legal hold {newest} since",
+            fix="look at it, then decide again",
+        )
 
 
 def _present(session: Session, model: str, version: int | None) -> str:

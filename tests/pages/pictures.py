@@ -49,7 +49,7 @@ def lived_in() -> Iterator[tuple[Browser, Site]]:
         server.start()
         registry = server.app.state.registry
         population.fill(registry, alice)
-        token = access.mint(registry, role=Role.AUDITOR, name="eve", by=ROOT)
+        token = access.mint(registry, role=Role.ADMIN, name="ada", by=ROOT)
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
