@@ -2,12 +2,19 @@
 
 A process that is started again on a host that has no other would refuse its clients for the
 second that loading takes, though nothing is wrong. Nobody waits for what cannot be loaded now.
+What no first answer needs is imported afterwards, before somebody asks for it.
 """
 
 import asyncio
+import importlib
+import threading
 from collections.abc import Sequence
 
+from runtime import priority
 from runtime.table import Slot, State
+
+# Explanations and the pages of metrics: imported where they are used, if that is sooner.
+_LATER = ("runtime.exposition", "runtime.protocols.explanations", "runtime.explaining.desk")
 
 _LONGEST_SECONDS = 10.0
 _LOOK_SECONDS = 0.01
@@ -30,3 +37,14 @@ class FirstLoad:
         await asyncio.sleep(0)  # what waits has to be a task
         while not self.is_over():  # noqa: ASYNC110  no event
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def then_import_the_rest(self) -> None:
+        """Once it is over, on a thread that stands back."""
+        await self.wait()
+        threading.Thread(target=_import_the_rest, name="rest", daemon=True).start()
+
+
+def _import_the_rest() -> None:
+    priority.stand_back()
+    for name in _LATER:
+        importlib.import_module(name)

@@ -5,7 +5,6 @@ asks for `context` each time: it enrols at the first, renews at half of the cert
 and goes on with the present one while the registry is away.
 """
 
-import functools
 import logging
 import ssl
 import threading
@@ -22,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from registry import errors
 from registry.core import canonical, fields, problem
 from registry.core.canonical import Json
-from runtime import durable
+from runtime import durable, tls
 
 _KEY, _CERTIFICATE = "host.key", "host.pem"
 _LOOK_EVERY_SECONDS = 60.0
@@ -146,10 +145,10 @@ class Membership:
             ) from error
 
     def _trusting(self) -> ssl.SSLContext:
-        return trusting(self.authority)
+        return tls.trusting(self.authority)
 
     def _showing(self) -> ssl.SSLContext:
-        context = _made(self.authority)
+        context = tls.made(self.authority)
         context.load_cert_chain(self.folder / _CERTIFICATE, self.folder / _KEY)
         return context
 
@@ -166,21 +165,6 @@ def keep(member: Membership) -> None:
             time.sleep(_LOOK_EVERY_SECONDS)
 
     threading.Thread(target=look, name="membership", daemon=True).start()
-
-
-@functools.lru_cache(maxsize=4)
-def trusting(authority: Path | None) -> ssl.SSLContext:
-    """TLS that takes the registry for itself if its certificate is from `authority`."""
-    return _made(authority)
-
-
-def _made(authority: Path | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=None if authority is None else str(authority))
-    except OSError as error:
-        raise errors.InvalidConfig(
-            f"{authority}: cannot be read as authorities: {error}"
-        ) from error
 
 
 def _is_due(certificate: x509.Certificate, now: datetime) -> bool:

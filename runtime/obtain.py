@@ -20,10 +20,8 @@ from registry.core.envelope import Refused, Verified
 from registry.core.oms import File
 from registry.core.permit import Claim
 from registry.core.trustroot import TrustRoot
-from runtime import membership
 from runtime.cache import Cache, Copy, look
 from runtime.config import Config, Pin
-from runtime.membership import Membership
 from runtime.progress import Progress
 from runtime.pull import Registry
 from runtime.witness import Witness
@@ -47,7 +45,9 @@ def registry_of(config: Config, identity: Identity) -> Registry:
     """Where versions come from, with whatever this host shows of itself there."""
     found = None
     if config.enrolment_token_file is not None:
-        found = Membership(
+        from runtime import membership  # noqa: PLC0415  its X.509 takes a while to import
+
+        found = membership.Membership(
             config.registry,
             config.host,
             config.cache / "host",

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 
@@ -17,9 +18,11 @@ from registry.core.age import Identity
 from registry.core.canonical import Json
 from registry.core.envelope import Wanted
 from registry.core.oms import File
-from runtime import answers, membership
+from runtime import answers, tls
 from runtime.download import Download
-from runtime.membership import Membership
+
+if TYPE_CHECKING:
+    from runtime.membership import Membership
 
 _ENVELOPE_LIMIT = 16 * 1024 * 1024
 _TIMEOUT = httpx2.Timeout(30, connect=5)
@@ -37,7 +40,7 @@ class Registry:
     url: str
     token_file: Path | None
     identity: Identity | None = None
-    membership: Membership | None = None
+    membership: "Membership | None" = None
     authority: Path | None = None
     connections: int = 4
 
@@ -115,7 +118,7 @@ class Registry:
         if self.membership is not None:
             context = self.membership.context()
         else:
-            context = membership.trusting(self.authority)
+            context = tls.trusting(self.authority)
             headers["authorization"] = f"Bearer {self._token()}"
         return httpx2.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT, verify=context)
 

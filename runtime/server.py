@@ -167,6 +167,7 @@ async def _serve(loaded: Config, path: Path) -> None:
     application = Application(serving, Control(serving, loaded, path=path))
     slots = [serving.begin(pin) for pin in config.wanted(loaded)]
     application.first_load = FirstLoad(slots)
+    serving.keep(asyncio.create_task(application.first_load.then_import_the_rest()))
 
     def stopping(number: signal.Signals) -> None:
         _log.info("stopping", extra={"signal": number.name})

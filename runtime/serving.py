@@ -25,7 +25,7 @@ from runtime.cache import Cache, Copy
 from runtime.config import Config, Pin
 from runtime.ensembles import Members
 from runtime.events import Events
-from runtime.explaining.desk import Desk
+from runtime.explaining.later import Later
 from runtime.inference import cached, means, warming
 from runtime.inference.asked import Asked, Outcome
 from runtime.inference.cached import Runs
@@ -72,7 +72,7 @@ class Serving:
         for model, declared in config.policies.items():
             self.table.set_policy(model, declared)
         self.metrics = Metrics(self.table)
-        self.desk = Desk(self.table.requests)
+        self.desk = Later(self.table.requests)
         self.observatory = Observatory(config.observing, host=config.host)
         self.is_draining = False
 

@@ -7,14 +7,17 @@ A version whose steps parse what clients send runs in a process of its own, what
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
+from registry.core.steps import FILE
 from registry.core.tensors import Signature
 from registry.errors import InvalidInput, UnsafeModel
 from runtime.backends import isolated, protocol
 from runtime.backends.protocol import DEFAULT_SETTINGS, Backend, Settings
-from runtime.backends.steps import stepped
-from runtime.backends.steps.stepped import SteppedBackend
 from runtime.tuning import Tuning
+
+if TYPE_CHECKING:
+    from registry.core.steps.document import Steps
 
 
 def prepare(form: str, isolation: str) -> None:
@@ -44,7 +47,7 @@ def settings(isolation: str, tuning: Tuning, *, seconds: float) -> Settings:
 
 def opened(form: str, files: Path, settings: Settings = DEFAULT_SETTINGS) -> Backend:
     """A loaded and warmed-up version; raises `UnsafeModel` where the files cannot be served."""
-    steps = stepped.declared(files)
+    steps = _steps(files)
     if steps is not None and steps.is_exposed:
         settings = replace(settings, isolation="process")
     match settings.isolation:
@@ -57,9 +60,11 @@ def opened(form: str, files: Path, settings: Settings = DEFAULT_SETTINGS) -> Bac
 
 def loaded(form: str, files: Path, settings: Settings) -> Backend:
     """The version in this process, with its steps; raises `UnsafeModel`."""
-    steps = stepped.declared(files)
+    steps = _steps(files)
     if steps is None:
         return _model(form, files, settings)
+    from runtime.backends.steps.stepped import SteppedBackend  # noqa: PLC0415  as above
+
     # Made-up images and texts reach no model, so it is warmed up without its steps.
     model = _warmed_up(_model(form, files, settings))
     try:
@@ -67,6 +72,15 @@ def loaded(form: str, files: Path, settings: Settings) -> Backend:
     except UnsafeModel:
         model.close()
         raise
+
+
+def _steps(files: Path) -> "Steps | None":
+    """What stands before and behind the model; raises `UnsafeModel`. Most have nothing there."""
+    if not (files / FILE).is_file():
+        return None
+    from runtime.backends.steps import stepped  # noqa: PLC0415  its kinds take a while to import
+
+    return stepped.declared(files)
 
 
 def _model(form: str, files: Path, settings: Settings) -> Backend:

@@ -8,7 +8,7 @@ KServe's read `ready`.
 import re
 
 from registry.errors import InvalidInput, PlimsollError
-from runtime.protocols import explanations, http
+from runtime.protocols import http
 from runtime.protocols.http import Answer, Request
 from runtime.serving import Serving
 from runtime.table import State
@@ -40,6 +40,8 @@ def is_explanation(path: str) -> bool:
 
 async def explained(serving: Serving, request: Request, *, preview: bool) -> Answer:
     """Why a version answers as it does: docs/runtime/explaining.md."""
+    from runtime.protocols import explanations  # noqa: PLC0415  heavy, and seldom asked for
+
     try:
         found = _PATH.fullmatch(request.path)
         if found is None:

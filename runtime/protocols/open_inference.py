@@ -16,7 +16,6 @@ from registry import errors
 from runtime.observing import current
 from runtime.protocols import (
     encoding,
-    explanations,
     http,
     labels,
     open_inference_answer,
@@ -65,6 +64,8 @@ class OpenInference:
             return refused(error)
 
     async def _explained(self, request: Request, *, preview: bool) -> Answer:
+        from runtime.protocols import explanations  # noqa: PLC0415  heavy, and seldom asked for
+
         named = _asked_for.__wrapped__(request.path)
         if named is None:
             raise errors.NotFound(f"there is no {request.path[:200]}")

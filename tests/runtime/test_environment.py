@@ -90,3 +90,35 @@ def test_the_runtime_reads_them_before_it_loads_anything(tmp_path: Path) -> None
     )
     assert done.returncode != 0
     assert "environment.json: is no JSON object" in done.stderr
+
+
+def printed(code: str, **variables: str) -> str:
+    """What a process with just these settings of BLAS prints."""
+    given = {name: value for name, value in os.environ.items() if "OPENBLAS" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=given | {"PYTHONPATH": str(ROOT)} | variables,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def test_numpy_starts_no_threads_and_engines_are_told_nothing_of_it() -> None:
+    code = (
+        "import os; from runtime import environment; environment.import_numpy()\n"
+        "print(len(os.listdir('/proc/self/task')), os.environ.get('OPENBLAS_NUM_THREADS'))"
+    )
+    assert printed(code) == "1 None\n"
+    assert printed(code, OPENBLAS_NUM_THREADS="2").endswith(" 2\n")
+
+
+def test_a_start_imports_nothing_that_no_first_answer_needs() -> None:
+    code = (
+        "import sys; from runtime import config, server\n"
+        "print(*sorted({'prometheus_client', 'cryptography.x509', 'numpy.random',\n"
+        "    'runtime.explaining.desk', 'runtime.backends.steps.stepped'} & set(sys.modules)))"
+    )
+    assert printed(code) == "\n"
