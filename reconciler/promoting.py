@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from reconciler import journal, judging, proposal
-from reconciler.core import demands, desired, outcomes
+from reconciler import journal, judging, overtaking, proposal
+from reconciler.core import demands, desired, edit, outcomes
 from reconciler.core.kinds.promotion import Approvals, Conditions
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.promotions import words
 from reconciler.core.promotions.acts import Promote, PromoteByHand, Recall
 from reconciler.core.strategies.progress import Verb
+from registry import errors
 from registry.core.canonical import Json
 from registry.core.entries import Kind
 from registry.core.envelope import Refused, Verified
@@ -61,6 +62,7 @@ class Promoter:
         if run.overtaken is not None:
             newer = f"version {run.version} takes its place: {told.where}"
             self._close(run.overtaken.request, action.spec, newer)
+        self._overtake(action.spec, told, own=words.branch(action), below=run.version)
         return outcomes.Brought(run.version, told.where, told.request)
 
     def recall(self, action: Recall) -> outcomes.Outcome:
@@ -87,8 +89,31 @@ class Promoter:
         self._record(("promotion-decided", action.wish.id), action, detail)
         is_direct = action.wish.verb is Verb.COMMIT
         message = words.message_by_hand(action, shown.approvers)
-        told = self._tell(action, words.branch_by_hand(action), message, is_direct=is_direct)
-        return outcomes.Done(told.where)
+        branch = words.branch_by_hand(action)
+        told = self._tell(action, branch, message, is_direct=is_direct)
+        try:
+            left = self._overtake(action.spec, told, own=branch)
+        except errors.PlimsollError as error:  # Git was told all the same, and nobody asks again
+            left = [f"requests for other versions may be open still: {error.detail}"]
+        return outcomes.Done("; ".join([told.where, *left]))
+
+    def _overtake(
+        self, spec: InstanceSpec, told: proposal.Told, *, own: str, below: int | None = None
+    ) -> list[str]:
+        """Close what people asked for before, of what is `below` a version where one is given: a
+        promotion is no answer to somebody who wants a newer one. Says what stays open, and why."""
+        forge, left = self.proposals.forge, []
+        if forge is None:
+            return []
+        repository = self.proposals.repository
+        for older in overtaking.found(repository, forge, spec, own=own, below=below):
+            if older.is_edited:
+                left.append(overtaking.leave(forge, older, spec, told.where))
+                continue
+            about = edit.respecified(spec, older.asked.version, older.asked.digest)
+            newer = f"version {spec.version} takes its place: {told.where}"
+            self._close(older.request.number, about, newer)
+        return left
 
     def _shown(
         self,

@@ -27,6 +27,7 @@ _CACHED_BLOBS = 4096
 _CACHED_TREES = 4096
 _FOLDER = "40000"
 _REGULAR = frozenset({"100644", "100755"})
+_BRANCHES = "refs/heads/"
 _HEAD = "refs/plimsoll/head"
 _IN_FORCE = "refs/plimsoll/in-force"
 # How Git and its servers say that a branch has moved meanwhile.
@@ -50,6 +51,7 @@ class Repository:
     ) -> None:
         self.url = url
         self.branch = branch
+        self.address = author[1]
         self._folder = folder
         self._author = author
         self._signing_key = signing_key
@@ -64,7 +66,7 @@ class Repository:
             try:
                 self._fetch(runner)
             except git.GitCommandError as error:
-                if not _is_broken_clone(str(error.stderr)):
+                if not objects.is_broken_clone(str(error.stderr)):
                     raise
                 shutil.rmtree(self._folder)
                 self._prepare()
@@ -185,17 +187,21 @@ class Repository:
             )
         return commit
 
+    def tips_like(self, pattern: str) -> dict[str, str]:
+        """The newest commits of the branches that Git's `pattern` matches, fetched, by name."""
+        with self._failures(f"fetch {pattern} from {self.url}"):
+            self._prepare()
+            runner, name = self._runner(), f"{_BRANCHES}{pattern}"
+            told = str(runner.ls_remote(self.url, name, kill_after_timeout=_TIME_LIMIT_S)).split()
+            found = dict(zip(told[1::2], told[::2], strict=True))
+            if found:
+                wanted = (self.url, *found)
+                runner.fetch("--quiet", "--no-tags", *wanted, kill_after_timeout=_TIME_LIMIT_S)
+        return {ref.removeprefix(_BRANCHES): commit for ref, commit in found.items()}
+
     def tip(self, branch: str) -> str | None:
         """The newest commit of another branch; None where there is no such branch."""
-        with self._failures(f"fetch {branch} from {self.url}"):
-            self._prepare()
-            runner, name = self._runner(), f"refs/heads/{branch}"
-            found = runner.ls_remote(self.url, name, kill_after_timeout=_TIME_LIMIT_S)
-            if not found:
-                return None
-            commit = str(found).split()[0]
-            runner.fetch("--quiet", "--no-tags", self.url, name, kill_after_timeout=_TIME_LIMIT_S)
-            return commit
+        return self.tips_like(branch).get(branch)
 
     def extend(self, proposal: Proposal) -> str:
         """Push `proposal` where its parent still is the tip; raises `Conflict` where it is not."""
@@ -292,8 +298,3 @@ class Repository:
                 fix="check the repository address, the branch and the credentials of the "
                 "reconciler's user with: git ls-remote",
             ) from error
-
-
-def _is_broken_clone(stderr: str) -> bool:
-    signs = ("not a git repository", "bad object", "corrupt", "did not send all necessary")
-    return any(sign in stderr for sign in signs)

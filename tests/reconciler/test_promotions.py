@@ -190,16 +190,66 @@ def test_a_newer_version_closes_the_request_of_the_one_that_it_overtakes(tmp_pat
             )
             here.loop.hint()
             until(here, lambda: bool(forge.pulls))
+            promoted(here, 2)
             here.origin.commit({path_of("dev"): deployment(here, "dev", 3)})
             here.loop.hint()
-            until(here, lambda: bool(told(here, Kind.PROMOTION_WITHDRAWN)))
-            first, second = forge.pulls
-            assert (first.state, second.state) == ("closed", "open")
+            until(here, lambda: len(told(here, Kind.PROMOTION_WITHDRAWN)) == 2)
+            first, by_hand, second = forge.pulls
+            assert (first.state, by_hand.state, second.state) == ("closed", "closed", "open")
             assert second.title == "Promote digits version 3 to staging/digits"
             (comment,) = first.comments
             assert "version 3 takes its place: https://" in comment
-            (entry,) = told(here, Kind.PROMOTION_WITHDRAWN)
-            assert (entry.deployment, entry.detail) == ("staging/digits", {"number": first.number})
+            assert "version 3 takes its place: https://" in by_hand.comments[0]
+            entries = told(here, Kind.PROMOTION_WITHDRAWN)
+            assert {entry.deployment for entry in entries} == {"staging/digits"}
+            assert [entry.detail for entry in entries] == [{"number": 1}, {"number": 2}]
+
+
+def test_what_a_person_asked_for_is_closed_once_it_is_overtaken_but_not_what_somebody_edits(
+    tmp_path: Path,
+) -> None:
+    alice = Publisher()
+    with (
+        servers.serving("gitea") as forge,
+        town(tmp_path, alice, forge_settings(tmp_path, forge)) as here,
+    ):
+        for version in (1, 2, 3, 4):
+            here.publish(version, alice)
+        here.origin.commit({path_of("staging"): deployment(here, "staging", 1)})
+        here.loop.hint()
+        here.settle()
+        assert promoted(here, 2).endswith("/pull/1\n")
+        assert promoted(here, 3).endswith("/pull/2\n")
+        first, second = forge.pulls
+        assert (first.state, second.state) == ("closed", "open")
+        (comment,) = first.comments
+        assert "version 3 takes its place: https://forge.example/pull/2" in comment
+        (entry,) = told(here, Kind.PROMOTION_WITHDRAWN)
+        assert (entry.version, entry.digest) == (2, here.digests[2])
+        assert entry.detail == {"number": 1}
+        push_to(here, second.head)
+        said = promoted(here, 4)
+        assert "pull/3; https://forge.example/pull/2 stays open: somebody has pushed" in said
+        assert second.state == "open"
+        assert len(told(here, Kind.PROMOTION_WITHDRAWN)) == 1
+
+
+def promoted(here: Town, version: int) -> str:
+    """What a person is told who promotes `version` to staging."""
+    config = str(here.folder / "plimsoll.toml")
+    words = ["model", "promote", f"digits@{version}", "--to", "staging", "--reason", "it drifts"]
+    with running(here):
+        done = CliRunner().invoke(app, [*words, "--config", config])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def push_to(here: Town, branch: str) -> None:
+    """A commit of somebody's own on top of what was proposed."""
+    here.origin.git("fetch", "--quiet", "origin", branch)
+    here.origin.git("checkout", "--quiet", "--detach", "FETCH_HEAD")
+    here.origin.git("commit", "--quiet", "--allow-empty", "-m", "Mind the memory")
+    here.origin.git("push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
 
 
 ANALYSIS = """\

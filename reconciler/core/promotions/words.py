@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 
 from reconciler.core import edit
+from reconciler.core.promotions import recognising
 from reconciler.core.promotions.acts import Promote, PromoteByHand
 
 
 def branch(action: Promote) -> str:
     """The same for the same run, so that a push is never repeated under another name."""
-    return f"plimsoll/promote/{action.deployment.replace('/', '-')}-{action.run.id[:12]}"
+    return recognising.branch(action.deployment, action.run.id)
 
 
 def branch_by_hand(action: PromoteByHand) -> str:
     """The same for the same wish."""
-    return f"plimsoll/promote/{action.deployment.replace('/', '-')}-{action.wish.id[:12]}"
+    return recognising.branch(action.deployment, action.wish.id)
 
 
 def message_by_hand(action: PromoteByHand, approvers: Sequence[str]) -> str:
