@@ -83,8 +83,8 @@ def translations(catalog: Catalog) -> dict[str, str]:
     return {_first(one.id): _first(one.string) for one in catalog if one.id}
 
 
-def _first(said: str | Sequence[str]) -> str:
-    return said if isinstance(said, str) else said[0]
+def _first(said: str | Sequence[str] | None) -> str:
+    return said if isinstance(said, str) else said[0] if said else ""
 
 
 def placeholders(text: str) -> list[str]:

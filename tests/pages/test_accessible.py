@@ -1,6 +1,7 @@
 """Every page in a real browser, in both themes and on a phone: nothing for axe to complain of."""
 
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.sync_api import Page
 from tests.pages.addresses import PAGES
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+LOOKS = (("light", WIDE), ("dark", WIDE), ("dark", PHONE))
 _RULES = {
     "runOnly": [
         "wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice",
@@ -27,18 +29,36 @@ def complaints(page: Page) -> list[str]:
     ]
 
 
+def is_within(page: Page) -> bool:
+    """Whether all of it fits the width of the window."""
+    widths: list[int] = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    return widths[0] <= widths[1]
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_has_no_violation_in_either_theme_and_on_a_phone(
     open_page: Callable[..., Page], path: str
 ) -> None:
     # The page's own policy would keep axe out: it is set aside here, and only here.
     page = open_page(path, viewport=WIDE, bypass_csp=True)
-    for theme, size in (("light", WIDE), ("dark", WIDE), ("dark", PHONE)):
+    for theme, size in LOOKS:
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         page.set_viewport_size(size)
         assert complaints(page) == [], (theme, size)
-    widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    assert widths[0] <= widths[1]
+    assert is_within(page)
+
+
+@pytest.mark.parametrize(("path", "look"), [*zip(PAGES, cycle(LOOKS), strict=False)])
+def test_a_page_in_chinese_has_no_violation_either(
+    open_page: Callable[..., Page], path: str, look: tuple[str, dict[str, int]]
+) -> None:
+    """Each page in one look, each look on a third of the pages."""
+    theme, size = look
+    page = open_page(path, viewport=size, color_scheme=theme, locale="zh-CN", bypass_csp=True)
+    assert page.evaluate("document.documentElement.lang") == "zh-Hans"
+    assert complaints(page) == []
+    page.set_viewport_size(PHONE)
+    assert is_within(page)
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -58,3 +58,21 @@ def test_what_a_reader_opened_and_typed_stays_when_the_page_changes(
     expect(page.get_by_text("while somebody types")).to_be_visible(timeout=SOON)
     assert page.get_by_role("textbox", name="Model").input_value() == "half a na"
     expect(page.get_by_role("textbox", name="Model")).to_be_focused()
+
+
+def test_a_page_follows_in_its_readers_language_and_into_another(
+    open_page: Callable[..., Page], site: Site
+) -> None:
+    page = open_page("/log", locale="zh-CN")
+    happens(site, 4, "told in Chinese")
+    entry = page.locator("tr", has_text="told in Chinese")
+    expect(entry).to_contain_text("已部署", timeout=SOON)
+    other = page.context.new_page()
+    other.goto("/models")
+    other.get_by_role("button", name="English").click()
+    expect(other.get_by_role("heading", name="Models")).to_be_visible()
+    page.bring_to_front()
+    happens(site, 5, "told in English")
+    expect(page.locator("tr", has_text="told in English")).to_contain_text("deployed", timeout=SOON)
+    # The header too, which is not part of what is put in place.
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible(timeout=SOON)

@@ -6,6 +6,7 @@ them where they show them (`{{ word | word }}`), so the catalogs must know each.
 
 from collections.abc import Iterator
 
+from reconciler.core import actions
 from reconciler.core.experiments.run import Verdict
 from reconciler.core.rolloutstatus import _COMMANDS
 from reconciler.core.stage import Stage
@@ -41,3 +42,5 @@ def _all() -> Iterator[str]:
     yield from (tables.PENDING, tables.READY, tables.FAILED, tables.EXPIRED, tables.ERASED)
     yield from ("elsewhere", "enforce", "audit", "allowed", "denied", "decided")
     yield from ("running", "unknown", *_UNITS)
+    verbs = (getattr(one, "verb", None) for one in vars(actions).values())
+    yield from (verb for verb in verbs if isinstance(verb, str))
