@@ -76,3 +76,4 @@ def test_a_page_follows_in_its_readers_language_and_into_another(
     expect(page.locator("tr", has_text="told in English")).to_contain_text("deployed", timeout=SOON)
     # The header too, which is not part of what is put in place.
     expect(page.get_by_role("button", name="Sign out")).to_be_visible(timeout=SOON)
+    assert page.evaluate("document.documentElement.lang") == "en"
