@@ -19,6 +19,7 @@ from registry.db import engine, schema
 from registry.db import log as log_rows
 from registry.db.engine import Session
 from registry.trust import keys, sign
+from registry.usecases.log import filed
 
 BLOCK = 50
 _HOSTS = 6
@@ -131,7 +132,7 @@ def _block(
         at = datetime.fromisoformat(entry.time)
         made["log_entries"].append(
             {"index": log.size, "leaf": leaf, "kind": entry.kind, "at": at, "model": entry.model,
-             "version": entry.version}
+             "version": entry.version, **filed(entry)}
         )  # fmt: skip
         made["log_hashes"] += log.append(leaf)
     ids.version, ids.variant = ids.version + 1, ids.variant + 1

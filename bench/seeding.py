@@ -21,6 +21,7 @@ from registry.db import log as log_rows
 from registry.db.engine import Database, Session
 from registry.trust import keys, sign
 from registry.usecases import documents
+from registry.usecases.log import filed
 
 _BATCH = 2000
 _TABLES = schema.METADATA.tables
@@ -181,7 +182,8 @@ class _Copy:
             digest=self._digest,
         )
         leaf = entries.encode(entry)
-        return {"index": self.log_index, "leaf": leaf, "kind": entry.kind, "at": self.member.at}
+        row = {"index": self.log_index, "leaf": leaf, "kind": entry.kind, "at": self.member.at}
+        return row | filed(entry)
 
 
 def _last(session: Session, table: Table) -> int:

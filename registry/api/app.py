@@ -40,6 +40,7 @@ _PARTS = (
     ("whoami", "/v1/whoami"),
     ("persons", "/v1/persons"),
     ("log", "/log"),
+    ("log_search", "/v1/log"),
     ("audit", "/v1/audit"),
     ("stream", "/v1/events/stream"),
     ("live", "/live"),

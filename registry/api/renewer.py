@@ -1,8 +1,8 @@
-"""Keeps the documents of versions current, a few seconds behind what changes."""
+"""Keeps the documents of versions current, and the log filed, a few seconds behind what changes."""
 
 from registry.api.rounds import Rounds
 from registry.db.engine import Database
-from registry.usecases import documents
+from registry.usecases import documents, log_filing
 
 _EVERY_S = 3.0
 
@@ -19,3 +19,4 @@ class Renewer(Rounds):
 
     def _renew(self) -> None:
         self._since = documents.renew(self._database, self._since, self.is_over)
+        log_filing.file_missing(self._database, self.is_over)

@@ -63,6 +63,8 @@ _OF_NO_MODEL = frozenset(
         "PATCH /v1/uploads/{upload}",
         "PUT /v1/uploads/{upload}",
         "DELETE /v1/uploads/{upload}",
+        "GET /v1/log/entries",
+        "GET /v1/log/entries.tar",
         "GET /v1/events/stream",
         "GET /v1/deployments/{environment}/{name}/log",
         "POST /v1/hosts/{host}/certificate",
@@ -71,6 +73,7 @@ _OF_NO_MODEL = frozenset(
         "GET /openapi.json",
         "GET /live",
         "GET /log",
+        "POST /log/find",
         "GET /log/entry/{index}",
     }
 )

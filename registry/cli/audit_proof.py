@@ -1,16 +1,18 @@
 """`plimsoll audit proof`: one entry's proof as a file that anybody can check, for ever."""
 
+import io
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from registry import errors
-from registry.cli import audit, audit_source, options, output
+from registry.cli import audit, audit_log, audit_source, options, output
 from registry.core import entries, merkle, tlog_proof
-from registry.core.audit import checkpoints
+from registry.core.audit import checkpoints, proofs
 from registry.core.audit.check import Recorded
 from registry.core.entries import Entry, Kind
+from registry.core.trustroot import TrustRoot
 
 app = audit.app
 
@@ -23,7 +25,8 @@ def proof(  # noqa: PLR0913, PLR0917  the options of a command
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the .tlog-proof file goes.")] = None,
     check: Annotated[
-        Path | None, typer.Option(help="Check this file instead of making one.")
+        Path | None,
+        typer.Option(help="Check this file instead of making one: a proof, or many in one file."),
     ] = None,
     entry: Annotated[
         Path | None,
@@ -106,7 +109,11 @@ def _named(wanted: "int | tuple[str, int]") -> str:
 
 def _check(path: Path, entry: Path | None, trust: Path | None, form: output.Form) -> None:
     root = options.trust_root(trust)
-    text = _read(path).decode("utf-8", "replace")
+    content = _read(path)
+    if not tlog_proof.looks_like_one(content):
+        _check_all(content, root, form)
+        return
+    text = content.decode("utf-8", "replace")
     leaf = None if entry is None else _read(entry)
     checkpoint = tlog_proof.verify(text, root.log, leaf=leaf)
     witnesses = checkpoints.cosigned(checkpoint, root)
@@ -122,6 +129,30 @@ def _check(path: Path, entry: Path | None, trust: Path | None, form: output.Form
     output.print_fields(_document(found).items())
     signers = " and ".join((checkpoint.origin, *witnesses))
     typer.echo(f"\nproven: entry {proven.index} of {checkpoint.size}, signed by {signers}")
+
+
+def _check_all(content: bytes, root: TrustRoot, form: output.Form) -> None:
+    """Many entries in one file, as a search brings them; none is shown before all hold."""
+    proven = [
+        (one, checkpoints.cosigned(one.checkpoint, root))
+        for one in proofs.checked(io.BytesIO(content).read, root.log)
+    ]
+    if form.is_data:
+        output.print_document(
+            form,
+            [
+                {"index": one.index, "size": one.checkpoint.size, "origin": one.checkpoint.origin,
+                 "witnesses": list(witnesses), "entry": _document(one.entry)}
+                for one, witnesses in proven
+            ],
+        )  # fmt: skip
+        return
+    listed = [(one.index, one.entry) for one, _ in proven]
+    audit_log.print_entries(listed, output.Listing.TABLE)
+    signers = dict.fromkeys(
+        name for one, witnesses in proven for name in (one.checkpoint.origin, *witnesses)
+    )
+    typer.echo(f"\nproven: {len(proven)} entries, signed by {' and '.join(signers) or 'nobody'}")
 
 
 def _document(entry: Entry) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from registry.cli import audit, audit_source, options, output
+from registry.cli import audit, audit_log, audit_source, options, output
 from registry.cli.audit_source import Source
 from registry.core import entries, trustroot
 from registry.core.audit import answers, timeline
@@ -121,7 +121,7 @@ def _print_entries(found: list[Recorded], form: Form) -> None:
     if form is not Form.TABLE:
         _print_documents(({"index": one.index, **asdict(one.entry)} for one in found), form)
         return
-    audit.print_entries([(one.index, one.entry) for one in found], output.Listing.TABLE)
+    audit_log.print_entries([(one.index, one.entry) for one in found], output.Listing.TABLE)
 
 
 def _print_documents(documents: Iterator[dict[str, Json]], form: Form) -> None:

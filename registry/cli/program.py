@@ -30,7 +30,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "approve": ("approving",),
     "quarantine": ("approving",),
     "evidence": ("evidence",),
-    "audit": ("audit", "audit_export", "audit_proof", "audit_query", "audit_report"),
+    "audit": ("audit", "audit_log", "audit_export", "audit_proof", "audit_query", "audit_report"),
     "keys": ("keys",),
     "sign": ("signing",),
     "verify": ("signing",),

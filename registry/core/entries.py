@@ -150,6 +150,12 @@ def decode(leaf: bytes) -> Entry:
     )
 
 
+def role_and_name(actor: str) -> tuple[str, str]:
+    """The two parts of an actor; the role is empty where there is a name alone."""
+    role, colon, name = actor.partition(":")
+    return (role, name) if colon else ("", actor)
+
+
 def kind(text: str) -> Kind:
     """The kind called `text`; raises `InvalidInput`."""
     try:

@@ -38,6 +38,11 @@ def encode(proof: Proof) -> str:
     return "\n".join(lines) + f"\n\n{proof.checkpoint}"
 
 
+def looks_like_one(content: bytes) -> bool:
+    """Whether these bytes begin as a proof does."""
+    return content.startswith(_FIRST.encode())
+
+
 def parse(text: str) -> Proof:
     """Take a file apart; raises `InvalidInput` for whatever the specification does not allow."""
     if len(text) > _LIMIT:

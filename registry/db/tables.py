@@ -178,6 +178,7 @@ class Variant(Table):
         UniqueConstraint("version_id", "name"),
         Index(None, "format", "version_id"),
         Index(None, "publisher", "version_id"),
+        Index(None, "publisher", "log_index"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)

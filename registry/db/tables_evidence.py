@@ -29,6 +29,7 @@ class Evidence(Table):
     __table_args__ = (
         UniqueConstraint("variant_id", "statement"),
         Index(None, "version_id", "log_index"),
+        Index(None, "signer", "log_index"),
     )
 
     log_index: Mapped[int] = mapped_column(

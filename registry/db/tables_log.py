@@ -12,6 +12,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -38,18 +39,40 @@ class Token(Table):
     certificate: Mapped[str | None] = mapped_column(String(64))
 
 
+def _where_said(*columns: str) -> Index:
+    """By these and then in the log's order, of the entries that say the first of them: what most
+    entries say nothing of costs most appends nothing."""
+    is_said = text(f"{columns[0]} IS NOT NULL")
+    return Index(None, *columns, "index", sqlite_where=is_said, postgresql_where=is_said)
+
+
 class LogEntry(Table):
-    """One leaf of the Merkle log, byte for byte; the other columns only help to find it."""
+    """One leaf of the Merkle log, byte for byte; the other columns only help to find it.
+
+    `actor_role` and `actor_name` are the two parts of the leaf's actor. They are null in what a
+    release before them wrote, until it is filed (`usecases.log_filing`).
+    """
 
     __tablename__ = "log_entries"
-    __table_args__ = (Index(None, "model", "version"),)
+    __table_args__ = (
+        Index(None, "kind", "index"),
+        Index(None, "actor_name", "index"),
+        _where_said("model"),
+        _where_said("model", "version"),
+        _where_said("host"),
+        _where_said("deployment"),
+    )
 
     index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     leaf: Mapped[bytes] = mapped_column(LargeBinary)
-    kind: Mapped[str] = mapped_column(String(32), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
     model: Mapped[str | None] = mapped_column(String(128))
     version: Mapped[int | None] = mapped_column(BigInteger)
     at: Mapped[datetime] = mapped_column(Instant)
+    actor_role: Mapped[str | None] = mapped_column(String(32))
+    actor_name: Mapped[str | None] = mapped_column(String(255))
+    host: Mapped[str | None] = mapped_column(String(255))
+    deployment: Mapped[str | None] = mapped_column(String(255))
 
 
 class LogHash(Table):

@@ -76,7 +76,9 @@ def promotions(request: Request, page: Token = "", before: Before = None) -> Res
 def _told(request: Request, kind: Kind, before: int | None) -> tuple[list[Logged], str | None]:
     """The newest entries of `kind`, and where the older ones are, if there are any."""
     wanted = WantedEntries(kind=kind)
-    found = log_search.newest(_registry(request), wanted, before=before, limit=_ENTRIES + 1)
+    found = log_search.newest(
+        _registry(request), wanted, log_search.When(before=before), limit=_ENTRIES + 1
+    )
     shown = found[:_ENTRIES]
     is_all = len(found) == len(shown)
     return shown, None if is_all else rendering.address(request, before=shown[-1].index)

@@ -73,7 +73,7 @@ def policies(
     folder = registry.settings.policies
     found = None if folder is None else policing.read(folder)
     decided = log_search.newest(
-        registry, Wanted(kind=Kind.DECIDED), before=before, limit=_DECISIONS + 1
+        registry, Wanted(kind=Kind.DECIDED), log_search.When(before=before), limit=_DECISIONS + 1
     )
     shown = decided[:_DECISIONS]
     return rendering.page(

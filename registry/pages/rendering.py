@@ -100,6 +100,7 @@ def wants_json(request: Request) -> bool:
 
 def address(request: Request, **changed: object) -> str:
     """This page's address with other parameters; an empty one is left out."""
-    kept = dict(request.query_params) | {name: str(value) for name, value in changed.items()}
-    said = urlencode({name: value for name, value in kept.items() if value})
+    kept = [one for one in request.query_params.multi_items() if one[0] not in changed]
+    kept += [(name, str(value)) for name, value in changed.items()]
+    said = urlencode([(name, value) for name, value in kept if value])
     return f"{request.url.path}?{said}" if said else request.url.path

@@ -94,7 +94,19 @@ def _row(index: int, leaf: Leaf) -> LogEntry:
         model=leaf.entry.model or None,
         version=leaf.entry.version or None,
         at=leaf.at,
+        **filed(leaf.entry),
     )
+
+
+def filed(entry: entries.Entry) -> dict[str, str | None]:
+    """Under what an entry is filed beside its kind, model and version; null where it says none."""
+    role, name = entries.role_and_name(entry.actor)
+    return {
+        "actor_role": role,
+        "actor_name": name,
+        "host": entry.host or None,
+        "deployment": entry.deployment or None,
+    }
 
 
 def _require_whole(head: rows.Head) -> None:

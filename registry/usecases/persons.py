@@ -47,6 +47,13 @@ def called(registry: Registry, text: str) -> Sequence[Person]:
     return found
 
 
+def known_as(registry: Registry, name: str) -> str:
+    """What the provider calls whoever is behind the pseudonym; empty for whom nobody knows."""
+    with registry.database.reading() as session:
+        found = persons.find(session, name)
+    return "" if found is None else found.known_as
+
+
 def erase(registry: Registry, name: str, *, reason: str, by: Caller) -> None:
     """Forget who is behind the pseudonym; raises NotFound. The log keeps the pseudonym alone."""
     now = datetime.now(UTC)

@@ -16,7 +16,7 @@ from registry.db import log as log_rows
 from registry.db import retention as rows
 from registry.db.engine import Session
 from registry.db.tables_log import LogEntry
-from registry.usecases import copying, filing, filing_evidence
+from registry.usecases import copying, filing, filing_evidence, log
 from registry.usecases.opening import Registry
 from registry.usecases.retention import Progress
 
@@ -145,6 +145,16 @@ def _check_row(row: LogEntry, found: Findings) -> None:
     told = (str(entry.kind), entry.model or None, entry.version or None)
     if told != (row.kind, row.model, row.version):
         found.add(what, f"it is filed as {row.kind} of {row.model}@{row.version}, and says {told}")
+    _check_filed(row, entry, found)
+
+
+def _check_filed(row: LogEntry, entry: entries.Entry, found: Findings) -> None:
+    """Whose it is and where, as searches know it; what an older release wrote is not filed yet."""
+    if row.actor_name is None:
+        return
+    wrong = [name for name, said in log.filed(entry).items() if getattr(row, name) != said]
+    if wrong:
+        found.add(f"entry {row.index} of the log", f"it is filed under another {wrong[0]}")
 
 
 def _check_hashes(session: Session, added: list[tuple[int, int, bytes]], found: Findings) -> None:

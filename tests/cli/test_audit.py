@@ -139,17 +139,6 @@ def test_without_a_trust_root_the_audit_says_what_it_cannot_show(
     assert "taken from the registry itself" in done.err
 
 
-def test_the_log_is_listed_and_filtered(plimsoll: Run, client: Client):
-    fill(client, 3)
-    report(client, "deployed", 9, host="edge-2")
-    found = plimsoll(
-        "audit", "log", "--kind", "deployed", "--host", "edge-2", "-o", "json"
-    ).document
-    assert [entry["version"] for entry in found] == [9]
-    assert len(plimsoll("audit", "log", "--last", "2").out.splitlines()) == 3
-    assert plimsoll("audit", "log", "--kind", "nonsense").code == 1
-
-
 def test_status_shows_the_three_statuses_with_their_reasons(plimsoll: Run, client: Client):
     document = {
         "commit": "c" * 40,

@@ -45,7 +45,7 @@ def here(
 
 
 def test_the_worked_example_works(here: Path, plimsoll: Run, server: Server) -> None:
-    assert len(COMMANDS) == 8
+    assert len(COMMANDS) == 10
     for command in COMMANDS:
         program, *words = shlex.split(command)
         done = plimsoll(*words)

@@ -19,6 +19,7 @@ NAMES = {
     "deployments.html": ["fraud", "production"],  # an example of what to type
     "entry.html": ["{} UTC"],
     "host.html": ["{} UTC"],
+    "log_search.html": ["production/fraud"],  # an example of what to type
     "login.html": ["plm_…"],  # how a token begins
     "models.html": ["tags.team = 'risk' AND name LIKE 'fra%'"],  # an example of a filter
     "page.html": ["{} · Plimsoll", "Plimsoll"],

@@ -173,7 +173,7 @@ QUIET = {
     "DELETE /v2/{name}/blobs/uploads/{upload}", "DELETE /v2/{name}/blobs/{digest}",
     "PUT /v1/deployments/{environment}/{name}", "DELETE /v1/deployments/{environment}/{name}",
     "POST /v1/retention/plan", "POST /log/cosignatures", "POST /login", "POST /logout",
-    "POST /language",
+    "POST /language", "POST /log/find",
     "POST /v1/persons/find", "POST /v1/optimisations", "DELETE /v1/optimisations/{optimisation}",
     "POST /v1/host-leases", "POST /v1/host-leases/release", "POST /v1/rollouts",
     f"POST {MLFLOW}/registered-models/get-latest-versions",
