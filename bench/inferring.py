@@ -37,7 +37,7 @@ def others(model: Path, folder: Path, *, scratch: Path) -> Iterator[Others]:
     """`model` is the perceptron's ONNX file."""
     with ExitStack() as stack:
         yield Others(
-            stack.enter_context(_floor(model, folder / "floor.log")),
+            stack.enter_context(floor(model, folder / "floor.log")),
             stack.enter_context(triton.running(model, folder / "triton", scratch=scratch)),
             stack.enter_context(
                 triton.running(model, folder / "batching", scratch=scratch, batching=ROWS)
@@ -51,13 +51,13 @@ def rows(port: int, grpc: int, beside: Others) -> Iterator[Row]:
     """The ports are of a runtime that serves the perceptron as SINGLE, and batched as BATCHED."""
     picture = questions.picture()
     yield from _rows_of_tensorflow(port, beside)
-    yield from _small("JSON", _as_json(port, beside), {TRITON: 2.0, MLSERVER: 4.0, KSERVE: 6.0})
+    yield from small("JSON", _as_json(port, beside), {TRITON: 2.0, MLSERVER: 4.0, KSERVE: 6.0})
     tensors = {
         turns.OURS: questions.as_binary(port, SINGLE, picture),
         FLOOR: questions.as_binary(beside.floor, SINGLE, picture),
         TRITON: questions.as_binary(beside.triton.http, SINGLE, picture),
     }
-    yield from _small("binary", tensors, {TRITON: 2.5})
+    yield from small("binary", tensors, {TRITON: 2.5})
     yield from _calls(grpc, beside)
     yield from _batching(port, beside)
 
@@ -67,7 +67,7 @@ def _rows_of_tensorflow(port: int, beside: Others) -> Iterator[Row]:
         name: questions.as_rows(at, SINGLE, questions.picture())
         for name, at in ((turns.OURS, port), (FLOOR, beside.floor))
     }
-    yield from _small(":predict", asked, {})
+    yield from small(":predict", asked, {})
 
 
 def _as_json(port: int, beside: Others) -> Mapping[str, Asked]:
@@ -81,8 +81,10 @@ def _as_json(port: int, beside: Others) -> Mapping[str, Asked]:
     return {name: questions.as_json(at, SINGLE, questions.picture()) for name, at in ports.items()}
 
 
-def _small(kind: str, asked: Mapping[str, Asked], most: Mapping[str, float]) -> Iterator[Row]:
-    """Grows with the model and, above a few clients, with their number: one event loop."""
+def small(kind: str, asked: Mapping[str, Asked], most: Mapping[str, float]) -> Iterator[Row]:
+    """Against the floor, and against Triton and others where they are among those asked; `most` is
+    how many times their answers ours must be. Grows with the model and, above a few clients, with
+    their number: one event loop."""
     found = turns.under_load(asked, clients=1, rounds=_ROUNDS, seconds=_SECONDS)
     waits = {FLOOR: ratio_at_most(1.2)} | ({TRITON: ratio_under(1)} if TRITON in asked else {})
     yield from found.p50(f"MLP, {kind}, 1 client", waits)
@@ -123,7 +125,8 @@ def _batching(port: int, beside: Others) -> Iterator[Row]:
 
 
 @contextmanager
-def _floor(model: Path, log: Path) -> Iterator[int]:
+def floor(model: Path, log: Path) -> Iterator[int]:
+    """The bare ASGI function at a port, for the perceptron's ONNX file."""
     port = addresses.free_port()
     command = [sys.executable, "-m", "bench.bare_asgi", str(port), str(model)]
     with processes.running(command, log=log) as process:

@@ -35,15 +35,13 @@ def rows(
         "transformer": networks.transformer(folder / "transformer"),
         "convolutional": networks.convolutional(folder / "convolutional"),
     }
-    net, transformer, convolutional = (
-        _published(registry, made[name], model=name) for name in made
-    )
-    saved = _published(registry, saved_model, model="saved", form="saved_model")
+    net, transformer, convolutional = (published(registry, made[name], model=name) for name in made)
+    saved = published(registry, saved_model, model="saved", form="saved_model")
     with inferring.others(made["net"] / "model.onnx", folder, scratch=scratch) as others:
-        yield from _started(registry, net, folder=folder, beside=others.triton)
-        yield from _started(registry, saved, folder=folder)
+        yield from started(registry, net, folder=folder, beside=others.triton)
+        yield from started(registry, saved, folder=folder)
         batched = replace(
-            _published(registry, made["net"], model=inferring.BATCHED), batching=inferring.ROWS
+            published(registry, made["net"], model=inferring.BATCHED), batching=inferring.ROWS
         )
         grpc = addresses.free_port()
         place = folder / "small"
@@ -58,19 +56,20 @@ def rows(
             convolutional=made["convolutional"],
         )
     other = networks.perceptron(folder / "other", seed=2)
-    second = _published(registry, other, model="net", version=2)
+    second = published(registry, other, model="net", version=2)
     with runtimes.running(registry, net, folder=folder / "swapped") as runtime:
         yield from swapping.rows(runtime, net, second)
 
 
-def _published(
+def published(
     registry: registries.Running, folder: Path, *, model: str, version: int = 1, form: str = "onnx"
 ) -> Version:
+    """The folder's model as this version, in the registry."""
     digest = publishing.publish(registry, folder, model=model, version=version, form=form)
     return Version(model, version, digest, form)
 
 
-def _started(
+def started(
     registry: registries.Running,
     version: Version,
     *,

@@ -11,7 +11,7 @@ from runtime.backends.isolated import IsolatedBackend
 from runtime.backends.protocol import Backend
 from runtime.config import Pin
 from runtime.inference.batches import Clock
-from runtime.inference.pace import NeverQuick, Pace
+from runtime.inference.pace import NeverQuick, Pace, Worked, worked
 from runtime.limits import Limits
 
 
@@ -34,7 +34,7 @@ class Places:
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a version runs with: `engine` runs `instances` at once, for requests that the event
-    loop is not to wait for; `worked` is the processor time of all threads."""
+    loop is not to wait for; `worked` is what all threads did until now."""
 
     engine: Executor
     instances: int
@@ -42,7 +42,7 @@ class Means:
     deadline_seconds: float
     clock: Clock = time.perf_counter_ns
     pace: Callable[[], Pace] = Pace
-    worked: Clock = time.process_time_ns
+    worked: Callable[[], Worked] = worked
 
 
 def of(pin: Pin, backend: Backend, places: Places, *, cores: int, limits: Limits) -> Means:

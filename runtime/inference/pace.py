@@ -6,6 +6,9 @@ than many a model takes; while the engine runs on the loop, every other request 
 same network does not notice. The threshold has two edges so that a model at it does not flutter.
 """
 
+import resource
+from typing import NamedTuple
+
 QUICK_NS = 800_000
 SLOW_NS = 1_200_000
 # A run this long on the loop may be the machine's accident, which a few runs on threads outlast.
@@ -68,10 +71,31 @@ class Pace:
         return False
 
 
-def own(nanoseconds: int, worked: int) -> int:
-    """What a run took, without the time for which other processes had the core: on a busy machine
-    that is most of it. `worked` is the processor time of this process meanwhile, all of it."""
-    return nanoseconds if nanoseconds > _NO_ACCIDENT_NS else min(nanoseconds, worked)
+class Worked(NamedTuple):
+    """Processor time of this process, all its threads, and how often one of them gave its core
+    up by itself: to wait for a lock, a disk, a clock."""
+
+    nanoseconds: int
+    waits: int
+
+    def since(self, before: "Worked") -> "Worked":
+        """What came in between."""
+        return Worked(self.nanoseconds - before.nanoseconds, self.waits - before.waits)
+
+
+def worked() -> Worked:
+    """Until now."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return Worked(int((used.ru_utime + used.ru_stime) * 1e9), used.ru_nvcsw)
+
+
+def own(nanoseconds: int, worked: Worked) -> int:
+    """What a run took, without the time for which others had the core: on a busy machine that is
+    most of it. A run of which no thread ever waited had no more than it worked; of a very long one
+    that did wait nobody knows what it would have done on a free machine."""
+    if nanoseconds > _NO_ACCIDENT_NS and worked.waits:
+        return nanoseconds
+    return min(nanoseconds, worked.nanoseconds)
 
 
 class NeverQuick(Pace):

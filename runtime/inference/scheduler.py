@@ -18,7 +18,7 @@ from runtime.inference.batches import Done
 from runtime.inference.company import Company
 from runtime.inference.form import Form
 from runtime.inference.means import Means
-from runtime.inference.pace import QUICK_NS
+from runtime.inference.pace import QUICK_NS, Worked
 from runtime.inference.statistics import Statistics
 from runtime.inference.waiting import Line, Waiting
 from runtime.tuning import Tuning
@@ -142,7 +142,7 @@ class Scheduler:
         if spent < QUICK_NS:  # to ask how long it worked costs as much as all else here
             found.pace.took(size, spent)
         else:
-            found.pace.took(size, pace.own(spent, self._worked() - worked))
+            found.pace.took(size, pace.own(spent, self._worked().since(worked)))
         if found.batches:
             self._company.ran_alone()
         outcome = Outcome(outputs, Times(0, 0, spent, 0), found.rows(asked.inputs) or 1)
@@ -200,7 +200,7 @@ class Scheduler:
             if self._forms[members[0].asked.call].pace.is_quick(sum(one.size for one in members)):
                 worked = self._worked()
                 done = batches.execute(self._backend, members, self._clock)
-                self._finish(members, done, self._worked() - worked)
+                self._finish(members, done, self._worked().since(worked))
                 if self._line.count:
                     self._wake()  # and let whatever else the loop has to do go first
                 return
@@ -217,14 +217,14 @@ class Scheduler:
         """On an engine's thread."""
         worked = self._worked()
         done = batches.execute(self._backend, members, self._clock)
-        self._loop.call_soon_threadsafe(self._landed, members, done, self._worked() - worked)
+        self._loop.call_soon_threadsafe(self._landed, members, done, self._worked().since(worked))
 
-    def _landed(self, members: list[Waiting], done: Done, worked: int) -> None:
+    def _landed(self, members: list[Waiting], done: Done, worked: Worked) -> None:
         self._flying.remove(members)
         self._finish(members, done, worked)
         self._turn()
 
-    def _finish(self, members: list[Waiting], done: Done, worked: int) -> None:
+    def _finish(self, members: list[Waiting], done: Done, worked: Worked) -> None:
         found = self._forms[members[0].asked.call]
         self._means.places.taken -= len(members)
         self._count(found, members, done, worked)
@@ -239,7 +239,7 @@ class Scheduler:
                 self._fail(one, result)
         self._rest()
 
-    def _count(self, found: Form, members: list[Waiting], done: Done, worked: int) -> None:
+    def _count(self, found: Form, members: list[Waiting], done: Done, worked: Worked) -> None:
         self._company.ran(len(members))
         outcomes = [result for result in done.results if isinstance(result, Outcome)]
         if done.is_whole:

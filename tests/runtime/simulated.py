@@ -7,7 +7,6 @@ no time and two runs with one seed are the same run.
 import asyncio
 import random
 import selectors
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from registry.errors import InvalidInput
 from runtime.backends.protocol import Arrays, Call
 from runtime.inference.asked import Asked, Outcome
 from runtime.inference.means import Means, Places
-from runtime.inference.pace import NeverQuick, Pace
+from runtime.inference.pace import NeverQuick, Pace, Worked, worked
 from runtime.inference.scheduler import Scheduler
 from runtime.tuning import Tuning
 
@@ -125,7 +124,7 @@ class Rig:
     deadline: float = 30.0
     pace: Callable[[], Pace] = NeverQuick
     clock: Callable[[], int] = clock
-    worked: Callable[[], int] = time.process_time_ns
+    worked: Callable[[], Worked] = worked
 
     def __post_init__(self) -> None:
         self.backend = Doubling()

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections import Counter
 from random import Random
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from registry import errors
-from runtime.inference.pace import NeverQuick, Pace, own
+from runtime.inference.pace import NeverQuick, Pace, Worked, own, worked
 from runtime.tuning import Batching, Queue, Tuning
 from tests.runtime.simulated import CRASH, POISON, Rig, draws, simulate
 
@@ -295,16 +296,26 @@ def test_one_run_held_up_keeps_a_model_from_the_loop_for_a_moment_and_two_for_lo
     assert not pace.is_quick(100)
 
 
-def test_a_run_is_as_long_as_it_worked_unless_it_was_too_long_for_a_chance() -> None:
-    assert own(30_000_000, 60_000) == 60_000
-    assert own(50_000, 900_000) == 50_000  # other threads of this process worked beside it
-    assert own(900_000_000, 60_000) == 900_000_000
+def test_a_run_is_as_long_as_it_worked_unless_it_waited_for_too_long_for_a_chance() -> None:
+    assert own(30_000_000, Worked(60_000, 3)) == 60_000
+    assert own(50_000, Worked(900_000, 0)) == 50_000  # other threads worked beside it
+    assert own(900_000_000, Worked(60_000, 1)) == 900_000_000
+    assert own(900_000_000, Worked(60_000, 0)) == 60_000  # it never gave its core up by itself
+
+
+def test_a_thread_that_sleeps_has_waited_and_one_that_reckons_has_worked() -> None:
+    before = worked()
+    time.sleep(0.001)
+    assert worked().since(before).waits >= 1
+    before = worked()
+    assert sum(range(500_000)) > 0
+    assert worked().since(before).nanoseconds > 0
 
 
 def test_a_machine_that_takes_the_core_away_does_not_send_a_quick_model_to_threads() -> None:
     async def main() -> None:
         ticks = itertools.count(step=30_000_000)
-        rig = Rig(Tuning(), pace=Pace, clock=lambda: next(ticks), worked=lambda: 0)
+        rig = Rig(Tuning(), pace=Pace, clock=lambda: next(ticks), worked=lambda: Worked(0, 0))
         rig.scheduler.prime("double", 8, 50_000)
         for _ in range(30):
             await rig.ask(1.0)
