@@ -80,7 +80,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
 def test_the_installed_program_brings_an_old_database_up_and_serves_its_pages(
     installed: Installed, tmp_path: Path
 ) -> None:
-    """Migrations, templates and styles are in the wheel."""
+    """Migrations, templates, translations and styles are in the wheel."""
     port = real.free_port()
     config = f'[registry]\ndata = "data"\nlisten = ["127.0.0.1:{port}"]\n'
     (tmp_path / "plimsoll.toml").write_text(config)
@@ -102,6 +102,7 @@ def test_the_installed_program_brings_an_old_database_up_and_serves_its_pages(
             page = client.get("/login", headers={"Accept": "text/html"})
             assert page.status_code == 200
             assert "<form" in page.text
+            assert "登录" in client.get("/login", headers={"Accept-Language": "zh"}).text
             assert client.get("/static/plimsoll.css").status_code == 200
         finally:
             process.terminate()
