@@ -34,7 +34,7 @@ test: test-setup ## all tests, as CI runs them
 .PHONY: test-setup
 test-setup:
 	@deploy/setup.sh curl haproxy postgresql nginx-light openssh-server openssh-client gnupg iproute2 iptables procps skopeo age softhsm2 \
-	  podman runc netavark aardvark-dns catatonit prometheus chromium fonts-dejavu-core systemd
+	  podman runc netavark aardvark-dns catatonit prometheus chromium fonts-dejavu-core systemd python3-venv
 	@deploy/engine.sh
 	@$(MAKE) --silent -j2 built fetched
 

@@ -75,7 +75,7 @@ PROGRAMS = {
     "registry": Program("registry", ("registry", "migrations"), also=("traces",)),
     "reconciler": Program(
         "reconciler",
-        ("reconciler", "registry/logs.py", *_SHARED_CODE),
+        ("reconciler", "registry/logs.py", "registry/readiness.py", *_SHARED_CODE),
         programs=(
             *("/usr/bin/git", "/usr/bin/ssh", "/usr/bin/ssh-keygen"),
             *(f"/usr/lib/git-core/git{name}" for name in ("", "-remote-http", "-remote-https")),
@@ -119,7 +119,7 @@ def bare(builder: Builder) -> str:
 
 def _program(builder: Builder, name: str, *, image: str, base: str) -> None:
     program = PROGRAMS[name]
-    code = _files(program.code)
+    code = files(program.code)
     dockerfile = ROOT / "deploy" / f"Dockerfile.{program.extra}"
     dependencies = _dependencies(builder, name, base=base)
     content = digest(dependencies, dockerfile.read_bytes(), *(p.read_bytes() for p in code))
@@ -135,7 +135,7 @@ def _program(builder: Builder, name: str, *, image: str, base: str) -> None:
 def _dependencies(builder: Builder, name: str, *, base: str) -> str:
     """An image of Python and a program's packages, by the digest of what went into it."""
     program = PROGRAMS[name]
-    wanted = _requirements(program)
+    wanted = requirements(program)
     constraints = ROOT / "constraints.txt"
     origin = base_image.identity() if base == LOCAL else base
     recipe = Path(site_packages.__file__).read_bytes()
@@ -202,7 +202,8 @@ def _imported(builder: Builder, name: str, image: str) -> None:
         builder.import_tar(one.write, image=image, content=content, changes=one.changes)
 
 
-def _requirements(program: Program) -> list[str]:
+def requirements(program: Program) -> list[str]:
+    """The packages that it declares, as pyproject.toml has them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     wanted = set(project["dependencies"]).union(
@@ -211,7 +212,8 @@ def _requirements(program: Program) -> list[str]:
     return sorted(one for one in wanted if _NAME.findall(one)[0] not in program.without)
 
 
-def _files(tops: tuple[str, ...]) -> list[Path]:
+def files(tops: tuple[str, ...]) -> list[Path]:
+    """Ours at and below `tops`, sorted."""
     found = []
     for top in tops:
         path = ROOT / top

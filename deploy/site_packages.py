@@ -36,12 +36,17 @@ def install(
     command += ["--target", str(fresh), "--constraint", str(constraints)]
     command += _platform_of(base) if base else ["--python", sys.executable]
     subprocess.run([*command, *wanted], check=True)
-    for pattern in (*_UNUSED, *unused):
-        for path in list(fresh.glob(pattern)):
-            _remove(path)
+    remove(fresh, unused)
     shutil.rmtree(site, ignore_errors=True)
     fresh.rename(site)
     return site
+
+
+def remove(site: Path, unused: tuple[str, ...]) -> None:
+    """Take what nothing imports out of `site`, and what matches one of the patterns in `unused`."""
+    for pattern in (*_UNUSED, *unused):
+        for path in list(site.glob(pattern)):
+            _remove(path)
 
 
 def _remove(path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import git
 
-from reconciler import objects
+from reconciler import git_reasons, objects
 from reconciler.core import gitobject
 from reconciler.core.proposed import Blob, Proposal
 from registry import errors
@@ -292,9 +292,9 @@ class Repository:
         try:
             yield
         except (git.GitError, OSError) as error:
-            said = str(getattr(error, "stderr", "") or error).strip().splitlines()
+            said = git_reasons.reason(str(getattr(error, "stderr", "") or error))
             raise errors.GitUnavailable(
-                f"cannot {what}: {said[-1].strip() if said else type(error).__name__}",
+                f"cannot {what}: {said or type(error).__name__}",
                 fix="check the repository address, the branch and the credentials of the "
                 "reconciler's user with: git ls-remote",
             ) from error

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,16 @@ def test_the_same_files_elsewhere_and_later_make_the_same_wheel(
     assert again.name == wheel.name
     digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (wheel, again)}
     assert len(digests) == 1
+
+
+def test_what_we_pin_can_be_had_by_the_oldest_python_that_we_promise(tmp_path: Path) -> None:
+    """Debian 12 has 3.11.2, and nobody who follows the README should need another."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    oldest = project["requires-python"].removeprefix(">=")
+    uv("pip", "compile", "--all-extras", "--python-version", oldest, "--constraint",
+       str(ROOT / "constraints.txt"), "--output-file", str(tmp_path / "found"),
+       str(ROOT / "pyproject.toml"))  # fmt: skip
+    assert "pymdown-extensions==" in (tmp_path / "found").read_text()
 
 
 @dataclass(frozen=True)
