@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 app = models.app
 _SHOWN = 10
+_BUDGET = 120
 # What the child may take beyond the budget: to load the model, and for the last rows.
 _GRACE = 300.0
 
@@ -28,6 +30,20 @@ class Method(StrEnum):
 
     PERMUTATION = "permutation"
     KERNEL_SHAP = "kernel_shap"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """By which samples a version is to be measured, and how; `picture` is height and width."""
+
+    inputs: Path
+    label: str = ""
+    method: Method = Method.PERMUTATION
+    of: str = ""
+    picture: list[Json] | None = None
+    names: list[Json] = field(default_factory=list)
+    seed: int = 0
+    budget: int = _BUDGET
 
 
 Reference = Annotated[str, typer.Argument(help="NAME@VERSION or NAME:ALIAS.", metavar="REFERENCE")]
@@ -59,7 +75,7 @@ def explain(  # noqa: PLR0913, PLR0917  the options of a command
     picture: Sides = "",
     names: Names = None,
     seed: Seed = 0,
-    budget: Budget = 120,
+    budget: Budget = _BUDGET,
     key: Key = None,
     variant: options.Variant = None,
     trust: options.Trust = None,
@@ -71,25 +87,39 @@ def explain(  # noqa: PLR0913, PLR0917  the options of a command
 
     The version is verified first, and loaded by a process that is shut in.
     """
-    access, data = options.Access(server, token_file), statements.read(inputs)
-    request: dict[str, Json] = {
-        "job": "explain", "data": str(inputs.absolute()), "digest": digest.of(data),
-        "label": label or None, "method": str(method), "output": of,
-        "picture": _sides(picture), "names": _names(names), "seed": seed, "budget": budget,
-    }  # fmt: skip
-    with tempfile.TemporaryDirectory() as work:
-        folder = Path(work) / "pulled"
-        model, version, pinned = pull.fetched(reference, folder, trust, access, variant=variant)
-        said = _in_child(request, folder, Path(work), budget)
+    wish = Wish(inputs, label, method, of, sides(picture), _names(names), seed, budget)
+    access = options.Access(server, token_file)
+    about, said = measured(reference, wish, access, trust=trust, variant=variant)
     found = explanation.parse(said)
-    about = Wanted(model, int(version), pinned)
-    filed = None if key is None else _filed(about, found, key, access)
+    filed = None if key is None else file(about, found, key, access)
     if form.is_data:
         output.print_document(form, said | ({"evidence": filed} if filed else {}))
         return
     _show(found)
     if filed:
         statements.told(filed)
+
+
+def measured(
+    reference: str,
+    wish: Wish,
+    access: options.Access,
+    *,
+    trust: Path | None = None,
+    variant: str | None = None,
+) -> tuple[Wanted, dict[str, Json]]:
+    """Pull the version, verify it, and measure it: what it is, and the explanation's predicate."""
+    data = statements.read(wish.inputs)
+    request: dict[str, Json] = {
+        "job": "explain", "data": str(wish.inputs.absolute()), "digest": digest.of(data),
+        "label": wish.label or None, "method": str(wish.method), "output": wish.of,
+        "picture": wish.picture, "names": wish.names, "seed": wish.seed, "budget": wish.budget,
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "pulled"
+        model, version, pinned = pull.fetched(reference, folder, trust, access, variant=variant)
+        said = _in_child(request, folder, Path(work), wish.budget)
+    return Wanted(model, int(version), pinned), said
 
 
 def _in_child(request: dict[str, Json], folder: Path, work: Path, budget: int) -> dict[str, Json]:
@@ -105,9 +135,8 @@ def _in_child(request: dict[str, Json], folder: Path, work: Path, budget: int) -
     return fields.mapping(done, "explanation", what="answer")
 
 
-def _filed(
-    about: Wanted, found: "Explanation", key: Path, access: options.Access
-) -> dict[str, Json]:
+def file(about: Wanted, found: "Explanation", key: Path, access: options.Access) -> dict[str, Json]:
+    """Sign the explanation and add it to the version's evidence; gives what the registry has."""
     payload = evidence_documents.explained(about, found, at=statements.now())
     bundle = statements.signed(payload, key)
     with options.connect(access.server, access.token_file) as client:
@@ -126,7 +155,8 @@ def _show(found: "Explanation") -> None:
         output.message("the time was over first: give it more with --budget")
 
 
-def _sides(text: str) -> list[Json] | None:
+def sides(text: str) -> list[Json] | None:
+    """Of a picture in a row of numbers, None where none is named; raises `InvalidInput`."""
     if not text:
         return None
     found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry import errors
-from registry.cli import options, output, progress, saying, signing
+from registry.cli import options, output, progress, push_explained, saying, signing
 from registry.core import fields, names
 from registry.core.canonical import Json
 from registry.core.oms import File
@@ -42,10 +42,12 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """By which key files are to be signed, or the signature that they have already."""
+    """By which key files are to be signed, or the signature that they have already; and what they
+    are to be measured by once they are published."""
 
     key: Path | None
     signature: Path | None
+    explain: push_explained.Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +123,23 @@ def push(  # noqa: PLR0913, PLR0917  the options of a command
     param: saying.Parameters = None,
     dataset: saying.Datasets = None,
     derived_from: saying.Parents = None,
+    explain: push_explained.Samples = None,
+    explain_with: push_explained.How = None,
+    trust: options.Trust = None,
     server: options.Server = options.DEFAULT_SERVER,
     token_file: options.TokenFile = None,
     form: output.Output = output.Form.TABLE,
 ) -> None:
     """Publish a model version. Repeating a push, or finishing a broken one, is safe."""
     metadata = saying.metadata(
-        description=description, commit=commit, repository=repository,
-        licence=licence, owner=owner,
-        card=saying.card(card), tags=saying.tags(tag),
-        metrics=saying.metrics(metric), parameters=saying.parameters(param),
-        datasets=saying.datasets(dataset),
+        description=description, commit=commit, repository=repository, licence=licence,
+        owner=owner, card=saying.card(card), tags=saying.tags(tag), metrics=saying.metrics(metric),
+        parameters=saying.parameters(param), datasets=saying.datasets(dataset),
         derivedFrom=saying.parents(derived_from),
     )  # fmt: skip
     wanted = Wanted(names.slug(name), version, variant_of, variant, model_format, watermark)
-    _require_consistent(wanted, metadata)
     said = Said(metadata, saying.tensors(tensors) if tensors else None)
-    signed = Signed(key, signature)
+    signed = Signed(key, signature, push_explained.asked(explain, explain_with or [], key, trust))
     _print(publish_files(wanted, said, path, signed, options.Access(server, token_file)), form)
 
 
@@ -165,6 +167,7 @@ def publish_files(
     from registry.cli import uploading  # noqa: PLC0415  heavy
     from registry.formats import detect  # noqa: PLC0415
 
+    _require_consistent(wanted, said.metadata)
     bundle_of = _signer(wanted.model, signed)
     places = uploading.collect(path, signed.signature)
     total = sum(place.stat().st_size for place in places.values())
@@ -178,7 +181,10 @@ def publish_files(
             with progress.of_bytes("uploading", total) as advance:
                 uploading.upload(client, files, places, advance)
             published = _publish(client, draft, bundle_of(files))
-    return published
+    if signed.explain is None:
+        return published
+    name = None if wanted.variant_of is None else wanted.variant or draft.format
+    return push_explained.explained(signed.explain, published, name, access)
 
 
 def _signer(model: str, signed: Signed) -> Callable[[tuple[File, ...]], dict[str, Json]]:
