@@ -109,6 +109,10 @@ def show(
 @evidence_app.command()
 def verify(  # noqa: PLR0913, PLR0917  the options of a command
     reference: Reference,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="The evidence as its page gives it; then no registry is asked."),
+    ] = None,
     digest: Digest = None,
     variant: options.Variant = None,
     trust: options.Trust = None,
@@ -121,11 +125,16 @@ def verify(  # noqa: PLR0913, PLR0917  the options of a command
     What does not count is told, and is no failure; a quarantine that counts is.
     """
     root = options.trust_root(trust)
-    with options.connect(server, token_file) as client:
-        model, version = options.reference(client, reference)
-        verified = verifying.version(
-            client, root, model=model, version=version, pinned=digest, variant=variant
-        )
+    if file is not None:
+        model, version = options.pinned_reference(reference)
+        content = statements.read(file)
+        verified = verifying.kept(content, root, model=model, version=version, pinned=digest)
+    else:
+        with options.connect(server, token_file) as client:
+            model, version = options.reference(client, reference)
+            verified = verifying.version(
+                client, root, model=model, version=version, pinned=digest, variant=variant
+            )
     if form.is_data:
         output.print_document(form, _document(verified))
         return

@@ -138,6 +138,14 @@ def reference(client: "Client", text: str) -> tuple[str, int]:
     return model, client.alias(model, names.alias(form["alias"]))
 
 
+def pinned_reference(text: str) -> tuple[str, int]:
+    """(model, version) of `digits@3`; nobody is asked what an alias points at."""
+    model, _, version = text.partition("@")
+    if not (version.isascii() and version.isdecimal()):
+        raise errors.InvalidInput(f"{text[:80]!r} names no version", fix="write model@3")
+    return names.slug(model), names.version(int(version))
+
+
 def _context(server: str) -> contexts.Context | None:
     """The one in use, or the one that PLIMSOLL_CONTEXT names; not where it is of another server."""
     found = contexts.load().chosen(os.environ.get("PLIMSOLL_CONTEXT", ""))

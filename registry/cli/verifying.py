@@ -10,7 +10,7 @@ from registry.core import fields
 
 if TYPE_CHECKING:
     from registry.cli.client import Client
-    from registry.core.envelope import Verified
+    from registry.core.envelope import Refused, Verified
     from registry.core.oms import File
     from registry.core.trustroot import TrustRoot
 
@@ -27,12 +27,29 @@ def version(
     """Check the envelope; raises IntegrityError. Without a pin the registry's digest is taken,
     which its own signature over name, number and digest then has to confirm."""
     from registry.core import envelope  # noqa: PLC0415  heavy
-    from registry.core.envelope import Refused, Verified, Wanted  # noqa: PLC0415  heavy
 
     digest = digests.parse(pinned or stated_digest(client, model, version, variant))
-    wanted = Wanted(model, version, digest)
+    wanted = envelope.Wanted(model, version, digest)
     received = client.envelope(model, version, digest=digest)
-    match envelope.verify(received, trust, wanted, now=time.time()):
+    return _held(envelope.verify(received, trust, wanted, now=time.time()), model, version)
+
+
+def kept(
+    received: bytes, trust: "TrustRoot", *, model: str, version: int, pinned: str | None
+) -> "Verified":
+    """The same of an envelope that somebody kept in a file: as it was when it was fetched."""
+    from registry.core import canonical, envelope  # noqa: PLC0415  heavy
+
+    what = "pull envelope"
+    said = fields.text(canonical.decode_object(received, what=what), "digest", what=what)
+    wanted = envelope.Wanted(model, version, digests.parse(pinned or said))
+    return _held(envelope.verify(received, trust, wanted), model, version)
+
+
+def _held(outcome: "Verified | Refused", model: str, version: int) -> "Verified":
+    from registry.core.envelope import Refused, Verified  # noqa: PLC0415  heavy
+
+    match outcome:
         case Verified() as verified:
             return verified
         case Refused(errors.Quarantined.code, reason):
