@@ -4,6 +4,7 @@ A template is parsed, each of its expressions becomes a mark in the HTML around 
 parser tells which text is seen or read out. What expressions give there counts too.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -17,6 +18,8 @@ _UNSEEN = frozenset({"script", "style"})
 # Names, commands and examples that every language writes the same.
 _SAME = frozenset({"code", "pre"})
 _MARK = re.compile("\ue000([0-9]+)\ue001")
+# "rolled back", "on a host": not what has slashes, colons or quotes in it.
+_SENTENCE = re.compile(r"^[^/:\"']*[A-Za-z]{2,} [a-z]{2,}[^/:\"']*$|^ [a-z]{2,}|[a-z]{2,} $")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _TRANSLATING = frozenset({"_", "gettext", "ngettext"})
 # Arguments of our macros that pick a colour, an icon, an address; and what formats numbers.
@@ -36,6 +39,29 @@ def bare(environment: Environment, source: str) -> list[str]:
         for mark in _MARK.finditer(text):
             found += [one for one in _constants(outputs[int(mark[1])]) if _WORD.search(one)]
     return found
+
+
+def sentences(source: str) -> list[str]:
+    """Each text of Python with several words in it that is neither a `phrase` nor an error's."""
+    tree = ast.parse(source)
+    left = {id(one) for node in ast.walk(tree) for one in _told(node)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if id(node) not in left and _SENTENCE.search(node.value)
+    ]
+
+
+def _told(node: ast.AST) -> Iterator[ast.AST]:
+    """What in `node` is no text of a page, or is one that is marked."""
+    match node:
+        case ast.Call(func=ast.Name(id="phrase") | ast.Attribute(attr="phrase")):
+            yield from ast.walk(node)
+        case ast.Raise() | ast.Call(func=ast.Attribute(value=ast.Name(id="errors" | "_LOG"))):
+            yield from ast.walk(node)
+        case ast.Expr(value=ast.Constant()):
+            yield node.value
 
 
 def seen(html: str) -> list[str]:

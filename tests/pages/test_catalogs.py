@@ -25,6 +25,16 @@ NAMES = {
     "page.html": ["{} · Plimsoll", "Plimsoll"],
     "parts.html": ["{} UTC"],
 }
+REPORT = frozenset({"audit_report.py", "gantt.py"})
+# Sentences of views that no page shows as a text of its own: what an error or a count is about, and
+# how a form's token is made.
+OTHERS = {
+    ("explaining.py", "stored evidence"),
+    ("guarding.py", "plimsoll form v1"),
+    ("policy_pages.py", "version "),
+    ("policy_pages.py", " is no number"),
+    ("signing_in.py", "wrong tokens from this address"),
+}
 ZH = LANGUAGES["zh"]
 
 
@@ -51,6 +61,33 @@ def test_a_template_has_no_text_that_nobody_can_translate(file: Path) -> None:
 )
 def test_bare_text_is_found_where_it_is_seen_or_heard(source: str, found: list[str]) -> None:
     assert bare.bare(rendering.environment(), source) == found
+
+
+def test_no_view_makes_a_sentence_that_nobody_can_translate() -> None:
+    """Words of documents and the log are in the vocabulary, and so in the catalog."""
+    known = catalog.translations(catalog.of("zh_Hans"))
+    found = {
+        (file.name, one)
+        for file in sorted(TEMPLATES.parent.glob("*.py"))
+        for one in bare.sentences(file.read_text())
+        if file.name not in REPORT and one not in known
+    }
+    assert found == OTHERS
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("word = 'not known'", ["not known"]),
+        ("word = f'pinned to version {number}'", ["pinned to version "]),
+        ("word = f'{host} waits'", [" waits"]),
+        ("word = wording.phrase('not known')", []),
+        ("def f():\n    'Says so.'\n    raise errors.NotFound('no such page', fix='go back')", []),
+        ("route = 'POST /models/{name}'; kind = 'rolled_back'", []),
+    ],
+)
+def test_a_sentence_of_python_is_found(source: str, found: list[str]) -> None:
+    assert bare.sentences(source) == found
 
 
 @pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
