@@ -106,6 +106,10 @@ class Registry:
         """Publish the status of `environment/name`."""
         self._call("PUT", f"/v1/deployments/{deployment}", canonical.encode(status))
 
+    def report_host(self, host: str, document: Mapping[str, Json]) -> None:
+        """Publish what `host` has and holds; it replaces what was told before."""
+        self._call("PUT", f"/v1/hosts/{host}/report", canonical.encode(document))
+
     def deployment(self, deployment: str) -> dict[str, Json] | None:
         """The status of `environment/name`; None where nobody told of one."""
         try:

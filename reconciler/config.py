@@ -5,32 +5,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from reconciler import agent_settings
-from reconciler.core.gittrust import Mode
+from reconciler import agent_settings, git_settings
 from registry import errors
-from registry.core import destination, names, table
+from registry.core import destination, host_report, names, table
 
 # Ten of them are not counted on, for a call to an engine that is under way.
 _LEASE_S = 20, 300
 _GITHUB = "https://api.github.com"
 _PLANS = re.compile(r"https?://[A-Za-z0-9._:/~-]+")
 _PROJECT = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+")
-
-
-@dataclass(frozen=True, slots=True)
-class GitTrust:
-    """Whose commits count: `allowed_signers` and `revoked_signers` for SSH, `keyring` for GPG.
-
-    `people` says which keys and addresses are whose; `signing_key` signs what we push ourselves.
-    """
-
-    mode: Mode
-    allowed_signers: Path | None
-    revoked_signers: Path | None
-    keyring: Path | None
-    people: Path | None
-    require_author: bool
-    signing_key: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +77,7 @@ class Config:
     where the log's checkpoints go, None for nowhere. `permit_days` is how long
     after its start was permitted a host may begin to serve a version; 0 means for ever. `pin_hours`
     is the longest that a pin may hold; 0 means that none may.
+    `page_logs` is how many of the last lines of each instance the registry is told; 0: none.
     `lease` is there where several reconcilers share the fleet, `agent` where this is an agent.
     """
 
@@ -115,7 +99,7 @@ class Config:
     checkpoint_branch: str | None
     permit_days: float
     pin_hours: float
-    git: GitTrust
+    git: git_settings.GitTrust
     registry_ca: Path | None = None
     sources: Sources = Sources()
     lease: Lease | None = None
@@ -124,6 +108,7 @@ class Config:
     labels_token_file: Path | None = None
     age_identity_file: Path | None = None
     traces: str = ""
+    page_logs: int = 0
 
     @property
     def name(self) -> str:
@@ -184,18 +169,15 @@ def _config(settings: table.Table, folder: Path) -> Config:
         checkpoint_branch=settings.optional("checkpoint_branch"),
         permit_days=settings.take("permit_days", float, 7.0),
         pin_hours=settings.take("pin_hours", float, 24.0),
-        git=_git(settings, folder),
+        git=git_settings.take(settings, folder),
         registry_ca=_below(folder, settings.optional("registry_ca")),
-        sources=Sources(
-            _sources(settings.tables("prometheus"), folder),
-            _sources(settings.tables("checks"), folder),
-            _sources(settings.tables("hooks"), folder),
-        ),
+        sources=_all_sources(settings, folder),
         lease=_lease(settings),
         forge=_forge(settings, folder),
         labels_token_file=_below(folder, settings.optional("labels_token_file")),
         age_identity_file=_below(folder, settings.optional("age_identity_file")),
         traces=settings.take("traces", str, ""),
+        page_logs=settings.take("page_logs", int, 0),
     )
     settings.finish()
     _require_bounds(settings, config)
@@ -212,6 +194,16 @@ def _require_bounds(settings: table.Table, config: Config) -> None:
     for name in ("permit_days", "pin_hours"):
         if getattr(config, name) < 0:
             raise settings.error(name, "must not be below zero")
+    if not 0 <= config.page_logs <= host_report.LINES:
+        raise settings.error("page_logs", f"must be 0 (none) or up to {host_report.LINES} lines")
+
+
+def _all_sources(settings: table.Table, folder: Path) -> Sources:
+    return Sources(
+        _sources(settings.tables("prometheus"), folder),
+        _sources(settings.tables("checks"), folder),
+        _sources(settings.tables("hooks"), folder),
+    )
 
 
 def _sources(tables: list[table.Table], folder: Path) -> tuple[Source, ...]:
@@ -276,24 +268,3 @@ def _lease(settings: table.Table) -> Lease | None:
     if not names.is_slug(name):
         raise settings.error("name", "must be lower-case letters and digits, words joined by '-'")
     return Lease(name, seconds)
-
-
-def _git(settings: table.Table, folder: Path) -> GitTrust:
-    mode = settings.take("git_trust", str, "none")
-    if mode not in set(Mode):
-        raise settings.error("git_trust", f"must be none, head or strict, found {mode!r}")
-    given = {
-        "allowed_signers": settings.optional("git_allowed_signers"),
-        "revoked_signers": settings.optional("git_revoked_signers"),
-        "keyring": settings.optional("git_keyring"),
-        "people": settings.optional("git_people"),
-        "signing_key": settings.optional("git_signing_key"),
-    }
-    found = GitTrust(
-        mode=Mode(mode),
-        require_author=settings.take("git_require_author", bool, default=False),
-        **{name: None if text is None else folder / text for name, text in given.items()},
-    )
-    if found.mode is not Mode.NONE and found.allowed_signers is None and found.keyring is None:
-        raise settings.error("git_trust", "needs git_allowed_signers or git_keyring: whose?")
-    return found

@@ -192,7 +192,9 @@ class Leases:
                 self._held = found
 
 
-_READING = frozenset({"observe", "preflight", "preview", "front", "logs", "changes", "close"})
+_READING = frozenset(
+    {"observe", "preflight", "preview", "front", "logs", "resources", "changes", "close"}
+)
 
 
 class Fenced:

@@ -12,6 +12,7 @@ from reconciler import (
     beside,
     effects,
     following,
+    host_reports,
     journal,
     lanes,
     leases,
@@ -70,6 +71,7 @@ class Loop:
     effects: effects.Effects
     statuses: statuses.Reporting
     metrics: metrics.Metrics
+    reports: host_reports.Reporting = field(default_factory=host_reports.Unreported)
     traces: tracing.Traces = field(default_factory=tracing.Untraced)
     clock: Callable[[], float] = time.time
     _wake: threading.Event = field(default_factory=threading.Event)
@@ -114,6 +116,7 @@ class Loop:
             wanted = self._planner.plan(found.desired, found.observed, found.rollouts, found.now)
             self.traces.planned(wanted.actions, found.git.commit, found.now, self.clock())
             self.apply(wanted, found)
+        self.reports.follow(found.git.hosts, found.observed, self.lanes.engines())
         known = self.leases.known(self.memory.rollouts(), found.git)
         state = applied.wanted(found.git, known, found.now)
         self._planner.plan(state, found.observed, known, found.now)

@@ -1,7 +1,7 @@
 """What the reconciler counts, under names that dashboards may rely on."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from reconciler.core import actions, outcomes
 from reconciler.core.measurements import Found, Measurement
-from registry.core import fields
+from registry.core import fields, host_report
 from registry.core.canonical import Json
 
 
@@ -105,6 +105,56 @@ class Standings(Collector):
         for labels in list(self._known.values()):
             family.add_metric(labels, 1)
         yield family
+
+
+class Hosts:
+    """What each host has and holds, as it was seen last; what is not known has no series."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, what: str) -> Gauge:
+            return Gauge(name, what, ["host"], registry=registry)
+
+        self._has = {
+            "memoryBytes": gauge(
+                "plimsoll_host_memory_bytes", "Memory of the host's machine, or of its nodes."
+            ),
+            "cpus": gauge("plimsoll_host_cpus", "Cores of the host's machine, or of its nodes."),
+        }
+        self._held = {
+            "memoryBytes": gauge(
+                "plimsoll_host_instances_memory_bytes", "What its instances hold together."
+            ),
+            "cpus": gauge(
+                "plimsoll_host_instances_busy_cpus", "Cores that its instances kept busy."
+            ),
+            "memoryLimit": gauge(
+                "plimsoll_host_instances_memory_limit_bytes", "What they may hold together."
+            ),
+            "cpuLimit": gauge(
+                "plimsoll_host_instances_limit_cpus", "Cores that they may take together."
+            ),
+        }
+
+    def show(self, host: str, document: Mapping[str, Json]) -> None:
+        """As the report of `host` says it."""
+        for field, gauge in self._has.items():
+            _set(gauge, host, document[field])
+        for field, gauge in self._held.items():
+            _set(gauge, host, host_report.total(document, field))
+
+    def forget(self, host: str) -> None:
+        """It is not ours any more."""
+        for gauge in (*self._has.values(), *self._held.values()):
+            _set(gauge, host, None)
+
+
+def _set(gauge: Gauge, host: str, value: Json) -> None:
+    number = fields.finite(value)
+    if number is None:
+        with suppress(KeyError):
+            gauge.remove(host)
+        return
+    gauge.labels(host).set(number)
 
 
 class AgentMetrics:

@@ -26,6 +26,7 @@ from reconciler import (
     forges,
     gate,
     goldens,
+    host_reports,
     journal,
     judging,
     lanes,
@@ -125,10 +126,9 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
         seen = stack.enter_context(_witnessing(settings, registry, folder, repository, followed))
         written = journal.Journal(registry, folder, seen, known.holder, end.host)
         traces = stack.enter_context(closing(tracing.opened(settings.traces, known.holder)))
-        gated = gate.Gate(_examiner(settings, repository), folder, written, end.clock, traces)
         judge, key = _judge(known, end, written, seen, followed), signing.load_or_create(folder)
         attester = attesting.Attester(registry, folder, key, trust=followed.root)
-        desired = stack.enter_context(closing(_source(settings, repository, gated, end.clock)))
+        desired = stack.enter_context(closing(_source(known, repository, written, end, traces)))
         reconciler = loop.Loop(
             source=desired,
             leases=end.sharing,
@@ -150,6 +150,7 @@ def assembled(settings: config.Config) -> Iterator[tuple[loop.Loop, metrics.Metr
             ),
             statuses=end.reporting(desired),
             metrics=counted,
+            reports=stack.enter_context(host_reports.beside(known)),
             traces=traces,
             clock=end.clock,
         )
@@ -243,11 +244,14 @@ def repository_in(settings: config.Config, folder: Path) -> repo.Repository:
 
 
 def _source(
-    settings: config.Config,
+    known: ends.Known,
     repository: repo.Repository,
-    gated: gate.Gate,
-    clock: Callable[[], float],
+    written: journal.Journal,
+    end: ends.End,
+    traces: tracing.Traces,
 ) -> source.Source:
+    settings, clock = known.settings, end.clock
+    gated = gate.Gate(_examiner(settings, repository), known.folder, written, clock, traces)
     return source.Source(
         repository,
         gated,

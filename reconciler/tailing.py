@@ -122,5 +122,5 @@ def _show(one: _Followed, deployment: str, lines: int) -> None:
         if new.is_gap:
             typer.echo(f"{one.host}: lines are missing here: it writes too quickly", err=True)
         one.seen[instance.name] = now
-        for line in new.lines:
-            typer.echo(f"{one.host} {instance.model}@{instance.version} | {tailing.shown(line)}")
+        for line in tailing.hidden(new.lines):
+            typer.echo(f"{one.host} {instance.model}@{instance.version} | {line}")

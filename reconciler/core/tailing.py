@@ -20,6 +20,15 @@ _SECRETS = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*"),
     re.compile(r"(?i)\b(?:password|passwd|secret|token|api_?key)[\"']?\s*[=:]\s*[\"']?(\S+)"),
 )
+_KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_KEY_ENDS = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
+_KEY_PART = re.compile(r"[A-Za-z0-9+/=]{1,100}")
+# ECMA-48: control sequences (colours, moves), strings for the terminal itself (titles, clipboard),
+# and single escapes.
+_STEERING = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]P^_X]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*"
+    r"(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +50,29 @@ def news(seen: Sequence[str], now: Sequence[str]) -> News:
     return News(tuple(now), is_gap=True)
 
 
+def hidden(lines: Sequence[str]) -> list[str]:
+    """Each as `shown`, and of a private key not even the lines between its first and last; where
+    the first is not among them, none that could be of it."""
+    found: list[str] = []
+    is_key = False
+    for line in lines:
+        begins, ends = _KEY_BEGINS.search(line), _KEY_ENDS.search(line)
+        if ends and not is_key and not begins:
+            for place in range(len(found) - 1, -1, -1):
+                if not _KEY_PART.fullmatch(found[place].strip()):
+                    break
+                found[place] = _HIDDEN
+        found.append(_HIDDEN if (is_key and not begins) or ends else shown(line))
+        is_key = bool(begins or is_key) and not ends
+    return found
+
+
 def shown(line: str) -> str:
-    """For a terminal: no secrets, nothing that steers it, and no end without an end."""
+    """For a terminal or a page: no secrets, nothing that steers it, and no end without an end.
+
+    What steers goes first: a secret with a colour in the middle is one all the same.
+    """
+    line = _STEERING.sub("", line)
     for secret in _SECRETS:
         line = secret.sub(_hide, line)
     line = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in line)

@@ -5,7 +5,6 @@ so a call repeated after a crash picks up where the last one was.
 """
 
 import contextlib
-import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import docker
 import docker.errors
 
 from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
+from reconciler.core.usage import Resources
 from reconciler.engines import (
     archives,
     commands,
@@ -21,6 +21,8 @@ from reconciler.engines import (
     ingress,
     limits,
     listing,
+    resident,
+    stats,
     tolerating,
     trials,
 )
@@ -78,7 +80,9 @@ class DockerEngine:
                 f"{spec.memory_bytes >> 20} MiB of memory wanted, {max(free, 0) >> 20} MiB of "
                 f"{self._host} not yet promised"
             )
-        return reasons + _disk_reasons(Path(about["DockerRootDir"]), self._connection.address)
+        return reasons + resident.disk_reasons(
+            Path(about["DockerRootDir"]), self._connection.address
+        )
 
     def start(self, spec: InstanceSpec, launch: Launch) -> None:
         """A crash before the last line leaves a created container; starting again finishes it."""
@@ -187,7 +191,11 @@ class DockerEngine:
     def memory(self, instance: str) -> int:
         with self._speaking(f"ask for the memory of {instance}") as api:
             self._known(api, instance)
-            return trials.memory(api, instance)
+            return stats.memory(api, instance)
+
+    def resources(self) -> Resources:
+        with self._speaking("ask what its instances hold") as api:
+            return stats.resources(api, self._runtimes(api))
 
     def trials(self) -> trials.DockerTrials:
         return trials.DockerTrials(self._host, self._connection)
@@ -285,11 +293,3 @@ def _has_image(api: docker.APIClient, image: str) -> bool:
     except docker.errors.ImageNotFound:
         return False
     return True
-
-
-def _disk_reasons(folder: Path, address: str) -> list[str]:
-    """Docker tells nobody how full its disk is; only on this machine can we look ourselves."""
-    if not address.startswith("unix://") or not folder.exists():
-        return []
-    free = shutil.disk_usage(folder).free
-    return [f"{folder} has {free >> 20} MiB left"] if free < (1 << 30) else []

@@ -17,6 +17,7 @@ from typing import Any
 
 from reconciler.core import runtimefile
 from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
+from reconciler.core.usage import Resources
 from reconciler.engines import deaths, loaded, records, resident, shares, supervised, wire
 from reconciler.engines.protocol import Changes, Endpoint, Launch, Trials
 from reconciler.engines.records import Records
@@ -150,6 +151,9 @@ class ProcessEngine:
         if pid is None:
             raise errors.EngineRefused(f"the runtime of {self._host} does not run", fix="start it")
         return resident.resident(pid)
+
+    def resources(self) -> Resources:
+        return resident.resources(self._read().specs, self._process.pid())
 
     def trials(self) -> Trials:
         raise errors.EngineRefused(

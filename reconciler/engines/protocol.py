@@ -12,6 +12,7 @@ from typing import Protocol
 
 from reconciler.core.observed import HostState, InstanceSpec, Route
 from reconciler.core.trials import container
+from reconciler.core.usage import Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,10 @@ class Engine(Protocol):
 
         Raises `errors.EngineRefused` where it does not run, or where no engine could tell.
         """
+
+    def resources(self) -> Resources:
+        """What the host has, and what each instance that runs holds of it. What this engine cannot
+        tell is None there, and said why."""
 
     def trials(self) -> Trials:
         """Where tests run as containers; raises `errors.EngineRefused` where none can."""

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import docker.errors
 
 from reconciler.core.observed import HostState, InstanceSpec, Route
+from reconciler.core.usage import Resources
 from reconciler.engines import commands, ingress, swarm_listing, swarm_specs, wire
 from reconciler.engines.protocol import Changes, Endpoint, Launch, Trials
 from reconciler.engines.swarm_listing import Service
@@ -151,6 +152,10 @@ class SwarmEngine:
     def memory(self, instance: str) -> int:
         what = f"a Swarm does not say how much memory the tasks of {instance} hold"
         raise errors.EngineRefused(what, fix="test memory on a Docker or process:// host")
+
+    def resources(self) -> Resources:
+        with self._speaking("ask what the nodes have") as api:
+            return swarm_listing.resources(api.nodes(), self._services(api))
 
     def trials(self) -> Trials:
         what = f"{self._host} is a Swarm, where no test runs beside a candidate"

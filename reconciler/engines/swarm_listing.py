@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reconciler.core.observed import Health, Instance, Phase
+from reconciler.core.usage import Resources, Usage
 from reconciler.engines import commands
 
 Service = Mapping[str, Any]
@@ -85,6 +86,31 @@ def places(nodes: Iterable[Mapping[str, Any]], promises: Mapping[str, int], memo
         for node in nodes
         if takes_tasks(node)
     )
+
+
+def resources(nodes: Iterable[Mapping[str, Any]], services: Iterable[Service]) -> Resources:
+    """What nodes that take tasks have together, and what the instances may hold of it in all their
+    replicas; what they do hold a manager does not know."""
+    has = [node["Description"]["Resources"] for node in nodes if takes_tasks(node)]
+    return Resources(
+        memory_bytes=sum(int(one.get("MemoryBytes", 0)) for one in has) or None,
+        cpus=sum(int(one.get("NanoCPUs", 0)) for one in has) / 1e9 or None,
+        used={label(one, "instance"): _asked(one) for one in services if _is_runtime(one)},
+        unknown="a Swarm's manager does not say what its tasks hold",
+    )
+
+
+def _asked(service: Service) -> Usage:
+    limits = (service["Spec"]["TaskTemplate"].get("Resources") or {}).get("Limits") or {}
+    replicas = int(service["Spec"]["Mode"]["Replicated"]["Replicas"])
+    return Usage(
+        memory_limit=int(limits.get("MemoryBytes", 0)) * replicas or None,
+        cpu_limit=int(limits.get("NanoCPUs", 0)) * replicas / 1e9 or None,
+    )
+
+
+def _is_runtime(service: Service) -> bool:
+    return label(service, "kind") == "runtime"
 
 
 def takes_tasks(node: Mapping[str, Any]) -> bool:

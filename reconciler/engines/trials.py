@@ -95,19 +95,6 @@ class DockerTrials:
         return self._connection.speaking(f"{self._host}: {doing}")
 
 
-def memory(api: docker.APIClient, instance: str) -> int:
-    """As `docker stats` shows it: without files that the kernel keeps for later."""
-    usage = api.stats(instance, stream=False, one_shot=True).get("memory_stats") or {}
-    if "usage" not in usage:
-        raise errors.EngineRefused(
-            f"the engine does not say how much memory {instance} holds",
-            fix="see that it runs, and that the engine's kernel counts memory by cgroup",
-        )
-    counted = usage.get("stats") or {}
-    idle = counted.get("total_inactive_file", counted.get("inactive_file", 0))
-    return max(int(usage["usage"]) - int(idle), 0)
-
-
 def _address(api: docker.APIClient, instance: str, *, network: str) -> str:
     found = api.inspect_container(instance)["NetworkSettings"]["Networks"]
     return str(found[network]["IPAddress"])

@@ -112,6 +112,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "DELETE /v1/persons/{pseudonym}": _ADMINS,
     "GET /v1/hosts": _OPERATORS | _AUDITORS | _RECONCILERS,
     "DELETE /v1/hosts/{host}": _OPERATORS,
+    "PUT /v1/hosts/{host}/report": _RECONCILERS | {Role.AGENT},
     "POST /v1/hosts/{host}/invitation": _OPERATORS | _RECONCILERS,
     "POST /v1/hosts/{host}/certificate": frozenset({Role.HOST}),
     "POST /v1/host-leases": _RECONCILERS,

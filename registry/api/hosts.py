@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import Header, Query, Request, Response
 
-from registry.api import credentials
+from registry.api import credentials, wire_host_reports
 from registry.api import wire_access as wire
 from registry.api.access import Known, Opened, guarded
-from registry.usecases import enrolment, hosts
+from registry.usecases import enrolment, host_reports, hosts
 
 router = guarded("hosts")
 
@@ -26,6 +26,15 @@ def list_hosts(
         hosts=[wire.host_document(row) for row in shown],
         next_page_token=shown[-1].name if len(found) > len(shown) else None,
     )
+
+
+@router.put("/v1/hosts/{host}/report", status_code=204, summary="Tell what a host has and holds")
+def report(
+    registry: Opened, caller: Known, host: str, told: wire_host_reports.NewHostReport
+) -> Response:
+    """It replaces what was told of the host before. Lines of erased versions are not kept."""
+    host_reports.tell(registry, host, wire_host_reports.report(told), by=caller)
+    return Response(status_code=204)
 
 
 @router.delete("/v1/hosts/{host}", status_code=204, summary="Turn a host out")

@@ -26,8 +26,19 @@ from registry.db.tables import Instant
 _TOGETHER = 500
 # Keys are saved with the bytes that they open (registry.usecases.sealed_copies); documents that
 # are kept ready are made anew from the rest. A restored registry knows no reconciler: epochs of
-# leases stay, so that whoever held one before is not taken for its holder.
-_LEFT_OUT = frozenset({"leases", "blob_keys", "version_documents", "reconcilers", "sessions"})
+# leases stay, so that whoever held one before is not taken for its holder. Lines of hosts may name
+# persons, and are told anew.
+_LEFT_OUT = frozenset(
+    {
+        "leases",
+        "blob_keys",
+        "version_documents",
+        "reconcilers",
+        "sessions",
+        "host_reports",
+        "instance_logs",
+    }
+)
 _LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
 _TYPES: dict[str, Any] = {
     "text": sa.Text(),

@@ -14,6 +14,7 @@ from registry.db import (
     documents,
     evidence,
     host_copies,
+    host_reports,
     images,
     oci,
     optimisations,
@@ -45,6 +46,7 @@ def erase_version(session: Session, version: Version, *, message: str, now: date
     session.flush()
     ours = select(Variant.id).where(Variant.version_id == version.id)
     host_copies.drop_version(session, version.id)
+    host_reports.drop_version(session, version.model, version.version)
     images.drop_version(session, version.id)
     optimisations.drop_version(session, version.id)
     session.execute(delete(File).where(File.variant_id.in_(ours)))

@@ -1,6 +1,6 @@
 """Deployments: the list, and one with all that is known of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -8,14 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from registry.core import history as histories
+from registry.core.canonical import Json
 from registry.core.entries import Entry, Kind
 from registry.core.history import Asked
 from registry.core.standing import SEVERITIES
 from registry.db import tables_log
 from registry.db.fleet import Wanted
-from registry.pages import charts, deployed, rendering, trials, views
+from registry.pages import charts, deployed, last_lines, rendering, trials, views
 from registry.pages.charts import Measured
-from registry.usecases import catalogue, fleet, history, scoping
+from registry.usecases import catalogue, fleet, history, host_reports, scoping
 from registry.usecases.catalogue import Logged
 from registry.usecases.opening import Registry
 
@@ -110,33 +111,49 @@ def one(
     scoping.require(registry, request.state.caller, catalogue.model_of(found))
     key = f"{environment}/{name}"
     told = history.of_deployment(registry, key, before=before, limit=_LOOKED_AT)
-    entries = [
-        Logged(index, entry)
-        for index, document in told.entries
-        if (entry := histories.entry_of(document)) is not None
-    ]
+    entries = _entries(told.entries)
     shown = entries[:_EVENTS]
     is_more = len(entries) > len(shown)
     older = shown[-1].index if is_more else told.before
     everywhere = deployed.hosts(found.document)
+    here = everywhere[(hosts - 1) * _HOSTS : hosts * _HOSTS]
     row = deployed.row(found, now)
     return rendering.page(
         request,
         "deployment.html",
         deployment=row,
         why_not=deployed.why_not(found.document),
-        hosts=everywhere[(hosts - 1) * _HOSTS : hosts * _HOSTS],
+        hosts=here,
         host_count=len(everywhere),
         next_hosts=_more(request, everywhere, hosts),
         git=_git(found),
         next_steps=_next(found),
         experiment=trials.of(found.document, now),
         history=_history(entries, now),
+        last_lines=_last_lines(request, found, [one.name for one in here], now),
         events=[views.entry(logged, now) for logged in shown],
         older=rendering.address(request, before=older) if older else None,
         now=now,
         drawn={"chart": _chart(entries, row), "is_newest": before is None, "hosts_page": hosts},
     )
+
+
+def _entries(told: Iterable[tuple[int, dict[str, Json]]]) -> list[Logged]:
+    """Those that can be read."""
+    return [
+        Logged(index, entry)
+        for index, document in told
+        if (entry := histories.entry_of(document)) is not None
+    ]
+
+
+def _last_lines(
+    request: Request, found: tables_log.Deployment, hosts: Sequence[str], now: datetime
+) -> last_lines.LastLines:
+    """On these hosts; a document may name one twice."""
+    names, by = list(dict.fromkeys(hosts)), request.state.caller
+    told = host_reports.of_deployment(_registry(request), found.environment, found.name, names, by)
+    return last_lines.last_lines(told, names, now)
 
 
 def _more(request: Request, everywhere: Sequence[object], page: int) -> str | None:

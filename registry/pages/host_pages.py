@@ -10,11 +10,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from registry.core import standing
 from registry.db.fleet_hosts import Seen
 from registry.db.tables_log import DeploymentHost
-from registry.pages import charts, deployed, rendering, views
+from registry.pages import charts, deployed, host_resources, rendering, views
 from registry.pages.deployed import Version
 from registry.pages.views import Moment, Status
 from registry.pages.wording import phrase
-from registry.usecases import fleet_hosts
+from registry.usecases import fleet_hosts, host_reports
 from registry.usecases.opening import Registry
 
 router = APIRouter(include_in_schema=False)
@@ -69,14 +69,20 @@ def listed(request: Request, page: Token = "") -> Response:
 def one(request: Request, host: Annotated[str, Path(max_length=128)], page: Token = "") -> Response:
     registry, now = _registry(request), datetime.now(UTC)
     seen, running = fleet_hosts.one(registry, host, token=page)
+    has = host_resources.resources(host_reports.of_host(registry, host), now)
     return rendering.page(
         request,
         "host.html",
         host=_host(seen, now),
+        resources=has,
         deployments=[_running(row) for row in running.items],
         next_page=rendering.address(request, page=running.token) if running.token else None,
         now=now,
-        drawn={"is_first": not page},
+        drawn={
+            "is_first": not page,
+            "bars": host_resources.bars(has),
+            "amount": host_resources.amount,
+        },
     )
 
 

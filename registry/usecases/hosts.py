@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from registry.core import age, entries, names
 from registry.core.canonical import Json
-from registry.db import host_copies, hosts
+from registry.db import host_copies, host_reports, hosts
 from registry.db import log as log_rows
 from registry.db.engine import Session
 from registry.db.tables_access import Host
@@ -83,6 +83,7 @@ def revoke(registry: Registry, name: str, *, reason: str, by: Caller) -> None:
         host = hosts.get(session, name)
         hosts.withdraw(session, name)
         host_copies.drop_host(session, name)
+        host_reports.drop_host(session, name)
         if host.revoked_at is None:
             host.revoked_at = datetime.now(UTC)
             told = Told(entries.Kind.HOST_REVOKED, name, reason)

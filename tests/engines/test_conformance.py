@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from reconciler.core.observed import Health, Phase
+from reconciler.core.usage import Usage
 from reconciler.engines import wire
 from registry import errors
 from tests.engines import rigs
@@ -24,13 +25,21 @@ def test_a_started_instance_becomes_healthy_and_says_what_it_is(rig: Rig) -> Non
     rigs.await_health(rig, spec, Health.HEALTHY)
     found = seen(rig, spec)
     assert found is not None
-    asked = {field: getattr(spec, field) for field in ("host", "deployment", "model", "version")}
-    assert {field: getattr(found, field) for field in asked} == asked
+    wanted = {field: getattr(spec, field) for field in ("host", "deployment", "model", "version")}
+    assert {field: getattr(found, field) for field in wanted} == wanted
     assert (found.digest, found.commit) == (spec.digest, spec.commit)
     assert found.spec_hash == spec.spec_hash
     assert found.phase is Phase.RUNNING
     assert rig.engine.observe().ingress_ready
     assert 1 << 20 < rig.engine.memory(spec.name) < 1 << 30
+    has = rig.engine.resources()
+    assert (has.memory_bytes or 0) > 1 << 28
+    assert (has.cpus or 0) >= 1
+    asked = has.used[spec.name]
+    assert (asked.memory_limit, asked.cpu_limit) == (spec.memory_bytes, spec.cpus)
+    held = has.together or asked
+    assert 1 << 20 < (held.memory_bytes or 0) < 1 << 30
+    assert 0 < (held.cpu_seconds or 0) < 600
 
 
 def test_starting_twice_is_starting_once(rig: Rig) -> None:
@@ -116,6 +125,9 @@ def test_a_killed_instance_is_seen_and_restarted(rig: Rig) -> None:
     assert (found.phase, found.health) == (Phase.EXITED, Health.NONE)
     with pytest.raises(errors.EngineRefused):
         rig.engine.memory(spec.name)
+    has = rig.engine.resources()
+    assert has.together is None
+    assert has.used.get(spec.name, Usage()).memory_bytes is None
     rig.engine.restart(spec.name)
     rigs.await_health(rig, spec, Health.HEALTHY)
     rig.engine.restart(spec.name)

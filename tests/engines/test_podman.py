@@ -48,6 +48,13 @@ def test_what_was_killed_is_seen_and_started_again(rig: Docker) -> None:
     instances themselves."""
     spec = rig.spec()
     rigs.serve(rig, spec)
+    has = rig.engine.resources()
+    assert (has.memory_bytes or 0) > 1 << 28
+    used = has.used[spec.name]
+    assert used.memory_limit == spec.memory_bytes
+    # What the kernel here does not let podman count is unknown, and never zero.
+    assert used.memory_bytes is None or used.memory_bytes > 1 << 20
+    assert (used.memory_bytes is None) == ("memory" in has.unknown)
     rig.kill(spec)
     found = rigs.seen(rig, spec)
     assert found is not None

@@ -10,6 +10,7 @@ import pytest
 
 from reconciler import engines
 from reconciler.core.observed import Health, InstanceSpec, Share, Sticky, StickyBy
+from reconciler.core.usage import Usage
 from reconciler.engines import swarm_listing, wire
 from registry import errors
 from tests.engines import docker_hosts, images, load, rigs
@@ -136,6 +137,10 @@ def test_a_rollout_on_a_swarm_moves_traffic_and_leaves_nothing_behind(swarm: Swa
     assert_saying_it_again_writes_nothing(swarm, two)
     assert len(swarm.nodes[0].docker("secret ls -q").split()) == 3
     assert "serving digits 2" in swarm.engine.logs(two.name)
+    has = swarm.engine.resources()
+    assert (has.memory_bytes or 0) > 1 << 28
+    assert has.used[two.name] == Usage(memory_limit=two.memory_bytes, cpu_limit=two.cpus)
+    assert "does not say" in has.unknown
     swarm.engine.unroute("digits")
     assert served(swarm) is None
 

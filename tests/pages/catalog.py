@@ -80,7 +80,7 @@ def write(locale: str, catalog: Catalog) -> None:
 
 def translations(catalog: Catalog) -> dict[str, str]:
     """By their English, a plural's by its singular; empty where there is none yet."""
-    return {_first(one.id): _first(one.string) for one in catalog if one.id}
+    return {_first(one.id): _first(one.string or "") for one in catalog if one.id}
 
 
 def _first(said: str | Sequence[str] | None) -> str:

@@ -18,7 +18,7 @@ from registry.usecases.access import Caller, Role
 from registry.usecases.hosts import Identity
 from registry.usecases.opening import Registry
 from tests.making.explaining import explained
-from tests.pages import happened
+from tests.pages import happened, reported
 from tests.registry import evidencing
 from tests.registry.publishing import ALICE, Publisher, onnx_model, store
 
@@ -111,6 +111,7 @@ def fill(registry: Registry, alice: Publisher) -> None:
             document=document(shape, digests),
             by=LOOP,
         )
+    reported.tell(registry)
     reports.record_all(registry, happened.events(digests), LOOP)
     about = Wanted("digits", 3, digests["digits", 3])
     said = explained.explained(*explained.digits())

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from reconciler.core.observed import Health, HostState, Instance, InstanceSpec, Phase, Route
+from reconciler.core.usage import Resources, Usage
 from reconciler.engines.protocol import Endpoint, Launch, Trials
 from registry import errors
 
@@ -48,6 +49,10 @@ class SimulatedEngine:
     crash_after_create: bool = False
     preview_url: str = ""
     """Who answers for its instances before they get traffic; nobody does by itself."""
+    written: dict[str, str] = field(default_factory=dict)
+    """What instances write, by name."""
+    busy_s: float = 1.5
+    """The processor time that each instance has taken."""
     ingress_running: bool = False
     instances: dict[str, Instance] = field(default_factory=dict)
     routes: dict[str, Route] = field(default_factory=dict)
@@ -56,6 +61,7 @@ class SimulatedEngine:
     outages: list[str] = field(default_factory=list)
     listeners: list[Told] = field(default_factory=list)
     _memory: dict[str, int] = field(default_factory=dict)
+    _limits: dict[str, tuple[int, float]] = field(default_factory=dict)
     _looks: dict[str, int] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -100,6 +106,7 @@ class SimulatedEngine:
             self._write(f"start {spec.name}")
             self.instances[spec.name] = Instance.of(spec, Phase.CREATED, Health.NONE)
             self._memory[spec.name] = spec.memory_bytes
+            self._limits[spec.name] = spec.memory_bytes, spec.cpus
             if self.crash_after_create:
                 self.crash_after_create = False
                 raise Crashed
@@ -174,7 +181,8 @@ class SimulatedEngine:
     def logs(self, instance: str, *, lines: int = 50) -> str:
         with self._lock:
             self._reach("logs")
-            return f"{self._known(instance).name} in {lines} lines or fewer\n"
+            name = self._known(instance).name
+            return self.written.get(name, f"{name} in {lines} lines or fewer\n")
 
     def memory(self, instance: str) -> int:
         with self._lock:
@@ -182,6 +190,16 @@ class SimulatedEngine:
             if self._known(instance).phase is not Phase.RUNNING:
                 raise errors.EngineRefused(f"{instance} does not run", fix="start it first")
             return self._memory[instance] // 2
+
+    def resources(self) -> Resources:
+        with self._lock:
+            self._reach("resources")
+            running = [n for n, one in self.instances.items() if one.phase is Phase.RUNNING]
+            used = {
+                name: Usage(self._memory[name] // 2, self.busy_s, *self._limits[name])
+                for name in running
+            }
+            return Resources(self.memory_bytes, 4.0, used)
 
     def trials(self) -> Trials:
         raise errors.EngineRefused(f"{self.host} runs no containers", fix="use a Docker host")

@@ -39,6 +39,7 @@ def known() -> set[str]:
     counted = reconciling.Metrics()
     reconciling.AgentMetrics(counted.registry)
     reconciling.Standings(counted.registry)
+    reconciling.Hosts(counted.registry)
     return shown(generate_latest(counted.registry)) | shown(RuntimeMetrics(Table()).own())
 
 

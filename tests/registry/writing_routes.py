@@ -175,6 +175,7 @@ QUIET = {
     "POST /v1/retention/plan", "POST /log/cosignatures", "POST /login", "POST /logout",
     "POST /language", "POST /log/find",
     "POST /v1/persons/find", "POST /v1/optimisations", "DELETE /v1/optimisations/{optimisation}",
+    "PUT /v1/hosts/{host}/report",
     "POST /v1/host-leases", "POST /v1/host-leases/release", "POST /v1/rollouts",
     f"POST {MLFLOW}/registered-models/get-latest-versions",
     f"POST {MLFLOW}/model-versions/transition-stage",

@@ -36,9 +36,35 @@ def test_what_is_new_stands_behind_what_was_seen(
         ("api_key=abc123 done", "api_key=(hidden) done"),
         ("AGE-SECRET-KEY-1QQQQ", "(hidden)"),
         ("tokens: 12 of 512 used", "tokens: 12 of 512 used"),
-        ("\x1b]0;owned\x07", "\ufffd]0;owned\ufffd"),
+        ("\x1b]0;owned\x07", ""),
+        ("\x1b]0;owned", "0;owned"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x9b2Jgone \x1bc \x07", "gone  \ufffd"),
+        ("plm_0123456789abcdef_\x1b[0m" + "A" * 43, "(hidden)"),
+        ("a\u202eb", "a\ufffdb"),
         ("x" * 5000, "x" * 4000 + "…"),
     ],
 )
 def test_a_line_lets_nobody_in_and_steers_no_terminal(line: str, shown: str) -> None:
     assert tailing.shown(line) == shown
+
+
+def test_of_a_private_key_not_one_line_is_shown() -> None:
+    written = [
+        "reads",
+        "-----BEGIN EC PRIVATE KEY-----",
+        "MHcCAQEE",
+        "-----END EC PRIVATE KEY-----",
+    ]
+    assert tailing.hidden([*written, "goes on"]) == [
+        "reads",
+        "(hidden)",
+        "(hidden)",
+        "(hidden)",
+        "goes on",
+    ]
+
+
+def test_nor_of_one_whose_beginning_is_not_among_the_last_lines() -> None:
+    written = ["it says", "MHcCAQEE", "oAoGCCqG==", "-----END PRIVATE KEY-----", "goes on"]
+    assert tailing.hidden(written) == ["it says", *["(hidden)"] * 3, "goes on"]
