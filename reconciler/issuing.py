@@ -57,7 +57,7 @@ def issue(settings: config.Config, asked: Asked) -> permits.Issued:
     and `Unavailable` and the like where the registry or Git does not answer.
     """
     _require_ours(settings, asked)
-    key = _key(settings.state)
+    key, now = _key(settings.state), time.time()
     with TemporaryDirectory() as scratch, ExitStack() as stack:
         memory = stack.enter_context(_beside(settings.state, Path(scratch) / "state"))
         repository = service.repository_in(settings, Path(scratch))
@@ -72,14 +72,14 @@ def issue(settings: config.Config, asked: Asked) -> permits.Issued:
             registry, written, seen, reading.Reading(registry), followed.root, lambda: rollouts
         )
         issuer = permits.Permits(
-            key, memory, trust=followed.root, valid_s=asked.valid_s, clock=time.time
+            key, memory, trust=followed.root, valid_s=asked.valid_s, clock=lambda: now
         )
-        return _Issue(asked, wanted, rollouts, judge, issuer, followed.root()).issued()
+        return _Issue(asked, wanted, rollouts, judge, issuer, followed.root(), now).issued()
 
 
 @dataclass(frozen=True, slots=True)
 class _Issue:
-    """One decision and what it takes."""
+    """One decision, at the time `now`, and what it takes."""
 
     asked: Asked
     wanted: desired.DesiredState
@@ -87,6 +87,7 @@ class _Issue:
     judge: judging.Judge
     issuer: permits.Permits
     trust: TrustRoot
+    now: float
 
     def issued(self) -> permits.Issued:
         deployment = self._deployment()
@@ -96,10 +97,9 @@ class _Issue:
             there = former.claim.wanted
             spec = edit.respecified(spec, there.version, there.digest)
             deployment = deployment.asking_for(spec)
-        now = time.time()
-        self._require_allowed(deployment, spec, former, now)
+        self._require_allowed(deployment, spec, former)
         policies = self.wanted.policies.digest
-        decided = PreflightResult(spec.spec_hash, policies, Verdict.PASSED, (), now)
+        decided = PreflightResult(spec.spec_hash, policies, Verdict.PASSED, (), self.now)
         made = self.issuer.issue(spec, decided)
         self.judge.journal.require(Kind.PERMITTED, _told(spec, made, former))
         return made
@@ -128,7 +128,7 @@ class _Issue:
         said = permit.verify(bundle, permit.signers(self.trust, self.asked.host)).permit
         mine = permit.Claim(self.asked.host, self.asked.deployment, said.claim.wanted)
         permit.require(said, mine)
-        permit.require_current(said, datetime.now(UTC))
+        permit.require_current(said, datetime.fromtimestamp(self.now, UTC))
         return said
 
     def _require_allowed(
@@ -136,12 +136,11 @@ class _Issue:
         deployment: desired.Deployment,
         spec: InstanceSpec,
         former: permit.Permit | None,
-        now: float,
     ) -> None:
         known = self.rollouts.get(spec.deployment, NO_ROLLOUT)
         against = permitting.quarantined(deployment, known)
         if former is None:
-            against += permitting.held_back(deployment, known, self.wanted.policies, now)
+            against += permitting.held_back(deployment, known, self.wanted.policies, self.now)
         if obstacle := self.issuer.obstacle(spec.host):
             against += (obstacle,)
         if not against:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from reconciler import signing
 from registry.cli import program
 from registry.core import documents, dsse, permit
+from registry.core.envelope import Wanted
 from registry.trust import keys
 from tests.reconciler.town import DEPLOYMENT, Town, manifest
 from tests.runtime.process import Runtime
@@ -122,3 +123,31 @@ def trusting(here: Town, *, agents: list[dict[str, str]]) -> Iterator[None]:
     trust.write_text(json.dumps(json.loads(before) | {"agents": agents}))
     yield
     trust.write_text(before)
+
+
+def wanted(here: Town, version: int) -> Wanted:
+    """The version as a permit names it."""
+    return Wanted("digits", version, here.digests[version])
+
+
+def flawed(good: permit.Permit, flaw: dict[str, str]) -> permit.Permit:
+    """`good`, but for these fields of its own or of its claim."""
+    claim = good.claim
+    if "digest" in flaw:
+        claim = replace(claim, wanted=replace(claim.wanted, digest=flaw["digest"]))
+    claim = replace(claim, **{k: v for k, v in flaw.items() if k in {"host", "deployment"}})
+    own = {k: v for k, v in flaw.items() if k in {"expires", "decided_at"}}
+    return replace(good, claim=claim, **own)
+
+
+def write(here: Town, area: str, expression: str | None) -> None:
+    """A policy beside the others, or none any more."""
+    text = None
+    if expression is not None:
+        text = (
+            "apiVersion: plimsoll.dev/v1\nkind: Policy\nmetadata: {name: other}\n"
+            f"spec:\n  mode: enforce\n  validations: [{{expression: '{expression}', "
+            f"message: 'because {expression}'}}]\n"
+        )
+    if expression is not None or (here.origin.work / f"policies/{area}/other.yaml").exists():
+        here.origin.commit({f"policies/{area}/other.yaml": text})

@@ -1,6 +1,7 @@
 """Permits for pods that no reconciler starts: the decision, the log, the manifests, the runtime."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -86,11 +87,11 @@ def test_a_host_of_the_reconcilers_own_gets_its_permits_at_each_start_alone(here
 def test_what_a_policy_of_deployment_denies_is_not_permitted_and_the_log_says_so(
     here: Town,
 ) -> None:
-    write(here, "deploy", "verification.size < 10")
+    outside.write(here, "deploy", "verification.size < 10")
     try:
         result = outside.issued(here)
     finally:
-        write(here, "deploy", None)
+        outside.write(here, "deploy", None)
     check_refused(result, "policy other: because verification.size < 10", code="policy_denied")
     told = [one for one in here.log() if one.kind is Kind.REFUSED and one.host == CLUSTER]
     assert "because verification.size < 10" in told[-1].reason
@@ -101,12 +102,12 @@ def test_what_planning_holds_back_gets_no_first_permit_but_one_that_runs_out_is_
 ) -> None:
     """A freeze must not leave pods that serve already without a way to be started again."""
     (tmp_path / "former").write_text(outside.signed(here, first))
-    write(here, "plan", "now < timestamp(0)")
+    outside.write(here, "plan", "now < timestamp(0)")
     try:
         anew = outside.issued(here)
         again = said(outside.issued(here, "--renew", str(tmp_path / "former")))
     finally:
-        write(here, "plan", None)
+        outside.write(here, "plan", None)
     check_refused(anew, "policy other: because now < timestamp(0)", code="policy_denied")
     assert again.claim == first.claim
     assert again.serial != first.serial
@@ -119,14 +120,14 @@ def test_a_version_that_git_asks_for_no_longer_is_renewed_by_todays_policies(
 ) -> None:
     (tmp_path / "former").write_text(outside.signed(here, first))
     outside.asked_for(here, 2)
-    write(here, "deploy", "version.version > 1")
+    outside.write(here, "deploy", "version.version > 1")
     try:
         denied = outside.issued(here, "--renew", str(tmp_path / "former"))
-        write(here, "deploy", None)
+        outside.write(here, "deploy", None)
         again = said(outside.issued(here, "--renew", str(tmp_path / "former")))
         newer = said(outside.issued(here))
     finally:
-        write(here, "deploy", None)
+        outside.write(here, "deploy", None)
         outside.asked_for(here, 1)
     check_refused(denied, "policy other: because version.version > 1", code="policy_denied")
     assert again.claim.wanted.digest == here.digests[1]
@@ -146,7 +147,7 @@ def test_a_version_that_git_asks_for_no_longer_is_renewed_by_todays_policies(
 def test_a_permit_that_would_not_count_is_not_renewed(
     here: Town, first: permit.Permit, tmp_path: Path, flaw: dict[str, str], code: str
 ) -> None:
-    text = outside.signed(here, flawed(first, flaw))
+    text = outside.signed(here, outside.flawed(first, flaw))
     if not flaw:
         text = outside.signed_by_a_stranger(first)
     (tmp_path / "former").write_text(text)
@@ -221,7 +222,9 @@ def test_pods_do_not_serve_without_the_permit_of_this_version_here_and_now(
     pod = outside.pod(here, tmp_path / "pod", printed)
     if flaw is not None:
         document = json.loads(pod.files["runtime.json"])
-        document["models"][0]["permit"] = json.loads(outside.signed(here, flawed(first, flaw)))
+        document["models"][0]["permit"] = json.loads(
+            outside.signed(here, outside.flawed(first, flaw))
+        )
         pod.files["runtime.json"] = json.dumps(document)
     with running(pod):
         found = pod.until_state("REFUSED")
@@ -241,7 +244,7 @@ def test_pods_do_not_serve_without_the_permit_of_this_version_here_and_now(
 def test_a_permit_with_which_pods_would_not_start_is_not_rendered(
     here: Town, first: permit.Permit, tmp_path: Path, flaw: dict[str, str], code: str
 ) -> None:
-    text = outside.signed(here, flawed(first, flaw))
+    text = outside.signed(here, outside.flawed(first, flaw))
     if not flaw:
         text = outside.signed_by_a_stranger(first)
     (tmp_path / "permit").write_text(text)
@@ -249,6 +252,32 @@ def test_a_permit_with_which_pods_would_not_start_is_not_rendered(
     result = outside.rendered(here, "--permit", str(tmp_path / "permit"), "--host", CLUSTER, *trust)
     assert result.stdout == ""
     assert result.exception.code == code  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("form", ["kubernetes", "kserve"])
+def test_both_versions_of_a_canary_have_permits_of_their_own(
+    here: Town, first: permit.Permit, tmp_path: Path, form: str
+) -> None:
+    shutil.copytree(here.origin.work, tmp_path / "serving")
+    outside.asked_for(here, 2)
+    try:
+        newer = replace(first, claim=replace(first.claim, wanted=outside.wanted(here, 2)))
+        for name, one in (("former", first), ("permit", newer)):
+            (tmp_path / name).write_text(outside.signed(here, one))
+        canary = ["--serving", str(tmp_path / "serving"), "--weight", "10", "--format", form]
+        both = [str(tmp_path / "former"), "--permit", str(tmp_path / "permit")]
+        trust = ["--trust", str(here.folder / "registry" / "trust.json")]
+        printed = outside.rendered(here, *canary, "--permit", *both, *trust)
+        one_alone = outside.rendered(here, *canary, "--permit", both[0])
+    finally:
+        outside.asked_for(here, 1)
+    check_refused(one_alone, "no --permit is for digits@2", code="permit_refused")
+    told = [one for one in outside.objects(printed.stdout) if one["kind"] == "ConfigMap"]
+    pins = [json.loads(one["data"]["runtime.json"])["models"][0] for one in told]
+    for version, pin in zip((1, 2), pins, strict=True):
+        said = permit.claimed(json.dumps(pin["permit"]))
+        assert said.claim.wanted == outside.wanted(here, version)
+        assert pin["digest"] == here.digests[version]
 
 
 def test_where_the_trust_root_asks_for_permits_nothing_is_rendered_without(here: Town) -> None:
@@ -263,26 +292,3 @@ def test_what_is_no_permit_is_not_rendered(here: Town, tmp_path: Path) -> None:
     check_refused(result, "permit", code="invalid_input")
     result = outside.rendered(here, "--permit", str(tmp_path / "nowhere"))
     check_refused(result, "cannot be read", code="invalid_input")
-
-
-def flawed(good: permit.Permit, flaw: dict[str, str]) -> permit.Permit:
-    """`good`, but for these fields of its own or of its claim."""
-    claim = good.claim
-    if "digest" in flaw:
-        claim = replace(claim, wanted=replace(claim.wanted, digest=flaw["digest"]))
-    claim = replace(claim, **{k: v for k, v in flaw.items() if k in {"host", "deployment"}})
-    own = {k: v for k, v in flaw.items() if k in {"expires", "decided_at"}}
-    return replace(good, claim=claim, **own)
-
-
-def write(here: Town, area: str, expression: str | None) -> None:
-    """A policy beside the others, or none any more."""
-    text = None
-    if expression is not None:
-        text = (
-            "apiVersion: plimsoll.dev/v1\nkind: Policy\nmetadata: {name: other}\n"
-            f"spec:\n  mode: enforce\n  validations: [{{expression: '{expression}', "
-            f"message: 'because {expression}'}}]\n"
-        )
-    if expression is not None or (here.origin.work / f"policies/{area}/other.yaml").exists():
-        here.origin.commit({f"policies/{area}/other.yaml": text})
