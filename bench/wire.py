@@ -7,6 +7,7 @@ comparison would be about that and not about its work.
 
 import http.client
 import json
+import select
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -55,6 +56,8 @@ class Link:
     def call(self, method: str, target: str, body: bytes | None = None) -> Answer:
         """Raises `Unavailable` for a refusal."""
         headers = self._headers if body is None else self._headers | _JSON
+        if self._wire.is_over():
+            self._wire.close()  # some end a connection that nobody used for five seconds
         self._wire.request(method, target, body=body, headers=headers)
         return self._answer(method, target)
 
@@ -137,3 +140,7 @@ class _Wire(http.client.HTTPConnection):
         self.sock.settimeout(self.timeout)
         self.sock.connect((self.host, self.port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def is_over(self) -> bool:
+        """Whether the other side has closed it."""
+        return self.sock is not None and bool(select.select([self.sock], [], [], 0)[0])

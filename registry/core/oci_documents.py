@@ -46,15 +46,24 @@ def annotations(bundle: bytes) -> dict[str, str]:
     envelope = fields.mapping(canonical.decode_object(bundle, what=what), "dsseEnvelope", what=what)
     payload = fields.base64_bytes(envelope, "payload", what=what)
     statement = canonical.decode_object(payload, what=what)
+    return _said(fields.text(statement, "predicateType", what=what))
+
+
+def _said(predicate: str) -> dict[str, str]:
     return {
         "dev.sigstore.bundle.content": "dsse-envelope",
-        "dev.sigstore.bundle.predicateType": fields.text(statement, "predicateType", what=what),
+        "dev.sigstore.bundle.predicateType": predicate,
     }
 
 
-def evidence(bundle: bytes, *, subject: bytes, media_type: str = oci.IMAGE) -> bytes:
-    """The manifest that makes `bundle` a referrer of `subject`, which is of `media_type`."""
-    said = annotations(bundle)
+def evidence(
+    bundle: bytes, *, subject: bytes, media_type: str = oci.IMAGE, predicate: str | None = None
+) -> bytes:
+    """The manifest that makes `bundle` a referrer of `subject`, which is of `media_type`.
+
+    Where the bundle was just made or verified, its `predicate` type need not be read out of it.
+    """
+    said = annotations(bundle) if predicate is None else _said(predicate)
     return carrier(bundle, BUNDLE_TYPE, subject=subject, media_type=media_type, said=said)
 
 

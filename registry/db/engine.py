@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from registry import errors
+from registry.db import prepared
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -34,11 +35,14 @@ _PRAGMAS = (
 _POSTGRES_OPTIONS = (
     "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s "
     "-c jit=off "
-    # A plan that suits every tag suits none: a statement that is known still gets its own.
-    "-c plan_cache_mode=force_custom_plan"
 )
+# A plan that suits every tag suits none: a search that is known still gets its own. Statements
+# by keys are planned once: to plan one takes longer than to run it.
+_OWN_PLANS = "-c plan_cache_mode=force_custom_plan"
 # As many as the server has threads: no request waits for a connection, only for the database.
 _POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "pool_timeout": 10}
+# Of those that write or ask for one thing: writers take turns, so few stay open.
+_FEW_KEPT: dict[str, Any] = {"pool_size": 4, "max_overflow": 36}
 _WRITE = "BEGIN IMMEDIATE"
 _FULL = ("disk is full", "disk full", "No space left")
 
@@ -68,7 +72,7 @@ class _Telling(Session):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One pool of connections, used in three ways.
+    """Connections, used in three ways.
 
     `end_reading` ends the transaction of a session that has only read. `listeners` are called,
     quickly, with the kinds of the log's entries that were just committed.
@@ -111,8 +115,15 @@ class Database:
         with self.reading() as session:
             session.execute(text("SELECT 1"))
 
+    @property
+    def engines(self) -> Sequence[Engine]:
+        """Each pool's, for who listens: PostgreSQL's writers have one of their own."""
+        pools = {id(engine.pool): engine for engine in (self.writer, self.engine)}
+        return tuple(pools.values())
+
     def close(self) -> None:
-        self.engine.dispose()
+        for engine in self.engines:
+            engine.dispose()
 
 
 def connect(url: str) -> Database:
@@ -140,18 +151,22 @@ def _sqlite(url: str) -> Database:
 
 def _postgresql(url: str) -> Database:
     address = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    engine = create_engine(
-        address,
-        connect_args={"options": _POSTGRES_OPTIONS, "connect_timeout": 5},
-        # Writers take the log's row lock first, and must see what the last holder wrote.
-        isolation_level="READ COMMITTED",
-        **_POOL,
+    searched, keyed = (
+        create_engine(
+            address,
+            connect_args={"options": _POSTGRES_OPTIONS + plans, "connect_timeout": 5},
+            # Writers take the log's row lock first, and must see what the last holder wrote.
+            isolation_level="READ COMMITTED",
+            **(_POOL | kept),
+        )
+        for plans, kept in ((_OWN_PLANS, _POOL), ("", _FEW_KEPT))
     )
-    event.listen(engine, "checkout", _require_open)
+    for engine in (searched, keyed):
+        event.listen(engine, "checkout", _require_open)
     # A reader sees one snapshot, as on SQLite.
-    reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    asker = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return Database(engine, reader, engine, asker, _commit_nothing)
+    reader = searched.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    asker = keyed.execution_options(isolation_level="AUTOCOMMIT")
+    return Database(searched, reader, keyed, asker, _commit_nothing)
 
 
 def _commit_nothing(session: Session) -> None:
@@ -184,7 +199,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     begin = connection.get_execution_options().get("plimsoll_begin", "BEGIN")
     if begin:
-        connection.exec_driver_sql(begin)
+        prepared.straight(connection, begin)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ what makes writers take turns, as BEGIN IMMEDIATE does on SQLite.
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
@@ -42,7 +43,6 @@ _READ_HASH = Prepared(
         _HASHES.c.level == bindparam("level"), _HASHES.c.index == bindparam("index")
     )
 )
-_ENTRY_NAMES = tuple(column.name for column in _ENTRIES.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +96,28 @@ def move_head(session: Session, *, old_size: int, new_size: int, checkpoint: str
     session.info[_HELD] = (session.get_transaction(), Head(*moved))
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A leaf, and what it is filed under: the table's columns, all of them."""
+
+    index: int
+    leaf: bytes
+    kind: str
+    model: str | None
+    version: int | None
+    at: datetime
+    actor_role: str | None
+    actor_name: str | None
+    host: str | None
+    deployment: str | None
+
+
 def add(
-    session: Session, entries: Sequence[LogEntry], hashes: Iterable[tuple[int, int, bytes]]
+    session: Session, entries: Sequence[Entry], hashes: Iterable[tuple[int, int, bytes]]
 ) -> None:
     """Insert leaves and the (level, index, hash) of the subtrees that they complete."""
     _ADD_ENTRY.write(
-        session, [{name: vars(entry).get(name) for name in _ENTRY_NAMES} for entry in entries]
+        session, [{name: getattr(entry, name) for name in Entry.__slots__} for entry in entries]
     )
     session.info.setdefault(APPENDED, []).extend(entry.kind for entry in entries)
     rows = [{"level": level, "index": index, "hash": value} for level, index, value in hashes]

@@ -7,7 +7,7 @@ from sqlalchemy import Select, exists, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from registry.core import digest as digests
-from registry.core import oci_documents
+from registry.core import oci_documents, oms, statement
 from registry.core.scope import EVERYTHING, Scope
 from registry.db import evidence as further
 from registry.db import scoped
@@ -17,6 +17,11 @@ from registry.db.tables_evidence import Evidence as Further
 from registry.db.tables_oci import Evidence
 from registry.db.tables_watermark import Watermark
 
+# Of what is only filed once it was verified, or was made here.
+_PREDICATES: Mapping[str, str] = {
+    oci_documents.PUBLISHER: oms.PREDICATE_TYPE,
+    oci_documents.REGISTRY: statement.PREDICATE_TYPE,
+}
 _INSERT = Prepared(insert(Evidence.__table__))  # type: ignore[arg-type]
 _Selected = TypeVar("_Selected", bound=Select[*tuple[Any, ...]])
 
@@ -173,7 +178,9 @@ def name_evidence(
         {
             "variant_id": variant_id,
             "what": what,
-            "manifest": digests.of(oci_documents.evidence(content, subject=subject)),
+            "manifest": digests.of(
+                oci_documents.evidence(content, subject=subject, predicate=_PREDICATES.get(what))
+            ),
             "bundle": digests.of(content),
         }
         for what, content in bundles.items()

@@ -6,7 +6,8 @@ transaction. Where somebody listens, as traces do, they go its way, and nothing 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -79,6 +80,42 @@ class Prepared:
         return found
 
 
+def straight(connection: Connection, text: str) -> None:
+    """A statement of the driver's own, without values or rows."""
+    if connection.dispatch.before_cursor_execute:
+        connection.exec_driver_sql(text)
+        return
+    try:
+        connection.connection.cursor().execute(text)
+    except Exception as failure:
+        raise _named(connection, text, failure) from failure
+
+
+@contextmanager
+def together(session: Session) -> Iterator[None]:
+    """What these statements write meanwhile waits for no answer of its own, on PostgreSQL.
+
+    The block's end waits for all, and a statement with rows for those before it: what failed is
+    raised there. SQLAlchemy's own ways cannot be gone meanwhile. SQLite has nothing to wait for.
+    """
+    connection = _connection(session)
+    driver: Any = connection.connection.dbapi_connection
+    if not hasattr(driver, "pipeline") or connection.dispatch.before_cursor_execute:
+        yield
+        return
+    pipeline = driver.pipeline()
+    pipeline.__enter__()
+    try:
+        yield
+    except BaseException as failure:
+        pipeline.__exit__(type(failure), failure, failure.__traceback__)
+        raise
+    try:
+        pipeline.__exit__(None, None, None)
+    except Exception as failure:
+        raise _named(connection, "", failure) from failure
+
+
 class Listed:
     """A statement for those rows whose `column` is in a list: one text, however long the list."""
 
@@ -128,7 +165,7 @@ class _Written:
         cursor = connection.connection.cursor()
         try:
             cursor.execute(self.text, self._bound(values))
-            rows: Any = cursor.fetchall() if cursor.description else []
+            rows: Any = cursor.fetchall() if self._columns else []
         except Exception as failure:
             raise _named(connection, self.text, failure) from failure
         return self._read(connection.dialect, cursor.description, rows) if rows else []

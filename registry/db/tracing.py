@@ -33,6 +33,7 @@ def trace(database: Database, tracer: Tracer) -> None:
             span.set_status(StatusCode.ERROR)
             span.end()
 
-    event.listen(database.engine, "before_cursor_execute", begin)
-    event.listen(database.engine, "after_cursor_execute", end)
-    event.listen(database.engine, "handle_error", fail)
+    for engine in database.engines:
+        event.listen(engine, "before_cursor_execute", begin)
+        event.listen(engine, "after_cursor_execute", end)
+        event.listen(engine, "handle_error", fail)

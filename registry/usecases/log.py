@@ -12,8 +12,8 @@ from functools import partial
 from registry import errors
 from registry.core import entries, merkle, tlog_proof
 from registry.db import log as rows
+from registry.db import prepared
 from registry.db.engine import Session
-from registry.db.tables_log import LogEntry
 from registry.trust import sign
 from registry.usecases.opening import Registry
 
@@ -81,13 +81,15 @@ def append_all(session: Session, registry: Registry, leaves: Sequence[Leaf]) -> 
     checkpoint = sign.sign_checkpoint(head.origin, size, root, registry.log_key)
     kept = {place: known[place] for place in rows.frontier_places(size)}
     registry.frontiers.put(checkpoint, kept)
-    rows.add(session, [_row(index, leaf) for index, leaf in enumerate(leaves, head.size)], hashes)
-    rows.move_head(session, old_size=head.size, new_size=size, checkpoint=checkpoint)
+    added = [_row(index, leaf) for index, leaf in enumerate(leaves, head.size)]
+    with prepared.together(session):
+        rows.add(session, added, hashes)
+        rows.move_head(session, old_size=head.size, new_size=size, checkpoint=checkpoint)
     return head.size
 
 
-def _row(index: int, leaf: Leaf) -> LogEntry:
-    return LogEntry(
+def _row(index: int, leaf: Leaf) -> rows.Entry:
+    return rows.Entry(
         index=index,
         leaf=leaf.data,
         kind=leaf.entry.kind,

@@ -12,7 +12,7 @@ from registry import errors
 from registry.core import facts
 from registry.core.oms import File
 from registry.core.watermark import records
-from registry.db import derivations, fresh, tables, versions
+from registry.db import derivations, fresh, prepared, tables, versions
 from registry.db import log as log_rows
 from registry.db.engine import Session
 from registry.usecases import checking, documents, issuing, policing, watermarking
@@ -53,9 +53,10 @@ def publish(registry: Registry, draft: Draft, by: Caller) -> Published:
         issue = Issue(checked, number, built, by, now, desk)
         proven = issuing.prove(session, registry, issue)
         version = _new_version(session, issue, proven.variant)
-        fresh.add(session, version)
+        with prepared.together(session):
+            fresh.add(session, version)
+            document = documents.keep(session, version)
         proven.file_mark(session)
-        document = documents.keep(session, version)
         session.commit()
         return Published(version, True, document)
 

@@ -12,6 +12,7 @@ from registry import errors
 from registry.api.server import Server
 from registry.core import merkle, note, tlog_proof
 from registry.db import log as rows
+from registry.db.tables_log import LogEntry
 from registry.settings import Settings
 from registry.usecases import log, opening, reports, tiles
 from registry.usecases.access import Caller, Role
@@ -213,6 +214,10 @@ def test_an_entry_and_its_proof_come_as_one_file_that_verifies_offline(
     assert (proof.index, proof.extra) == (2, base64.b64decode(leaf))
     assert anyone.get("/log/entries/1000.tlog-proof").status_code == 404
     assert anyone.get("/log/entries/x.tlog-proof").status_code == 422
+
+
+def test_what_an_append_files_has_a_value_for_each_column() -> None:
+    assert set(rows.Entry.__slots__) == {column.name for column in LogEntry.__table__.columns}
 
 
 def test_hashes_are_looked_up_in_the_index_however_many_are_asked_for(tmp_path: Path) -> None:

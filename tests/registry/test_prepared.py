@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import event, insert
+from sqlalchemy import event, insert, select
 
 from registry import errors
 from registry.core.facts import Dataset, Facts
-from registry.db import documents, tables, versions, whole
+from registry.db import documents, prepared, tables, versions, whole
+from registry.db.engine import Session
 from registry.db.prepared import Prepared
 from registry.usecases import catalogue, publish
 from registry.usecases.opening import Registry
@@ -34,11 +35,29 @@ def heard(registry: Registry) -> Iterator[list[str]]:
     def note(*given: object) -> None:
         said.append(str(given[2]))
 
-    event.listen(registry.database.engine, "before_cursor_execute", note)
+    engines = registry.database.engines
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
     try:
         yield said
     finally:
-        event.remove(registry.database.engine, "before_cursor_execute", note)
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", note)
+
+
+def model_row(name: str) -> dict[str, object]:
+    """What is inserted for a model; its name is its key."""
+    now = datetime.now(UTC)
+    return {
+        "name": name, "display_name": name, "description": "", "owner": "", "project": "",
+        "next_version": 1, "created_at": now, "updated_at": now,
+    }  # fmt: skip
+
+
+def add_all(session: Session, add: Prepared, *several: str) -> None:
+    with prepared.together(session):
+        for name in several:
+            add.write(session, [model_row(name)])
 
 
 def asked(said: list[str]) -> list[str]:
@@ -62,14 +81,10 @@ def test_both_ways_give_the_same_rows_in_the_same_types(
 
 
 def test_a_row_that_another_wrote_first_is_a_lost_race_on_either_way(registry: Registry) -> None:
-    now = datetime.now(UTC)
     with registry.database.writing() as session:
-        versions.ensure_model(session, "digits", now=now)
+        versions.ensure_model(session, "digits", now=datetime.now(UTC))
         session.commit()
-    row = {
-        "name": "digits", "display_name": "digits", "description": "", "owner": "", "project": "",
-        "next_version": 1, "created_at": now, "updated_at": now,
-    }  # fmt: skip
+    row = model_row("digits")
     again = Prepared(insert(tables.Model.metadata.tables["models"]))
     for _ in range(2):
         with pytest.raises(errors.Conflict), registry.database.writing() as session:
@@ -80,6 +95,28 @@ def test_a_row_that_another_wrote_first_is_a_lost_race_on_either_way(registry: R
             registry.database.writing() as session,
         ):
             again.write(session, [row, row])
+
+
+def test_what_is_written_together_is_all_there_or_raises_what_failed(registry: Registry) -> None:
+    add = Prepared(insert(tables.Model.metadata.tables["models"]))
+    names = Prepared(select(tables.Model.metadata.tables["models"].c.name))
+
+    def written(session: Session, *several: str) -> None:
+        with prepared.together(session):
+            for name in several:
+                add.write(session, [model_row(name)])
+            assert {name for (name,) in names.rows(session)} >= set(several)
+            add.write(session, [model_row(f"{several[-1]}-last")])
+
+    with registry.database.writing() as session:
+        written(session, "one", "two")
+        session.commit()
+    with pytest.raises(errors.Conflict), registry.database.writing() as session:
+        written(session, "three", "two")
+    with pytest.raises(errors.Conflict), registry.database.writing() as session:
+        add_all(session, add, "four", "one")
+    with registry.database.reading() as session:
+        assert sorted(names.rows(session)) == [("one",), ("two",), ("two-last",)]
 
 
 def test_a_publication_takes_only_so_many_statements(registry: Registry, alice: Publisher) -> None:

@@ -193,11 +193,8 @@ def test_without_the_mark_publishing_takes_no_statement_more(
 ) -> None:
     store(registry, FILES)
     said = []
-    event.listen(
-        registry.database.engine,
-        "before_cursor_execute",
-        lambda *arguments: said.append(arguments[2]),
-    )
+    for engine in registry.database.engines:
+        event.listen(engine, "before_cursor_execute", lambda *arguments: said.append(arguments[2]))
     publish.publish(registry, alice.draft(FILES, version=1), ALICE)
     assert said
     about = [one for one in said if "watermark_" in one or "watermarks" in one]
