@@ -123,7 +123,7 @@ def load(path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise errors.InvalidConfig(f"{path} cannot be read: {error}") from error
+        raise table.unreadable(str(path), error) from error
     folder = path.resolve().parent
     if table.has(text, "agent"):
         return _agent_config(table.parse(text, "agent", file=str(path)), folder)

@@ -4,7 +4,7 @@ import math
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
-from registry import configuration_mail, errors
+from registry import configuration_mail
 from registry.core import destination, protection, spiffe, table
 from registry.core.retention import Rule as RetentionRule
 from registry.settings import (
@@ -24,7 +24,7 @@ def load(path: Path) -> Settings:
     try:
         found = table.parse(path.read_text(encoding="utf-8"), "registry", file=str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise errors.InvalidConfig(f"{path} cannot be read: {error}") from error
+        raise table.unreadable(str(path), error) from error
     return _settings(found, path.resolve().parent)
 
 

@@ -153,16 +153,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     try:
         given = sys.argv[1:] if arguments is None else list(arguments)
+        given = ["version"] if given == ["--version"] else given
         command, within = [*given, "", ""][:2]
         app = overview() if given == ["--help"] else build(command, within)
         code = app(args=given, standalone_mode=False)
     except errors.PlimsollError as error:
         _explain(error)
         return error.exit_code
-    except ModuleNotFoundError as error:
-        from registry.cli import missing  # noqa: PLC0415  seldom needed
-
-        explained = missing.explained(error)
+    except (ModuleNotFoundError, PermissionError) as error:
+        explained = _explained(error)
         if explained is None:
             raise
         _explain(explained)
@@ -178,6 +177,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.BROKEN_PIPE
     return code if isinstance(code, int) else 0
+
+
+def _explained(error: ModuleNotFoundError | PermissionError) -> errors.PlimsollError | None:
+    """What it means here; None where it is a defect of ours."""
+    if isinstance(error, ModuleNotFoundError):
+        from registry.cli import missing  # noqa: PLC0415  seldom needed
+
+        return missing.explained(error)
+    # Often a service's, and the command was run by a person.
+    return errors.InvalidConfig(
+        f"{error.filename or error}: permission denied",
+        fix="run this as who it belongs to, such as: runuser -u plimsoll -- plimsoll …",
+    )
 
 
 def _merge(app: typer.Typer, part: typer.Typer) -> None:

@@ -10,6 +10,15 @@ T = TypeVar("T", str, int, float, bool)
 _FIX = "docs/configuration.md lists the settings there are"
 
 
+def unreadable(file: str, error: Exception) -> InvalidConfig:
+    """What to say where the configuration itself could not be read."""
+    why = getattr(error, "strerror", None) or error
+    return InvalidConfig(
+        f"{file} cannot be read: {why}",
+        fix="name it with --config, or be where plimsoll.toml is, as a user who may read it",
+    )
+
+
 class Table:
     """Take each setting once, then `finish`. Errors name the file and the setting."""
 

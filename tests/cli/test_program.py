@@ -82,6 +82,23 @@ def test_an_error_names_the_fix_on_stderr():
     assert "fix: start it, or name the right one with --server" in done.stderr
 
 
+def test_the_version_is_told_as_other_programs_tell_theirs():
+    told = in_a_process("--version")
+    assert (told.returncode, told.stdout) == (0, in_a_process("version").stdout)
+    assert told.stdout.startswith("plimsoll ")
+
+
+def test_where_nobody_may_write_it_is_said_with_who_to_be(tmp_path: Path):
+    """In /sys not even root may make a folder."""
+    config = tmp_path / "plimsoll.toml"
+    config.write_text('[registry]\ndata = "/sys/plimsoll"\n[reconciler]\nrepository = "x"\n')
+    done = in_a_process("admin", "introduce", "--config", str(config))
+    assert done.returncode == 1
+    assert "permission denied" in done.stderr
+    assert "runuser -u plimsoll" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_no_colour_where_nobody_watches():
     done = in_a_process("push", "--help", NO_COLOR="1")
     assert "\x1b[" not in done.stdout

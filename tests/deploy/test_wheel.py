@@ -103,7 +103,7 @@ def test_the_installed_program_brings_an_old_database_up_and_serves_its_pages(
     log = tmp_path / "log"
     with (
         log.open("w") as told,
-        httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client,
         subprocess.Popen(
             [installed.folder / "bin" / "plimsoll", "serve"], cwd=tmp_path, env=ALONE, stderr=told
         ) as process,
@@ -131,3 +131,24 @@ def test_what_was_not_installed_is_named_with_the_extra_that_brings_it(
     assert refused.returncode == 1
     assert "pip install 'plimsoll[reconciler]'" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_uv_makes_a_tool_of_it_that_says_what_it_misses(wheel: Path, tmp_path: Path) -> None:
+    """`uv tool install`, as docs/install.md has it, for somebody who has nothing yet."""
+    folders = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
+    install = [sys.executable, "-m", "uv", "-q", "tool", "install", f"{wheel}[registry,reconciler]"]
+    constraints = ["--constraint", str(ROOT / "constraints.txt"), "--python", sys.executable]
+    subprocess.run([*install, *constraints], check=True, env=ALONE | folders)
+
+    def said(*words: str) -> subprocess.CompletedProcess[str]:
+        program = [tmp_path / "bin" / "plimsoll", *words]
+        return subprocess.run(
+            program, cwd=tmp_path, env=ALONE, capture_output=True, text=True, check=False
+        )
+
+    assert said("--version").stdout == f"plimsoll {wheel.name.split('-')[1]}\n"
+    (tmp_path / "plimsoll.toml").write_text('[reconciler]\nrepository = "nowhere.git"\n')
+    looked = said("doctor")
+    assert looked.returncode == 1
+    assert "nowhere.git" in looked.stdout
+    assert "fix:" in looked.stdout

@@ -56,8 +56,9 @@ def test_listen_must_be_a_list(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(errors.InvalidConfig, match=r"nowhere.toml cannot be read"):
+    with pytest.raises(errors.InvalidConfig, match=r"nowhere.toml cannot be read: No such") as said:
         config.load(tmp_path / "nowhere.toml")
+    assert "--config" in said.value.fix
 
 
 @pytest.mark.parametrize(
