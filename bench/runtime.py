@@ -1,5 +1,6 @@
 """One runtime against the floor under any server in this language, and against its peers."""
 
+import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -82,11 +83,13 @@ def started(
     cold: list[float] = []
     warm: list[float] = []
     idle: list[float] = []
+    worked: list[float] = []
     for number in range(_STARTS):
         place = folder / f"start-{version.form}-{number}"
         for times in (cold, warm):
             with runtimes.running(registry, version, folder=place) as runtime:
                 times.append(runtime.seconds)
+                worked.append(_worked(runtime.process.pid))
                 time.sleep(_SETTLED_SECONDS)
                 idle.append(_resident(runtime.process.pid))
     ready = None if beside is None else beside.seconds
@@ -94,8 +97,16 @@ def started(
     for name, times in (("pulled", cold), ("from the cache", warm)):
         what = f"{version.form}: start to AVAILABLE, {name}"
         yield _beside(what, statistics.median(times), "s", ready, under(1))
+    what = f"{version.form}: start to AVAILABLE, processor time of the least"
+    yield Row(_AREA, what, min(worked), "s")
     resident = statistics.median(idle)
     yield _beside(f"{version.form}: resident when idle", resident, "MB", other, under(120))
+
+
+def _worked(process: int) -> float:
+    """Processor time so far, of all its threads, in seconds: `utime` and `stime` of proc(5)."""
+    after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident(process: int) -> float:
