@@ -65,12 +65,20 @@ def test_with_the_registry_gone_a_killed_runtime_serves_its_verified_copy(
     wait_for(lambda: not is_free(WEBHOOK_PORT), "the reconciler")
     machine.world.stop("registry", number=signal.SIGKILL)
     pattern = f"runtime --config {machine.world.folder}"
+    killed = running(pattern)
     subprocess.run(["pkill", "-KILL", "-f", pattern], check=True)
-    wait_for(lambda: is_free(PORT), "the runtime to be gone")
+    # Not that its port is free: the next one may listen there before anybody looks.
+    wait_for(lambda: not killed & running(pattern), "the runtime to be gone")
     machine.await_version(1)
     assert is_free(REGISTRY_PORT)
     machine.world.start("registry", "serve", "--config", "plimsoll.toml")
     wait_for(lambda: "restarted" in logged(machine), "the outbox to be delivered")
+
+
+def running(pattern: str) -> set[str]:
+    """The processes with this in their command line; none of the dead."""
+    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, check=False, text=True)
+    return set(found.stdout.split())
 
 
 def logged(machine: Machine) -> list[str]:
@@ -92,7 +100,7 @@ def test_bad_desired_state_is_reported_with_its_place_and_changes_nothing(
 
     reason = wait_for(reported, "the error in the status", seconds=30)
     assert reason.startswith(f"{DEPLOYMENT}:")
-    machine.await_version(1, seconds=5)
+    machine.await_version(1, seconds=30)
     refused = machine.world.plimsoll("validate", str(machine.world.work), check=False)
     assert refused.returncode != 0
     assert f"{DEPLOYMENT}:" in refused.stdout

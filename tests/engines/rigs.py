@@ -213,7 +213,7 @@ class Process:
 
     def lose_ingress(self) -> None:
         os.kill(self.pid(), signal.SIGKILL)
-        assert wire.until(lambda: not self.engine.observe().ingress_ready, timeout=10)
+        assert wire.until(lambda: not self.engine.observe().ingress_ready, timeout=60)
 
     def await_answers(self, spec: InstanceSpec) -> None:
         await_health(self, spec, Health.HEALTHY)
@@ -258,7 +258,7 @@ class Docker:
     def kill(self, spec: InstanceSpec) -> None:
         """Newer engines answer before it is over."""
         self.api.kill(spec.name)
-        self.api.wait(spec.name, timeout=10)
+        self.api.wait(spec.name, timeout=60)
 
     def crash_before_start(self, spec: InstanceSpec) -> None:
         body = commands.runtime_container(spec, start_interval=False)
@@ -268,7 +268,7 @@ class Docker:
 
     def lose_ingress(self) -> None:
         self.api.kill(f"plimsoll-ingress-{self.host}")
-        self.api.wait(f"plimsoll-ingress-{self.host}", timeout=10)
+        self.api.wait(f"plimsoll-ingress-{self.host}", timeout=60)
 
     def await_answers(self, spec: InstanceSpec) -> None:
         """Docker itself looks every other second only, and most tests need not wait for that."""
@@ -298,7 +298,7 @@ def processes(state: Path) -> Iterator[Process]:
         finally:
             if (pid := engine._process.pid()) is not None:
                 os.kill(pid, signal.SIGKILL)
-                assert wire.until(lambda: engine._process.pid() is None, timeout=10)
+                assert wire.until(lambda: engine._process.pid() is None, timeout=60)
 
 
 @contextmanager

@@ -253,7 +253,7 @@ def test_a_death_is_told_to_who_listens_and_listening_ends_when_it_is_closed(rig
     listening.start()
     try:
         rig.kill(rig.spec())
-        assert wire.until(lambda: bool(told), timeout=10)
+        assert wire.until(lambda: bool(told), timeout=60)
     finally:
         changes.close()
     listening.join(10)

@@ -104,7 +104,7 @@ def test_a_request_under_way_is_answered_by_the_version_that_is_being_removed(
         )
     )
     slow.start()
-    assert wire.until(lambda: "asked to take" in docker_rig.engine.logs(one.name), timeout=20)
+    assert wire.until(lambda: "asked to take" in docker_rig.engine.logs(one.name), timeout=60)
     docker_rig.engine.route(route_to(docker_rig.spec(2)))
     docker_rig.engine.remove(one.name)
     slow.join()

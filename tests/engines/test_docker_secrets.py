@@ -70,5 +70,5 @@ def test_a_restart_that_nobody_helps_with_keeps_it_and_a_removal_takes_it_away(
         return not volumes & {one["Name"] for one in rig.api.volumes()["Volumes"] or []}
 
     assert len(volumes) == 1
-    assert wire.until(is_gone, timeout=10)
+    assert wire.until(is_gone, timeout=60), f"{volumes} are still there"
     assert rigs.seen(rig, spec) is None

@@ -33,7 +33,7 @@ def heal(rig: Docker) -> HostState:
     """Do what the planner asks for, with an engine that knows nothing of before."""
     rig.engine.restart(rig.spec().name)
     rig.engine.route(route_to(rig.spec()))
-    assert wire.until(lambda: served(rig) == 1, timeout=20)
+    assert wire.until(lambda: served(rig) == 1, timeout=60)
     state = rig.engine.observe()
     assert (state.ingress_drift, state.ingress_ready) == ("", True)
     assert [(one.phase, one.drift) for one in state.instances] == [(Phase.RUNNING, "")]
@@ -46,14 +46,16 @@ def test_what_happens_to_an_instance_is_told_and_looking_is_not(rig: Docker) -> 
         other.engine.start(other.spec(), other.launch)
         for _ in range(3):
             rig.engine.observe()
-        assert all(one.startswith("network plimsoll") for one in heard.words), heard.words
+        # That ours is healthy Docker finds out in its own time, which may be now.
+        told = [one for one in heard.words if not one.endswith("health_status: healthy")]
+        assert all(one.startswith("network plimsoll") for one in told), heard.words
         for do, word in (
             (rig.api.pause, "pause"),
             (rig.api.unpause, "unpause"),
             (rig.api.kill, "die"),
         ):
             do(name)
-            assert heard.within(10, f"container {name} {word}"), heard.words
+            assert heard.within(60, f"container {name} {word}"), heard.words
     heal(rig)
 
 

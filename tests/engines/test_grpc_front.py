@@ -55,7 +55,7 @@ class Front:
         return answer.decode()
 
     def until(self, ask: Callable[[], str], wanted: str) -> None:
-        assert wire.until(lambda: ask() == wanted, timeout=20), ask()
+        assert wire.until(lambda: ask() == wanted, timeout=60), ask()
 
 
 @pytest.fixture

@@ -85,14 +85,15 @@ def test_a_pulled_cable_is_told_within_the_timeout_and_mended(
 ) -> None:
     for address in (f"tcp://{remote.address}:2376", f"ssh://root@{remote.address}"):
         engine = connect(address, credentials=remote.lan.credentials, timeout=1.0)
-        engine.observe()
+        # Over ssh a first look is a session and a program, which may take a busy host longer.
+        assert wire.until(lambda engine=engine: _answers(engine), timeout=60), address
         remote.cut()
         try:
             with pytest.raises(errors.EngineUnreachable):
                 engine.observe()
         finally:
             remote.mend()
-        assert wire.until(lambda engine=engine: _answers(engine), timeout=20), address
+        assert wire.until(lambda engine=engine: _answers(engine), timeout=60), address
 
 
 def test_who_listens_over_a_cable_that_is_pulled_is_told_that_it_is_over(
@@ -105,10 +106,10 @@ def test_who_listens_over_a_cable_that_is_pulled_is_told_that_it_is_over(
     serve(rig, rig.spec())
     heard = [listening.Heard(engine) for engine in found]
     rig.kill(rig.spec())
-    assert all(one.within(10, "die") for one in heard)
+    assert all(one.within(60, "die") for one in heard)
     remote.cut()
     try:
-        assert all(one.ends(20) for one in heard)
+        assert all(one.ends(60) for one in heard)
     finally:
         remote.mend()
 
@@ -126,7 +127,7 @@ def test_a_dead_ssh_session_is_replaced(remote: Host, rig: Docker, connect: Conn
     engine = connect(f"ssh://root@{remote.address}", credentials=remote.lan.credentials)
     engine.observe()
     remote.run("kill $(pgrep -P $(cat /run/sshd.pid))")
-    assert wire.until(lambda: _answers(engine), timeout=20)
+    assert wire.until(lambda: _answers(engine), timeout=60), "no answer over a new session"
 
 
 def test_an_engine_that_was_killed_and_comes_back_is_seen_again(
@@ -136,13 +137,13 @@ def test_an_engine_that_was_killed_and_comes_back_is_seen_again(
     serve(rig, rig.spec())
     assert remote.dockerd is not None
     remote.run("kill -9 $(cat /run/docker.pid)")
-    remote.dockerd.wait(10)
+    remote.dockerd.wait(60)
     with pytest.raises(errors.EngineUnreachable):
         engine.observe()
     remote.run("rm -f /run/docker.pid")
     remote.start_docker()
     rigs.await_health(rig, rig.spec(), Health.HEALTHY)
-    assert wire.until(lambda: served(rig) == 1, timeout=20)
+    assert wire.until(lambda: served(rig) == 1, timeout=60), "version 1 is not served again"
 
 
 def test_a_certificate_of_another_authority_is_refused(

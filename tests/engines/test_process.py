@@ -34,7 +34,7 @@ def test_what_was_active_serves_again_after_a_restart_without_any_routing(rig: P
     serve(rig, one)
     serve(rig, two)
     os.kill(rig.pid(), signal.SIGKILL)
-    assert wire.until(lambda: not rig.engine.observe().ingress_ready, timeout=10)
+    assert wire.until(lambda: not rig.engine.observe().ingress_ready, timeout=60)
     assert [i.phase for i in rig.engine.observe().instances] == [Phase.EXITED] * 2
     rig.engine.restart(two.name)
     rig.await_answers(two)

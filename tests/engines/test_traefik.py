@@ -30,7 +30,7 @@ def test_answers_are_counted_for_each_instance_and_copies_apart(tmp_path: Path) 
         share = Share(candidate.name, weight=25, mirror=50)
         front.tell(Route(fronts.MODEL, "production/digits", stable.name, share))
         assert front.answers(40) == {stable.name: 30, candidate.name: 10}
-        assert wire.until(lambda: "copies-plimsoll-two@file" in _counts(kind.port), timeout=10)
+        assert wire.until(lambda: "copies-plimsoll-two@file" in _counts(kind.port), timeout=60)
         found = _counts(kind.port)
     assert found["plimsoll-one@file"] == 30
     assert found["plimsoll-two@file"] == 10
@@ -47,7 +47,7 @@ def test_a_request_of_unknown_length_passes_as_it_comes_and_is_not_copied(tmp_pa
             link.request("POST", f"/v1/models/{fronts.MODEL}:predict", body=iter([b"{", b"}"]))
             assert link.getresponse().headers["answered-by"] == stable.name
         assert front.ask(body=b"[]").status == 200
-        assert wire.until(lambda: len(candidate.seen) > 0, timeout=20)
+        assert wire.until(lambda: len(candidate.seen) > 0, timeout=60)
         assert candidate.seen == [b"[]"]
 
 

@@ -49,13 +49,17 @@ def test_an_operator_waits_for_a_version_and_reads_what_became_of_it_and_the_nex
     words = ["wait", KEY, "--commit", commit[:12], "--version", "1", "--timeout", "60s"]
     waiting = threading.Thread(target=lambda: ended.append(main(words)))
     waiting.start()
-    time.sleep(0.2)
+    out = err = ""
+    end = time.monotonic() + 30
+    while f"{KEY}: no reconciler has told of it yet" not in err:
+        assert time.monotonic() < end, (out, err)
+        printed = capsys.readouterr()
+        out, err = out + printed.out, err + printed.err
+        time.sleep(0.01)
     here.settle()
-    waiting.join(30)
-    printed = capsys.readouterr()
-    assert ended == [0]
-    assert f"\n{KEY}: synced and healthy: digits@1 after " in printed.out
-    assert f"{KEY}: no reconciler has told of it yet" in printed.err
+    waiting.join(60)
+    assert ended == [0], err
+    assert f"\n{KEY}: synced and healthy: digits@1 after " in out + capsys.readouterr().out
     _two_versions(here, capsys)
 
 

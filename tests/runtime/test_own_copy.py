@@ -81,6 +81,7 @@ def test_a_copy_that_was_carried_to_another_host_is_refused_by_name(
     runtime.models = [pin(publish(registry))]
     with running(runtime):
         runtime.until_state("AVAILABLE")
+        runtime.until(lambda: len(registry.events) == 2)  # none is on its way any more
     registry.envelopes.clear()
     registry.events.clear()
     runtime.host = "edge-2"

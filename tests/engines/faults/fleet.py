@@ -273,7 +273,7 @@ def kill_docker(host: Host) -> None:
     """SIGKILL to dockerd; what it started runs on."""
     assert host.dockerd is not None
     host.run("kill -9 $(cat /run/docker.pid)")
-    host.dockerd.wait(10)
+    host.dockerd.wait(60)
     host.run("rm -f /run/docker.pid")
 
 
