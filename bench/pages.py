@@ -45,6 +45,10 @@ PAGES = (
     "/log",
     "/log?kind=published&model=model-0001",
     "/log?until=2025-02-01T00:00",
+    "/log?actor=reconciler%3Abench",
+    "/log?actor=bench&host=host-0001&kind=deployed",
+    "/log?deployment=production%2Fd00050",
+    "/log?actor=nobody&kind=deployed&since=2025-02-01T00:00",
     f"/log/entry/{_MIDDLE}",
 )
 
@@ -62,6 +66,7 @@ def rows(folder: Path) -> Generator[Row, None, None]:
         members = population.members(0, _VERSIONS)
         seeding.fill(installation.database_url, key, members, like=_PROTOTYPE)
         _fill(installation.database_url)
+        _tell(registry)
         headers = registry.headers | {"Accept": "text/html"}
         with httpx2.Client(base_url=registry.url, headers=headers, timeout=60) as browser:
             taken = {path: _seconds(browser, path) for path in PAGES}
@@ -77,6 +82,25 @@ def rows(folder: Path) -> Generator[Row, None, None]:
         bar=figures.under(_SLOWEST_MS),
     )
     yield Row(_AREA, f"the overview at {about}", statistics.median(taken["/"]) * 1e3, "ms")
+
+
+def _tell(registry: registries.Running) -> None:
+    """What a reconciler would have told of the fleet: two entries a deployment."""
+    events = [
+        {
+            "id": f"{kind} {number}", "kind": kind,
+            "model": population.name(number % population.MODELS), "version": 50,
+            "host": f"host-{number % _HOSTS:04}",
+            "deployment": f"{_environment(number)}/d{number:05}",
+            "commit": f"{number:040x}",
+        }
+        for number in range(_DEPLOYMENTS)
+        for kind in ("started", "deployed")
+    ]  # fmt: skip
+    with httpx2.Client(base_url=registry.url, headers=registry.headers, timeout=60) as client:
+        for start in range(0, len(events), _BATCH):
+            body = {"events": events[start : start + _BATCH]}
+            client.post("/v1/events/batch", json=body).raise_for_status()
 
 
 def _seconds(browser: httpx2.Client, path: str) -> list[float]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from registry.core import entries
+from registry.db.prepared import Prepared
 from registry.db.tables import Variant
 from registry.db.tables_evidence import Evidence
 from registry.db.tables_log import LogEntry
@@ -24,6 +25,10 @@ Found = Select[int, bytes]
 Said = dict[str, str | int]
 # The columns that an index begins with.
 _WAYS = (("deployment",), ("host",), ("actor_name",), ("model", "version"), ("model",), ("kind",))
+
+# Asked for some twenty times by who asks for a moment.
+_ENTRIES = LogEntry.metadata.tables[LogEntry.__tablename__]
+_READ_TIME = Prepared(select(_ENTRIES.c.at).where(_ENTRIES.c.index == bindparam("place")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +101,8 @@ def size_at(session: Session, moment: datetime, *, size: int) -> int:
     low, high = 0, size
     while low < high:
         middle = (low + high) // 2
-        at = session.execute(
-            select(LogEntry.at).where(LogEntry.index == middle)
-        ).scalar_one_or_none()
-        if at is not None and at <= moment:
+        row = _READ_TIME.row(session, {"place": middle})
+        if row is not None and row[0] <= moment:
             low = middle + 1
         else:
             high = middle

@@ -63,7 +63,7 @@ def listed(
             "token": guarding.token(request, "/log/find"),
             "most": log_asking.DOWNLOADED,
         },
-        status=422 if problem else 200,
+        status=422 if problem and not wanted.nobody else 200,
     )
 
 

@@ -16,6 +16,7 @@ PAGES = (
     "/models",
     "/log",
     "/log?kind=decided&model=fraud",
+    "/log?actor=alice&host=&since=2020-01-01T00:00",
     "/log/entry/20",
     "/models/fraud/compare?a=8&b=9",
     "/models/digits",

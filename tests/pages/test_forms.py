@@ -1,11 +1,13 @@
 """The buttons in a real browser: by keyboard, without scripts, and as axe sees them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from registry.core.audit import proofs
 from registry.usecases import access, catalogue, holds
 from registry.usecases.access import Role
 from tests.pages.conftest import ROOT, Site
@@ -93,3 +95,26 @@ def test_a_hold_is_released_where_it_is_shown(admins: Page, held: Site) -> None:
     admins.get_by_role("button", name="Release the hold").click()
     expect(admins.get_by_role("status")).to_contain_text("the hold is released")
     assert holds.on(held.registry, "digits", 3) == []
+
+
+def test_an_auditor_finds_by_name_and_keeps_what_was_found(
+    open_page: Callable[..., Page], site: Site, tmp_path: Path
+) -> None:
+    page = open_page("/log", java_script_enabled=False)
+    page.get_by_label("Who", exact=True).fill("alice")
+    page.get_by_role("textbox", name="Model").fill("digits")
+    page.get_by_role("button", name="Search").click()
+    page.wait_for_url("**/log?model=digits&actor=alice")
+    assert page.locator("table.log tbody tr").count() == 3
+    with page.expect_download() as coming:
+        page.get_by_role("link", name="Download these entries").click()
+    file = tmp_path / coming.value.suggested_filename
+    coming.value.save_as(file)
+    assert file.name == "log-entries.tar"
+    with file.open("rb") as stream:
+        proven = list(proofs.checked(stream.read, site.registry.trust_root().log))
+    assert {(one.entry.kind, one.entry.model) for one in proven} == {("published", "digits")}
+    page.get_by_label("Who", exact=True).fill("nobody we know")
+    page.get_by_role("button", name="Search").click()
+    page.wait_for_url("**/log?model=digits&nobody=1")
+    assert "nobody of this name" in page.get_by_role("alert").inner_text()
