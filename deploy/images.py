@@ -75,7 +75,7 @@ PROGRAMS = {
     "registry": Program("registry", ("registry", "migrations"), also=("traces",)),
     "reconciler": Program(
         "reconciler",
-        ("reconciler", "registry/logs.py", "registry/readiness.py", *_SHARED_CODE),
+        ("reconciler", "registry/logs.py", "registry/notify.py", *_SHARED_CODE),
         programs=(
             *("/usr/bin/git", "/usr/bin/ssh", "/usr/bin/ssh-keygen"),
             *(f"/usr/lib/git-core/git{name}" for name in ("", "-remote-http", "-remote-https")),

@@ -48,7 +48,7 @@ from reconciler import (
 from reconciler.core import desired, gittrust, plan, planned
 from reconciler.core.experiments import applied
 from reconciler.reviewing import assembly
-from registry import errors, readiness
+from registry import errors, notify
 from registry.core.trustroot import TrustRoot
 
 _LOOK_TIMEOUT_S = 10.0
@@ -69,9 +69,9 @@ def run_as(settings: config.Config, stop: threading.Event) -> None:
     ):
         heard = listening.Listeners(reconciler.hint, reviews, reconciler.effects.analyst.doors)
         with listening.serving(settings, heard, counted.registry):
-            readiness.ready()
+            notify.ready()
             reconciler.run(stop)
-            readiness.stopping()
+            notify.stopping()
 
 
 def preview(path: Path) -> planned.Plan:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import uvicorn
 
-from registry import errors, readiness
+from registry import errors, notify
 from registry.api import tls
 from registry.api.app import create_app
 from registry.api.sendfile import SendfileProtocol
@@ -35,11 +35,11 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.is_listening.set()
-        readiness.ready()
+        notify.ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping.begin()
-        readiness.stopping()
+        notify.stopping()
         await asyncio.sleep(self._drain_seconds)
         await super().shutdown(sockets)
 

@@ -79,7 +79,8 @@ def answers(machine: Machine) -> bool:
 
 def test_what_is_started_answers_publishes_and_says_what_it_does(machine: Machine) -> None:
     """A model is looked at in a process without a network, inside the walls of the unit."""
-    assert machine.run("curl -s http://127.0.0.1:8440/readyz").startswith('{"status":"ok"')
+    machine.run("curl -sf http://127.0.0.1:8440/livez")  # from the moment that it is started
+    real.until(lambda: answers(machine), what=lambda: said(machine))
     assert machine.told(RECONCILER, "ActiveState") == "active"
     model = machine.folder / "checkout" / "model.onnx"
     machine.run(f"{AS_ADMIN} {PLIMSOLL} push digits {model} --key /root/publisher.pem")
@@ -120,7 +121,8 @@ def test_a_unit_that_runs_can_write_nowhere_but_where_it_should(machine: Machine
 def test_a_stop_is_no_failure(machine: Machine) -> None:
     real.until(lambda: answers(machine), what=lambda: said(machine))
     machine.run(f"systemctl restart {' '.join(UNITS)}")  # as after an upgrade
-    assert answers(machine), said(machine)
+    machine.run("curl -sf http://127.0.0.1:8440/livez")
+    real.until(lambda: answers(machine), what=lambda: said(machine))
     machine.run(f"systemctl stop {' '.join(UNITS)}")
     for unit in UNITS:
         properties = ("Result", "ActiveState", "ExecMainCode", "ExecMainStatus")
