@@ -117,6 +117,14 @@ def test_a_translation_has_what_is_put_into_its_message(locale: str) -> None:
     assert not [one.id for one in catalog.of(locale) if one.id and one.fuzzy]
 
 
+@pytest.mark.parametrize("locale", catalog.locales())
+def test_a_catalog_translates_every_message_and_knows_no_other(locale: str) -> None:
+    """Else: `python -m tests.pages.catalog`, and translate what it prints."""
+    known, marked = (catalog.translations(one) for one in (catalog.of(locale), catalog.template()))
+    assert known.keys() == marked.keys()
+    assert [message for message, said in known.items() if not said] == []
+
+
 def test_every_language_has_its_catalog() -> None:
     assert {one.locale for one in LANGUAGES.values()} == {"en", *catalog.locales()}
 

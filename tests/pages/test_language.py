@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry.pages import catalogs, language
 from tests.pages.addresses import PAGES
@@ -52,6 +54,11 @@ def reader(site: Site) -> Iterator[httpx2.Client]:
 )
 def test_a_browsers_wish_is_met_as_it_is_weighed(header: str, code: str) -> None:
     assert language.asked(header).code == code
+
+
+@given(st.text() | st.text("zhen-;,q=.01* "))
+def test_whatever_a_browser_asks_a_language_that_there_is_is_found(header: str) -> None:
+    assert language.asked(header) in language.LANGUAGES.values()
 
 
 def test_a_page_says_in_which_language_it_is_and_what_that_hangs_on(reader: httpx2.Client) -> None:
