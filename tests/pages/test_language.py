@@ -107,7 +107,7 @@ def test_a_page_is_in_chinese_and_its_twin_never(reader: httpx2.Client, path: st
     # What is exactly an English message of ours should have been its translation.
     catalog = catalogs.of("zh_Hans")
     assert isinstance(catalog, catalogs.Catalog)
-    english = {one for one, said in catalog.messages.items() if said != one}
+    english = {one for one in catalog.messages if re.search("[a-z]", one)}
     said = seen(page.text)
     assert [one for one in said if CHINESE.search(one)]
     assert [one for one in said if one in english - WRITTEN] == []
