@@ -25,6 +25,11 @@ class Answers:
     journal: journal.Journal
     pseudonym: Callable[[str], str]
 
+    def called(self, by: str) -> str:
+        """What the log calls who asked; who asked the registry it knows already, as `role:name`,
+        and no account has a colon."""
+        return by if not by or ":" in by else self.pseudonym(by)
+
     def perform(self, action: actions.Grant, state: desired.DesiredState) -> outcomes.Outcome:
         """Decide and write down; nothing is done to any host here."""
         match action.change:
@@ -85,6 +90,6 @@ class Answers:
 
     def _detail(self, action: actions.Grant) -> dict[str, Json]:
         wish = action.wish
-        by = self.pseudonym(wish.by) if wish.by else ""
+        by = self.called(wish.by)
         said: dict[str, Json] = {"asked": wish.verb.value, "by": by, "reason": wish.reason}
         return said if not wish.until else {**said, "version": wish.version, "until": wish.until}

@@ -17,7 +17,6 @@ from reconciler.core.strategies.progress import Verb, Wish
 from registry import errors
 from registry.core import digest as digests
 from registry.core import fields, names
-from registry.core.canonical import Json
 from registry.core.envelope import Wanted
 
 _LOOK_S = 0.1
@@ -84,7 +83,7 @@ def promote(
     registry = client.Registry(settings.registry, settings.token_file, settings.registry_ca)
     with closing(registry):
         document = registry.version(Wanted(model, version, ""))
-    digest = _in_format(document, deployment.manifest.spec.runtime.format)
+    digest = goods.in_format(document, deployment.manifest.spec.runtime.format)
     wish = replace(wishes.made(verb, reason, version=version), digest=digest)
     wishes.put(settings.state, deployment.key, wish)
     return deployment.key, wish
@@ -116,16 +115,6 @@ def _deployment(settings: config.Config, model: str, to: str) -> desired.Deploym
         )
     listed = ", ".join(one.key for one in there)
     raise errors.InvalidInput(f"{model} is served as {listed}", fix="name one of them with --to")
-
-
-def _in_format(document: dict[str, Json], wanted: str) -> str:
-    for variant in fields.objects(document, "variants", what="version document"):
-        if variant.get("format") == wanted:
-            return digests.parse(fields.text(variant, "digest", what="version document"))
-    raise errors.NotFound(
-        f"{document.get('model')}@{document.get('version')} is not there as {wanted}",
-        fix="add a variant in that format, or name another version",
-    )
 
 
 def _digest(settings: config.Config, specs: list[InstanceSpec], version: int) -> str:

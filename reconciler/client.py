@@ -184,6 +184,10 @@ class Registry:
         body = canonical.encode({"holder": holder, "rollouts": dict(changed)})
         self._call("POST", "/v1/rollouts", body)
 
+    def post(self, path: str, document: Mapping[str, Json]) -> dict[str, Json]:
+        """What the registry answers to `document`; the path begins with /v1."""
+        return self._json("POST", path, canonical.encode(document))
+
     def checkpoint(self) -> str:
         """The newest checkpoint, unverified."""
         return self._call("GET", "/log/checkpoint").decode()

@@ -60,8 +60,7 @@ class Forge:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """How this reconciler is called among those that share the fleet, and how long it keeps its
-    hosts when nothing is heard of it any more."""
+    """Its name among those that share the fleet, and for how long it keeps hosts unheard of."""
 
     name: str
     seconds: int
@@ -78,6 +77,7 @@ class Config:
     after its start was permitted a host may begin to serve a version; 0 means for ever. `pin_hours`
     is the longest that a pin may hold; 0 means that none may.
     `page_logs` is how many of the last lines of each instance the registry is told; 0: none.
+    `requests` says whether what people ask on the registry's pages is done.
     `lease` is there where several reconcilers share the fleet, `agent` where this is an agent.
     """
 
@@ -99,6 +99,7 @@ class Config:
     checkpoint_branch: str | None
     permit_days: float
     pin_hours: float
+    requests: bool
     git: git_settings.GitTrust
     registry_ca: Path | None = None
     sources: Sources = Sources()
@@ -169,6 +170,7 @@ def _config(settings: table.Table, folder: Path) -> Config:
         checkpoint_branch=settings.optional("checkpoint_branch"),
         permit_days=settings.take("permit_days", float, 7.0),
         pin_hours=settings.take("pin_hours", float, 24.0),
+        requests=settings.take("requests", bool, default=True),
         git=git_settings.take(settings, folder),
         registry_ca=_below(folder, settings.optional("registry_ca")),
         sources=_all_sources(settings, folder),

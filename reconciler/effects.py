@@ -136,8 +136,7 @@ class Effects:
         if isinstance(action, Recall):
             return promoter.recall(action)
         if isinstance(action, PromoteByHand):
-            by = self.answers.pseudonym(action.wish.by) if action.wish.by else ""
-            return promoter.by_hand(action, state, by)
+            return promoter.by_hand(action, state, self.answers.called(action.wish.by))
         bringer = bringing.Bringer(self.judge, self.journal, self.proposals)
         if isinstance(action, Withdraw):
             return bringer.withdraw(action)

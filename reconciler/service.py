@@ -38,6 +38,7 @@ from reconciler import (
     proposal,
     reading,
     repo,
+    requests,
     signatures,
     signing,
     source,
@@ -62,10 +63,12 @@ def run(path: Path, stop: threading.Event) -> None:
 
 def run_as(settings: config.Config, stop: threading.Event) -> None:
     """Reconcile as `settings` say until `stop` is set."""
-    examine = partial(_examiner, settings)
     with (
         assembled(settings) as (reconciler, counted),
-        assembly.beside(settings, reconciler.effects.judge, examine) as reviews,
+        assembly.beside(
+            settings, reconciler.effects.judge, partial(_examiner, settings)
+        ) as reviews,
+        requests.pursued(settings, reconciler.memory.rollouts, reconciler.notice),
     ):
         heard = listening.Listeners(reconciler.hint, reviews, reconciler.effects.analyst.doors)
         with listening.serving(settings, heard, counted.registry):
@@ -280,13 +283,8 @@ def _permits(
     trust: Callable[[], TrustRoot],
     clock: Callable[[], float],
 ) -> permits.Permits:
-    return permits.Permits(
-        key,
-        folder,
-        trust=trust,
-        valid_s=settings.permit_days * _DAY_S,
-        clock=clock,
-    )
+    valid_s = settings.permit_days * _DAY_S
+    return permits.Permits(key, folder, trust=trust, valid_s=valid_s, clock=clock)
 
 
 def _read(path: Path, what: str) -> str:

@@ -43,14 +43,20 @@ def leave(folder: Path, deployment: str, verb: Verb, reason: str) -> Progress:
     Returns where the rollout was; raises `Unsupported` where the wish would change nothing.
     """
     require_reason(folder, reason)
-    found = state.peek(folder).get(deployment, NO_ROLLOUT).progress
+    found = require_possible(deployment, verb, state.peek(folder).get(deployment, NO_ROLLOUT))
+    put(folder, deployment, made(verb, reason))
+    return found
+
+
+def require_possible(deployment: str, verb: Verb, known: Rollout) -> Progress:
+    """Where the rollout is; raises NotFound without one, `Unsupported` where `verb` is in vain."""
+    found = known.progress
     if found is None or found.state in _OVER:
         raise errors.NotFound(
             f"no rollout of {deployment[:80]} is under way", fix="see: plimsoll status"
         )
     if verb not in table.possible(found):
         raise _in_vain(deployment, verb, found)
-    put(folder, deployment, made(verb, reason))
     return found
 
 
@@ -79,6 +85,11 @@ def put(folder: Path, deployment: str, wish: Wish) -> None:
     draft = folder / FOLDER / f".{name}"
     draft.write_bytes(canonical.encode(progress.wish_document(wish)))
     draft.replace(folder / FOLDER / name)
+
+
+def waiting(folder: Path, deployment: str) -> Wish | None:
+    """The wish that was left for a deployment and is not taken in yet."""
+    return next((left.wish for left in found(folder) if left.deployment == deployment), None)
 
 
 def is_about(verb: Verb, known: Rollout) -> bool:

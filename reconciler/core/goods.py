@@ -6,6 +6,10 @@ from dataclasses import replace
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.rollout import HostRollout, Rollout
 from reconciler.core.seat import same
+from registry import errors
+from registry.core import digest as digests
+from registry.core import fields
+from registry.core.canonical import Json
 
 _KEPT = 10
 
@@ -64,3 +68,14 @@ def went_back(facts: HostRollout, good: InstanceSpec, bad: InstanceSpec) -> Host
     """`good` is the last known good again; what was newer is still known, but for `bad`."""
     others = [one for one in of(facts) if not same(one, good) and not same(one, bad)]
     return replace(facts, last_good=good, earlier=tuple(others[:_KEPT]), failures=())
+
+
+def in_format(document: dict[str, Json], wanted: str) -> str:
+    """The digest that a version of the registry has in this format; raises NotFound."""
+    for variant in fields.objects(document, "variants", what="version document"):
+        if variant.get("format") == wanted:
+            return digests.parse(fields.text(variant, "digest", what="version document"))
+    raise errors.NotFound(
+        f"{document.get('model')}@{document.get('version')} is not there as {wanted}",
+        fix="add a variant in that format, or name another version",
+    )

@@ -51,6 +51,7 @@ def _commands(key: str, progress: Progress) -> list[Json]:
     for verb, move in table.possible(progress).items():
         if move not in seen:
             does, words = _COMMANDS[verb]
-            found.append({"does": does, "command": f"plimsoll {words.format(key=key)}"})
+            command = f"plimsoll {words.format(key=key)}"
+            found.append({"verb": verb.value, "does": does, "command": command})
         seen.add(move)
     return found

@@ -122,6 +122,9 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "DELETE /v1/agents/{host}": _OPERATORS | {Role.AGENT},
     "GET /v1/rollouts": _RECONCILERS,
     "POST /v1/rollouts": _RECONCILERS,
+    "GET /v1/requests": _RECONCILERS,
+    "POST /v1/requests/{request}/take": _RECONCILERS,
+    "POST /v1/requests/{request}/answer": _RECONCILERS,
     "POST /v1/retention/plan": _OPERATORS,
     "POST /v1/retention/apply": _ADMINS,
     "POST /v1/holds": _OPERATORS,
@@ -207,6 +210,8 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "POST /models/{name}/hold": _OPERATORS,
     "GET /holds/{hold}/release": _ADMINS,
     "POST /holds/{hold}/release": _ADMINS,
+    "GET /deployments/{environment}/{name}/ask": _OPERATORS,
+    "POST /deployments/{environment}/{name}/ask": _OPERATORS,
 }
 
 # The forms of the pages: here a browser's cookie acts, where the form is one of ours.
@@ -217,6 +222,7 @@ FORMS = frozenset(
         "POST /holds/{hold}/release",
         # Writes nothing: what is asked for may be a person's name, which no address is to have.
         "POST /log/find",
+        "POST /deployments/{environment}/{name}/ask",
     }
 )
 

@@ -37,6 +37,7 @@ _PARTS = (
     ("hosts", "/v1/(hosts|enrol)"),
     ("steering", "/v1/(host-leases|rollouts)"),
     ("agents", "/v1/agents"),
+    ("requests", "/v1/requests"),
     ("whoami", "/v1/whoami"),
     ("persons", "/v1/persons"),
     ("log", "/log"),

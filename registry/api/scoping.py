@@ -40,6 +40,8 @@ _LISTS = frozenset(
         "GET /",
         "GET /deployments",
         "GET /deployments/{environment}/{name}",
+        "GET /deployments/{environment}/{name}/ask",
+        "POST /deployments/{environment}/{name}/ask",
         "GET /experiments",
         "GET /models",
         "GET /promotions",

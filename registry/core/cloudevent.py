@@ -17,6 +17,7 @@ _OF_DEPLOYMENTS = frozenset(
     {
         "permitted", "starting", "started", "tested", "analysed", "deploying", "deployed",
         "shifting", "shifted", "steered", "restarted", "removed", "hook_called", "gave_up",
+        "requested", "request_ended",
         "quarantined", "rolled_back", "revert_pushed", "revert_proposed", "revert_withdrawn",
         "commit_verified", "commit_refused", "commit_accepted", "followed", "follow_withdrawn",
     }

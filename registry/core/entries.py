@@ -76,6 +76,8 @@ class Kind(StrEnum):
     SHIFTING = "shifting"
     SHIFTED = "shifted"
     STEERED = "steered"
+    REQUESTED = "requested"
+    REQUEST_ENDED = "request_ended"
     RESTARTED = "restarted"
     REMOVED = "removed"
     HOOK_CALLED = "hook_called"

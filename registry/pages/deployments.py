@@ -14,6 +14,7 @@ from registry.core.history import Asked
 from registry.core.standing import SEVERITIES
 from registry.db import tables_log
 from registry.db.fleet import Wanted
+from registry.pages import asked as asking
 from registry.pages import charts, deployed, last_lines, rendering, trials, views
 from registry.pages.charts import Measured
 from registry.usecases import catalogue, fleet, history, host_reports, scoping
@@ -109,12 +110,10 @@ def one(
     registry, now = _registry(request), datetime.now(UTC)
     found = catalogue.deployment(registry, environment, name)
     scoping.require(registry, request.state.caller, catalogue.model_of(found))
-    key = f"{environment}/{name}"
-    told = history.of_deployment(registry, key, before=before, limit=_LOOKED_AT)
+    told = history.of_deployment(registry, f"{environment}/{name}", before=before, limit=_LOOKED_AT)
     entries = _entries(told.entries)
     shown = entries[:_EVENTS]
-    is_more = len(entries) > len(shown)
-    older = shown[-1].index if is_more else told.before
+    older = shown[-1].index if len(entries) > len(shown) else told.before
     everywhere = deployed.hosts(found.document)
     here = everywhere[(hosts - 1) * _HOSTS : hosts * _HOSTS]
     row = deployed.row(found, now)
@@ -128,14 +127,22 @@ def one(
         next_hosts=_more(request, everywhere, hosts),
         git=_git(found),
         next_steps=_next(found),
+        requests=asking.of(request, environment, name, now),
         experiment=trials.of(found.document, now),
         history=_history(entries, now),
         last_lines=_last_lines(request, found, [one.name for one in here], now),
         events=[views.entry(logged, now) for logged in shown],
         older=rendering.address(request, before=older) if older else None,
         now=now,
-        drawn={"chart": _chart(entries, row), "is_newest": before is None, "hosts_page": hosts},
+        drawn=_drawn(request, found, entries, row)
+        | {"is_newest": before is None, "hosts_page": hosts},
     )
+
+
+def _drawn(
+    request: Request, found: tables_log.Deployment, entries: Sequence[Logged], row: deployed.Row
+) -> dict[str, object]:
+    return {"chart": _chart(entries, row), "buttons": asking.buttons(request, found)}
 
 
 def _entries(told: Iterable[tuple[int, dict[str, Json]]]) -> list[Logged]:

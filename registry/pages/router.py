@@ -8,6 +8,7 @@ from fastapi.responses import FileResponse
 from registry import errors
 from registry.pages import (
     acting_pages,
+    asking_pages,
     deployments,
     host_pages,
     language,
@@ -30,6 +31,7 @@ for pages in (
     policy_pages,
     log_pages,
     acting_pages,
+    asking_pages,
 ):
     router.include_router(pages.router, dependencies=[Depends(rendering.marked)])
 router.include_router(signing_in.router)

@@ -237,8 +237,8 @@ def _rollout(shape: Shape) -> dict[str, Json]:
         "strategy": "canary", "state": "paused", "step": 2, "steps": 5, "name": "pause 2m",
         "weight": 10, "mirror": 0, "headers": [], "since": 1795946400.0, "reason": "",
         "commands": [
-            {"does": "go on with the next step", "command": f"plimsoll promote {key} --reason WHY"},
-            {"does": "go back", "command": f"plimsoll abort {key} --reason WHY"},
+            _command("promote", "go on with the next step", key),
+            _command("abort", "go back", key),
         ],
     }  # fmt: skip
 
@@ -266,3 +266,7 @@ def _experiment(digests: dict[tuple[str, int], str]) -> dict[str, Json]:
         "alpha": 0.05, "ratio": {"declared": 0.5, "p": 0.81, "alpha": 0.0005}, "looks": 14,
         "trouble": "", "told": "",
     }  # fmt: skip
+
+
+def _command(verb: str, does: str, key: str) -> Json:
+    return {"verb": verb, "does": does, "command": f"plimsoll {verb} {key} --reason WHY"}

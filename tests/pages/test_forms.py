@@ -7,13 +7,24 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from registry.core.asking import State
 from registry.core.audit import proofs
-from registry.usecases import access, catalogue, holds
+from registry.usecases import access, catalogue, holds, requests
 from registry.usecases.access import Role
+from tests.pages import population
 from tests.pages.conftest import ROOT, Site
 from tests.pages.test_accessible import PHONE, WIDE, complaints
+from tests.pages.test_live import SOON
 
-FORMS = ("/models/fraud/alias?version=8", "/models/fraud/hold?version=8", "/holds/1/release")
+ASK = "/deployments/production/fraud/ask?verb=rollback"
+LOOKED_AT = (
+    ("/models/fraud/alias?version=8", "light", WIDE),
+    ("/models/fraud/hold?version=8", "light", PHONE),
+    ("/holds/1/release", "dark", WIDE),
+    (ASK, "dark", PHONE),
+    ("/models/digits/versions/3", "light", WIDE),
+    ("/deployments/production/digits", "dark", PHONE),
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +51,18 @@ def _sign_in(context: BrowserContext, site: Site) -> None:
     context.add_cookies([{"name": "plimsoll_token", "value": token, "url": site.url}])
 
 
-def test_a_form_has_no_violation_in_either_theme_and_on_a_phone(
+def test_forms_and_buttons_have_no_violation_in_either_theme_and_on_a_phone(
     chromium: Browser, held: Site
 ) -> None:
     # As for the other pages, axe needs the policy set aside.
     context = chromium.new_context(base_url=held.url, bypass_csp=True)
     _sign_in(context, held)
     page = context.new_page()
-    for path in (*FORMS, "/models/digits/versions/3"):
+    for path, theme, size in LOOKED_AT:
         page.goto(path)
-        for theme, size in (("light", WIDE), ("dark", PHONE)):
-            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-            page.set_viewport_size(size)  # type: ignore[arg-type]
-            assert complaints(page) == [], (path, theme, size)
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        assert complaints(page) == [], (path, theme, size)
         widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert widths[0] <= widths[1], path
     context.close()
@@ -86,6 +96,27 @@ def test_a_refused_form_says_why_and_keeps_what_was_typed(admins: Page, held: Si
     admins.get_by_role("button", name="Move the alias").click()
     expect(admins.get_by_role("alert")).to_contain_text("99")
     assert admins.get_by_role("textbox", name="Reason").input_value() == "to see"
+
+
+def test_what_is_asked_of_a_deployment_shows_and_is_followed(chromium: Browser, held: Site) -> None:
+    context = chromium.new_context(base_url=held.url)
+    _sign_in(context, held)
+    page = context.new_page()
+    page.goto("/deployments/production/fraud")
+    page.get_by_role("link", name="Roll back").click()
+    page.get_by_role("textbox", name="Reason").fill("support is flooded")
+    page.get_by_role("button", name="Roll back").click()
+    expect(page.get_by_text("No reconciler has taken it yet.")).to_be_visible()
+    assert page.get_by_role("link", name="Roll back").count() == 0
+    (row,) = requests.open_ones(held.registry)
+    requests.take(held.registry, row.id, holder="", by=population.LOOP)
+    expect(page.get_by_text("taken by reconciler:loop")).to_be_visible(timeout=SOON)
+    done = requests.Ended(State.DONE, "back to version 7", "https://git.example/pulls/7")
+    requests.answer(held.registry, row.id, holder="", ended=done, by=population.LOOP)
+    link = page.get_by_role("link", name="The pull request")
+    expect(link).to_have_attribute("href", "https://git.example/pulls/7", timeout=SOON)
+    expect(page.get_by_role("link", name="Roll back")).to_be_visible()
+    context.close()
 
 
 def test_a_hold_is_released_where_it_is_shown(admins: Page, held: Site) -> None:

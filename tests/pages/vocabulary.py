@@ -11,7 +11,7 @@ from reconciler.core.experiments.run import Verdict
 from reconciler.core.rolloutstatus import _COMMANDS
 from reconciler.core.stage import Stage
 from reconciler.core.strategies.progress import State
-from registry.core import entries, standing
+from registry.core import asking, entries, standing
 from registry.core.facts import Relation
 from registry.core.history import Outcome
 from registry.core.policy.areas import Area
@@ -35,6 +35,7 @@ def _all() -> Iterator[str]:
     yield from (one.value for one in Outcome)
     yield from (one.value for one in Stage)
     yield from (one.value for one in State)
+    yield from (one.value for one in asking.State)
     yield from (one.value for one in Verdict)
     yield from (one.value for one in Area)
     yield from (one.value.replace("_", "-") for one in Relation)

@@ -9,18 +9,22 @@ import pytest
 
 from registry.api.server import Server
 from registry.core import entries
+from registry.core.canonical import Json
 from registry.core.protection import Rule
 from registry.core.scope import Scope
 from registry.settings import Settings
-from registry.usecases import access, catalogue, holds, log
-from registry.usecases.access import Role, Wish
+from registry.usecases import access, catalogue, holds, log, reports, requests
+from registry.usecases.access import Caller, Role, Wish
 from tests.registry.conftest import ROOT
 from tests.registry.page_forms import OWN, inputs, send, signed_in
 from tests.registry.publishing import Publisher, onnx_model, publish
 
 ALIAS, HOLD = "/models/digits/alias", "/models/digits/hold"
+PLACE = "/deployments/production/digits"
+ASK = f"{PLACE}/ask"
 VERSION = "/models/digits/versions/1"
 MOVED = {"alias": "forged", "version": "1", "reason": "the best so far"}
+LOOP = Caller(Role.RECONCILER, "loop")
 Clients = Callable[..., httpx2.Client]
 
 
@@ -39,6 +43,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         client.headers["Authorization"] = f"Bearer {token}"
         for number in (1, 2):
             assert publish(client, alice, {"model.onnx": onnx_model(float(number))}).is_success
+    desired: Json = {"model": "digits", "version": 1, "digest": "sha256:" + "a" * 64}
+    document: dict[str, Json] = {"desired": desired, "hosts": [{"host": "edge-1"}]}
+    reports.set_status(
+        registry, environment="production", name="digits", document=document, by=LOOP
+    )
     yield running
     running.stop()
 
@@ -270,6 +279,62 @@ def test_a_bearer_token_needs_no_form_of_ours(server: Server, client_of: Clients
 def test_the_token_is_in_no_json(operator: httpx2.Client) -> None:
     made = inputs(operator, ALIAS)["form"]
     assert made not in operator.get(f"{ALIAS}?format=json").text
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_request_is_refused_as_every_other_form_is(
+    server: Server, operator: httpx2.Client, client_of: Clients
+) -> None:
+    registry, address = server.app.state.registry, f"{ASK}?verb=rollback"
+    filled = inputs(operator, address) | {"reason": "flooded"}
+    evil = operator.post(ASK, data=filled, headers={"sec-fetch-site": "cross-site"})
+    of_another = inputs(signed_in(client_of, Role.OPERATOR, "otto"), address)["form"]
+    foreign = operator.post(ASK, data=filled | {"form": of_another}, headers=OWN)
+    missing = operator.post(ASK, data=filled | {"form": ""}, headers=OWN)
+    assert [code(one) for one in (evil, foreign, missing)] == [403, 403, 403]
+    for reason in ("", "x" * 2001, "a\x07b"):
+        assert code(operator.post(ASK, data=filled | {"reason": reason}, headers=OWN)) == 422
+    assert code(operator.post(ASK, data=filled | {"verb": "explode"}, headers=OWN)) == 422
+    assert code(operator.post(ASK, data=filled | {"id": "x"}, headers=OWN)) == 422
+    viewer = signed_in(client_of, Role.VIEWER, "eve")
+    assert "/ask?verb=" not in viewer.get(PLACE).text
+    made = guarding_token(viewer.cookies["plimsoll_token"], ASK)
+    assert code(viewer.post(ASK, data=filled | {"form": made}, headers=OWN)) == 403
+    assert code(operator.get("/deployments/production/nothing/ask?verb=rollback")) == 404
+    nothing = "/deployments/production/nothing/ask"
+    made = guarding_token(operator.cookies["plimsoll_token"], nothing)
+    assert code(operator.post(nothing, data=filled | {"form": made}, headers=OWN)) == 404
+    assert requests.open_ones(registry) == []
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_who_may_act_on_other_models_asks_nothing_of_a_deployment(
+    server: Server, client_of: Clients
+) -> None:
+    registry = server.app.state.registry
+    wish = Wish(Role.OPERATOR, "other", Scope(("fraud",)))
+    browser = client_of()
+    browser.headers["Accept"] = "text/html"
+    browser.post("/login", data={"token": access.mint_wish(registry, wish, ROOT)}, headers=OWN)
+    made = guarding_token(browser.cookies["plimsoll_token"], ASK)
+    forged = {"form": made, "verb": "rollback", "id": "a" * 32, "reason": "x"}
+    assert code(browser.post(ASK, data=forged, headers=OWN)) == 403
+    assert requests.open_ones(registry) == []
+
+
+def test_a_request_that_is_sent_twice_is_one(server: Server, operator: httpx2.Client) -> None:
+    registry = server.app.state.registry
+    filled = inputs(operator, f"{ASK}?verb=rollback") | {"reason": "flooded"}
+    size = log.size(registry)
+    for _ in range(2):
+        answer = operator.post(ASK, data=filled, headers=OWN)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{PLACE}#requests")
+    assert log.size(registry) == size + 1
+    other = operator.post(ASK, data=filled | {"id": "b" * 32}, headers=OWN)
+    assert code(other) == 409
+    assert "asked for a rollback already" in other.text
+    twin = operator.get(f"{PLACE}?format=json").json()
+    assert [one["state"]["word"] for one in twin["requests"]] == ["waiting"]
 
 
 def guarding_token(secret: str, path: str) -> str:

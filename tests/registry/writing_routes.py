@@ -188,7 +188,7 @@ QUIET = {
 
 # test_mlflow_registration, test_mlflow_webhooks: the same use cases in another dialect;
 # test_enrolment, test_persons: with keys, certificates and persons; test_evidence_kept;
-# test_packaging: with an image to compose on; test_page_forms: the same use cases from a browser.
+# test_packaging: with an image to compose on; test_page_forms and test_requests: from a browser.
 ELSEWHERE = {
     f"POST {MLFLOW}/model-versions/create", f"DELETE {MLFLOW}/model-versions/delete",
     f"POST {MLFLOW}/webhooks", f"PATCH {MLFLOW}/webhooks/{{webhook_id}}",
@@ -199,4 +199,6 @@ ELSEWHERE = {
     "POST /v1/models/{name}/versions/{version}/images",
     "PUT /v1/agents/{host}", "DELETE /v1/agents/{host}",
     "POST /models/{name}/alias", "POST /models/{name}/hold", "POST /holds/{hold}/release",
+    "POST /deployments/{environment}/{name}/ask", "POST /v1/requests/{request}/take",
+    "POST /v1/requests/{request}/answer",
 }  # fmt: skip

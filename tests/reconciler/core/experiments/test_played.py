@@ -130,7 +130,8 @@ def test_it_is_shown_while_it_runs_and_the_deployment_is_as_git_asks(served: Pap
     assert isinstance(rollout, dict)
     assert [shown["state"], shown["name"]] == ["running", "bigger"]
     assert rollout["strategy"] == "experiment"
-    abort = {"does": "go back", "command": f"plimsoll abort {KEY} --reason WHY"}
+    command = f"plimsoll abort {KEY} --reason WHY"
+    abort = {"verb": "abort", "does": "go back", "command": command}
     assert rollout["commands"] == [abort]
     (wait,) = [one for one in paper.plan().waits if one.reason.code == Why.WAITING_FOR_EXPERIMENT]
     assert "with 95 % confidence" in wait.reason.text
