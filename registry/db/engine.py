@@ -41,8 +41,8 @@ _POSTGRES_OPTIONS = (
 _OWN_PLANS = "-c plan_cache_mode=force_custom_plan"
 # As many as the server has threads: no request waits for a connection, only for the database.
 _POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "pool_timeout": 10}
-# Of those that write or ask for one thing: writers take turns, so few stay open.
-_FEW_KEPT: dict[str, Any] = {"pool_size": 4, "max_overflow": 36}
+# Questions by key keep as many open; searches and pages are fewer. A thread has one of either.
+_FEWER_KEPT: dict[str, Any] = {"pool_size": 8, "max_overflow": 32}
 _WRITE = "BEGIN IMMEDIATE"
 _FULL = ("disk is full", "disk full", "No space left")
 
@@ -159,7 +159,7 @@ def _postgresql(url: str) -> Database:
             isolation_level="READ COMMITTED",
             **(_POOL | kept),
         )
-        for plans, kept in ((_OWN_PLANS, _POOL), ("", _FEW_KEPT))
+        for plans, kept in ((_OWN_PLANS, _FEWER_KEPT), ("", {}))
     )
     for engine in (searched, keyed):
         event.listen(engine, "checkout", _require_open)
