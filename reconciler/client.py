@@ -219,9 +219,7 @@ class Registry:
                 parts.append(part)
                 size += len(part)
                 if size > most:
-                    raise errors.TooLarge(
-                        f"{repository}@{digest} is over the limit of {most >> 20} MiB"
-                    )
+                    raise errors.TooLarge(f"{repository}@{digest} is over {most >> 20} MiB")
             if not answer.is_success:
                 raise problem.error_from(answer.status_code, b"".join(parts), what=what)
         return b"".join(parts)
@@ -259,11 +257,10 @@ class Registry:
         if body is not None:
             headers["Content-Type"] = media_type
         with self._reaching():
-            answer = self._http.request(method, path, content=body, headers=headers)
-        if not answer.is_success:
-            what = f"registry {self.url}"
-            raise problem.error_from(answer.status_code, answer.content, what=what)
-        return answer.content
+            found = self._http.request(method, path, content=body, headers=headers)
+        if not found.is_success:
+            raise problem.error_from(found.status_code, found.content, what=f"registry {self.url}")
+        return found.content
 
     def _headers(self) -> dict[str, str]:
         token = self._token_file.read_text().strip()
