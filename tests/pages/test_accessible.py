@@ -51,10 +51,10 @@ def test_a_page_has_no_violation_in_either_theme_and_on_a_phone(
 def test_pages_in_chinese_have_no_violation_either(
     open_page: Callable[..., Page], look: int
 ) -> None:
-    """Each page in one of the looks."""
+    """Each page in one of the looks, without those that only ask it something else."""
     theme, size = LOOKS[look]
     page = open_page("/login", color_scheme=theme, locale="zh-CN", bypass_csp=True)
-    for path in PAGES[look :: len(LOOKS)]:
+    for path in [path for path in PAGES if "?" not in path][look :: len(LOOKS)]:
         page.set_viewport_size(size)  # type: ignore[arg-type]
         page.goto(path)
         assert page.evaluate("document.documentElement.lang") == "zh-Hans"
