@@ -112,10 +112,10 @@ class Requests:
         """Go on with every open request as far as it goes now; raises nothing."""
         try:
             listed = self._registry.document("/v1/requests")
+            found = [_asked(one) for one in fields.objects(listed, "requests", what=_WHAT)]
         except (errors.PlimsollError, OSError) as error:
             log.debug("no requests were heard of", error=str(error))
             return
-        found = [_asked(one) for one in fields.objects(listed, "requests", what=_WHAT)]
         self._forget({one.id for one in found if one is not None})
         for one in found:
             if one is None:

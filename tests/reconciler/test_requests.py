@@ -16,6 +16,7 @@ from registry.usecases import access
 from registry.usecases.access import Caller, Role
 from registry.usecases.access import Wish as TokenWish
 from tests.reconciler.forges import servers
+from tests.reconciler.measuring import service
 from tests.reconciler.test_rollback import told, versions
 from tests.reconciler.town import DEPLOYMENT, Town, town
 from tests.registry.page_forms import OWN, inputs
@@ -231,6 +232,26 @@ def test_what_a_newer_registry_may_ask_is_passed_over() -> None:
     assert requests._asked(known | {"verb": "rollback"}) is not None
     assert requests._asked(known | {"verb": "explode"}) is None
     assert requests._asked(known | {"verb": "rollback", "id": "../../etc/passwd"}) is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [b"[]", b"{", b'{"requests": 7}', b'{"requests": [7]}', b'{"requests": [{"verb": 1}]}'],
+    ids=["a list", "cut off", "a number", "no object", "a verb that is no text"],
+)
+def test_nonsense_for_an_answer_is_passed_over_and_asked_for_again(
+    built: Town, told: bytes
+) -> None:
+    settings = config.load(built.folder / "plimsoll.toml")
+    with (
+        service.serving() as registry,
+        closing(client.Registry(registry.url, settings.token_file)) as asking,
+    ):
+        registry.answers["/v1/requests"] = (200, told)
+        pursuing = pursued(built, asking)
+        for _ in range(2):
+            pursuing.round()
+        assert [path for _, path, *_ in registry.asked] == ["/v1/requests"] * 2
 
 
 def test_who_is_set_not_to_asks_nobody(built: Town) -> None:
