@@ -115,6 +115,11 @@ def signed_by_a_stranger(said: permit.Permit) -> str:
     return json.dumps(dsse.bundle(payload, key.sign(dsse.pae(payload)), hint=key.hint))
 
 
+def worthless(here: Town, good: permit.Permit, flaw: dict[str, str]) -> str:
+    """`good` with this flaw, signed as it should be; without one, by somebody unknown."""
+    return signed(here, flawed(good, flaw)) if flaw else signed_by_a_stranger(good)
+
+
 @contextmanager
 def trusting(here: Town, *, agents: list[dict[str, str]]) -> Iterator[None]:
     """The trust root with these agents' keys as well, for a while."""

@@ -147,10 +147,7 @@ def test_a_version_that_git_asks_for_no_longer_is_renewed_by_todays_policies(
 def test_a_permit_that_would_not_count_is_not_renewed(
     here: Town, first: permit.Permit, tmp_path: Path, flaw: dict[str, str], code: str
 ) -> None:
-    text = outside.signed(here, outside.flawed(first, flaw))
-    if not flaw:
-        text = outside.signed_by_a_stranger(first)
-    (tmp_path / "former").write_text(text)
+    (tmp_path / "former").write_text(outside.worthless(here, first, flaw))
     result = outside.issued(here, "--renew", str(tmp_path / "former"))
     assert result.stdout == ""
     assert result.exception.code == code  # type: ignore[union-attr]
@@ -244,10 +241,7 @@ def test_pods_do_not_serve_without_the_permit_of_this_version_here_and_now(
 def test_a_permit_with_which_pods_would_not_start_is_not_rendered(
     here: Town, first: permit.Permit, tmp_path: Path, flaw: dict[str, str], code: str
 ) -> None:
-    text = outside.signed(here, outside.flawed(first, flaw))
-    if not flaw:
-        text = outside.signed_by_a_stranger(first)
-    (tmp_path / "permit").write_text(text)
+    (tmp_path / "permit").write_text(outside.worthless(here, first, flaw))
     trust = ["--trust", str(here.folder / "registry" / "trust.json")]
     result = outside.rendered(here, "--permit", str(tmp_path / "permit"), "--host", CLUSTER, *trust)
     assert result.stdout == ""
