@@ -166,6 +166,14 @@ def running(runtime: Runtime) -> Iterator[Runtime]:
         runtime.child.wait()
 
 
+def only_child(runtime: Runtime) -> int:
+    """The process of the one model that has its own."""
+    assert runtime.child is not None
+    children = Path(f"/proc/{runtime.child.pid}/task").glob("*/children")
+    (own,) = [int(number) for one in children for number in one.read_text().split()]
+    return own
+
+
 def sent(runtime: Runtime, path: str, body: object) -> socket.socket:
     """A connection on which a request is complete and no answer was read yet."""
     content = json.dumps(body).encode()

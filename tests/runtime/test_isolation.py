@@ -18,7 +18,7 @@ from runtime.backends import frames, opening
 from runtime.backends.isolated import IsolatedBackend
 from runtime.backends.protocol import DEFAULT_CALL, Backend, Settings
 from tests.runtime import models
-from tests.runtime.process import Runtime, halt, pin, running
+from tests.runtime.process import Runtime, halt, only_child, pin, running
 from tests.runtime.stand_in import StandIn
 
 ONE = {"x": np.ones((1, 256), np.float32)}
@@ -136,10 +136,7 @@ def test_the_runtime_says_that_a_model_is_being_started_again(
     runtime.models = [pin(published) | {"isolation": "process"}]
     with running(runtime):
         runtime.until_state("AVAILABLE")
-        assert runtime.child is not None
-        children = Path(f"/proc/{runtime.child.pid}/task").glob("*/children")
-        own = [int(number) for one in children for number in one.read_text().split()]
-        os.kill(own[0], signal.SIGSEGV)
+        os.kill(only_child(runtime), signal.SIGSEGV)
         body = {"instances": [[0.5] * 64]}
         answer = runtime.post("/v1/models/digits:predict", body)
         assert answer.status_code == 503
