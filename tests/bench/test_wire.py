@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import addresses, wire
+from bench import wire
 from bench.population import Question
 from bench.sides import Side, Spelling
 from registry import errors
+from tests.ports import free_port
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -72,7 +73,7 @@ def test_a_refusal_is_an_error_that_says_what_was_answered(url: str) -> None:
 def test_a_server_answers_once_it_listens(url: str) -> None:
     assert wire.answers(url, "/anything")
     assert not wire.answers(url, "/refused")
-    assert not wire.answers(f"http://127.0.0.1:{addresses.free_port()}", "/anything")
+    assert not wire.answers(f"http://127.0.0.1:{free_port()}", "/anything")
 
 
 def test_a_search_is_spelled_as_its_server_spells_it(url: str) -> None:

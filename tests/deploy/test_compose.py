@@ -15,6 +15,7 @@ import yaml
 
 from deploy import images
 from tests.engines import rigs
+from tests.ports import free_port
 from tests.reconciler import town
 from tests.reconciler.measuring import real
 from tests.reconciler.origin import Origin
@@ -90,7 +91,7 @@ def stack(tmp_path: Path, git: str) -> Iterator[Stack]:
     folder = tmp_path / "plimsoll"
     subprocess.run([ROOT / "deploy/compose/prepare.sh", folder], check=True)
     names = ("REGISTRY", "RECONCILER", "PROMETHEUS", "INGRESS")
-    ports = {name: real.free_port() for name in names}
+    ports = {name: free_port() for name in names}
     wanted = {f"{name.upper()}_IMAGE": f"plimsoll-{name}:test" for name in OURS}
     wanted |= {f"{name}_PORT": str(ports[name]) for name in names[:3]}
     edit(folder / ".env", {f"{name}=.*": f"{name}={value}" for name, value in wanted.items()})

@@ -14,6 +14,7 @@ import pytest
 
 from registry.db import engine, migrate
 from registry.settings import Settings
+from tests.ports import free_port
 from tests.reconciler.measuring import real
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +93,7 @@ def test_the_installed_program_brings_an_old_database_up_and_serves_its_pages(
     installed: Installed, tmp_path: Path
 ) -> None:
     """Migrations, templates, translations and styles are in the wheel."""
-    port = real.free_port()
+    port = free_port()
     config = f'[registry]\ndata = "data"\nlisten = ["127.0.0.1:{port}"]\n'
     (tmp_path / "plimsoll.toml").write_text(config)
     (tmp_path / "data").mkdir(mode=0o700)

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import signal
-import socket
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from reconciler import engines
 from reconciler.core.observed import Health, Instance, InstanceSpec, Route
 from reconciler.engines import commands, process, records, wire
 from reconciler.engines.protocol import Endpoint, Engine, Launch
+from tests import ports
 from tests.engines import images
 from tests.reconciler.simulated import Crashed, SimulatedEngine
 from tests.runtime import models, stand_in
@@ -97,16 +97,7 @@ def await_health(rig: Rig, spec: InstanceSpec, *wanted: Health) -> None:
 
 def free_port() -> int:
     """A port that is free, as is the one that previews go to."""
-    while True:
-        with socket.socket() as front, socket.socket() as preview:
-            front.bind(("", 0))
-            port: int = front.getsockname()[1]
-            if port + commands.PREVIEW_OFFSET < 65536:
-                try:
-                    preview.bind(("", port + commands.PREVIEW_OFFSET))
-                except OSError:
-                    continue
-                return port
+    return ports.free_port(also=commands.PREVIEW_OFFSET)
 
 
 def _spec(host: str, model: str, version: int) -> InstanceSpec:

@@ -18,6 +18,7 @@ from registry.api.metrics import Metrics as RegistryMetrics
 from registry.usecases.opening import Registry
 from runtime.metrics import Metrics as RuntimeMetrics
 from runtime.table import Table
+from tests.ports import free_port
 from tests.reconciler.measuring import real
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +98,7 @@ def test_a_real_prometheus_takes_the_alerts_up(tmp_path: Path) -> None:
     words = {"sync": "Synced", "health": "Healthy", "trust": "Refused"}
     standing = {name: {"status": word} for name, word in words.items()}
     reconciling.Standings(counted).show("production/digits", standing)
-    server, thread = start_http_server(port := real.free_port(), "127.0.0.1", registry=counted)
+    server, thread = start_http_server(port := free_port(), "127.0.0.1", registry=counted)
     with (
         closing_server(server, thread),
         real.prometheus(tmp_path, scraping=port, rules=ALERTS) as found,

@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 
 from tests.core.publication import Publication
+from tests.ports import free_port
 from tests.runtime.stand_in import TOKEN, StandIn
 
 ROOT = Path(__file__).parent.parent.parent
@@ -42,13 +43,6 @@ def halt(process: int) -> None:
         time.sleep(0.01)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @dataclass
 class Runtime:
     """One process and the folder it lives in; the folder survives the process."""
@@ -59,8 +53,8 @@ class Runtime:
     limits: dict[str, int] = field(default_factory=dict)
     more: dict[str, object] = field(default_factory=dict)
     host: str = "edge-1"
-    port: int = field(default_factory=_free_port)
-    grpc_port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
+    grpc_port: int = field(default_factory=free_port)
     child: subprocess.Popen[bytes] | None = None
 
     @property

@@ -21,6 +21,7 @@ from runtime.room import Room
 from runtime.wire import server
 from runtime.wire.connection import Connections
 from runtime.wire.reading import Fault, Reader
+from tests.ports import free_port
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
@@ -555,7 +556,7 @@ def test_after_an_answer_to_an_old_client_the_connection_ends() -> None:
 
 def test_a_signal_lets_what_is_asked_be_answered_and_nothing_else() -> None:
     async def main() -> None:
-        echo, port, stopped = Echo(), addresses.free_port(), list[signal.Signals]()
+        echo, port, stopped = Echo(), free_port(), list[signal.Signals]()
         serving = asyncio.create_task(
             server.serve(echo, ("127.0.0.1", port), LIMITS, stopping=stopped.append)
         )

@@ -1,6 +1,5 @@
 """A real Prometheus over TLS, which scrapes a real runtime with two versions of a model."""
 
-import socket
 import ssl
 import subprocess
 import time
@@ -15,6 +14,7 @@ import httpx2
 from reconciler.config import Source, Sources
 from reconciler.engines.protocol import Endpoint
 from reconciler.measuring import Context, Site, Variant
+from tests.ports import free_port
 from tests.runtime import models
 from tests.runtime.process import CONTROL_TOKEN, Runtime, pin, running
 from tests.runtime.stand_in import StandIn
@@ -121,9 +121,3 @@ def until(holds: Callable[[], bool], *, what: Callable[[], str], seconds: float 
                 return
         time.sleep(0.2)
     raise AssertionError(f"it never held: {what()}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -16,8 +16,8 @@ from reconciler.core.review import markdown
 from reconciler.forges import protocol
 from reconciler.reviewing.rounds import Rounds
 from registry import errors
+from tests.ports import free_port
 from tests.reconciler.forges import servers
-from tests.reconciler.measuring.real import free_port
 from tests.reconciler.reviewing import githttp
 from tests.reconciler.reviewing.desk import Desk, desk
 from tests.reconciler.town import DEPLOYMENT, POLICY, Town, manifest, town
