@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from registry.api.server import Server
 from registry.usecases import access
@@ -19,6 +19,8 @@ from tests.registry.publishing import Publisher
 ROOT = Caller(Role.ADMIN, "root")
 # A name that a page asks for is not found, whatever it is: all must come from the registry.
 _LOUD = frozenset({"error", "warning"})
+# Playwright's five seconds are little beside other tests.
+expect.set_options(timeout=60_000)
 _CLOSED = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 
 

@@ -14,7 +14,6 @@ from registry.usecases.access import Role
 from tests.pages import population
 from tests.pages.conftest import ROOT, Site
 from tests.pages.test_accessible import PHONE, WIDE, complaints
-from tests.pages.test_live import SOON
 
 ASK = "/deployments/production/fraud/ask?verb=rollback"
 LOOKED_AT = (
@@ -110,11 +109,11 @@ def test_what_is_asked_of_a_deployment_shows_and_is_followed(chromium: Browser, 
     assert page.get_by_role("link", name="Roll back").count() == 0
     (row,) = requests.open_ones(held.registry)
     requests.take(held.registry, row.id, holder="", by=population.LOOP)
-    expect(page.get_by_text("taken by reconciler:loop")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("taken by reconciler:loop")).to_be_visible()
     done = requests.Ended(State.DONE, "back to version 7", "https://git.example/pulls/7")
     requests.answer(held.registry, row.id, holder="", ended=done, by=population.LOOP)
     link = page.get_by_role("link", name="The pull request")
-    expect(link).to_have_attribute("href", "https://git.example/pulls/7", timeout=SOON)
+    expect(link).to_have_attribute("href", "https://git.example/pulls/7")
     expect(page.get_by_role("link", name="Roll back")).to_be_visible()
     context.close()
 

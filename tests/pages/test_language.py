@@ -24,7 +24,7 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 def reader(site: Site) -> Iterator[httpx2.Client]:
     """Signed in, as a browser asks for pages; no language is chosen yet."""
     headers = {"Accept": "text/html,*/*;q=0.8"}
-    with httpx2.Client(base_url=site.url, headers=headers) as client:
+    with httpx2.Client(base_url=site.url, headers=headers, timeout=60) as client:
         client.cookies.set("plimsoll_token", site.token)
         yield client
 
@@ -92,7 +92,8 @@ def test_no_other_site_chooses_and_nobody_is_led_away(reader: httpx2.Client) -> 
 
 
 def test_the_choice_is_there_before_somebody_signs_in(site: Site) -> None:
-    with httpx2.Client(base_url=site.url, headers={"Accept": "text/html"}) as nobody:
+    headers = {"Accept": "text/html"}
+    with httpx2.Client(base_url=site.url, headers=headers, timeout=60) as nobody:
         form = nobody.get("/login?back=/models").text
         assert '<input name="back" value="/models" type="hidden">' in form
         assert '<button name="language" value="zh" lang="zh-Hans">中文</button>' in form

@@ -94,7 +94,7 @@ def test_a_person_signs_in_at_their_provider_and_out_again(
     page = visit("/deployments?q=fraud", java_script_enabled=scripts)
     sign_in(page, "alice")
     # Back at the page that was asked for.
-    expect(page).to_have_url(f"{house.url}/deployments?q=fraud", timeout=30_000)
+    expect(page).to_have_url(f"{house.url}/deployments?q=fraud")
     expect(page.locator(".who span")).to_contain_text("operator:p-")
     [cookie] = ours(page)
     assert (cookie["name"], cookie["httpOnly"]) == ("plimsoll_session", True)
@@ -111,9 +111,9 @@ def test_a_code_of_the_provider_is_good_once(visit: Callable[..., Page], house: 
     answers: list[str] = []
     page.on("request", lambda request: answers.append(request.url))
     sign_in(page, "alice")
-    expect(page).to_have_url(f"{house.url}/", timeout=30_000)
+    expect(page).to_have_url(f"{house.url}/")
     [answer] = {one for one in answers if one.startswith(f"{house.url}/login/callback")}
-    again = httpx2.get(answer, headers={"Accept": "text/html"})
+    again = httpx2.get(answer, headers={"Accept": "text/html"}, timeout=60)
     assert again.status_code == 401
     assert "has not begun one" in again.text
 

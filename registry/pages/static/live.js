@@ -3,15 +3,18 @@
 // being typed stay.
 //
 // All tabs of a browser share one stream, for over HTTP/1.1 a browser opens no more than six to a
-// host: the tab that holds the lock listens and tells the others. Where there are no locks (plain
-// HTTP under a name that is not this machine's) each tab asks from time to time instead.
+// host: the tab that holds the lock listens and tells the others, and a tab that begins asks it what
+// it has missed. Where there are no locks (plain HTTP under a name that is not this machine's) each
+// tab asks the registry from time to time instead.
 (() => {
   "use strict";
 
   const NAME = "plimsoll-live";
   const SOON = 500;
   const SELDOM = 10000;
+  // Between tabs: a mark, or nothing where one asks for it.
   const others = new BroadcastChannel(NAME);
+  let told = "";
   let timer = 0;
   let isStale = false;
 
@@ -40,8 +43,9 @@
   function listen() {
     const stream = new EventSource("/live");
     stream.addEventListener("changed", (event) => {
-      others.postMessage(event.data);
-      soon(event.data);
+      told = event.data;
+      others.postMessage(told);
+      soon(told);
     });
     stream.addEventListener("error", () => {
       // A stream that merely ended is opened again by the browser; one that was refused is not.
@@ -49,7 +53,12 @@
     });
   }
 
-  others.addEventListener("message", (event) => soon(event.data));
+  others.addEventListener("message", (event) => {
+    if (event.data) soon(event.data);
+    else if (told) others.postMessage(told);
+  });
+  // Since this page was made and before it listened, there may have been news.
+  others.postMessage("");
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && isStale) refresh();
   });
