@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 _ROOT = Path(__file__).parent
 # The authority whose key nobody has.
@@ -16,8 +16,8 @@ os.environ["SSL_CERT_FILE"] = str(_ROOT / "nobody.pem")
 # Beside other tests a second thread for small matrices spins more than it works: twenty times the
 # CPU of a training.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
-# How long an example takes says more about the machine than about the code.
-settings.register_profile("untimed", deadline=None)
+# How long an example takes, and to draw it, says more about the machine than about the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 _LATE = ("registry", "cli", "formats", "runtime", "reconciler/test_loop", "engines", "e2e")
 

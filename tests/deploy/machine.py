@@ -81,8 +81,10 @@ class Machine:
         """One property of a unit."""
         return self.run(f"systemctl show --value --property={name} {unit}").strip()
 
-    def journal(self, unit: str) -> str:
-        return self.run(f"journalctl --no-pager --output=cat --unit={unit}")
+    def journal(self, *units: str, lines: str = "all") -> str:
+        """What they said; all that they have said until now, even if it was not yet read."""
+        asked = f"--no-pager --output=cat --lines={lines} {' '.join(f'-u {one}' for one in units)}"
+        return self.run(f"journalctl --sync; journalctl {asked}")
 
     def console(self) -> str:
         return (self.folder / "console").read_text(errors="replace")

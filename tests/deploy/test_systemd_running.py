@@ -69,7 +69,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 def said(machine: Machine) -> str:
-    return machine.run(f"journalctl --no-pager --lines=40 {' '.join(f'-u {one}' for one in UNITS)}")
+    return machine.journal(*UNITS, lines="40")
 
 
 def answers(machine: Machine) -> bool:
@@ -84,7 +84,9 @@ def test_what_is_started_answers_publishes_and_says_what_it_does(machine: Machin
     assert machine.told(RECONCILER, "ActiveState") == "active"
     model = machine.folder / "checkout" / "model.onnx"
     machine.run(f"{AS_ADMIN} {PLIMSOLL} push digits {model} --key /root/publisher.pem")
-    assert '"path": "/v1/models/digits/versions", "status": 201' in said(machine)
+    # The line is written when the answer has been sent.
+    published = '"path": "/v1/models/digits/versions", "status": 201'
+    real.until(lambda: published in machine.journal(REGISTRY), what=lambda: said(machine))
     doctor = f"runuser -u plimsoll -- {PLIMSOLL} doctor --config /etc/plimsoll/plimsoll.toml"
     assert "listed as reconciler" in machine.run(doctor, check=False)
 

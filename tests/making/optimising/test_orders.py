@@ -35,15 +35,17 @@ spec:
   measure: {requests: 20}
 """
 ZEROS = "sha256:" + "0" * 64
-# A registry's process that carries out one order, and is given the folder of the registry.
+# A registry's process that carries out one order, and is killed with the first step that it keeps.
+# It is given the folder of the registry, and the one where steps are kept.
 PROGRAM = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from registry.making.optimising import carrying_out
 from registry.usecases import opening
-from tests.making.optimising.test_orders import settings_of
-registry = opening.open_registry(settings_of(Path(sys.argv[1])))
-carrying_out.run_next(registry, "first", lambda: False)
+from tests.making.optimising.test_orders import finished, settings_of
+registry, work = opening.open_registry(settings_of(Path(sys.argv[1]))), Path(sys.argv[2])
+killed = lambda: os.kill(os.getpid(), signal.SIGKILL) if finished(work) else False
+carrying_out.run_next(registry, "first", killed)
 """
 
 
@@ -109,13 +111,11 @@ def test_a_process_that_is_killed_costs_the_step_it_was_at(
 ) -> None:
     left, _ = orders.place(registry, recipe, given, ALICE)
     work = registry.settings.data_dir / "optimisations" / left.row.id / "work"
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path / "data")]) as first:
-        end = time.monotonic() + 120
-        while not (kept := finished(work)) and time.monotonic() < end:
-            time.sleep(0.01)
-        first.send_signal(signal.SIGKILL)
-    assert kept
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "data"), str(work)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert finished(work)
     assert orders.find(registry, left.row.id).row.state == "running"
+    end = time.monotonic() + 120
     while not carrying_out.run_next(registry, "second", never):
         assert time.monotonic() < end
         time.sleep(0.05)
