@@ -28,7 +28,6 @@ def runtime(tmp_path: Path, registry: StandIn) -> Runtime:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     """One runtime with a version of each kind, for the tests that only ask."""
     registry = StandIn()
-    slow = models.onnx_slow(40_000)
     with registry.answering():
         published = [
             registry.publish(models.onnx_digits()),
@@ -37,11 +36,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
             registry.publish(models.onnx_identity(TensorProto.INT8, shape=("n",)), model="bytes"),
             registry.publish(models.onnx_identity(TensorProto.STRING, shape=("n",)), model="words"),
             registry.publish(models.onnx_identity(TensorProto.BOOL, shape=("n",)), model="bools"),
-            registry.publish(slow, model="slow"),
         ]
         runtime = Runtime(tmp_path_factory.mktemp("served"), registry)
         runtime.models = [pin(one) for one in published]
-        runtime.limits = {"bodyBytes": 200_000, "deadlineSeconds": 1}
+        runtime.limits = {"bodyBytes": 200_000, "deadlineSeconds": 60}
         with running(runtime):
             runtime.until(lambda: runtime.get("/readyz").status_code == 200)
             yield runtime

@@ -21,6 +21,8 @@ from tests.runtime.stand_in import TOKEN, StandIn
 
 ROOT = Path(__file__).parent.parent.parent
 CONTROL_TOKEN = "plm_control_test"
+# Seconds for what should come at once, and on a busy machine comes when it comes.
+PATIENCE = 60
 
 
 def pin(published: Publication, *, active: bool = True) -> dict[str, object]:
@@ -37,8 +39,21 @@ def halt(process: int) -> None:
     """Stop it and wait until all its threads stand still: one not yet reached may still answer."""
     os.kill(process, signal.SIGSTOP)
     threads = Path(f"/proc/{process}/task")
-    end = time.monotonic() + 20
-    while not all(") T " in (one / "stat").read_text() for one in threads.iterdir()):
+    _once(lambda: all(") T " in (one / "stat").read_text() for one in threads.iterdir()))
+
+
+def kill(process: int, number: int = signal.SIGKILL) -> None:
+    """Send it and wait until the process is gone: one that has it still to take may still answer.
+
+    Of a process that its parent does not ask for meanwhile: there is something left to look at.
+    """
+    os.kill(process, number)
+    _once(lambda: ") Z " in Path(f"/proc/{process}/stat").read_text())
+
+
+def _once(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)
 
@@ -56,6 +71,7 @@ class Runtime:
     port: int = field(default_factory=free_port)
     grpc_port: int = field(default_factory=free_port)
     child: subprocess.Popen[bytes] | None = None
+    program: list[str] = field(default_factory=lambda: ["-m", "runtime"])
 
     @property
     def cache(self) -> Path:
@@ -95,7 +111,7 @@ class Runtime:
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
             self.child = subprocess.Popen(
-                [sys.executable, "-m", "runtime", "--config", str(self.config)],
+                [sys.executable, *self.program, "--config", str(self.config)],
                 cwd=ROOT,
                 stderr=log,
                 env=os.environ | {"NO_PROXY": "127.0.0.1"},
@@ -105,23 +121,31 @@ class Runtime:
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.child is not None
         self.child.send_signal(number)
-        return self.child.wait(30)
+        return self.child.wait(PATIENCE)
 
     def get(self, path: str, **options: Any) -> httpx2.Response:
-        return httpx2.get(f"http://127.0.0.1:{self.port}{path}", timeout=30, **options)
+        return httpx2.get(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE, **options)
 
     def post(self, path: str, body: object = None, **options: Any) -> httpx2.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         url = f"http://127.0.0.1:{self.port}{path}"
-        return httpx2.post(url, content=content, timeout=30, **options)
+        return httpx2.post(url, content=content, timeout=PATIENCE, **options)
 
-    def control(self, method: str, path: str, body: object = None) -> httpx2.Response:
+    def control(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        shown: str | None = f"Bearer {CONTROL_TOKEN}",
+    ) -> httpx2.Response:
+        """Process mode is asked, and `shown` the token; a body of bytes goes as it is."""
         return httpx2.request(
             method,
             f"http://127.0.0.1:{self.port}/plimsoll/models/{path}",
-            content=json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {CONTROL_TOKEN}"},
-            timeout=30,
+            content=body if isinstance(body, bytes) else json.dumps(body).encode(),
+            headers={} if shown is None else {"Authorization": shown},
+            timeout=PATIENCE,
         )
 
     def status(self, version: int = 1) -> dict[str, Any]:
@@ -129,7 +153,13 @@ class Runtime:
         found: dict[str, Any] = next(item for item in models if item["version"] == version)
         return found
 
-    def until(self, holds: Callable[[], bool], *, seconds: float = 40) -> None:
+    def is_asked(self, model: str = "digits", version: int = 1) -> bool:
+        """Whether a request is inside the version."""
+        page = self.get("/metrics").text
+        at = f'plimsoll_requests_in_flight{{model="{model}",version="{version}"}} '
+        return any(one.startswith(at) and one != f"{at}0.0" for one in page.splitlines())
+
+    def until(self, holds: Callable[[], bool], *, seconds: float = 90) -> None:
         """Poll; where it never comes true, the runtime's own log says why."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -171,7 +201,7 @@ def only_child(runtime: Runtime) -> int:
 def sent(runtime: Runtime, path: str, body: object) -> socket.socket:
     """A connection on which a request is complete and no answer was read yet."""
     content = json.dumps(body).encode()
-    connection = socket.create_connection(("127.0.0.1", runtime.port), timeout=60)
+    connection = socket.create_connection(("127.0.0.1", runtime.port), timeout=PATIENCE)
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n"
     connection.sendall(head.encode() + content)
     return connection

@@ -9,7 +9,7 @@ import pytest
 
 from tests.core.publication import Publication
 from tests.runtime import models
-from tests.runtime.process import CONTROL_TOKEN, Runtime, pin, running
+from tests.runtime.process import CONTROL_TOKEN, PATIENCE, Runtime, pin, running
 from tests.runtime.stand_in import StandIn
 
 DIGITS = "/v1/models/digits:predict"
@@ -32,20 +32,25 @@ class Client(threading.Thread):
         super().__init__()
         self._url = f"http://127.0.0.1:{runtime.port}{DIGITS}"
         self._enough = threading.Event()
+        self.asked = 0
         self.failures: list[str] = []
         self.versions: list[str] = []
 
     def run(self) -> None:
-        with httpx2.Client(timeout=30) as client:
+        with httpx2.Client(timeout=PATIENCE) as client:
             while not self._enough.is_set():
-                try:
-                    answer = client.post(self._url, json=BODY)
-                except httpx2.HTTPError as error:
-                    self.failures.append(repr(error))
-                    continue
-                self.versions.append(answer.headers.get("plimsoll-version", ""))
-                if answer.status_code != 200:
-                    self.failures.append(answer.text)
+                self._ask(client)
+                self.asked += 1
+
+    def _ask(self, client: httpx2.Client) -> None:
+        try:
+            answer = client.post(self._url, json=BODY)
+        except httpx2.HTTPError as error:
+            self.failures.append(repr(error))
+            return
+        self.versions.append(answer.headers.get("plimsoll-version", ""))
+        if answer.status_code != 200:
+            self.failures.append(answer.text)
 
     def finish(self) -> None:
         self._enough.set()
@@ -53,15 +58,24 @@ class Client(threading.Thread):
 
 
 def under_load(runtime: Runtime, change: Callable[[], None]) -> list[Client]:
+    """All of them have asked and been answered before the change, and again after it."""
     clients = [Client(runtime) for _ in range(4)]
     for client in clients:
         client.start()
     try:
+        _all_are_answered(runtime, clients)
         change()
+        _all_are_answered(runtime, clients)
     finally:
         for client in clients:
             client.finish()
     return clients
+
+
+def _all_are_answered(runtime: Runtime, clients: list[Client]) -> None:
+    """Twice from now on: the first of the two may have been asked before."""
+    had = [client.asked for client in clients]
+    runtime.until(lambda: all(c.asked >= n + 2 for c, n in zip(clients, had, strict=True)))
 
 
 def test_a_hot_swap_under_load_fails_no_request(runtime: Runtime, registry: StandIn) -> None:
@@ -226,10 +240,7 @@ def test_without_the_token_nothing_changes(
 ) -> None:
     runtime.models = [pin(registry.publish(models.onnx_digits()))]
     with running(runtime):
-        answer = httpx2.delete(
-            f"http://127.0.0.1:{runtime.port}/plimsoll/models/digits/versions/1",
-            headers={} if header is None else {"Authorization": header},
-        )
+        answer = runtime.control("DELETE", "digits/versions/1", shown=header)
         assert answer.status_code == 401
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["code"] == "unauthenticated"
@@ -240,10 +251,7 @@ def test_an_empty_token_file_opens_nothing(runtime: Runtime, registry: StandIn) 
     runtime.models = [pin(registry.publish(models.onnx_digits()))]
     with running(runtime):
         (runtime.folder / "control").write_text("\n")
-        answer = httpx2.delete(
-            f"http://127.0.0.1:{runtime.port}/plimsoll/models/digits/versions/1",
-            headers={"Authorization": "Bearer"},
-        )
+        answer = runtime.control("DELETE", "digits/versions/1", shown="Bearer")
         assert answer.status_code == 401
 
 
@@ -270,10 +278,6 @@ def test_outside_process_mode_there_is_no_control(runtime: Runtime, registry: St
 )
 def test_a_bad_load_is_told_what_is_wrong(runtime: Runtime, body: bytes, said: str) -> None:
     with running(runtime):
-        answer = httpx2.put(
-            f"http://127.0.0.1:{runtime.port}/plimsoll/models/digits/versions/1",
-            content=body,
-            headers={"Authorization": "Bearer plm_control_test"},
-        )
+        answer = runtime.control("PUT", "digits/versions/1", body)
         assert answer.status_code == 422
         assert said in answer.json()["detail"]

@@ -3,7 +3,9 @@
 import os
 import signal
 import socket
+import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,33 +18,24 @@ from hypothesis import strategies as st
 from registry.errors import InvalidInput, Unavailable, UnsafeModel
 from runtime.backends import frames, opening
 from runtime.backends.isolated import IsolatedBackend
-from runtime.backends.protocol import DEFAULT_CALL, Backend, Settings
+from runtime.backends.protocol import DEFAULT_CALL, Settings
 from tests.runtime import models
-from tests.runtime.process import Runtime, halt, only_child, pin, running
+from tests.runtime.process import Runtime, halt, kill, only_child, pin, running
 from tests.runtime.stand_in import StandIn
 
 ONE = {"x": np.ones((1, 256), np.float32)}
 
 
 @pytest.fixture
-def slow(tmp_path: Path) -> Iterator[Backend]:
-    """Takes seconds for an answer."""
-    (tmp_path / "model.onnx").write_bytes(models.onnx_slow(40_000)["model.onnx"])
-    backend = IsolatedBackend("onnx", tmp_path, Settings(isolation="process", seconds=20))
-    yield backend
-    backend.close()
-
-
-@pytest.fixture
-def quick(tmp_path: Path) -> Iterator[Backend]:
+def quick(tmp_path: Path) -> Iterator[IsolatedBackend]:
     (tmp_path / "model.onnx").write_bytes(models.onnx_slow(1)["model.onnx"])
-    backend = opening.opened("onnx", tmp_path, Settings(isolation="process", seconds=20))
+    backend = opening.opened("onnx", tmp_path, Settings(isolation="process", seconds=60))
+    assert isinstance(backend, IsolatedBackend)
     yield backend
     backend.close()
 
 
-def process_of(backend: Backend) -> int:
-    assert isinstance(backend, IsolatedBackend)
+def process_of(backend: IsolatedBackend) -> int:
     assert backend._worker is not None
     return backend._worker._process.pid
 
@@ -54,24 +47,37 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
+def waiting() -> int:
+    """How many threads have asked a process and wait for its answer."""
+    stacks = [traceback.walk_stack(top) for top in sys._current_frames().values()]
+    return sum(
+        any(frame.f_code is frames.receive.__code__ for frame, _ in stack) for stack in stacks
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
-def test_a_crash_costs_the_requests_inside_and_no_others(slow: Backend, number: int) -> None:
+def test_a_crash_costs_the_requests_inside_and_no_others(
+    quick: IsolatedBackend, number: int
+) -> None:
+    quick._delay = 3600  # before it is started again
+    process = process_of(quick)
+    halt(process)
     with ThreadPoolExecutor(2) as threads:
-        asked = [threads.submit(slow.run, DEFAULT_CALL, ONE) for _ in range(2)]
-        time.sleep(0.1)
-        os.kill(process_of(slow), number)
+        asked = [threads.submit(quick.run, DEFAULT_CALL, ONE) for _ in range(2)]
+        until(lambda: waiting() == 2, "request inside")
+        os.kill(process, number)
+        os.kill(process, signal.SIGCONT)
         for one in asked:
             with pytest.raises(Unavailable, match=signal.Signals(number).name):
                 one.result()
-    assert "it is being started again" in slow.trouble
-    until(lambda: not slow.trouble, "new process")
-
-
-def test_it_answers_again_after_a_crash(quick: Backend) -> None:
-    os.kill(process_of(quick), signal.SIGSEGV)
-    with pytest.raises(Unavailable):
-        quick.run(DEFAULT_CALL, ONE)
+    assert "it is being started again" in quick.trouble
     with pytest.raises(Unavailable, match="being started again"):
+        quick.run(DEFAULT_CALL, ONE)
+
+
+def test_it_answers_again_after_a_crash(quick: IsolatedBackend) -> None:
+    kill(process_of(quick), signal.SIGSEGV)
+    with pytest.raises(Unavailable):
         quick.run(DEFAULT_CALL, ONE)
     until(lambda: not quick.trouble, "new process")
     assert quick.run(DEFAULT_CALL, ONE)["y"].tolist() == ONE["x"].tolist()
@@ -80,6 +86,7 @@ def test_it_answers_again_after_a_crash(quick: Backend) -> None:
 def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(models.onnx_slow(1)["model.onnx"])
     backend = opening.opened("onnx", tmp_path, Settings(isolation="process", seconds=2))
+    assert isinstance(backend, IsolatedBackend)
     halt(process_of(backend))
     with pytest.raises(Unavailable, match="did not answer within 2 seconds and was ended"):
         backend.run(DEFAULT_CALL, ONE)
@@ -87,17 +94,17 @@ def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
     backend.close()
 
 
-def test_large_tensors_come_through(quick: Backend) -> None:
+def test_large_tensors_come_through(quick: IsolatedBackend) -> None:
     many = np.random.default_rng(1).random((20_000, 256), np.float32)
     assert np.array_equal(quick.run(DEFAULT_CALL, {"x": many})["y"], many)
 
 
-def test_it_has_no_network(quick: Backend) -> None:
+def test_it_has_no_network(quick: IsolatedBackend) -> None:
     own = Path("/proc/self/ns/net").readlink()
     assert Path(f"/proc/{process_of(quick)}/ns/net").readlink() != own
 
 
-def test_it_ends_with_the_version(quick: Backend) -> None:
+def test_it_ends_with_the_version(quick: IsolatedBackend) -> None:
     found = Path(f"/proc/{process_of(quick)}")
     quick.close()
     assert not found.exists()
@@ -136,7 +143,7 @@ def test_the_runtime_says_that_a_model_is_being_started_again(
     runtime.models = [pin(published) | {"isolation": "process"}]
     with running(runtime):
         runtime.until_state("AVAILABLE")
-        os.kill(only_child(runtime), signal.SIGSEGV)
+        kill(only_child(runtime), signal.SIGSEGV)
         body = {"instances": [[0.5] * 64]}
         answer = runtime.post("/v1/models/digits:predict", body)
         assert answer.status_code == 503

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 import struct
 import zlib
 from pathlib import Path
@@ -21,7 +20,7 @@ from runtime.backends.isolated import IsolatedBackend
 from runtime.backends.protocol import DEFAULT_CALL, Backend, Settings, objects
 from tests.runtime import models, stepped_models
 from tests.runtime.clients.environment import seen
-from tests.runtime.process import ROOT, Runtime, pin, running
+from tests.runtime.process import ROOT, Runtime, kill, pin, running
 from tests.runtime.stand_in import StandIn
 from tests.runtime.stepped_models import DIGIT_STEPS, NUMBERS, TEXT_STEPS, picture
 
@@ -254,7 +253,7 @@ def test_stock_clients_send_a_picture_and_texts_and_a_killed_decoder_comes_back(
         number = runtime.post("/v1/models/seen:predict", {"instances": [7]})
         assert number.status_code == 400
         _kill_children(runtime)
-        runtime.until(lambda: runtime.post("/v1/models/seen:predict", body).status_code == 503)
+        assert runtime.post("/v1/models/seen:predict", body).status_code == 503
         runtime.until(lambda: runtime.post("/v1/models/seen:predict", body).status_code == 200)
 
 
@@ -262,4 +261,4 @@ def _kill_children(runtime: Runtime) -> None:
     assert runtime.child is not None
     listed = Path(f"/proc/{runtime.child.pid}/task").glob("*/children")
     for one in " ".join(path.read_text() for path in listed).split():
-        os.kill(int(one), 9)
+        kill(int(one))

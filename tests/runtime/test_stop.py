@@ -1,50 +1,54 @@
 """SIGTERM ends the process in order: what was asked is answered, then exit code 0."""
 
+import os
+import signal
 import socket
 from contextlib import closing
 
-import httpx2
+import pytest
 
 from tests.runtime import models
-from tests.runtime.process import Runtime, pin, running, sent
+from tests.runtime.process import PATIENCE, Runtime, halt, only_child, pin, running, sent
 from tests.runtime.stand_in import StandIn
 
-SLOW = "/v1/models/slow:predict"
+ASKED = {"inputs": [[1.0] * 256] * 100}
+# A stop waits two seconds for the registry to hear the last of it, where nobody needs two minutes.
+PATIENT = """
+import runpy
+from runtime import server
+server._EVENTS_SECONDS = 120.0
+runpy.run_module("runtime", run_name="__main__", alter_sys=True)
+"""
 
 
-def in_flight(runtime: Runtime) -> bool:
-    page = runtime.get("/metrics").text
-    return 'plimsoll_requests_in_flight{model="slow",version="1"} 0.0' not in page
+@pytest.fixture
+def patient(runtime: Runtime) -> Runtime:
+    runtime.program = ["-c", PATIENT]
+    return runtime
 
 
-def test_sigterm_lets_a_request_finish_and_exits_with_zero(
+def test_sigterm_takes_no_more_connections_lets_a_request_finish_and_exits_with_zero(
     runtime: Runtime, registry: StandIn
 ) -> None:
-    runtime.models = [pin(registry.publish(models.onnx_slow(20_000), model="slow"))]
+    one = registry.publish(models.onnx_slow(1))
+    runtime.models = [pin(one) | {"isolation": "process"}]
+    runtime.limits = {"deadlineSeconds": 120}
     with running(runtime):
         runtime.until_state("AVAILABLE")
-        with closing(sent(runtime, SLOW, {"inputs": [[1.0] * 256] * 100})) as connection:
-            runtime.until(lambda: in_flight(runtime))
-            assert runtime.stop() == 0
-            answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert answer.startswith(b"HTTP/1.1 200")
-    assert answer.count(b"1.0") == 256 * 100
-
-
-def test_sigterm_ends_readiness_and_new_connections(runtime: Runtime, registry: StandIn) -> None:
-    runtime.models = [pin(registry.publish(models.onnx_slow(20_000), model="slow"))]
-    with running(runtime):
-        runtime.until_state("AVAILABLE")
-        with (
-            closing(sent(runtime, SLOW, {"inputs": [[1.0] * 256] * 100})),
-            httpx2.Client(base_url=f"http://127.0.0.1:{runtime.port}") as kept,
-        ):
-            assert kept.get("/readyz").status_code == 200
-            runtime.until(lambda: in_flight(runtime))
+        model = only_child(runtime)
+        halt(model)  # whatever it is asked now stays in flight until it goes on
+        with closing(sent(runtime, "/v1/models/digits:predict", ASKED)) as connection:
+            runtime.until(runtime.is_asked)
+            assert runtime.get("/readyz").status_code == 200
             assert runtime.child is not None
             runtime.child.terminate()
             runtime.until(lambda: not _listens(runtime))
-            assert runtime.child.wait(30) == 0
+            assert runtime.child.poll() is None, "the request was not waited for"
+            os.kill(model, signal.SIGCONT)
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            assert runtime.child.wait(PATIENCE) == 0
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.count(b"1.0") == 256 * 100
 
 
 def test_sigterm_during_a_pull_does_not_wait_for_it(runtime: Runtime, registry: StandIn) -> None:
@@ -57,20 +61,21 @@ def test_sigterm_during_a_pull_does_not_wait_for_it(runtime: Runtime, registry: 
         registry.release()
 
 
-def test_events_are_told_before_the_process_ends(runtime: Runtime, registry: StandIn) -> None:
-    runtime.models = [pin(registry.publish(models.onnx_digits()))]
-    with running(runtime):
-        runtime.until_state("AVAILABLE")
-        assert runtime.stop() == 0
+def test_events_are_told_before_the_process_ends(patient: Runtime, registry: StandIn) -> None:
+    patient.models = [pin(registry.publish(models.onnx_digits()))]
+    registry.refused_events = 2  # a little later than they would be
+    with running(patient):
+        patient.until_state("AVAILABLE")
+        assert patient.stop() == 0
     assert [event["kind"] for event in registry.events.values()] == ["verified", "loaded"]
 
 
-def test_each_start_is_its_own_event(runtime: Runtime, registry: StandIn) -> None:
-    runtime.models = [pin(registry.publish(models.onnx_digits()))]
+def test_each_start_is_its_own_event(patient: Runtime, registry: StandIn) -> None:
+    patient.models = [pin(registry.publish(models.onnx_digits()))]
     for _ in range(2):
-        with running(runtime):
-            runtime.until_state("AVAILABLE")
-            assert runtime.stop() == 0
+        with running(patient):
+            patient.until_state("AVAILABLE")
+            assert patient.stop() == 0
     told = [event["kind"] for event in registry.events.values()]
     assert told == ["verified", "loaded", "verified", "loaded"]
 

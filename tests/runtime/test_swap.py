@@ -5,7 +5,7 @@ A broken file, a wrong warm-up and a load under traffic are in test_control.py.
 
 import json
 import os
-import re
+import select
 import signal
 import threading
 from contextlib import closing
@@ -23,7 +23,7 @@ from tests.runtime.stand_in import StandIn
 from tests.runtime.test_control import load, serving
 
 SLOW = "/v1/models/digits:predict"
-LONG = {"inputs": [[0.0] * 256] * 150}
+LONG = {"inputs": [[0] * 256] * 1000}  # a minute, where it is given one
 SHORT = {"inputs": [[0.0] * 256]}
 
 
@@ -89,7 +89,7 @@ def test_a_pull_says_how_far_it_is(runtime: Runtime, registry: StandIn) -> None:
 def test_a_request_that_outlives_the_deadline_does_not_hold_up_the_swap(
     runtime: Runtime, registry: StandIn
 ) -> None:
-    runtime.models = [pin(registry.publish(models.onnx_slow(40_000)))]
+    runtime.models = [pin(registry.publish(models.onnx_slow(40_000))) | {"threads": 1}]
     second = registry.publish(models.onnx_slow(1), version=2)
     runtime.limits = {"deadlineSeconds": 1}
     with running(runtime):
@@ -97,20 +97,14 @@ def test_a_request_that_outlives_the_deadline_does_not_hold_up_the_swap(
         load(runtime, second)
         runtime.until_state("AVAILABLE", version=2)
         with closing(sent(runtime, SLOW, LONG)) as stuck:
-            runtime.until(lambda: is_busy(runtime))
+            # Given up already, on a busy machine: the engine is at it all the same.
+            runtime.until(lambda: runtime.is_asked() or bool(select.select([stuck], [], [], 0)[0]))
             runtime.control("POST", "digits/versions/2/activate")
             assert runtime.control("DELETE", "digits/versions/1").status_code == 204
             assert stuck.recv(12) == b"HTTP/1.1 504"
             assert '"not drained"' in runtime.log
-            answer = runtime.post(SLOW, SHORT)
-            assert (answer.status_code, answer.headers["plimsoll-version"]) == (200, "2")
-
-
-def is_busy(runtime: Runtime) -> bool:
-    found = re.search(
-        r'in_flight{model="digits",version="1"} ([0-9]+)', runtime.get("/metrics").text
-    )
-    return found is not None and found[1] != "0"
+            runtime.until(lambda: runtime.post(SLOW, SHORT).status_code == 200)
+            assert runtime.post(SLOW, SHORT).headers["plimsoll-version"] == "2"
 
 
 def test_while_one_version_drains_another_can_be_swapped_back_in(
@@ -127,7 +121,7 @@ def test_while_one_version_drains_another_can_be_swapped_back_in(
         model = only_child(runtime)
         halt(model)  # whatever it is asked now stays in flight until it goes on
         with closing(sent(runtime, SLOW, SHORT)) as waiting:
-            runtime.until(lambda: is_busy(runtime))
+            runtime.until(runtime.is_asked)
             runtime.control("POST", "digits/versions/2/activate")
             draining = threading.Thread(
                 target=runtime.control, args=("DELETE", "digits/versions/1")
@@ -179,7 +173,7 @@ def test_an_unload_while_a_version_is_opened_leaves_nothing_behind(
         runtime.until(lambda: runtime.status()["pulled"]["of"] > 0)
         headers = {"Authorization": f"Bearer {CONTROL_TOKEN}"}
         url = f"http://127.0.0.1:{runtime.port}/plimsoll/models/digits/versions/1"
-        assert httpx2.delete(url, headers=headers, timeout=30).status_code == 204
+        assert httpx2.delete(url, headers=headers, timeout=60).status_code == 204
         assert runtime.get("/plimsoll/status").json()["models"] == []
         load(runtime, published)
         runtime.until_state("AVAILABLE")
