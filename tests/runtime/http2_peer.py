@@ -124,7 +124,7 @@ def run(conversation: Callable[[], Awaitable[Any]]) -> Any:
     """What it returns; no task is left behind."""
 
     async def main() -> Any:
-        found = await asyncio.wait_for(conversation(), 20)
+        found = await asyncio.wait_for(conversation(), 60)
         await asyncio.sleep(0)
         assert len(asyncio.all_tasks()) == 1
         return found

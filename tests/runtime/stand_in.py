@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         blob = self.server.state.blobs.get(self.path.removeprefix("/v1/blobs/"))
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if self.server.state.together is not None:
-            self.server.state.together.wait(20)
+            self.server.state.together.wait(60)
         if blob is not None and asked and not self.server.state.ignores_ranges:
             start = int(asked[1])
             self._send_range(blob, start, int(asked[2] or len(blob) - 1) + 1)
@@ -228,6 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # a connection waits here until this process gets its turn
 
     def __init__(self, address: tuple[str, int], state: StandIn) -> None:
         super().__init__(address, _Handler)

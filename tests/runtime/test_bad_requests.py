@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from tests.runtime.process import Runtime, refusal
+from tests.runtime.process import PATIENCE, Runtime, refusal
 
 DIGITS = "/v1/models/digits:predict"
 
@@ -132,6 +132,7 @@ def test_lists_nested_without_end_are_refused(served: Runtime) -> None:
 def test_a_wrong_path_gets_the_codes_of_the_original(
     served: Runtime, method: str, path: str, status: int, said: str
 ) -> None:
-    response = httpx2.request(method, f"http://127.0.0.1:{served.port}{path}", content=b"{}")
+    url = f"http://127.0.0.1:{served.port}{path}"
+    response = httpx2.request(method, url, content=b"{}", timeout=PATIENCE)
     assert response.status_code == status
     assert said in response.json()["error"]

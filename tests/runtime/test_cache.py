@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from registry.trust import keys
+from tests.ports import free_port
 from tests.runtime import models
 from tests.runtime.process import Runtime, pin, running
 from tests.runtime.stand_in import StandIn
@@ -26,6 +27,7 @@ def test_without_a_registry_the_cached_copy_serves(tmp_path: Path) -> None:
         runtime = Runtime(tmp_path, registry, [pin(registry.publish(models.onnx_digits()))])
         with running(runtime):
             runtime.until_state("AVAILABLE")
+            runtime.until(lambda: len(registry.events) == 2)  # no request is on its way any more
     asked = len(registry.requests)
     with running(runtime):
         runtime.until_state("AVAILABLE")
@@ -74,8 +76,8 @@ def test_a_cached_copy_of_a_key_no_longer_trusted_is_refused(
 
 
 def test_a_corrupted_cache_entry_without_a_registry_is_refused(tmp_path: Path) -> None:
-    registry = StandIn()
-    with registry.answering():
+    registry, port = StandIn(), free_port()
+    with registry.answering(port):
         runtime = Runtime(tmp_path, registry, [pin(registry.publish(models.onnx_digits()))])
         with running(runtime):
             runtime.until_state("AVAILABLE")
@@ -85,7 +87,7 @@ def test_a_corrupted_cache_entry_without_a_registry_is_refused(tmp_path: Path) -
         assert "cached copy: file 'model.onnx' has the digest" in reason
         assert "did not answer" in reason
         assert runtime.post(DIGITS, BODY).status_code == 404
-        with registry.answering(registry.port):
+        with registry.answering(port):
             runtime.until_state("AVAILABLE")
 
 

@@ -136,9 +136,9 @@ def asked_of(chain: Chain, **more: Any) -> Outcome:
     return asyncio.run(chain.infer(Asked(DEFAULT_CALL, inputs, **more)))
 
 
-def made(ask: Any) -> Chain:
+def made(ask: Any, *, seconds: float = 60) -> Chain:
     found = ensemble.parse(canonical.encode(document()))
-    return Chain(found, ask, lambda _: "", deadline_seconds=0.05)
+    return Chain(found, ask, lambda _: "", deadline_seconds=seconds)
 
 
 def test_what_a_member_refuses_is_told_with_its_name() -> None:
@@ -165,7 +165,7 @@ def test_a_member_that_is_gone_and_one_that_takes_all_the_time_are_said() -> Non
     with pytest.raises(Unavailable, match="two@1 is not served here"):
         asked_of(made(gone))
     with pytest.raises(WaitTimedOut, match="no time was left for sums@1"):
-        asked_of(made(slow))
+        asked_of(made(slow, seconds=0.5))
 
 
 def test_branches_run_at_the_same_time_and_the_failure_of_one_ends_the_other() -> None:

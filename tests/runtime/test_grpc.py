@@ -20,7 +20,7 @@ from grpc_tools import protoc
 
 from runtime.protocols.grpc import messages
 from tests.runtime import models
-from tests.runtime.process import ROOT, Runtime, pin, running
+from tests.runtime.process import PATIENCE, ROOT, Runtime, pin, running
 from tests.runtime.stand_in import StandIn
 
 PREDICTION = "tensorflow.serving.PredictionService"
@@ -48,7 +48,7 @@ def asked(channel: grpc.Channel, method: str, request: Any, answer: str = "") ->
     """The answer, or the code's name and its text."""
     data = request if isinstance(request, bytes) else request.SerializeToString()
     try:
-        found = channel.unary_unary(f"/{method}")(data, timeout=20)
+        found = channel.unary_unary(f"/{method}")(data, timeout=PATIENCE)
     except grpc.RpcError as error:
         return error.code().name, error.details()
     return messages.of(answer).FromString(found)
@@ -186,7 +186,7 @@ def test_what_is_no_message_is_the_clients_error(channel: grpc.Channel) -> None:
 def test_a_stream_answers_in_order_and_goes_on_after_an_error(channel: grpc.Channel) -> None:
     requests = [infer(id="1"), infer(id="2", model_name="x"), infer(id="3")]
     answers = channel.stream_stream(f"/{TRITON}/ModelStreamInfer")(
-        iter(one.SerializeToString() for one in requests), timeout=20
+        iter(one.SerializeToString() for one in requests), timeout=PATIENCE
     )
     kind = messages.of("inference.ModelStreamInferResponse")
     found = [kind.FromString(data) for data in answers]
@@ -254,14 +254,14 @@ def test_reflection_finds_files_and_says_what_there_is_not(
     ]
     path = f"/grpc.reflection.{edition}.ServerReflection/ServerReflectionInfo"
     read = messages.of("grpc.reflection.v1.ServerReflectionResponse").FromString
-    said = [read(one) for one in channel.stream_stream(path)(iter(requests), timeout=20)]
+    said = [read(one) for one in channel.stream_stream(path)(iter(requests), timeout=PATIENCE)]
     files = said[0].file_descriptor_response.file_descriptor_proto
     names = [FileDescriptorProto.FromString(one).name for one in files]
     assert names[-2:] == ["tensorflow.proto", "tensorflow_serving.proto"]
     assert [one.error_response.error_code for one in said] == [0, 5, 5, 0, 5, 0]
     assert said[5].valid_host == "here"
     with pytest.raises(grpc.RpcError) as nothing:
-        list(channel.stream_stream(path)(iter([b""]), timeout=20))
+        list(channel.stream_stream(path)(iter([b""]), timeout=PATIENCE))
     assert nothing.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 

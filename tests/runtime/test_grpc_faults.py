@@ -57,7 +57,7 @@ def talk(stub: Any, conversation: Conversation, doors: Doorkeeper | None = None)
         server = Server(Methods(stub, doors or Doorkeeper()).find, stub.limits)
         port = await server.start(("127.0.0.1", 0))
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            found = await asyncio.wait_for(conversation(channel, server), 20)
+            found = await asyncio.wait_for(conversation(channel, server), 60)
         await server.stop(seconds=0)
         return found
 
@@ -134,17 +134,17 @@ def test_an_inference_knows_how_long_its_client_waits_and_who_it_is() -> None:
     async def conversation(channel: grpc.aio.Channel, server: Server) -> None:
         named = (("x-request-id", "by-header"),)
         ask = channel.unary_unary(INFER)
-        await ask(infer(id="by-body"), timeout=8, metadata=named)
+        await ask(infer(id="by-body"), timeout=80, metadata=named)
         await ask(infer(id="by-body", parameters={"timeout": {"int64_param": 2_000_000}}))
-        await channel.unary_unary(PREDICT)(predict(), timeout=8, metadata=named)
-        stream = channel.stream_stream(STREAM)(iter([infer(id="1"), infer(id="2")]), timeout=8)
+        await channel.unary_unary(PREDICT)(predict(), timeout=80, metadata=named)
+        stream = channel.stream_stream(STREAM)(iter([infer(id="1"), infer(id="2")]), timeout=80)
         assert [STREAMED.FromString(data).infer_response.id async for data in stream] == ["1", "2"]
 
     talk(serving(act), conversation)
     assert [name for _, name in seen] == ["by-header", "by-body", "by-header", "1", "2"]
     times = [seconds for seconds, _ in seen]
     assert times.pop(1) == 2
-    assert all(0 < seconds < 9 for seconds in times)
+    assert all(0 < seconds < 81 for seconds in times)
 
 
 def test_a_defect_costs_one_answer_is_logged_and_tells_nothing(
@@ -176,7 +176,7 @@ def test_a_stop_lets_an_inference_finish() -> None:
     async def conversation(channel: grpc.aio.Channel, server: Server) -> bytes:
         call = channel.unary_unary(INFER)(infer())
         await started.wait()
-        stopping = asyncio.create_task(server.stop(seconds=15))
+        stopping = asyncio.create_task(server.stop(seconds=60))
         await asyncio.sleep(0)
         going_on.set()
         answer: bytes = await call

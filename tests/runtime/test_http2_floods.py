@@ -244,7 +244,7 @@ def test_time_ends_what_does_not_come_is_not_read_or_is_not_waited_for() -> None
         peer.session.sweep(now + 29, deadline=30)
         early = await peer.answers()
         assert early[7][1]["grpc-status"] == str(int(Code.DEADLINE_EXCEEDED))
-        peer.session.sweep(now + 31, deadline=30)
+        peer.session.sweep(asyncio.get_running_loop().time() + 31, deadline=30)
         late = await peer.answers()
         assert list(peer.session.streams.open) == [9, 11]
         peer.session.streams.abandon()
@@ -309,7 +309,7 @@ def test_a_client_that_dawdles_over_a_frame_or_its_greeting_is_sent_away() -> No
 
 async def until(holds: Callable[[], bool], what: str) -> None:
     """However long a busy machine takes for it."""
-    end = asyncio.get_running_loop().time() + 30
+    end = asyncio.get_running_loop().time() + 60
     while not holds():
         assert asyncio.get_running_loop().time() < end, f"no {what}"
         await asyncio.sleep(0.001)

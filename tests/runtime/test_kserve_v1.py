@@ -24,7 +24,8 @@ def test_the_server_says_that_it_is_alive(served: Runtime) -> None:
 
 
 def test_an_explanation_is_where_kserves_samples_read_it(served: Runtime) -> None:
-    body = {"instances": [{"a": 3.0, "b": 1.0}], "parameters": {"output": "sum"}}
+    parameters = {"output": "sum", "budget_ms": 50_000}
+    body = {"instances": [{"a": 3.0, "b": 1.0}], "parameters": parameters}
     response = served.post("/v1/models/two:explain", body)
     (one,) = response.json()["explanations"]
     assert one["attributions"] == {"a": 3.0, "b": 1.0}

@@ -25,6 +25,8 @@ from tests.registry.conftest import ROOT
 KEY = age.Identity(bytes(range(32)))
 NOTHING = Wanted("digits", 1, "sha256:" + "0" * 64)
 EVENT = {"id": "1", "kind": "loaded", "host": "edge-1", "model": "digits"}
+# Backdated by a minute, a certificate for less than that is past its half at once.
+PAST_HALF = 50 / 3600
 
 
 class World:
@@ -101,8 +103,7 @@ def test_many_threads_at_once_enrol_once(world: World) -> None:
 
 
 def test_at_half_of_its_life_a_certificate_is_renewed(tmp_path: Path) -> None:
-    # Backdated by a minute, one for half a minute is past its half at once.
-    world = World(tmp_path, hours=30 / 3600)
+    world = World(tmp_path, hours=PAST_HALF)
     world.member.context()
     [first] = world.fingerprints()
     world.member.context()
@@ -113,7 +114,7 @@ def test_at_half_of_its_life_a_certificate_is_renewed(tmp_path: Path) -> None:
 
 
 def test_while_the_registry_is_away_the_present_certificate_stays(tmp_path: Path) -> None:
-    world = World(tmp_path, hours=30 / 3600)
+    world = World(tmp_path, hours=PAST_HALF)
     world.member.context()
     kept = (world.member.folder / "host.pem").read_bytes()
     world.server.stop()

@@ -7,6 +7,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry import errors
+from registry import errors, spans
 from registry.core.canonical import Json
 from runtime import observation
 from runtime.backends import bfloat16
@@ -181,10 +182,11 @@ def test_the_ring_keeps_no_batch_and_no_big_answer_alive() -> None:
 
 def test_so_many_a_second_are_sketched_and_no_more() -> None:
     observatory = Observatory(Declared(sketches_per_second=1), host="edge-1")
+    began = time.monotonic()
     for _ in range(50):
         observe(observatory, np.ones(3), np.zeros(2))
     (version,) = _versions(observatory.sketches())
-    assert 1 <= version["seen"] <= 2
+    assert 1 <= version["seen"] <= 1 + (time.monotonic() - began)
     assert version["inputs"]["x"]["count"] == 3 * version["seen"]
 
 
@@ -197,9 +199,12 @@ def test_a_defect_in_observing_costs_no_answer(caplog: pytest.LogCaptureFixture)
 
 
 def written(path: Path, lines: int) -> list[dict[str, Any]]:
-    end = time.monotonic() + 20
+    """So many at least, all that are whole; it may be turned over meanwhile."""
+    end = time.monotonic() + 60
+    found: list[str] = []
     while time.monotonic() < end:
-        found = path.read_text().splitlines() if path.exists() else []
+        with suppress(FileNotFoundError):
+            found = path.read_text().split("\n")[:-1]
         if len(found) >= lines:
             return [json.loads(line) for line in found]
         time.sleep(0.01)
@@ -243,7 +248,7 @@ def test_a_log_that_is_full_is_turned_over_once(tmp_path: Path) -> None:
     for _ in range(100):
         observe(observatory, np.ones(1), np.ones(1))
     observe(observatory, np.ones(1), np.ones(1), "the-last")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while written(log.file, 1)[-1]["id"] != "the-last":
         assert time.monotonic() < end
     assert {path.name for path in tmp_path.iterdir()} == {"requests", "requests.1"}
@@ -267,7 +272,11 @@ def test_a_sample_is_a_share_of_all(tmp_path: Path) -> None:
     assert not log.file.exists()
 
 
-def test_spans_go_below_the_callers_and_say_where_the_time_went() -> None:
+def test_spans_go_below_the_callers_and_say_where_the_time_went(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for seconds in ("_SEND_S", "_LAST_S"):
+        monkeypatch.setattr(spans, seconds, 60)
     with collecting() as collector:
         observatory = Observatory(Declared(traces=Traces(collector.address)), host="edge-1")
         current.begin({b"traceparent": PARENT})

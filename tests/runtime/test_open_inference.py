@@ -29,7 +29,7 @@ def error(response: httpx2.Response) -> tuple[int, str]:
 
 
 def call(runtime: Runtime, method: str, path: str) -> httpx2.Response:
-    return httpx2.request(method, f"http://127.0.0.1:{runtime.port}{path}", timeout=30)
+    return httpx2.request(method, f"http://127.0.0.1:{runtime.port}{path}", timeout=60)
 
 
 def test_a_request_is_answered_with_its_id_and_the_version_that_answered(served: Runtime) -> None:

@@ -63,7 +63,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
 def client(served: Runtime) -> Iterator[httpx2.Client]:
     headers = {"Authorization": f"Bearer {CONTROL_TOKEN}"}
     url = f"http://127.0.0.1:{served.port}"
-    with httpx2.Client(base_url=url, headers=headers, timeout=30) as found:
+    with httpx2.Client(base_url=url, headers=headers, timeout=60) as found:
         yield found
 
 
@@ -97,7 +97,7 @@ def test_whatever_is_asked_the_answer_is_one_of_the_document(served: Runtime) ->
         operation = found.ok()
         for case in cases_of(operation, examples=EXAMPLES):
             asked += 1
-            answer = case.call(base_url=url, timeout=30)
+            answer = case.call(base_url=url, timeout=60)
             try:
                 case.validate_response(answer, checks=CHECKS)
             except (Failure, FailureGroup) as error:

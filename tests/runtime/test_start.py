@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from registry.core import canonical, digest
 from registry.trust import keys, sign
+from tests.ports import free_port
 from tests.runtime import models
 from tests.runtime.process import Runtime, pin, running, sent
 from tests.runtime.stand_in import StandIn
@@ -143,8 +144,8 @@ def test_without_a_registry_and_without_a_cache_it_waits(
 ) -> None:
     published = registry.publish(models.onnx_digits())
     runtime.models = [pin(published)]
-    down = StandIn()
-    with down.answering():
+    down, port = StandIn(), free_port()
+    with down.answering(port):
         pass
     runtime.registry, down.envelopes, down.blobs = down, registry.envelopes, registry.blobs
     runtime.write_config()
@@ -157,7 +158,7 @@ def test_without_a_registry_and_without_a_cache_it_waits(
         answer = runtime.post(DIGITS, BODY)
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"
-        with down.answering(down.port):
+        with down.answering(port):
             runtime.until_state("AVAILABLE")
     finally:
         runtime.stop()

@@ -29,7 +29,7 @@ def seen(script: str, *arguments: str) -> Any:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
         env=os.environ | {"NO_PROXY": "127.0.0.1"},
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -71,13 +71,14 @@ async def v2(url: str) -> dict[str, Any]:
 async def v1(url: str) -> dict[str, Any]:
     async with InferenceRESTClient(RESTConfig(protocol="v1", retries=0)) as client:
         body = {"instances": DIGIT.tolist()}
+        asked = body | {"parameters": {"budget_ms": 25_000}}
         answer = await client.infer(url, body, model_name="digits")
         return {
             "live": await client.is_server_live(url),
             "digits": await client.is_model_ready(url, "digits"),
             "label": answer["predictions"][0]["label"],
             "nobody": await refused(client.is_model_ready(url, "nobody")),
-            "explained": (await client.explain(url, "digits", body))["explanations"],
+            "explained": (await client.explain(url, "digits", asked))["explanations"],
         }
 
 

@@ -59,7 +59,7 @@ def predict(stub: Any, model: str, name: str, **spec: Any) -> Any:
         request.model_spec.signature_name = spec["signature"]
     if "label" in spec:
         request.model_spec.version_label = spec["label"]
-    return stub.Predict(request, timeout=20)
+    return stub.Predict(request, timeout=60)
 
 
 def words(stub: Any) -> list[list[str]]:
@@ -67,7 +67,7 @@ def words(stub: Any) -> list[list[str]]:
     given.tensor_shape.dim.add(size=2)
     request = predict_pb2.PredictRequest(inputs={"word": given})
     request.model_spec.name = "words"
-    answer = stub.Predict(request, timeout=20)
+    answer = stub.Predict(request, timeout=60)
     return [[item.hex() for item in answer.outputs[name].string_val]
             for name in ("same", "more_bytes")]  # fmt: skip
 
@@ -103,12 +103,12 @@ def of_examples(stub: Any) -> dict[str, Any]:
         task = multi.tasks.add(method_name=f"tensorflow/serving/{method}")
         task.model_spec.name, task.model_spec.signature_name = "half", signature
     multi.input.example_list.examples.extend(rows)
-    both = stub.MultiInference(multi, timeout=20).results
+    both = stub.MultiInference(multi, timeout=60).results
     shared = asked(regress(), "half", "regress_x_to_y", example(), context=rows[1])
-    classified = stub.Classify(asked(classify(), "half", "classify_x_to_y", *rows), timeout=20)
+    classified = stub.Classify(asked(classify(), "half", "classify_x_to_y", *rows), timeout=60)
     spec = classified.model_spec
     digit = {
-        model: scores(stub.Classify(asked(classify(), model, "", given), timeout=20).result)
+        model: scores(stub.Classify(asked(classify(), model, "", given), timeout=60).result)
         for model, given in (
             ("digits", example(X=DIGIT.ravel())), ("torch", example(pixels=DIGIT.ravel())),
         )
@@ -117,18 +117,18 @@ def of_examples(stub: Any) -> dict[str, Any]:
     return {
         "spec": [spec.name, spec.signature_name, spec.version.value],
         "classified": scores(classified.result),
-        "regressed": [one.value for one in stub.Regress(shared, timeout=20).result.regressions],
+        "regressed": [one.value for one in stub.Regress(shared, timeout=60).result.regressions],
         "both": [scores(both[0].classification_result),
                  [one.value for one in both[1].regression_result.regressions]],
         "digit": digit,
-        "kind": refused(lambda: stub.Regress(asked(regress(), "half", "", *rows), timeout=20)),
-        "name": refused(lambda: stub.Classify(asked(classify(), "half", "no", *rows), timeout=20)),
-        "empty": refused(lambda: stub.Classify(asked(classify(), "digits", ""), timeout=20)),
+        "kind": refused(lambda: stub.Regress(asked(regress(), "half", "", *rows), timeout=60)),
+        "name": refused(lambda: stub.Classify(asked(classify(), "half", "no", *rows), timeout=60)),
+        "empty": refused(lambda: stub.Classify(asked(classify(), "digits", ""), timeout=60)),
         "feature": refused(
-            lambda: stub.Classify(asked(classify(), "digits", "", *rows), timeout=20)
+            lambda: stub.Classify(asked(classify(), "digits", "", *rows), timeout=60)
         ),
-        "unfit": refused(lambda: stub.Regress(asked(regress(), "digits", "", *rows), timeout=20)),
-        "tasks": refused(lambda: stub.MultiInference(multi, timeout=20)),
+        "unfit": refused(lambda: stub.Regress(asked(regress(), "digits", "", *rows), timeout=60)),
+        "tasks": refused(lambda: stub.MultiInference(multi, timeout=60)),
     }  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def signatures(stub: Any) -> dict[str, list[str]]:
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = "pictures"
     found = get_model_metadata_pb2.SignatureDefMap()
-    assert stub.GetModelMetadata(request, timeout=20).metadata["signature_def"].Unpack(found)
+    assert stub.GetModelMetadata(request, timeout=60).metadata["signature_def"].Unpack(found)
     return {name: sorted(one.inputs) for name, one in found.signature_def.items()}
 
 
@@ -146,7 +146,7 @@ def main(address: str) -> None:
         models = model_service_pb2_grpc.ModelServiceStub(channel)
         status = get_model_status_pb2.GetModelStatusRequest()
         status.model_spec.name = "digits"
-        known = models.GetModelStatus(status, timeout=20).model_version_status
+        known = models.GetModelStatus(status, timeout=60).model_version_status
         reload = model_management_pb2.ReloadConfigRequest()
         labels = {}
         for model, name in (("digits", "X"), ("pictures", "pixels"), ("torch", "pixels")):
@@ -162,7 +162,7 @@ def main(address: str) -> None:
                 [one.version, get_model_status_pb2.ModelVersionStatus.State.Name(one.state)]
                 for one in known
             ],
-            "reload": refused(lambda: models.HandleReloadConfigRequest(reload, timeout=20)),
+            "reload": refused(lambda: models.HandleReloadConfigRequest(reload, timeout=60)),
             "model": refused(lambda: predict(stub, "nobody", "X")),
             "version": refused(lambda: predict(stub, "digits", "X", version=9)),
             "label": refused(lambda: predict(stub, "digits", "X", label="none")),

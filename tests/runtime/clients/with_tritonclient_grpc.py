@@ -107,7 +107,7 @@ def at_once(client: sync.InferenceServerClient) -> list[int]:
     for _ in range(8):
         given = [tensor("X", DIGIT, "FP32")]
         client.async_infer("digits", given, lambda result, error: answers.put(error or result))
-    return [int(answers.get(timeout=20).as_numpy("label")[0]) for _ in range(8)]
+    return [int(answers.get(timeout=60).as_numpy("label")[0]) for _ in range(8)]
 
 
 def stream(client: sync.InferenceServerClient) -> list[str]:
@@ -117,7 +117,7 @@ def stream(client: sync.InferenceServerClient) -> list[str]:
     for number in range(2):
         client.async_stream_infer("digits", given, request_id=str(number))
     client.async_stream_infer("nobody", given)
-    found = [answers.get(timeout=20) for _ in range(3)]
+    found = [answers.get(timeout=60) for _ in range(3)]
     client.stop_stream()
     return [
         str(one.message()) if isinstance(one, Exception) else one.get_response().id for one in found
