@@ -19,6 +19,9 @@ from starlette.types import Receive, Scope, Send
 from registry.api import straight
 
 _MATCHED = "plimsoll.matched"
+# One part at a time: FastAPI hushes a warning while it makes a route, and Python keeps what is
+# hushed once for all threads, so that of two the first to end takes the other's word back.
+_LOADING = threading.Lock()
 
 
 class Part(BaseRoute):
@@ -31,7 +34,6 @@ class Part(BaseRoute):
         self.module = module
         self._begins = re.compile(f"(?:{paths})(?:/|$)").match
         self._routes: Sequence[BaseRoute] | None = None
-        self._loading = threading.Lock()
         # Those of its routes that are called straight, once it is loaded.
         self.plain: Sequence[straight.Plain] = ()
         # FastAPI asks the route that matched for its path, by which traces are named, and does so
@@ -40,7 +42,7 @@ class Part(BaseRoute):
 
     def load(self) -> Sequence[BaseRoute]:
         """Its routes, loaded by whoever is first."""
-        with self._loading:
+        with _LOADING:
             if self._routes is None:
                 self._routes = import_module(self.module).router.routes
                 self.plain = straight.plain(self._routes)

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -61,6 +62,28 @@ def test_a_part_that_is_asked_first_answers_as_ever_after(client: httpx2.Client)
         assert client.get("/v1/models/", follow_redirects=False).status_code == 307
         assert client.put("/v1/models").headers["allow"] in {"GET", "POST"}
         assert client.get("/v1/nothing").json()["code"] == "not_found"
+
+
+def test_one_part_is_loaded_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What FastAPI hushes while it makes routes is hushed for all threads, or for none."""
+    monkeypatch.syspath_prepend(tmp_path)
+    second = "from fastapi import APIRouter\nrouter = APIRouter()\n"
+    (tmp_path / "part_second.py").write_text(second)
+    (tmp_path / "part_first.py").write_text(
+        f"""{second}
+import sys, threading
+from registry.api.parts import Part
+beside = threading.Thread(target=Part("part_second", "/second").load)
+beside.start()
+beside.join(0.3)
+is_alone = "part_second" not in sys.modules
+"""
+    )
+    Part("part_first", "/first").load()
+    first = sys.modules.pop("part_first")
+    first.beside.join(60)
+    assert first.is_alone
+    assert sys.modules.pop("part_second").router.routes == []
 
 
 def test_a_server_whose_part_cannot_be_loaded_ends_and_says_so(settings: Settings):
