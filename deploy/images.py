@@ -6,12 +6,15 @@ second. An image whose label says that it holds just this content is left alone.
 """
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import re
 import shutil
 import sys
 import time
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,18 +95,29 @@ def build(names: tuple[str, ...] = NAMES, *, address: str, base: str, tag: str) 
     """The images `plimsoll-NAME:TAG`, built where they are not up to date; returns them."""
     builder = Builder(address)
     built = []
-    for name in names:
-        image = f"plimsoll-{name}:{tag}"
-        if name == "ingress":
-            _ingress(builder, image)
-        elif name in ASKED_FOR:
-            _imported(builder, name, image)
-        else:
-            _program(builder, name, image=image, base=base)
-        built.append(image)
-    builder.sweep()
+    with alone():
+        for name in names:
+            image = f"plimsoll-{name}:{tag}"
+            if name == "ingress":
+                _ingress(builder, image)
+            elif name in ASKED_FOR:
+                _imported(builder, name, image)
+            else:
+                _program(builder, name, image=image, base=base)
+            built.append(image)
+        builder.sweep()
     builder.close()
     return built
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other process builds here, and let none do so before the block ends: of two
+    who build the same image at a time, one takes the name, and the other may sweep what is left."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def bare(builder: Builder) -> str:

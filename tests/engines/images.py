@@ -17,6 +17,12 @@ def build(address: str = "unix:///var/run/docker.sock") -> None:
     """These images on one engine; quick when they are there."""
     images.build(("ingress", "ingress-haproxy"), address=address, base=images.LOCAL, tag="test")
     builder = Builder(address)
+    with images.alone():
+        _build(builder)
+    builder.close()
+
+
+def _build(builder: Builder) -> None:
     base = images.bare(builder)
     server, dockerfile = _FOLDER / "server.py", _FOLDER / "Dockerfile"
     content = images.digest(base, server.read_bytes(), dockerfile.read_bytes())
@@ -25,7 +31,6 @@ def build(address: str = "unix:///var/run/docker.sock") -> None:
             context = {"Dockerfile": dockerfile, "server.py": server, "state": Path(state)}
             builder.build(context, image=STANDIN, content=content, arguments={"BASE": base})
     _build_trial(builder, base)
-    builder.close()
 
 
 def _build_trial(builder: Builder, base: str) -> None:
