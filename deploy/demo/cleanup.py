@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from deploy.demo.world import World
+from deploy.demo.world import World, wait_for
 
 _HOSTS = ("edge-1", "edge-2")
 
@@ -17,11 +17,21 @@ def remove(folder: Path, *, keep_logs: bool = False) -> None:
     world = World(folder, docker=True)
     for program in ("reconciler", "registry"):
         world.stop(program)
-    subprocess.run(["pkill", "-f", re.escape(str(folder)) + ".*runtime"], check=False)
+    pattern = re.escape(str(folder)) + ".*runtime"
+    subprocess.run(["pkill", "-f", pattern], check=False)
+    # Whoever comes next wants its port.
+    wait_for(lambda: not _runs(pattern), "the runtime to end")
     for host in _HOSTS:
         _remove_containers(host)
     if not keep_logs:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(pattern: str) -> bool:
+    """Whether a process has this in its command line; the dead that nobody reaped have none."""
+    return (
+        subprocess.run(["pgrep", "-f", pattern], check=False, capture_output=True).returncode == 0
+    )
 
 
 def _remove_containers(host: str) -> None:

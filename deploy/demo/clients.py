@@ -20,7 +20,7 @@ class Answer:
 
 def predict(port: int, image: Sequence[float]) -> Answer:
     """Ask `digits` on this machine; raises `OSError` for anything but a good answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         return _ask(connection, image)
     finally:
@@ -75,7 +75,7 @@ class Crowd:
         return sum(self.versions.values())
 
     def _client(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         turn = 0
         while not self._stop.is_set():
             try:

@@ -53,7 +53,7 @@ class Demo:
         listed = {"reconcilers": [json.loads(world.plimsoll("permit", "key").stdout)]}
         (world.folder / "reconcilers.json").write_text(json.dumps(listed))
         world.start("registry", "serve", "--config", "plimsoll.toml")
-        wait_for(lambda: world.get("/v1/models"), "the registry to answer", seconds=30)
+        wait_for(lambda: world.get("/v1/models"), "the registry to answer")
         self.story.say(f"registry answers on {world.registry_url}")
         for version, kind in FORMATS.items():
             done = world.plimsoll(
@@ -127,7 +127,7 @@ class Demo:
             self._pin(3)
             bad = self.world.push("Serve digits version 3")
             status = self._await_status(lambda found: found.get("quarantined"), "a quarantine")
-            branch = wait_for(self._revert_branch, "the revert branch", seconds=30)
+            branch = wait_for(self._revert_branch, "the revert branch")
         require(not crowd.failures, f"{len(crowd.failures)} failed: {crowd.failures[:1]}")
         require(set(crowd.versions) == {"2"}, f"versions that answered: {crowd.versions}")
         self.story.say(f"version 2 kept serving: {crowd.answered} requests, 0 failed, "
@@ -246,7 +246,9 @@ class Demo:
             subprocess.run(["docker", "kill", *listed.stdout.split()], check=True,
                            capture_output=True)  # fmt: skip
             return
-        subprocess.run(["pkill", "-KILL", "-f", "runtime --config .*edge-1"], check=True)
+        # By its whole path: other runtimes on this machine are none of ours.
+        pattern = f"runtime --config {re.escape(str(self.world.folder))}/.*edge-1"
+        subprocess.run(["pkill", "-KILL", "-f", pattern], check=True)
 
     def _log(self, *kinds: str, since: int = 0) -> list[dict[str, Any]]:
         listed = json.loads(

@@ -1,5 +1,6 @@
 """The demo's world on disk: configuration, keys, Git repository, and the running programs."""
 
+import http.client
 import json
 import os
 import secrets
@@ -108,8 +109,8 @@ webhook_secret_file = "webhook.secret"
             return
         child = self._children.pop(name, None)
         if child is not None:
-            child.wait(timeout=20)
-        wait_for(lambda: not _is_running(pid), f"{name} to stop", seconds=20)
+            child.wait(timeout=60)
+        wait_for(lambda: not _is_running(pid), f"{name} to stop")
 
     def tail(self, name: str, lines: int = 12) -> str:
         """The end of a program's log."""
@@ -146,7 +147,7 @@ webhook_secret_file = "webhook.secret"
             data=body,
             headers={"X-Hub-Signature-256": webhook.sign(body, self._secret.encode())},
         )
-        with urllib.request.urlopen(request, timeout=5):  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60):  # noqa: S310
             return
 
     def get(self, path: str) -> dict[str, Any]:
@@ -155,19 +156,20 @@ webhook_secret_file = "webhook.secret"
         request = urllib.request.Request(  # noqa: S310  our own registry on loopback
             self.registry_url + path, headers={"Authorization": f"Bearer {token}"}
         )
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             return dict(json.load(answer))
 
 
 def wait_for(is_so: Callable[[], object], what: str, *, seconds: float = 60) -> Any:
-    """What `is_so` returns once it is true; an error from a program not up yet means not yet."""
+    """What `is_so` returns once it is true; an error from a program that is not up yet, or that was
+    ended in the middle of its answer, means not yet."""
     end = time.monotonic() + seconds
     last = ""
     while time.monotonic() < end:
         try:
             if found := is_so():
                 return found
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             last = f" (last: {error})"
         time.sleep(0.05)
     raise Broken(f"waited {seconds:.0f} s for {what}{last}")

@@ -25,7 +25,7 @@ def pasted(script: str, home: Path) -> str:
         start_new_session=True,
     ) as shell:
         try:
-            said, _ = shell.communicate(timeout=400)
+            said, _ = shell.communicate(timeout=900)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
