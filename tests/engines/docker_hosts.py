@@ -231,7 +231,14 @@ class Host:
             os.kill(self.first_process, signal.SIGKILL)
         for process in (self.dockerd, self.holder):
             if process is not None:
-                process.wait(20)
+                _await_end(process)
+
+    def kill_docker(self) -> None:
+        """SIGKILL to dockerd; what it started runs on."""
+        assert self.dockerd is not None
+        self.run("kill -9 $(cat /run/docker.pid)")
+        _await_end(self.dockerd)
+        self.run("rm -f /run/docker.pid")
 
     def wipe(self) -> None:
         shutil.rmtree(self.folder / "data", ignore_errors=True)
@@ -248,7 +255,7 @@ class Host:
         return _sh(f"docker -H {self.socket} {arguments}", check=check)
 
     def _await_docker(self) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while not self._is_up():
             assert self.dockerd is not None
             log = (self.folder / "dockerd.log").read_text()[-2000:]
@@ -278,9 +285,15 @@ def alone(folder: Path, start: Callable[[Host], None], images: Sequence[str]) ->
         lan.down()
 
 
+def _await_end(process: subprocess.Popen[bytes]) -> None:
+    """nsenter stands still when what it started does, and does not go on by itself."""
+    process.send_signal(signal.SIGCONT)
+    process.wait(60)
+
+
 def _child_of(parent: int) -> int:
     """The first process inside the namespaces, once it is docker-init and no longer unshare."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         children = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, check=False)
         for child in children.stdout.split():

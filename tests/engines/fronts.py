@@ -197,8 +197,9 @@ class Front:
             except errors.EngineUnreachable:
                 return False
 
-        for _ in range(10):
-            if wire.until(is_so, timeout=2):
+        # A reload too many begins anew with all that a proxy counts: a slow one is waited for.
+        for _ in range(3):
+            if wire.until(is_so, timeout=30):
                 return
             if self.process is not None:
                 self.kind.reload(self.process)
@@ -216,7 +217,7 @@ class Front:
         model: str = MODEL,
     ) -> wire.Answer:
         url = f"{self.url}/v1/models/{model}:predict"
-        return wire.ask(url, method="POST", headers=headers, body=body, timeout=30)
+        return wire.ask(url, method="POST", headers=headers, body=body, timeout=60)
 
     def answers(self, count: int, headers: Mapping[str, str] | None = None) -> Counter[str]:
         """Who answers so many requests, by name; by status where no instance does."""
@@ -235,7 +236,7 @@ def running(kind: Kind, folder: Path) -> Iterator[Front]:
         process = closing.enter_context(subprocess.Popen(command, stdout=log, stderr=log))
         closing.callback(process.terminate)
         front.process = process
-        assert wire.until(lambda: _answers(front), timeout=30), f"{command} does not listen"
+        assert wire.until(lambda: _answers(front), timeout=60), f"{command} does not listen"
         yield front
         for instance in front.instances:
             if not instance.rude:

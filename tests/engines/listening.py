@@ -32,7 +32,7 @@ class Heard:
     def close(self) -> bool:
         """Whether the iteration ended."""
         self._changes.close()
-        return self.ends(30)
+        return self.ends(60)
 
 
 @contextmanager

@@ -18,12 +18,15 @@ def _here() -> None:
 @dataclass
 class Load:
     """`answers` counts by version; `failures` holds what else came. Between two requests a client
-    waits for `pause` seconds. Each calls `enter` in its own thread first."""
+    waits for `pause` seconds. Each calls `enter` in its own thread first. `ended` counts what each
+    of the `clients` has asked to the end, well or not."""
 
     url: str
     body: bytes = b'{"instances": []}'
     pause: float = 0.0
     enter: Callable[[], None] = _here
+    clients: int = 0
+    ended: Counter[int] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -33,6 +36,7 @@ class Load:
         link = self._connect()
         while not self.stopping.wait(self.pause):
             self._ask(link)
+            self.ended[threading.get_ident()] += 1
         link.close()
 
     def ask_on_fresh_connections(self) -> None:
@@ -40,6 +44,7 @@ class Load:
         while not self.stopping.wait(self.pause):
             link = self._connect()
             self._ask(link)
+            self.ended[threading.get_ident()] += 1
             link.close()
 
     def await_answers(self, count: int) -> None:
@@ -47,9 +52,21 @@ class Load:
         wanted = self.answers.total() + count
         assert wire.until(lambda: self.answers.total() >= wanted, timeout=60), self.answers
 
+    def await_everybody(self, requests: int = 2) -> None:
+        """Return once each client has asked so often more: of two, the second began after this
+        call, so that nothing is left of what was under way."""
+        before = Counter(self.ended)
+
+        def is_so() -> bool:
+            now = Counter(self.ended)
+            is_done = all(now[one] - before[one] >= requests for one in now)
+            return is_done and len(now) == self.clients
+
+        assert wire.until(is_so, timeout=60), (before, self.ended)
+
     def _connect(self) -> http.client.HTTPConnection:
         address = urlsplit(self.url)
-        return http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+        return http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
 
     def _ask(self, link: http.client.HTTPConnection) -> None:
         try:
@@ -76,7 +93,7 @@ def running(
     enter: Callable[[], None] = _here,
 ) -> Iterator[Load]:
     """Half of the clients keep their connections, half open one for each request."""
-    load = Load(url, body, pause, enter)
+    load = Load(url, body, pause, enter, clients)
     kinds = (load.ask_on_one_connection, load.ask_on_fresh_connections)
     threads = [threading.Thread(target=kinds[n % 2]) for n in range(clients)]
     for thread in threads:

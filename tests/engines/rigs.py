@@ -5,7 +5,7 @@ import os
 import signal
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -13,8 +13,9 @@ import docker
 
 from reconciler import engines
 from reconciler.core.observed import Health, Instance, InstanceSpec, Route
-from reconciler.engines import commands, process, records, wire
+from reconciler.engines import commands, process, records, tolerating, wire
 from reconciler.engines.protocol import Endpoint, Engine, Launch
+from registry import errors
 from tests import ports
 from tests.engines import images
 from tests.reconciler.simulated import Crashed, SimulatedEngine
@@ -68,6 +69,14 @@ def previewed(rig: Rig, spec: InstanceSpec) -> int | None:
     return rig.answering(rig.engine.preview(spec.name), path)
 
 
+def answers(rig: Rig, version: int, model: str = "digits") -> bool:
+    """For who waits for it: what does not answer at all does not answer yet."""
+    try:
+        return served(rig, model) == version
+    except errors.EngineUnreachable:
+        return False
+
+
 def start(rig: Rig, spec: InstanceSpec) -> None:
     """Start it and wait until it answers."""
     rig.engine.start(spec, rig.launch)
@@ -117,7 +126,7 @@ def _spec(host: str, model: str, version: int) -> InstanceSpec:
 
 def _answering(endpoint: Endpoint, path: str) -> int | None:
     answer = wire.ask(
-        endpoint.url + path, method="POST", headers=endpoint.headers, body=_ROW, timeout=10
+        endpoint.url + path, method="POST", headers=endpoint.headers, body=_ROW, timeout=60
     )
     version = answer.headers.get("plimsoll-version")
     return int(version) if answer.status == 200 and version else None
@@ -189,7 +198,9 @@ class Process:
 
     def unreachable(self) -> Engine:
         halt(self.pid())
-        return self.connect()
+        engine = self.connect()
+        engine._timeout = 1.0
+        return engine
 
     def kill(self, spec: InstanceSpec) -> None:
         self.lose_ingress()
@@ -263,7 +274,14 @@ class Docker:
 
     def await_answers(self, spec: InstanceSpec) -> None:
         """Docker itself looks every other second only, and most tests need not wait for that."""
-        assert wire.until(lambda: previewed(self, spec) is not None, timeout=60)
+
+        def is_so() -> bool:
+            try:
+                return previewed(self, spec) is not None
+            except errors.EngineUnreachable:
+                return False
+
+        assert wire.until(is_so, timeout=60), self.engine.logs(spec.name)
 
     def answering(self, endpoint: Endpoint, path: str) -> int | None:
         return _answering(endpoint, path)
@@ -279,7 +297,7 @@ def processes(state: Path) -> Iterator[Process]:
     registry, port = stand_in.StandIn(), free_port()
 
     def connect() -> process.ProcessEngine:
-        return process.ProcessEngine("edge-1", state=state, port=port, timeout=20)
+        return process.ProcessEngine("edge-1", state=state, port=port, timeout=60)
 
     with registry.answering():
         launch = Launch(registry.url, stand_in.TOKEN, registry.trust().decode())
@@ -288,7 +306,8 @@ def processes(state: Path) -> Iterator[Process]:
             yield Process(engine, launch, registry, connect, state)
         finally:
             if (pid := engine._process.pid()) is not None:
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it was about to end by itself
+                    os.kill(pid, signal.SIGKILL)
                 assert wire.until(lambda: engine._process.pid() is None, timeout=60)
 
 
@@ -308,7 +327,7 @@ def docker_host(
         driver=driver,
     )
 
-    api = docker.APIClient(base_url=address, version="1.41", timeout=30)
+    api = docker.APIClient(base_url=address, version="1.41", timeout=60)
     api.trust_env = False
     launch = Launch("http://host.docker.internal:1", "a-secret-token", '{"secret": "trust"}')
     with ExitStack() as closing:
@@ -317,7 +336,7 @@ def docker_host(
 
         def connect() -> Engine:
             engine = engines.connect(
-                host=host, address=address, front=front, state=Path("/nowhere")
+                host=host, address=address, front=front, state=Path("/nowhere"), timeout=60
             )
             closing.callback(engine.close)
             return engine
@@ -326,12 +345,22 @@ def docker_host(
 
 
 def sweep(api: docker.APIClient, host: str) -> None:
-    for entry in api.containers(all=True, filters={"label": commands.owned_by(host)}):
-        api.remove_container(entry["Id"], v=True, force=True)
-    for name in (commands.cache_volume(host), f"plimsoll-ingress-{host}"):
-        if any(v["Name"] == name for v in api.volumes(filters={"name": name})["Volumes"] or []):
+    """Remove all that is of `host`; what another removes at this moment is waited for."""
+    assert wire.until(lambda: _is_swept(api, host), timeout=60), f"something of {host} is left"
+
+
+def _is_swept(api: docker.APIClient, host: str) -> bool:
+    containers = api.containers(all=True, filters={"label": commands.owned_by(host)})
+    for entry in containers:
+        with tolerating.absence(), tolerating.conflict():
+            api.remove_container(entry["Id"], v=True, force=True)
+    names = {commands.cache_volume(host), f"plimsoll-ingress-{host}"}
+    volumes = names & {one["Name"] for one in api.volumes()["Volumes"] or []}
+    for name in volumes:
+        with tolerating.absence(), tolerating.conflict():
             api.remove_volume(name, force=True)
+    return not containers and not volumes
 
 
 def answer_status(endpoint: Endpoint, path: str) -> int:
-    return wire.ask(endpoint.url + path, headers=endpoint.headers).status
+    return wire.ask(endpoint.url + path, headers=endpoint.headers, timeout=60).status

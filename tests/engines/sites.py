@@ -122,4 +122,4 @@ def reconciled(here: Site) -> Iterator[Callable[[Callable[[], bool]], None]]:
 
 
 def _until(here: Site, loop: Loop, is_so: Callable[[], bool]) -> None:
-    assert wire.until(lambda: loop.tick() > 0 and is_so(), timeout=120), here.known()
+    assert wire.until(lambda: loop.tick() > 0 and is_so(), timeout=300), here.known()

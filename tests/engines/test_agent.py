@@ -40,7 +40,7 @@ def test_an_agent_on_docker_starts_heals_and_comes_back_offline(
             Path(here.origin.url).rename(tmp_path / "away")
             (name,) = [one.name for one in docker_rig.engine.observe().instances]
             docker_rig.api.kill(name)
-            docker_rig.api.wait(name, timeout=10)
+            docker_rig.api.wait(name, timeout=60)
             until_served(docker_rig, loop)
         docker_rig.api.remove_container(name, force=True)
         docker_rig.lose_ingress()
@@ -59,4 +59,4 @@ def until_served(rig: Docker, loop: Loop) -> None:
         except errors.EngineUnreachable:
             return False
 
-    assert wire.until(is_so, timeout=60), loop.memory.rollouts()
+    assert wire.until(is_so, timeout=120), loop.memory.rollouts()

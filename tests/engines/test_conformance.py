@@ -256,5 +256,5 @@ def test_a_death_is_told_to_who_listens_and_listening_ends_when_it_is_closed(rig
         assert wire.until(lambda: bool(told), timeout=60)
     finally:
         changes.close()
-    listening.join(10)
+    listening.join(60)
     assert not listening.is_alive()

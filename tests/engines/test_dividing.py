@@ -257,5 +257,5 @@ def test_both_are_previewed_while_they_share(
     routing = ingress.Routing(fronts.SECRET)
     for one in (stable, candidate):
         url = f"http://127.0.0.1:{front.preview}/livez"
-        answer = wire.ask(url, headers=ingress.headers(routing, one.name))
+        answer = wire.ask(url, headers=ingress.headers(routing, one.name), timeout=60)
         assert answer.headers["answered-by"] == one.name

@@ -86,6 +86,7 @@ def test_no_request_fails_while_versions_are_switched_and_removed(docker_rig: Do
         docker_rig.engine.remove(one.name)
         serve(docker_rig, three)
         docker_rig.engine.remove(two.name)
+        clients.await_everybody()
     assert clients.failures == []
     assert {"1", "2", "3"} <= clients.answers.keys()
 
@@ -100,7 +101,7 @@ def test_a_request_under_way_is_answered_by_the_version_that_is_being_removed(
     answers: list[wire.Answer] = []
     slow = threading.Thread(
         target=lambda: answers.append(
-            wire.ask(url, method="POST", headers={"test-delay": "3"}, body=b"{}", timeout=20)
+            wire.ask(url, method="POST", headers={"test-delay": "3"}, body=b"{}", timeout=60)
         )
     )
     slow.start()
@@ -129,7 +130,7 @@ def test_a_request_under_way_is_answered_by_the_version_that_is_being_removed(
 def test_clients_reach_the_routed_model_and_nothing_else(
     served_digits: Docker, path: str, is_ours: bool
 ) -> None:
-    answer = wire.ask(served_digits.engine.front().url + path)
+    answer = wire.ask(served_digits.engine.front().url + path, timeout=60)
     assert (answer.status == 200) is is_ours
     assert (answer.headers.get(ingress.INSTANCE_HEADER) is not None) is is_ours
 
@@ -153,7 +154,7 @@ def test_only_who_knows_the_secret_can_preview(docker_rig: Docker) -> None:
         )
     front = Endpoint(docker_rig.engine.front().url, known.headers)
     assert docker_rig.answering(front, "/v1/models/digits:predict") is None
-    body = wire.ask(f"{known.url}/anything", headers=known.headers).body
+    body = wire.ask(f"{known.url}/anything", headers=known.headers, timeout=60).body
     assert known.headers[ingress.SECRET_HEADER] not in body.decode()
 
 

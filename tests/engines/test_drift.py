@@ -8,7 +8,7 @@ import pytest
 from reconciler.core.observed import Health, HostState, Instance, Phase
 from reconciler.engines import commands, traefik, wire
 from tests.engines import listening, rigs
-from tests.engines.rigs import Docker, route_to, seen, serve, served
+from tests.engines.rigs import Docker, route_to, seen, serve
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def heal(rig: Docker) -> HostState:
     """Do what the planner asks for, with an engine that knows nothing of before."""
     rig.engine.restart(rig.spec().name)
     rig.engine.route(route_to(rig.spec()))
-    assert wire.until(lambda: served(rig) == 1, timeout=60)
+    assert wire.until(lambda: rigs.answers(rig, 1), timeout=60)
     state = rig.engine.observe()
     assert (state.ingress_drift, state.ingress_ready) == ("", True)
     assert [(one.phase, one.drift) for one in state.instances] == [(Phase.RUNNING, "")]

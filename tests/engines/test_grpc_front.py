@@ -49,7 +49,7 @@ class Front:
             said = {ingress.MODEL_HEADER: model, "group": group}
             named = tuple((name, value) for name, value in said.items() if value)
             try:
-                answer: bytes = call(b"", metadata=named, timeout=5, wait_for_ready=True)
+                answer: bytes = call(b"", metadata=named, timeout=60, wait_for_ready=True)
             except grpc.RpcError as error:
                 return str(error.code().name)
         return answer.decode()

@@ -49,7 +49,7 @@ class Clients:
 
     def once(self, call: grpc.UnaryUnaryMultiCallable) -> str:
         try:
-            answer = call(ASKED, metadata=((ingress.MODEL_HEADER, "digits"),), timeout=20)
+            answer = call(ASKED, metadata=((ingress.MODEL_HEADER, "digits"),), timeout=60)
         except grpc.RpcError as error:
             return f"{error.code().name}: {error.details()}"
         return str(messages.of("inference.ModelInferResponse").FromString(answer).model_version)
@@ -62,12 +62,12 @@ class Clients:
             with grpc.insecure_channel(self._address, options=options) as channel:
                 return self.once(channel.unary_unary(METHOD)) == wanted
 
-        assert wire.until(is_so, timeout=30), self.said
+        assert wire.until(is_so, timeout=60), self.said
 
     def go_on(self) -> None:
         """Until twenty requests more are answered."""
         seen = self.said.total()
-        assert wire.until(lambda: self.said.total() >= seen + 20, timeout=30)
+        assert wire.until(lambda: self.said.total() >= seen + 20, timeout=60)
 
     def _ask(self) -> None:
         # No retry by the client: whatever fails is seen.

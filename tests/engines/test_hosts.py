@@ -43,7 +43,7 @@ def connect(remote: Host, rig: Docker) -> Iterator[Connect]:
     """An engine for the rig's host at an address, closed when the test is over."""
     opened: list[Engine] = []
 
-    def connect(address: str, *, credentials: Path, timeout: float = 10.0) -> Engine:
+    def connect(address: str, *, credentials: Path, timeout: float = 60.0) -> Engine:
         engine = engines.connect(
             host=rig.host,
             address=address,
@@ -126,7 +126,8 @@ def test_listening_over_ssh_ends_when_it_is_closed(
 def test_a_dead_ssh_session_is_replaced(remote: Host, rig: Docker, connect: Connect) -> None:
     engine = connect(f"ssh://root@{remote.address}", credentials=remote.lan.credentials)
     engine.observe()
-    remote.run("kill $(pgrep -P $(cat /run/sshd.pid))")
+    # Another's session, which is just about to end, may be gone before it is told to.
+    remote.run("kill $(pgrep -P $(cat /run/sshd.pid)) || true")
     assert wire.until(lambda: _answers(engine), timeout=60), "no answer over a new session"
 
 
@@ -135,15 +136,12 @@ def test_an_engine_that_was_killed_and_comes_back_is_seen_again(
 ) -> None:
     rig.engine = engine
     serve(rig, rig.spec())
-    assert remote.dockerd is not None
-    remote.run("kill -9 $(cat /run/docker.pid)")
-    remote.dockerd.wait(60)
+    remote.kill_docker()
     with pytest.raises(errors.EngineUnreachable):
         engine.observe()
-    remote.run("rm -f /run/docker.pid")
     remote.start_docker()
     rigs.await_health(rig, rig.spec(), Health.HEALTHY)
-    assert wire.until(lambda: served(rig) == 1, timeout=60), "version 1 is not served again"
+    assert wire.until(lambda: rigs.answers(rig, 1), timeout=60), "version 1 is not served again"
 
 
 def test_a_certificate_of_another_authority_is_refused(

@@ -60,4 +60,4 @@ def test_what_was_killed_is_seen_and_started_again(rig: Docker) -> None:
     assert found is not None
     assert (found.phase, found.health) == (Phase.EXITED, Health.NONE)
     rig.engine.restart(spec.name)
-    assert wire.until(lambda: rigs.served(rig) == 1, timeout=60)
+    assert wire.until(lambda: rigs.answers(rig, 1), timeout=60)

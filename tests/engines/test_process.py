@@ -52,9 +52,9 @@ def test_a_label_stays_with_what_serves_until_traffic_moves(rig: Process) -> Non
     start(rig, two)
     rig.await_answers(two)
     status = f"{rig.engine.front().url}/plimsoll/status"
-    assert loaded.labels(wire.ask(status).body, one.model) == {"stable": 1}
+    assert loaded.labels(wire.ask(status, timeout=60).body, one.model) == {"stable": 1}
     serve(rig, two)
-    assert loaded.labels(wire.ask(status).body, one.model) == {"stable": 2}
+    assert loaded.labels(wire.ask(status, timeout=60).body, one.model) == {"stable": 2}
 
 
 def test_halting_lets_the_process_end_and_forgets_nothing(rig: Process) -> None:
@@ -110,7 +110,7 @@ def test_the_reason_of_a_refusal_is_seen(rig: Process) -> None:
         found = seen(rig, bad)
         return found.detail if found else ""
 
-    assert wire.until(lambda: bool(reason()), timeout=30)
+    assert wire.until(lambda: bool(reason()), timeout=60)
     assert "digest" in reason()
 
 

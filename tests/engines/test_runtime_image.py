@@ -50,7 +50,7 @@ def _spec(rig: Docker, published: Publication, *, image: str = IMAGE) -> Instanc
 
 
 def _state(endpoint: Endpoint) -> tuple[str, str]:
-    answer = wire.ask(f"{endpoint.url}/plimsoll/status", headers=endpoint.headers)
+    answer = wire.ask(f"{endpoint.url}/plimsoll/status", headers=endpoint.headers, timeout=60)
     (model,) = json.loads(answer.body)["models"]
     return model["state"], model["reason"]
 
@@ -67,7 +67,7 @@ def test_an_onnx_model_and_a_tensorflow_model_are_served_by_the_same_image(
     ):
         serve(rig, _spec(rig, published))
         url = rig.engine.front().url + "/v1/models/digits:predict"
-        answer = wire.ask(url, method="POST", body=asked, timeout=20)
+        answer = wire.ask(url, method="POST", body=asked, timeout=60)
         assert answer.headers["plimsoll-digest"] == published.wanted.digest
         said = [row["label"] for row in json.loads(answer.body)["predictions"]]
         assert sum(one == label for one, label in zip(said, labels, strict=False)) >= 18
@@ -114,7 +114,7 @@ def test_the_small_image_serves_onnx_and_is_small(rig: Docker, registry: stand_i
     serve(rig, _spec(rig, published, image=small))
     asked = json.dumps({"instances": models.digits()[0][:1].tolist()}).encode()
     url = rig.engine.front().url + "/v1/models/digits:predict"
-    assert wire.ask(url, method="POST", body=asked, timeout=20).status == 200
+    assert wire.ask(url, method="POST", body=asked, timeout=60).status == 200
     assert images_bytes(small) < 300 << 20
 
 

@@ -79,7 +79,7 @@ class Here:
 
     def ask(self, headers: dict[str, str]) -> http.client.HTTPResponse:
         address = urlsplit(self.url)
-        link = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+        link = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
         link.request("POST", "/v1/models/digits:predict", body=ASKED, headers=headers)
         answer = link.getresponse()
         assert answer.status == 200, answer.read()
@@ -146,6 +146,7 @@ def test_an_experiment_counts_what_both_variants_do_and_leaves_the_control(here:
         here.site.origin.commit({path: text}, "Try another version")
         here.until(lambda: here.decision() is not None)
         here.until(lambda: here.site.has_settled(good))
+        clients.await_everybody()
         clients.answers.clear()
         clients.await_answers(20)
     decision, run = here.decision(), here.site.known().experiment

@@ -30,6 +30,8 @@ def test_answers_are_counted_for_each_instance_and_copies_apart(tmp_path: Path) 
         share = Share(candidate.name, weight=25, mirror=50)
         front.tell(Route(fronts.MODEL, "production/digits", stable.name, share))
         assert front.answers(40) == {stable.name: 30, candidate.name: 10}
+        # It counts what it has answered a moment after the answer.
+        assert wire.until(lambda: _asked(_counts(kind.port)) == 40, timeout=60)
         assert wire.until(lambda: "copies-plimsoll-two@file" in _counts(kind.port), timeout=60)
         found = _counts(kind.port)
     assert found["plimsoll-one@file"] == 30
@@ -64,8 +66,13 @@ def test_the_door_for_prometheus_is_published_where_the_host_names_its_port() ->
     assert "8082/tcp" not in commands.ingress_container(plain, [])["ExposedPorts"]
 
 
+def _asked(counts: dict[str, float]) -> float:
+    """By clients, and not for copies."""
+    return sum(counts.get(f"plimsoll-{name}@file", 0) for name in ("one", "two"))
+
+
 def _counts(port: int) -> dict[str, float]:
-    page = wire.ask(f"http://127.0.0.1:{port}/metrics").body.decode()
+    page = wire.ask(f"http://127.0.0.1:{port}/metrics", timeout=60).body.decode()
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(page):
         for sample in family.samples:

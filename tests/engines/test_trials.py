@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.core.trials import container
 from reconciler.core.trials.container import Ended
+from reconciler.engines import wire
 from reconciler.engines.protocol import Trial
 from registry import errors
 from tests.engines import images, rigs
@@ -29,7 +30,7 @@ def tried(what):
 
 def predict():
     body = b'{"instances": [[0]]}'
-    urllib.request.urlopen(urllib.request.Request(trial["predict"], data=body), timeout=5).read()
+    urllib.request.urlopen(urllib.request.Request(trial["predict"], data=body), timeout=60).read()
 
 def reaches(end):
     return lambda: socket.create_connection((end[0], end[1]), timeout=0.5).close()
@@ -70,7 +71,7 @@ def ended(rig: Docker, wanted: Trial) -> Ended:
     trials = rig.engine.trials()
     trials.begin(wanted)
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while (found := trials.look(wanted.name)) is None:
             assert time.monotonic() < until
             time.sleep(0.05)
@@ -95,7 +96,7 @@ def test_a_test_reaches_its_candidate_and_nothing_else(rig: Docker) -> None:
             ("host.docker.internal", ours.getsockname()[1]),
             ("1.1.1.1", 53),
         ]
-        socket.create_connection(ends[0], timeout=5).close()
+        socket.create_connection(ends[0], timeout=60).close()
         found = ended(rig, trial(rig, LOOK_AROUND, ends=ends))
     assert found.code == 0, found.notes
     assert container.read(found.output).metrics == {
@@ -115,8 +116,20 @@ def test_a_test_reaches_its_candidate_and_nothing_else(rig: Docker) -> None:
 
 
 def test_a_test_that_takes_all_memory_is_ended_by_the_engine(rig: Docker) -> None:
-    found = ended(rig, trial(rig, "x = b'x' * (1 << 30)"))
-    assert (found.code, found.is_out_of_memory) == (137, True)
+    trials = rig.engine.trials()
+    trials.begin(trial(rig, "x = b'x' * (1 << 30)"))
+    found: list[Ended] = []
+
+    def is_told() -> bool:
+        """That it has ended and why, the engine hears by two ways, and of either one first."""
+        found[:] = [one for one in [trials.look(NAME)] if one is not None]
+        return any(one.is_out_of_memory for one in found)
+
+    try:
+        assert wire.until(is_told, timeout=120), found
+    finally:
+        trials.end(NAME)
+    assert [one.code for one in found] == [137]
 
 
 def test_of_a_flood_of_output_no_more_is_read_than_the_limit(rig: Docker) -> None:

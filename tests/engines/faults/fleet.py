@@ -47,7 +47,8 @@ spec:
 
 @dataclass
 class Fleet:
-    """`registry` speaks as the admin; `changes` is who changed what on which host, and when."""
+    """`registry` speaks as the admin; `changes` is who changed what on which host, and when, and
+    `holds` what is to wait before it does."""
 
     folder: Path
     settings: Settings
@@ -58,6 +59,7 @@ class Fleet:
     hosts: dict[str, Host]
     version: int = 0
     changes: list[record.Change] = field(default_factory=list)
+    holds: list[record.Hold] = field(default_factory=list)
 
     @property
     def north(self) -> Host:
@@ -97,6 +99,7 @@ class Fleet:
                     host=host,
                     writer=name,
                     changes=self.changes,
+                    holds=self.holds,
                     reading=leases._READING,
                 )
 
@@ -112,6 +115,21 @@ class Fleet:
                 thread.join()
 
     @contextmanager
+    def midway(self, host: str) -> Iterator[int]:
+        """The rollout of another version, which has started its instance on `host`: traffic there
+        does not move before the block ends."""
+        hold = record.Hold(host, "route")
+        self.holds.append(hold)
+        try:
+            version = self.deploy()
+            assert hold.is_reached.wait(_SOON_S), f"nothing moves traffic on {host}"
+            assert len(instances(self.hosts[host])) == 2
+            yield version
+        finally:
+            self.holds.remove(hold)
+            hold.is_over.set()
+
+    @contextmanager
     def asking(self, host: str) -> Iterator[load.Load]:
         """Clients inside `host`, about fifty requests a second."""
         there = self.hosts[host]
@@ -119,14 +137,18 @@ class Fleet:
         with load.running(url, clients=2, pause=_PACE_S, enter=there.enter_network) as asking:
             yield asking
 
-    def answering(self, host: str) -> str:
+    def answering(self, host: str, *, patience: float = 2.0) -> str:
         """The version that answers clients across the network; empty when none does."""
         url = f"http://{self.hosts[host].address}:{PORT}/v1/models/digits:predict"
         try:
-            answer = wire.ask(url, method="POST", body=b"{}", timeout=2)
+            answer = wire.ask(url, method="POST", body=b"{}", timeout=patience)
         except Exception:  # noqa: BLE001  whatever the fault makes of it
             return ""
         return answer.headers.get("plimsoll-version", "") if answer.status == 200 else ""
+
+    def serving(self) -> set[str]:
+        """The versions that clients of the hosts get now, by whoever takes his time."""
+        return {self.answering(host, patience=60) for host in NAMES}
 
     def await_version(self, version: int, *hosts: str) -> None:
         for host in hosts or NAMES:
@@ -267,14 +289,6 @@ def come_back(host: Host) -> None:
     if (host.folder / "disk").exists():
         host.run(_SMALL_DISK.format(folder=host.folder))
     start_docker(host)
-
-
-def kill_docker(host: Host) -> None:
-    """SIGKILL to dockerd; what it started runs on."""
-    assert host.dockerd is not None
-    host.run("kill -9 $(cat /run/docker.pid)")
-    host.dockerd.wait(60)
-    host.run("rm -f /run/docker.pid")
 
 
 def start_docker(host: Host) -> None:

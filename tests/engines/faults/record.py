@@ -1,8 +1,12 @@
-"""Who changed what on which host, and when; and whether the registry's log tells all of it."""
+"""Who changed what on which host, and when; and whether the registry's log tells all of it.
 
+A change can be held up before it begins, so that a fault comes at a moment that is known.
+"""
+
+import threading
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from reconciler.core.observed import InstanceSpec, Route
@@ -33,6 +37,20 @@ class Change:
     is_done: bool
 
 
+@dataclass
+class Hold:
+    """Calls of `what` on `host` wait for `is_over`; `is_reached` is set once one does."""
+
+    host: str
+    what: str
+    is_reached: threading.Event = field(default_factory=threading.Event)
+    is_over: threading.Event = field(default_factory=threading.Event)
+
+    def keep(self) -> None:
+        self.is_reached.set()
+        assert self.is_over.wait(300), f"{self.what} on {self.host} was held up for ever"
+
+
 class _Watched:
     """An engine whose changes are written down, whether they succeed or not."""
 
@@ -43,10 +61,11 @@ class _Watched:
         host: str,
         writer: str,
         changes: list[Change],
+        holds: Sequence[Hold],
         reading: Collection[str],
     ) -> None:
         self._engine, self._host, self._writer = engine, host, writer
-        self._changes, self._reading = changes, reading
+        self._changes, self._holds, self._reading = changes, holds, reading
 
     def __getattr__(self, name: str) -> object:
         asked = getattr(self._engine, name)
@@ -54,6 +73,8 @@ class _Watched:
             return asked
 
         def noted(subject: InstanceSpec | Route | str, *others: object) -> object:
+            for hold in [one for one in self._holds if (one.host, one.what) == (self._host, name)]:
+                hold.keep()
             begin, is_done = time.monotonic(), False
             try:
                 answer = asked(subject, *others)
@@ -67,12 +88,19 @@ class _Watched:
 
 
 def watched(
-    engine: Engine, *, host: str, writer: str, changes: list[Change], reading: Collection[str]
+    engine: Engine,
+    *,
+    host: str,
+    writer: str,
+    changes: list[Change],
+    holds: Sequence[Hold],
+    reading: Collection[str],
 ) -> Engine:
-    """`engine`, with all that changes something written to `changes`."""
-    return cast(
-        "Engine", _Watched(engine, host=host, writer=writer, changes=changes, reading=reading)
+    """`engine`, with all that changes something written to `changes`, and held up by `holds`."""
+    found = _Watched(
+        engine, host=host, writer=writer, changes=changes, holds=holds, reading=reading
     )
+    return cast("Engine", found)
 
 
 def clashes(changes: Sequence[Change]) -> list[tuple[Change, Change]]:

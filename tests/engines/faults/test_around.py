@@ -3,6 +3,7 @@
 import time
 
 from reconciler import state
+from reconciler.loop import Loop
 from tests.engines.faults import fleet as fleets
 from tests.engines.faults.fleet import Fleet
 from tests.reconciler import town
@@ -48,13 +49,12 @@ def test_history_that_was_rewritten_changes_nothing_until_a_person_accepts_it(
     fleet: Fleet,
 ) -> None:
     with fleet.reconciling(), fleet.asking("north") as north, fleet.asking("south") as south:
-        version = fleet.deploy()
-        fleets.until(lambda: len(fleets.instances(fleet.north)) == 2, "second instance on north")
-        fleet.origin.git("reset", "--quiet", "--hard", "HEAD~1")
-        fleet.publish()
-        (fleet.origin.work / town.DEPLOYMENT).write_text(fleet.wish())
-        fleet.origin.git("commit", "--quiet", "--all", "-m", "Serve another instead")
-        fleet.origin.git("push", "--quiet", "--force", "origin", "main")
+        with fleet.midway("north") as version:
+            fleet.origin.git("reset", "--quiet", "--hard", "HEAD~1")
+            fleet.publish()
+            (fleet.origin.work / town.DEPLOYMENT).write_text(fleet.wish())
+            fleet.origin.git("commit", "--quiet", "--all", "-m", "Serve another instead")
+            fleet.origin.git("push", "--quiet", "--force", "origin", "main")
         fleet.await_version(version)
         fleets.until(lambda: "rewritten" in fleet.waits(), "word of the rewritten history")
         head = fleet.origin.git("rev-parse", "HEAD")
@@ -67,23 +67,32 @@ def test_history_that_was_rewritten_changes_nothing_until_a_person_accepts_it(
 def test_a_clock_that_jumps_mid_rollout_condemns_no_version(fleet: Fleet) -> None:
     """Two hours ahead while a version starts, and a day back while its traffic moves."""
     with fleet.reconciling() as loop, fleet.asking("north") as north:
-        version = fleet.deploy()
-        fleets.until(lambda: len(fleets.instances(fleet.north)) == 2, "second instance on north")
-        for step in (7200.0, -86400.0):
-            loop.clock = loop.source._clock = lambda step=step: time.time() + step
-            fleets.pause(0.3)
+        with fleet.midway("north") as version:
+            _jump(loop, 7200.0)
+        _jump(loop, -86400.0)
         fleet.await_converged(version)
         fleet.await_version(fleet.deploy())
     assert north.failures == []
     fleet.assert_whole()
 
 
+def _jump(loop: Loop, seconds: float) -> None:
+    """Returns once the reconciler has gone by that clock for some rounds."""
+    asked: list[float] = []
+
+    def clock() -> float:
+        asked.append(time.time() + seconds)
+        return asked[-1]
+
+    loop.clock = loop.source._clock = clock
+    fleets.until(lambda: len(asked) > 5, "look at the clock")
+
+
 def test_two_reconcilers_never_change_one_host_at_the_same_time(fleet: Fleet) -> None:
     with fleet.asking("north") as north, fleet.asking("south") as south, fleet.reconciling("blue"):
         fleet.await_converged(fleet.version)
-        with fleet.reconciling("green"):
-            version = fleet.deploy()
-            fleets.until(lambda: len(fleets.instances(fleet.north)) == 2, "second instance")
+        with fleet.reconciling("green"), fleet.midway("north") as version:
+            pass
         fleet.await_converged(version)
     assert (north.failures, south.failures) == ([], [])
     fleet.assert_whole()

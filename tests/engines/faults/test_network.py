@@ -36,7 +36,7 @@ def test_a_connection_that_only_we_believe_in_is_given_up_and_made_anew(fleet: F
         fleets.until(lambda: "north" in loop.lanes.engines(), "look at north")
         assert loop.lanes.engines()["north"].observe().instances
         fleet.north.cut()
-        fleets.kill_docker(fleet.north)
+        fleet.north.kill_docker()
         fleets.start_docker(fleet.north)
         fleet.north.mend()
         fleet.await_converged(fleet.deploy())
