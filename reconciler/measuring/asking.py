@@ -56,7 +56,7 @@ def ask(  # noqa: PLR0913  a request has many parts
             found = reply.read(limit + 1)
     except (OSError, http.client.HTTPException, ValueError) as error:
         said = str(error) or type(error).__name__
-        late = time.monotonic() >= until
+        late = isinstance(error, TimeoutError) or time.monotonic() >= until
         why = "takes too long to answer" if late else f"does not answer: {said}"
         raise errors.Unavailable(f"{_shown(url)} {why}") from error
     if time.monotonic() >= until:

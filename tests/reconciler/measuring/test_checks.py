@@ -139,6 +139,14 @@ def test_an_answer_that_drips_is_given_up_in_time(service: Service) -> None:
         asking.ask(f"{service.url}/checks/digits", patience_s=0.05)
 
 
+def test_an_answer_of_which_nothing_comes_is_given_up_in_the_same_words(service: Service) -> None:
+    """A single read is late here, before all of it is."""
+    service.answering.clear()
+    with pytest.raises(errors.Unavailable, match="takes too long"):
+        asking.ask(f"{service.url}/checks/digits", patience_s=1.0)
+    service.answering.set()
+
+
 def test_a_head_that_drips_is_given_up_in_time() -> None:
     """No single read is late here, so only a clock of our own ends it."""
     with dripping() as url, pytest.raises(errors.Unavailable, match="takes too long"):
@@ -161,7 +169,7 @@ def dripping() -> Iterator[str]:
         thread = threading.Thread(target=drip)
         thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
