@@ -115,7 +115,8 @@ class Lane:
         if self._watcher is not None:
             self._watcher.close()
         self._worker.shutdown(wait=False, cancel_futures=True)
-        return self.acting
+        # What waited behind a look will never run, nor tell anybody who waits for it.
+        return None if self.acting is None or self.acting.cancelled() else self.acting
 
     def close(self) -> None:
         """Let go; what runs now ends by itself."""
