@@ -1,17 +1,18 @@
 """Agents for tests: a machine of its own each, beside a town's reconciler."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from reconciler import config, engines, service
+import httpx2
+
+from reconciler import client, config, engines, service
 from reconciler.engines.protocol import Engine
 from reconciler.loop import Loop
-from tests.reconciler.town import Town
+from tests.reconciler.town import Town, await_slow_work
 
 OWN = """\
 apiVersion: plimsoll.dev/v1
@@ -54,15 +55,16 @@ def agent(folder: Path, engine: Engine) -> Iterator[Loop]:
 
     with (
         patch.object(engines, "connect", connect),
+        patch.object(client, "_TIMEOUT", httpx2.Timeout(60.0)),
         service.assembled(config.load(folder / "agent.toml")) as (loop, _),
     ):
         yield loop
 
 
 def run(*loops: Loop, rounds: int = 12) -> None:
+    """Rounds of each in turn, with all that each began; Git is looked at in each."""
     for _ in range(rounds):
         for loop in loops:
             loop.hint()
             loop.tick()
-            while loop.lanes.busy():
-                time.sleep(0.01)
+            await_slow_work(loop)

@@ -134,19 +134,25 @@ def test_two_reconcilers_share_one_branch_and_neither_forces(
     for one in sites:
         one.shown.size = 30  # what it has seen is less, and the proof is there
         one.witness.observe(LOG.checkpoint(7 if one is sites[0] else 9))
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda one: one.witness.exchange(), sites))
+    exchanged(sites)
     assert in_git(origin).size == 9
     for turn in range(10, 30, 2):
         for number, one in enumerate(sites):
             one.witness.observe(LOG.checkpoint(turn + number))
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda one: one.witness.exchange(), sites))
+        exchanged(sites)
         assert in_git(origin).size == turn + 1
     history = run("git", "--git-dir", origin.url, "log", "--format=%P", BRANCH).splitlines()
     assert all(len(parents.split()) == 1 for parents in history[:-1]), "one line of growth"
     for one in sites:
         one.close()
+
+
+def exchanged(sites: list[Site]) -> None:
+    """All at once; then one after the other, as whoever lost too often would at its next turn."""
+    with ThreadPoolExecutor(len(sites)) as pool:
+        list(pool.map(lambda one: one.witness.exchange(), sites))
+    for one in sites:
+        one.witness.exchange()
 
 
 def test_a_lost_race_is_a_conflict_and_loses_nothing(tmp_path: Path, origin: Origin) -> None:

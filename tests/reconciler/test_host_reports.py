@@ -69,7 +69,7 @@ def test_what_a_host_has_and_holds_and_writes_is_told_and_then_what_changed(
     name = told["name"]
     host.written[name] = "".join(f"{number}\n" for number in range(9)) + "token=abc\ndied\n"
     host.kill(name)
-    telling.loop.tick()
+    telling.rounds(2)
     assert until(lambda: lines(telling)[-1:] == ["died"])
     assert lines(telling) == ["6", "7", "8", "token=(hidden)", "died"]
 
@@ -79,7 +79,10 @@ def test_lines_stay_on_the_host_where_nobody_wished_otherwise_and_a_no_is_asked_
 ) -> None:
     alice = Publisher()
     with town(tmp_path, alice) as made:
-        made.hosts["edge-1"].faults["resources"] = errors.EngineRefused("not now", fix="wait")
+        faults = made.hosts["edge-1"].faults
+        faults["resources"] = errors.EngineRefused("not now", fix="wait")
+        made.rounds(2)
+        until(lambda: not faults)  # a host that is told of in vain, before anything happens there
         made.publish(1, alice)
         made.deploy(1)
         made.settle()

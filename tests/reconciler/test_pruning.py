@@ -82,13 +82,11 @@ def test_nothing_is_taken_away_by(here: Town, done: Callable[[Town], None]) -> N
     writes = len(host.writes)
     done(here)
     here.loop.hint()
-    for _ in range(6):
-        here.loop.tick()
+    here.rounds(6)
     assert host.writes[writes:] == []
     assert here.serving() is not None
     _restore(here, before)
-    for _ in range(6):
-        here.loop.tick()
+    here.rounds(6)
     assert host.writes[writes:] == []
     assert here.loop.source.error == ""
     found = here.loop.gather()
@@ -114,7 +112,7 @@ def test_what_serves_is_healed_while_git_asks_for_nothing(here: Town) -> None:
     here.origin.git("commit", "-qm", "nothing")
     here.origin.git("push", "-q", "origin", "main")
     here.loop.hint()
-    here.loop.tick()
+    here.rounds(2)
     serving = here.serving()
     assert serving is not None
     here.hosts["edge-1"].kill(serving.name)

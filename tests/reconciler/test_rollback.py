@@ -4,11 +4,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from reconciler import asking, state
+from reconciler import asking, state, steering
 from reconciler.cli import app
 from reconciler.core import rollout
 from reconciler.core.observed import InstanceSpec
@@ -42,7 +43,7 @@ def versions(here: Town) -> list[int]:
 
 @contextmanager
 def running(here: Town) -> Iterator[None]:
-    """The loop goes on by itself meanwhile."""
+    """The loop goes on by itself meanwhile, and whoever asks has time to wait for it."""
     stop = threading.Event()
 
     def run() -> None:
@@ -52,7 +53,8 @@ def running(here: Town) -> Iterator[None]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield
+        with patch.object(steering, "_PATIENCE_S", 120.0):
+            yield
     finally:
         stop.set()
         thread.join()

@@ -47,7 +47,7 @@ def _until(here: Town, is_so: Callable[[], bool]) -> None:
     for _ in range(60):
         if is_so():
             return
-        here.loop.tick()
+        here.rounds(1)
     raise AssertionError("it never came to that")
 
 
@@ -78,7 +78,7 @@ def test_a_person_promotes_a_canary_and_the_log_says_who_got_what_and_why(here: 
 
 
 def test_a_person_sees_where_it_is_what_it_waits_for_and_how_to_go_on(here: Town) -> None:
-    here.loop.tick()
+    here.rounds(1)
     server = [here.server.addresses[0], "--token-file", str(here.folder / "registry/admin.token")]
     shown = CliRunner().invoke(status.app, [KEY, "--server", *server], catch_exceptions=False)
     print(shown.output)

@@ -25,7 +25,7 @@ class Heard:
         self._count.release()
 
     def once(self) -> bool:
-        return self._count.acquire(timeout=10)
+        return self._count.acquire(timeout=60)
 
     def nothing(self) -> bool:
         return not self._count.acquire(timeout=0.05)
@@ -50,7 +50,7 @@ def watch(heard: Heard) -> Iterator[Watch]:
     yield watch
     for one in opened:
         one.close()
-        assert one.join(10)
+        assert one.join(60)
 
 
 def test_what_happens_wakes_the_loop_and_nothing_else_does(heard: Heard, watch: Watch) -> None:
@@ -91,16 +91,18 @@ def test_a_host_that_is_away_is_tried_again(heard: Heard, watch: Watch) -> None:
 
 
 def test_a_watcher_that_is_closed_while_it_connects_wakes_nobody(heard: Heard) -> None:
-    connecting, told = threading.Event(), Told()
+    begun, connecting, told = threading.Event(), threading.Event(), Told()
 
     def listen() -> Changes:
-        connecting.wait(10)
+        begun.set()
+        connecting.wait(60)
         return told
 
     one = watching.Watcher("edge-1", listen=listen, wake=heard.wake)
+    assert begun.wait(60)
     one.close()
     connecting.set()
-    assert one.join(10)
+    assert one.join(60)
     assert heard.nothing()
     assert told.words.get(timeout=30) == ""
 
@@ -127,7 +129,8 @@ def test_a_running_loop_heals_by_what_it_hears_and_asks_git_nothing(here: Town) 
     finally:
         stop.set()
         here.loop.notice()
-        running.join(10)
+        running.join(60)
+    assert not running.is_alive()
     assert here.loop.source.fetched_at == fetched
 
 
@@ -160,7 +163,7 @@ def _kill(host: SimulatedEngine, *, restarts: int) -> None:
 
 
 def _until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not is_so():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -1,17 +1,23 @@
-"""A reconciler with everything real around it but the hosts: registry, log, Git, clock."""
+"""A reconciler with everything real around it but the hosts: registry, log, Git, clock.
+
+Nothing here depends on how quick the machine is: whatever a round did not wait for is waited for
+before the next one, Git is looked at when a test says so, and the registry is given a minute.
+"""
 
 import base64
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import httpx2
 
-from reconciler import config, engines, service
+from reconciler import client, config, engines, service
 from reconciler.core.observed import Instance
 from reconciler.loop import Loop
 from registry.api.server import Server
@@ -111,19 +117,15 @@ class Town:
             if quiet == 6:
                 return
 
-    def await_slow_work(self) -> None:
-        """What a round did not wait for has ended: a fetch, a push, actions on a slow host."""
-        deadline = time.monotonic() + 60
-        while self._is_busy() and time.monotonic() < deadline:
-            time.sleep(0.01)
+    def rounds(self, count: int) -> None:
+        """So many, each with all that it began."""
+        for _ in range(count):
+            self.loop.tick()
+            self.await_slow_work()
 
-    def _is_busy(self) -> bool:
-        beside = (self.loop._proposing, self.loop.source._fetching)
-        beside += tuple(self.loop._measuring._running.values())
-        is_working = any(one is not None and not one.done() for one in beside)
-        is_working = is_working or bool(self.loop._testing.running())
-        is_working = is_working or self.loop.follower.busy()
-        return is_working or bool(self.loop.lanes.busy())
+    def await_slow_work(self) -> None:
+        """What a round did not wait for has ended."""
+        await_slow_work(self.loop)
 
     def serving(self, host: str = "edge-1") -> Instance | None:
         return self.hosts[host].serving("digits")
@@ -136,6 +138,23 @@ class Town:
     def status(self) -> dict[str, object]:
         """What the registry shows of the deployment."""
         return dict(self.registry.get("/v1/deployments/production/digits").json())
+
+
+def await_slow_work(loop: Loop) -> None:
+    """What a round of `loop` did not wait for has ended: a fetch, a push, a look at a slow host or
+    actions there."""
+    deadline = time.monotonic() + 60
+    while _is_busy(loop) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _is_busy(loop: Loop) -> bool:
+    beside: list[Future[Any] | None] = [loop._proposing, loop.source._fetching]
+    beside += loop._measuring._running.values()
+    beside += [lane._looking for lane in loop.lanes._lanes.values()]
+    is_working = any(one is not None and not one.done() for one in beside)
+    is_working = is_working or bool(loop._testing.running())
+    return is_working or loop.follower.busy() or bool(loop.lanes.busy())
 
 
 @contextmanager
@@ -160,7 +179,7 @@ def town(
         http = stack.enter_context(admin(server, settings))
         write_config(folder, server, origin, http)
         with (folder / "plimsoll.toml").open("a") as file:
-            file.write(more)
+            file.write(f"poll_seconds = 3600\n{more}")
         yield Town(
             folder, http, server, origin, stack.enter_context(reconciler(folder, hosts)), hosts
         )
@@ -175,6 +194,7 @@ def reconciler(folder: Path, hosts: dict[str, SimulatedEngine]) -> Iterator[Loop
 
     with (
         patch.object(engines, "connect", connect),
+        patch.object(client, "_TIMEOUT", httpx2.Timeout(60.0)),
         service.assembled(config.load(folder / "plimsoll.toml")) as (loop, _),
     ):
         yield loop
@@ -183,7 +203,7 @@ def reconciler(folder: Path, hosts: dict[str, SimulatedEngine]) -> Iterator[Loop
 def admin(server: Server, settings: Settings) -> httpx2.Client:
     token = settings.admin_token_file.read_text().strip()
     return httpx2.Client(
-        base_url=server.addresses[0], headers={"Authorization": f"Bearer {token}"}, timeout=20
+        base_url=server.addresses[0], headers={"Authorization": f"Bearer {token}"}, timeout=60
     )
 
 

@@ -38,7 +38,7 @@ class Prometheus:
         """Of the first series there is; None too while it begins, and says so in prose."""
         asked, believed = {"query": query}, believing(self.ca)
         answer = httpx2.get(
-            f"{self.url}/api/v1/query", params=asked, verify=believed, trust_env=False
+            f"{self.url}/api/v1/query", params=asked, verify=believed, trust_env=False, timeout=60
         )
         series = answer.json()["data"]["result"] if answer.status_code == 200 else []
         return float(series[0]["value"][1]) if series else None

@@ -38,10 +38,10 @@ def here(tmp_path: Path, service: Service) -> Iterator[Town]:
 
 
 def called(here: Town, service: Service, path: str = "/hooks/backup") -> outcomes.Outcome:
-    state = here.loop.source.state(patience_s=10)
+    state = here.loop.source.state(patience_s=60)
     assert state is not None
     why = Reason(Why.HOOK_DUE, "preSync hook backup has not answered yet")
-    return here.loop.effects.perform(Call(spec(2), service.url + path, 5, RUN, why), state, {})
+    return here.loop.effects.perform(Call(spec(2), service.url + path, 60, RUN, why), state, {})
 
 
 def told(here: Town) -> list[Entry]:
@@ -92,7 +92,7 @@ def test_git_cannot_have_an_address_called_that_the_configuration_does_not_list(
 def test_the_loop_waits_for_a_yes_and_goes_back_for_a_no(tmp_path: Path, service: Service) -> None:
     publisher = Publisher()
     allowed = f'[[reconciler.hooks]]\naddress = "{service.url}/hooks"\n'
-    at = "{{name: {0}, http: {{url: '{1}/hooks/{0}'}}, attempts: 1}}"
+    at = "{{name: {0}, http: {{url: '{1}/hooks/{0}', timeout: 60s}}, attempts: 1}}"
     before, after, fail = (at.format(name, service.url) for name in ("backup", "smoke", "page"))
     hooks = f"  hooks: {{preSync: [{before}], postSync: [{after}], syncFail: [{fail}]}}\n"
     with town(tmp_path, publisher, allowed) as here:

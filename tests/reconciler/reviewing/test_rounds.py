@@ -2,7 +2,9 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -10,7 +12,7 @@ from unittest.mock import patch
 import httpx2
 import pytest
 
-from reconciler import client, engines, service, webhook
+from reconciler import client, config, engines, service, webhook
 from reconciler.core.observed import Health
 from reconciler.core.review import markdown
 from reconciler.forges import protocol
@@ -295,43 +297,66 @@ def test_it_runs_on_its_own_until_it_is_closed(at: Desk) -> None:
         assert rounds._thread.is_alive()
     rounds.hint()
     rounds.close()
-    rounds._thread.join(30)
+    rounds._thread.join(60)
     assert not rounds._thread.is_alive()
 
 
 def test_a_webhook_brings_the_plan_and_the_whole_of_it_is_served(at: Desk, tmp_path: Path) -> None:
     """Nothing is polled for an hour here, but for what a webhook hints at."""
     (tmp_path / "secret").write_text("s3cret\n")
-    port, stop, hosts = free_port(), threading.Event(), at.here.hosts
-    settings = replace(
-        at.settings,
-        listen=f"127.0.0.1:{port}",
-        webhook_secret_file=tmp_path / "secret",
-        poll_s=3600.0,
-        trust_file=at.here.folder / "registry" / "trust.json",
-    )
-    pull = at.propose({"README.md": "Ours.\n"})
+    pull, hosts = at.propose({"README.md": "Ours.\n"}), at.here.hosts
     at.forge.pulls = []
+    port = free_port()
     with patch.object(engines, "connect", lambda *, host, **_: hosts[host]):
-        running = threading.Thread(target=service.run_as, args=(settings, stop))
-        running.start()
-        try:
-            while "GET /repos/acme/models/pulls" not in at.forge.requests:
-                stop.wait(0.05)
+        settings = replace(
+            at.settings,
+            listen=f"127.0.0.1:{port}",
+            webhook_secret_file=tmp_path / "secret",
+            poll_s=3600.0,
+            trust_file=at.here.folder / "registry" / "trust.json",
+        )
+        with served(settings) as wait_for:
+            wait_for(lambda: "GET /repos/acme/models/pulls" in at.forge.requests)
             at.forge.pulls = [pull]
             headers = {
                 "X-Hub-Signature-256": webhook.sign(b"{}", b"s3cret"),
                 "X-GitHub-Event": "pull_request",
             }
             there = f"http://127.0.0.1:{port}"
-            answer = httpx2.post(f"{there}/webhook", content=b"{}", headers=headers)
+            wait_for(lambda: answers(f"{there}/livez"))
+            answer = httpx2.post(f"{there}/webhook", content=b"{}", headers=headers, timeout=60)
             assert (answer.status_code, answer.json()["event"]) == (202, "pull request")
-            while not at.forge.links or not at.forge.links[-1]:
-                stop.wait(0.05)
+            wait_for(lambda: bool(at.forge.links and at.forge.links[-1]))
             name = at.forge.links[-1].rpartition("/")[2]
-            whole = httpx2.get(f"{there}/plans/{name}")
+            whole = httpx2.get(f"{there}/plans/{name}", timeout=60)
             assert whole.status_code == 200
             assert "no changes" in whole.text
-        finally:
-            stop.set()
-            running.join(30)
+
+
+@contextmanager
+def served(settings: config.Config) -> Iterator[Callable[[Callable[[], bool]], None]]:
+    """A reconciler that runs by itself until the block ends; gives what waits for something."""
+    stop = threading.Event()
+    running = threading.Thread(target=service.run_as, args=(settings, stop))
+    running.start()
+
+    def wait_for(holds: Callable[[], bool]) -> None:
+        end = time.monotonic() + 120
+        while not holds():
+            assert running.is_alive()
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+    try:
+        yield wait_for
+    finally:
+        stop.set()
+        running.join(60)
+
+
+def answers(url: str) -> bool:
+    """Whether anybody listens there by now."""
+    try:
+        return bool(httpx2.get(url, timeout=60))
+    except httpx2.TransportError:
+        return False

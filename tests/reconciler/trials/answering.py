@@ -34,6 +34,8 @@ class Version:
     )
     delay_s: float = 0.0
     status: int = 200
+    clients: int = 1
+    """Nobody is answered before so many have asked at once."""
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Answering:
     asked: int = 0
     together: int = 0
     most_together: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.Condition = field(default_factory=threading.Condition)
 
     def target(self, version: int, model: str = "digits") -> Target:
         return Target(model, version, Endpoint(self.url, {}), f"sha256:{version}")
@@ -82,6 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
             state.asked += 1
             state.together += 1
             state.most_together = max(state.most_together, state.together)
+            state.lock.notify_all()
+            state.lock.wait_for(lambda: state.most_together >= version.clients, timeout=60)
         time.sleep(version.delay_s)
         with state.lock:
             state.together -= 1
