@@ -39,9 +39,8 @@ def evidence(
     words = ("--key", tmp_path / "carol.pem", "--token-file", token)
     assert plimsoll("approve", "digits@1", "--reason", "they hold", *words).code == 0
     auditor = access.mint(registry, role=Role.AUDITOR, name="a-1", by=ROOT)
-    with httpx2.Client(
-        base_url=server.addresses[0], cookies={"plimsoll_token": auditor}
-    ) as browser:
+    cookies = {"plimsoll_token": auditor}
+    with httpx2.Client(base_url=server.addresses[0], cookies=cookies, timeout=60) as browser:
         page = browser.get("/models/digits/versions/1", headers={"Accept": "text/html"}).text
         link = re.search(r'href="(/v1/[^"]+)" download="(digits-1-[a-z]+\.evidence\.json)"', page)
         assert link

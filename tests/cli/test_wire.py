@@ -66,7 +66,7 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_anew():
     with speaking(answering(b"{}")) as (url, heard), Client(url) as client:
         for _ in range(3):
             assert client.document("POST", "/v1/tokens", b"{}", is_repeatable=False) == {}
-            closing, _, _ = select.select([client.wire._mine.link.sock], [], [], 30)
+            closing, _, _ = select.select([client.wire._mine.link.sock], [], [], 60)
             assert closing
     assert [head.split(b"\r\n")[0] for head in heard] == [b"POST /v1/tokens HTTP/1.1"] * 3
 

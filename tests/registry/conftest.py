@@ -150,5 +150,5 @@ def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     }.items():
         monkeypatch.setenv(name, value)
     name = f"plimsoll-{next(_numbers)}"
-    httpx2.put(f"{s3_endpoint}/{name}", content=b"").raise_for_status()
+    httpx2.put(f"{s3_endpoint}/{name}", content=b"", timeout=60).raise_for_status()
     return f"s3://{name}/models"

@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.start()
     registry = running.app.state.registry
     token = access.mint(registry, role=Role.PUBLISHER, name="alice-ci", by=ROOT)
-    with httpx2.Client(base_url=running.addresses[0]) as client:
+    with httpx2.Client(base_url=running.addresses[0], timeout=60) as client:
         client.headers["Authorization"] = f"Bearer {token}"
         for number in (1, 2):
             assert publish(client, alice, {"model.onnx": onnx_model(float(number))}).is_success

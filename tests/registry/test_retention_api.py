@@ -141,7 +141,7 @@ def test_the_registry_keeps_itself_clean_where_it_is_told_to(
     publish_some(registry, alice, 2)
     make_older(registry, days=2)
     running.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while stored(registry) != digests_of(2) and time.monotonic() < deadline:
         time.sleep(0.05)
     found = stored(registry)

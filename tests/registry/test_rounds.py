@@ -20,7 +20,7 @@ def test_a_round_that_fails_does_not_end_the_rounds(fault: Exception) -> None:
 
     rounds = Rounds("work", work, lambda: 0.001)
     rounds.start()
-    assert went_on.wait(10)
+    assert went_on.wait(60)
     rounds.stop()
     assert not rounds.is_alive()
 
@@ -37,6 +37,6 @@ def test_a_long_round_is_told_that_it_is_over() -> None:
 
     rounds = Rounds("work", work, lambda: 0.001)
     rounds.start()
-    assert began.wait(10)
+    assert began.wait(60)
     rounds.stop()
     assert broke_off.is_set()

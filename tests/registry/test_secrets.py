@@ -99,14 +99,15 @@ def knock(served: Program, known: Known, keys: HostKeys) -> None:
             {"authorization": f"Basic {basic}"},
             {"cookie": f"{COOKIE}={token}"},
         ):
-            with httpx2.Client(base_url=served.address, headers=headers) as client:
+            with httpx2.Client(base_url=served.address, headers=headers, timeout=60) as client:
                 for path in (blob, "/v2/digits/tags/list", "/v1/models", "/v1/no/such/door"):
                     known.keep(client.get(path, headers={"accept": age.MEDIA_TYPE}))
                 known.keep(client.get("/api/2.0/mlflow/registered-models/search"))
-        known.keep(httpx2.post(f"{served.address}/login", data={"token": token}))
+        known.keep(httpx2.post(f"{served.address}/login", data={"token": token}, timeout=60))
     bearer = {"authorization": f"Bearer {known.secrets['one-time token']}"}
     for _ in range(2):
-        known.keep(httpx2.post(f"{served.address}/v1/enrol", json=keys.body(), headers=bearer))
+        enrolling = f"{served.address}/v1/enrol"
+        known.keep(httpx2.post(enrolling, json=keys.body(), headers=bearer, timeout=60))
 
 
 def database_text(data: Path) -> str:
@@ -125,8 +126,8 @@ def test_no_secret_is_in_logs_database_leaves_metrics_processes_or_answers(
     served: Program, transit: Transit, alice: Publisher
 ) -> None:
     known = through_all_doors(served, transit, alice)
-    metrics = httpx2.get(f"{served.address}/metrics").text
-    entries = httpx2.get(f"{served.address}/log/entries").text
+    metrics = httpx2.get(f"{served.address}/metrics", timeout=60).text
+    entries = httpx2.get(f"{served.address}/log/entries", timeout=60).text
     places = {
         "the log lines": served.stderr.read_text(),
         "the database": database_text(served.data),

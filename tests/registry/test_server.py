@@ -27,11 +27,11 @@ def test_it_listens_on_every_address(settings: Settings) -> None:
     try:
         assert len(running.addresses) == 2
         for address in running.addresses:
-            assert httpx2.get(f"{address}/readyz").json()["status"] == "ok"
+            assert httpx2.get(f"{address}/readyz", timeout=60).json()["status"] == "ok"
     finally:
         running.stop()
     with pytest.raises(httpx2.TransportError):
-        httpx2.get(f"{running.addresses[0]}/livez")
+        httpx2.get(f"{running.addresses[0]}/livez", timeout=60)
 
 
 @pytest.mark.parametrize("address", ["8080", "localhost:", "127.0.0.1:99999", "127.0.0.1:http"])

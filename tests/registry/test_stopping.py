@@ -64,7 +64,9 @@ class Flight:
 
 def test_requests_in_flight_end_streams_close_and_leases_are_given_back(tmp_path: Path) -> None:
     content = os.urandom(SIZE)
-    with receiving.receiving() as receiver, program.serving(tmp_path / "data") as running:
+    # Longer than anything here takes: what is under way must end by itself, and not be cut.
+    serving = program.serving(tmp_path / "data", grace_seconds=600.0)
+    with receiving.receiving() as receiver, serving as running:
         upload(running, content)
         hear(running, receiver.url)
         assert receiver.next().kind == "token_created"
@@ -108,6 +110,6 @@ def digest_of(content: bytes) -> str:
 def wait_until_closed(running: Program) -> None:
     while True:
         try:
-            httpx2.get(f"{running.address}/livez")
+            httpx2.get(f"{running.address}/livez", timeout=60)
         except httpx2.TransportError:
             return

@@ -82,7 +82,7 @@ def test_what_is_put_after_the_finish_changes_nothing_and_expires(
     put_parts(elsewhere, begun["direct"], b"x" * len(DATA))
     assert client.get(f"/v1/blobs/{DIGEST}").content == DATA
     assert client.get(begun["location"]).status_code == 404
-    left = [found.key for found in Objects(bucket, seconds=5).list("uploads")]
+    left = [found.key for found in Objects(bucket, seconds=60).list("uploads")]
     assert left == [f"uploads/{begun['upload']}/{0:020d}"]
 
 

@@ -49,7 +49,7 @@ def held_open(path: Path) -> int:
 
 
 def eventually(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not claim():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -60,7 +60,7 @@ def asking(server: Server, client: httpx2.Client, *paths: str) -> Iterator[socke
     """A receiver with little room, that has asked for `paths` all at once."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-        connection.settimeout(30)
+        connection.settimeout(60)
         connection.connect(server.sockets[0].getsockname())
         token = client.headers["authorization"]
         for path in paths:

@@ -38,7 +38,7 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("GOOGLE_ALLOW_HTTP", "true")
     # Without a dash: Google's client escapes it, and the stand-in takes that for another name.
     bucket = f"models{next(_numbers)}"
-    httpx2.put(f"{url}/{bucket}").raise_for_status()
+    httpx2.put(f"{url}/{bucket}", timeout=60).raise_for_status()
     yield f"gs://{bucket}/place"
     server.shutdown()
     thread.join()

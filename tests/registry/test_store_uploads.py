@@ -208,20 +208,21 @@ def test_of_two_writers_at_once_one_wins_and_the_other_is_told(
     one: Replica, other: Replica
 ) -> None:
     upload = one.uploads.begin()
-    have_begun = asyncio.Event()
+    is_at_it, may_end = asyncio.Event(), asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
         yield DATA[:1000]
-        await have_begun.wait()
+        is_at_it.set()  # its first bytes were taken: it has seen an upload that nobody wrote to
+        await may_end.wait()
         yield DATA[1000:]
 
     async def both() -> list[int | BaseException]:
         first = asyncio.create_task(one.uploads.append(upload, slow(), start=0, size=None))
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(is_at_it.wait(), 60)
         chunks = spools.flowing([b"another file's bytes"])
         second = asyncio.create_task(other.uploads.append(upload, chunks, start=0, size=None))
         await asyncio.wait([second])
-        have_begun.set()
+        may_end.set()
         return list(await asyncio.gather(first, second, return_exceptions=True))
 
     outcomes = asyncio.run(both())

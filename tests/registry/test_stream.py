@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -173,7 +174,7 @@ def test_streams_have_so_many_places(
         answer = auditor.get("/v1/events/stream")
         assert (answer.status_code, answer.json()["code"]) == (429, "busy")
     while server.app.state.streams:
-        pass
+        time.sleep(0.01)
     with following_log(auditor) as found:
         assert next(found)["comment"] == "following"
 

@@ -1,6 +1,7 @@
 """Events told together: one transaction for many, and nobody pays for another's mistake."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -126,15 +127,15 @@ def test_who_comes_while_another_writes_is_written_with_the_next() -> None:
     def write(items: "list[int] | tuple[int, ...]") -> list[int]:
         groups.append(list(items))
         is_writing.set()
-        go_on.wait(30)
+        go_on.wait(60)
         return [item * 10 for item in items]
 
     with ThreadPoolExecutor(5) as pool:
         first = pool.submit(together.put, 1, write)
-        is_writing.wait(30)
+        assert is_writing.wait(60)
         rest = [pool.submit(together.put, item, write) for item in (2, 3, 4)]
         while len(together._waiting) < 3:
-            pass
+            time.sleep(0.001)
         go_on.set()
         assert [first.result(), *(one.result() for one in rest)] == [10, 20, 30, 40]
     assert groups[0] == [1]

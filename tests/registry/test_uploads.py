@@ -135,7 +135,7 @@ def test_a_half_finished_upload_goes_on_where_it_stopped(
 
 
 def eventually(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not claim():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -271,9 +271,9 @@ def test_garbage_in_the_head_of_a_chunk_is_the_senders_fault(
             f"{method} {target} HTTP/1.1\r\nHost: x\r\n{header}\r\nConnection: close\r\n"
             f"Authorization: {client.headers['authorization']}\r\n\r\n1234"
         )
-        with socket.create_connection(server.sockets[0].getsockname(), timeout=30) as connection:
+        with socket.create_connection(server.sockets[0].getsockname(), timeout=60) as connection:
             connection.sendall(head.encode("latin-1"))
-            connection.shutdown(socket.SHUT_WR)
+            # Our side stays open: to whoever has hung up the server need not answer any more.
             status = connection.recv(64).split(b" ")[1]
         assert status.startswith(b"4"), (header, status)
     assert stored(server) == []
