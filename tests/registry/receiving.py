@@ -21,9 +21,9 @@ from registry.usecases.opening import Registry
 from registry.usecases.reports import Event
 
 RECONCILER = Caller(Role.RECONCILER, "main")
-# Small pauses, and receivers on this machine.
+# Small pauses, and receivers on this machine, which may stand still for long.
 LOCAL = Sending(
-    hosts=("127.0.0.1", "localhost"), attempts=3, seconds=5, first_pause=0.02, longest_pause=0.05
+    hosts=("127.0.0.1", "localhost"), attempts=3, seconds=60, first_pause=0.02, longest_pause=0.05
 )
 _numbers = itertools.count()
 
@@ -85,7 +85,7 @@ class Receiver:
 
     def next(self) -> Received:
         """What comes next, waiting for it."""
-        found = self.arrived.get(timeout=30)
+        found = self.arrived.get(timeout=60)
         self.taken.append(found)
         return found
 

@@ -10,16 +10,24 @@ import pytest
 from standardwebhooks import Webhook
 
 from registry.api.server import Server
-from registry.settings import Settings
+from registry.settings import Sending, Settings
 from registry.usecases import webhooks
 from registry.usecases.access import Role
 from tests.registry import receiving
 from tests.registry.receiving import LOCAL, Receiver, report, status
 
+# What has failed is tried again in an hour, or as soon as the webhook is changed.
+PATIENT = replace(LOCAL, first_pause=3600, longest_pause=3600)
+
 
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
-    return replace(settings, sending=LOCAL)
+def sending() -> Sending:
+    return LOCAL
+
+
+@pytest.fixture
+def settings(settings: Settings, sending: Sending) -> Settings:
+    return replace(settings, sending=sending)
 
 
 @pytest.fixture
@@ -173,6 +181,7 @@ def test_every_change_is_in_the_log_without_the_address_or_the_secret(
     assert admin.get(place).status_code == 404
 
 
+@pytest.mark.parametrize("sending", [PATIENT], ids=["patient"])
 def test_a_changed_address_and_secret_count_at_once(
     admin: httpx2.Client, receiver: Receiver, tell: Callable[..., int]
 ) -> None:
