@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,6 +41,9 @@ class Kind(Protocol):
     def reload(self, process: subprocess.Popen[bytes]) -> None:
         """Have it read the document again."""
 
+    def is_alone(self, process: subprocess.Popen[bytes], front: int) -> bool:
+        """Whether nobody takes connections any more who goes by a document of before."""
+
 
 class Traefik:
     driver: Driver = traefik
@@ -57,6 +60,9 @@ class Traefik:
 
     def reload(self, process: subprocess.Popen[bytes]) -> None:
         """It sees a new file itself."""
+
+    def is_alone(self, process: subprocess.Popen[bytes], front: int) -> bool:
+        return True
 
 
 class HAProxy:
@@ -76,7 +82,43 @@ class HAProxy:
         return text.encode()
 
     def reload(self, process: subprocess.Popen[bytes]) -> None:
+        """Not before it listens to signals: while it starts, or starts anew, it ignores them."""
+        assert wire.until(lambda: _catches(process.pid, signal.SIGUSR2), timeout=60)
         process.send_signal(signal.SIGUSR2)
+
+    def is_alone(self, process: subprocess.Popen[bytes], front: int) -> bool:
+        """A worker that stood still when it was to hand its sockets on still has its own, and
+        whoever waits at those is turned away once it closes them."""
+        doors = _listening(front)
+        return not any(doors & _sockets(worker) for worker in workers(process)[:-1])
+
+
+def _catches(process: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{process}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (number - 1) & 1)
+
+
+def workers(process: subprocess.Popen[bytes]) -> list[str]:
+    """The processes that a master has started and that are there, in their order."""
+    threads = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return [one for children in threads for one in children.read_text().split()]
+
+
+def _listening(port: int) -> set[str]:
+    """The sockets that listen on a port, by inode."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {one[9] for one in lines if one[1].endswith(f":{port:04X}") and one[3] == "0A"}
+
+
+def _sockets(process: str) -> set[str]:
+    """What it has open, by inode; nothing if it has ended."""
+    found = set[str]()
+    with suppress(OSError):
+        for one in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(OSError):
+                found.add(one.readlink().name.removeprefix("socket:[").removesuffix("]"))
+    return found
 
 
 def _split(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -187,6 +229,9 @@ class Front:
             self.kind.reload(self.process)
         for route in routes:
             self.until(route)
+        if (process := self.process) is not None and routes:
+            is_alone = wire.until(lambda: self.kind.is_alone(process, self.port), timeout=60)
+            assert is_alone, "a former worker does not let go of its sockets"
 
     def until(self, route: Route) -> None:
         url = f"{self.url}/v1/models/{route.model}"
@@ -197,13 +242,7 @@ class Front:
             except errors.EngineUnreachable:
                 return False
 
-        # A reload too many begins anew with all that a proxy counts: a slow one is waited for.
-        for _ in range(3):
-            if wire.until(is_so, timeout=30):
-                return
-            if self.process is not None:
-                self.kind.reload(self.process)
-        raise AssertionError(f"{self.file.read_text()} is not in effect")
+        assert wire.until(is_so, timeout=60), f"{self.file.read_text()} is not in effect"
 
     @property
     def url(self) -> str:

@@ -15,19 +15,15 @@ def test_answers_are_counted_for_each_instance(tmp_path: Path) -> None:
         stable, candidate = front.instance("one"), front.instance("two")
         share = Share(candidate.name, weight=25)
         front.tell(Route(fronts.MODEL, "production/digits", stable.name, share))
-        assert wire.until(lambda: len(_workers(front)) == 1, timeout=60), "the former one is there"
+        process = front.process
+        assert process is not None
+        # While there are two, each counts for itself.
+        assert wire.until(lambda: len(fronts.workers(process)) == 1, timeout=60)
         before = _answered(kind.metrics)
         assert front.answers(40) == {stable.name: 30, candidate.name: 10}
         after = _answered(kind.metrics)
     assert after[stable.name] - before[stable.name] == 30
     assert after[candidate.name] - before[candidate.name] == 10
-
-
-def _workers(front: fronts.Front) -> list[str]:
-    """While it reloads there are two, and each counts for itself."""
-    assert front.process is not None
-    threads = Path(f"/proc/{front.process.pid}/task").glob("*/children")
-    return [one for children in threads for one in children.read_text().split()]
 
 
 def _answered(port: int) -> dict[str, float]:
