@@ -35,6 +35,14 @@ def pin(published: Publication, *, active: bool = True) -> dict[str, object]:
     }
 
 
+def patient(module: str, constant: str) -> list[str]:
+    """The runtime as a program, but that it waits as long as it takes where `constant` of one of
+    its modules says how many seconds it would."""
+    changed = f"from runtime import {module}; {module}.{constant} = 600.0"
+    run = "runpy.run_module('runtime', run_name='__main__', alter_sys=True)"
+    return ["-c", f"import runpy; {changed}; {run}"]
+
+
 def halt(process: int) -> None:
     """Stop it and wait until all its threads stand still: one not yet reached may still answer."""
     os.kill(process, signal.SIGSTOP)

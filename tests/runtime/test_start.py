@@ -7,7 +7,7 @@ from registry.core import canonical, digest
 from registry.trust import keys, sign
 from tests.ports import free_port
 from tests.runtime import models
-from tests.runtime.process import Runtime, pin, running, sent
+from tests.runtime.process import Runtime, patient, pin, running, sent
 from tests.runtime.stand_in import StandIn
 
 DIGITS = "/v1/models/digits:predict"
@@ -167,6 +167,7 @@ def test_without_a_registry_and_without_a_cache_it_waits(
 def test_a_request_waits_for_what_a_new_process_loads(runtime: Runtime, registry: StandIn) -> None:
     runtime.models = [pin(registry.publish(models.onnx_digits()))]
     registry.hold_after = 10
+    runtime.program = patient("first_load", "_LONGEST_SECONDS")
     with running(runtime), sent(runtime, DIGITS, BODY) as asked:
         assert runtime.status()["state"] == "LOADING"
         registry.release()

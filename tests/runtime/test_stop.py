@@ -5,26 +5,11 @@ import signal
 import socket
 from contextlib import closing
 
-import pytest
-
 from tests.runtime import models
-from tests.runtime.process import PATIENCE, Runtime, halt, only_child, pin, running, sent
+from tests.runtime.process import PATIENCE, Runtime, halt, only_child, patient, pin, running, sent
 from tests.runtime.stand_in import StandIn
 
 ASKED = {"inputs": [[1.0] * 256] * 100}
-# A stop waits two seconds for the registry to hear the last of it, where nobody needs two minutes.
-PATIENT = """
-import runpy
-from runtime import server
-server._EVENTS_SECONDS = 120.0
-runpy.run_module("runtime", run_name="__main__", alter_sys=True)
-"""
-
-
-@pytest.fixture
-def patient(runtime: Runtime) -> Runtime:
-    runtime.program = ["-c", PATIENT]
-    return runtime
 
 
 def test_sigterm_takes_no_more_connections_lets_a_request_finish_and_exits_with_zero(
@@ -61,21 +46,23 @@ def test_sigterm_during_a_pull_does_not_wait_for_it(runtime: Runtime, registry: 
         registry.release()
 
 
-def test_events_are_told_before_the_process_ends(patient: Runtime, registry: StandIn) -> None:
-    patient.models = [pin(registry.publish(models.onnx_digits()))]
+def test_events_are_told_before_the_process_ends(runtime: Runtime, registry: StandIn) -> None:
+    runtime.models = [pin(registry.publish(models.onnx_digits()))]
+    runtime.program = patient("server", "_EVENTS_SECONDS")
     registry.refused_events = 2  # a little later than they would be
-    with running(patient):
-        patient.until_state("AVAILABLE")
-        assert patient.stop() == 0
+    with running(runtime):
+        runtime.until_state("AVAILABLE")
+        assert runtime.stop() == 0
     assert [event["kind"] for event in registry.events.values()] == ["verified", "loaded"]
 
 
-def test_each_start_is_its_own_event(patient: Runtime, registry: StandIn) -> None:
-    patient.models = [pin(registry.publish(models.onnx_digits()))]
+def test_each_start_is_its_own_event(runtime: Runtime, registry: StandIn) -> None:
+    runtime.models = [pin(registry.publish(models.onnx_digits()))]
+    runtime.program = patient("server", "_EVENTS_SECONDS")
     for _ in range(2):
-        with running(patient):
-            patient.until_state("AVAILABLE")
-            assert patient.stop() == 0
+        with running(runtime):
+            runtime.until_state("AVAILABLE")
+            assert runtime.stop() == 0
     told = [event["kind"] for event in registry.events.values()]
     assert told == ["verified", "loaded", "verified", "loaded"]
 
