@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,7 @@ def patient(module: str, constant: str) -> list[str]:
 def halt(process: int) -> None:
     """Stop it and wait until all its threads stand still: one not yet reached may still answer."""
     os.kill(process, signal.SIGSTOP)
-    threads = Path(f"/proc/{process}/task")
-    _once(lambda: all(") T " in (one / "stat").read_text() for one in threads.iterdir()))
+    _once(lambda: all(") T " in stat for stat in _of_threads(process, "stat")))
 
 
 def kill(process: int, number: int = signal.SIGKILL) -> None:
@@ -57,6 +56,19 @@ def kill(process: int, number: int = signal.SIGKILL) -> None:
     """
     os.kill(process, number)
     _once(lambda: ") Z " in Path(f"/proc/{process}/stat").read_text())
+
+
+def children(process: int) -> list[int]:
+    """Whichever of its threads began them."""
+    return [int(number) for one in _of_threads(process, "children") for number in one.split()]
+
+
+def _of_threads(process: int, name: str) -> list[str]:
+    found = []
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            found.append((thread / name).read_text())
+    return found
 
 
 def _once(holds: Callable[[], bool]) -> None:
@@ -201,8 +213,7 @@ def running(runtime: Runtime) -> Iterator[Runtime]:
 def only_child(runtime: Runtime) -> int:
     """The process of the one model that has its own."""
     assert runtime.child is not None
-    children = Path(f"/proc/{runtime.child.pid}/task").glob("*/children")
-    (own,) = [int(number) for one in children for number in one.read_text().split()]
+    (own,) = children(runtime.child.pid)
     return own
 
 

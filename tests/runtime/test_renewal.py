@@ -10,7 +10,7 @@ from reconciler.engines.records import Records
 from tests.core.publication import Publication
 from tests.engines.test_commands import SPEC
 from tests.runtime import models
-from tests.runtime.process import Runtime, pin, running
+from tests.runtime.process import Runtime, children, pin, running
 from tests.runtime.stand_in import StandIn
 from tests.runtime.test_control import serving, under_load
 
@@ -50,7 +50,8 @@ def test_other_settings_take_effect_under_load_and_fail_no_request(
         assert runtime.child is not None
         assert written(runtime)["isolation"] == "process"
         assert runtime.status()["active"]
-        assert "runtime.backends.in_child" in _children(runtime.child.pid)
+        started = [Path(f"/proc/{one}/cmdline").read_text() for one in children(runtime.child.pid)]
+        assert "runtime.backends.in_child" in " ".join(started)
         load(runtime, one, isolation="process", instances=2)
         assert runtime.status()["pending"] is None
 
@@ -106,10 +107,3 @@ def test_to_the_reconciler_an_instance_starts_until_its_settings_are_in_effect()
     assert seen(None) == [Health.HEALTHY, Health.HEALTHY]
     assert seen({"state": "LOADING", "reason": ""}) == [Health.HEALTHY, Health.STARTING]
     assert seen({"state": "REFUSED", "reason": "x"}) == [Health.HEALTHY, Health.REFUSED]
-
-
-def _children(pid: int) -> str:
-    """The command lines of a process's children, whichever of its threads began them."""
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    pids = [child for children in lists for child in children.read_text().split()]
-    return " ".join(Path(f"/proc/{pid}/cmdline").read_text() for pid in pids)

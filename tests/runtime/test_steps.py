@@ -20,7 +20,7 @@ from runtime.backends.isolated import IsolatedBackend
 from runtime.backends.protocol import DEFAULT_CALL, Backend, Settings, objects
 from tests.runtime import models, stepped_models
 from tests.runtime.clients.environment import seen
-from tests.runtime.process import ROOT, Runtime, kill, pin, running
+from tests.runtime.process import ROOT, Runtime, children, kill, pin, running
 from tests.runtime.stand_in import StandIn
 from tests.runtime.stepped_models import DIGIT_STEPS, NUMBERS, TEXT_STEPS, picture
 
@@ -259,6 +259,5 @@ def test_stock_clients_send_a_picture_and_texts_and_a_killed_decoder_comes_back(
 
 def _kill_children(runtime: Runtime) -> None:
     assert runtime.child is not None
-    listed = Path(f"/proc/{runtime.child.pid}/task").glob("*/children")
-    for one in " ".join(path.read_text() for path in listed).split():
-        kill(int(one))
+    for one in children(runtime.child.pid):
+        kill(one)
