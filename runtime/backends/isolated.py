@@ -17,6 +17,8 @@ from runtime.backends.worker import Ended, Worker
 _FIRST_DELAY_SECONDS = 0.2
 _LONGEST_DELAY_SECONDS = 30.0
 _WELL_AFTER_SECONDS = 60.0
+# For who asks in the moment in which one process takes another's place.
+_BETWEEN = "the model's own process was lost; it is started again"
 _log = logging.getLogger("plimsoll.runtime")
 
 
@@ -39,9 +41,8 @@ class IsolatedBackend:
         """See `Backend.run`; raises `Unavailable` too."""
         worker = self._worker
         if worker is None:
-            raise Unavailable(
-                self.trouble or "the version was unloaded", fix="try again in a moment"
-            )
+            gone = "the version was unloaded" if self._closed.is_set() else _BETWEEN
+            raise Unavailable(self.trouble or gone, fix="try again in a moment")
         try:
             return worker.run(call, inputs)
         except Ended as ended:

@@ -83,6 +83,16 @@ def test_it_answers_again_after_a_crash(quick: IsolatedBackend) -> None:
     assert quick.run(DEFAULT_CALL, ONE)["y"].tolist() == ONE["x"].tolist()
 
 
+def test_who_asks_between_two_processes_is_not_told_of_an_unload(quick: IsolatedBackend) -> None:
+    quick._worker, found = None, quick._worker  # as it is until `trouble` says more, or no more
+    with pytest.raises(Unavailable, match="it is started again"):
+        quick.run(DEFAULT_CALL, ONE)
+    quick._worker = found
+    quick.close()
+    with pytest.raises(Unavailable, match="unloaded"):
+        quick.run(DEFAULT_CALL, ONE)
+
+
 def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(models.onnx_slow(1)["model.onnx"])
     backend = opening.opened("onnx", tmp_path, Settings(isolation="process", seconds=2))
