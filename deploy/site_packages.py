@@ -12,8 +12,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Headers and C++ tools that come with TensorFlow's wheels and that nothing imports to serve.
-_UNUSED = ("tensorflow/include", "clang", "bin")
+# Headers, sources and C++ tools that come with wheels and that nothing imports to serve.
+_UNUSED = (
+    *("tensorflow/include", "clang", "bin"),
+    *("simdjson/*.cpp", "simdjson/*.h", "simdjson/*.pxd", "simdjson/*.pyx"),
+)
 _CODE = "/opt/plimsoll/code"
 
 

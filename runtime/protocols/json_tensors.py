@@ -21,7 +21,7 @@ from runtime.protocols import json_faults, json_numbers, json_strings
 
 Reader = Callable[[object, Tensor], Array]
 
-_EXACT_INTEGERS = {"bfloat16": 2**8, "float16": 2**11, "float32": 2**24, "float64": 2**53}
+EXACT_INTEGERS = {"bfloat16": 2**8, "float16": 2**11, "float32": 2**24, "float64": 2**53}
 
 
 def loads(data: bytes) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def quick(value: object, tensor: Tensor) -> Array:
     found = None if plain is None else json_numbers.packed(plain[1], tensor.dtype)
     if plain is None or found is None:
         return array(value, tensor)
-    exact = _EXACT_INTEGERS.get(tensor.dtype)
+    exact = EXACT_INTEGERS.get(tensor.dtype)
     # A NaN, which no comparison holds for, takes the careful way too.
     is_exact = exact is None or json_numbers.are_below(found, exact)
     return found.reshape(plain[0]) if is_exact else array(value, tensor)
@@ -144,7 +144,7 @@ def flat(value: object) -> tuple[list[int], Sequence[Any], set[type]]:
 
 def _typed(leaves: Sequence[Any], kinds: set[type], dtype: str) -> Array:
     """`ValueError` or `OverflowError` where a leaf is not exactly of `dtype`."""
-    if dtype in _EXACT_INTEGERS:
+    if dtype in EXACT_INTEGERS:
         return _floats(leaves, kinds, dtype)
     if dtype == "string":
         return objects(map(json_strings.encoded, leaves), (len(leaves),))
@@ -162,10 +162,10 @@ def _floats(leaves: Sequence[Any], kinds: set[type], dtype: str) -> Array:
         found = bfloat16.narrowed(wide) if dtype == "bfloat16" else wide.astype(NUMPY_TYPES[dtype])
     numbers = bfloat16.numbers(found)
     # Written so that a NaN, which no comparison holds for, takes the careful way.
-    if not np.abs(wide).max(initial=0.0) < _EXACT_INTEGERS[dtype]:
+    if not np.abs(wide).max(initial=0.0) < EXACT_INTEGERS[dtype]:
         if (np.isinf(numbers) & np.isfinite(wide)).any():
             raise ValueError("too large")
-        if any(type(leaf) is int and abs(leaf) >= _EXACT_INTEGERS[dtype] for leaf in leaves):
+        if any(type(leaf) is int and abs(leaf) >= EXACT_INTEGERS[dtype] for leaf in leaves):
             raise ValueError("not exact")
     return found
 

@@ -15,7 +15,7 @@ import orjson
 from registry.errors import InvalidInput
 from runtime.backends.protocol import Array
 from runtime.inference.asked import Asked
-from runtime.protocols import datatypes, json_tensors, open_inference_json
+from runtime.protocols import datatypes, json_buffers, json_tensors, open_inference_json
 from runtime.protocols.open_inference_json import Reader
 from runtime.protocols.open_inference_plan import (
     LARGEST_HEAD,
@@ -49,9 +49,24 @@ def layout(plan: Plan, head: bytes) -> Layout:
     # To look a large body up would be to hash all of it, for nothing.
     found = plan.layouts.get(head) if len(head) <= LARGEST_HEAD else None
     if found is None:
-        found = _layout(plan, _document(head), open_inference_json.reader(head))
+        found = _of_numbers(plan, head)
+        if found is None:
+            found = _layout(plan, _document(head), open_inference_json.reader(head))
         plan.remember(head, found)
     return found
+
+
+def _of_numbers(plan: Plan, head: bytes) -> Layout | None:
+    """The layout of JSON whose inputs are plain numbers that fit; None for any other."""
+    document = json_buffers.document(head)
+    try:
+        return None if document is None else _layout(plan, document, _numbers)
+    except InvalidInput:
+        return None  # the careful way says what is wrong, in the words that clients know
+
+
+def _numbers(item: dict[str, Any], part: Part, shape: Shape) -> Array:
+    return json_buffers.tensor(item["data"], part.tensor.dtype, shape)
 
 
 def raw(plan: Plan, size: int) -> Layout:

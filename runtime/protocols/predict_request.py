@@ -1,12 +1,13 @@
 """TensorFlow Serving's predict request: `instances` (rows) or `inputs` (columns), never both."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from registry.core.tensors import Tensor
 from registry.errors import InvalidInput
 from runtime.backends.protocol import DEFAULT_CALL, Array, Offered
-from runtime.protocols import json_faults, json_strings
+from runtime.protocols import json_buffers, json_faults, json_strings, json_tensors
 from runtime.protocols.json_tensors import Reader
 
 
@@ -27,6 +28,40 @@ def call_name(document: dict[str, Any], backend: Offered) -> str:
     if name not in backend.calls:
         raise InvalidInput(f'Serving signature name: "{name}" not found in signature def')
     return name
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A whole request: the signature it calls, its inputs, and whether they came as rows."""
+
+    call: str
+    inputs: dict[str, Array]
+    is_rows: bool
+
+
+def read(body: bytes, backend: Offered) -> Read:
+    """Raises `InvalidInput`."""
+    found = _numbers(body, backend)
+    if found is not None:
+        return Read(DEFAULT_CALL, found, is_rows=True)
+    document, reader = json_tensors.loads(body), json_tensors.reader(body)
+    call = call_name(document, backend)
+    tensors = backend.calls[call].signature.inputs
+    if is_row_format(document):
+        return Read(call, rows(document, tensors, read=reader), is_rows=True)
+    return Read(call, columns(document, tensors, read=reader), is_rows=False)
+
+
+def _numbers(body: bytes, backend: Offered) -> dict[str, Array] | None:
+    """The one input of a request that is rows of plain numbers and nothing else, for the default
+    signature; None for any other."""
+    call = backend.calls.get(DEFAULT_CALL)
+    if call is None or len(call.signature.inputs) != 1:
+        return None
+    (tensor,) = call.signature.inputs
+    exact = json_tensors.EXACT_INTEGERS.get(tensor.dtype)
+    found = json_buffers.rows(body, tensor.dtype, limit=exact)
+    return None if found is None else {tensor.name: found}
 
 
 def is_row_format(document: dict[str, Any]) -> bool:

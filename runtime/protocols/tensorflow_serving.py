@@ -6,10 +6,11 @@ not looking at the Content-Type, which its best-known client (`curl -d`) sets wr
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any
 
 from registry import errors
-from registry.core.tensors import Tensor
 from runtime.backends.protocol import Arrays, Call, Offered
 from runtime.inference.asked import Asked
 from runtime.protocols import (
@@ -77,6 +78,7 @@ async def _predict(
 ) -> Answer:
     started = time.perf_counter()
     name, version, label, method = match.groups()
+    answers = _METHODS[method.lower()]
     try:
         slot = _found(serving, name, version, label, preview=preview)
     except errors.PlimsollError as error:
@@ -84,7 +86,13 @@ async def _predict(
     # From here to the answer the version stays loaded, whatever is swapped meanwhile.
     slot.enter()
     try:
-        found, code = Answer(200, await _unpacked(serving, slot, method, request)), "OK"
+        if b"content-encoding" not in request.headers:
+            body = await answers(serving, slot, request.body)
+        else:
+            limit, room = serving.limits.body_bytes, serving.unpacked
+            async with encoding.unpacked(request, limit=limit, room=room) as unpacked:
+                body = await answers(serving, slot, unpacked)
+        found, code = Answer(200, body), "OK"
     except errors.PlimsollError as error:
         found, code = _error(error), _code(error)[1]
     finally:
@@ -98,48 +106,30 @@ async def _predict(
     return answer if accepted is None else await encoding.packed(answer, accepted)
 
 
-async def _unpacked(serving: Serving, slot: Slot, method: str, request: Request) -> bytes:
-    if b"content-encoding" not in request.headers:
-        return await _inferred(serving, slot, method, request.body)
-    limit, room = serving.limits.body_bytes, serving.unpacked
-    async with encoding.unpacked(request, limit=limit, room=room) as body:
-        return await _inferred(serving, slot, method, body)
-
-
-async def _inferred(serving: Serving, slot: Slot, method: str, body: bytes) -> bytes:
-    match method.lower():
-        case "classify":
-            return await tensorflow_serving_examples.answered(serving, slot, body, Task.CLASSIFY)
-        case "regress":
-            return await tensorflow_serving_examples.answered(serving, slot, body, Task.REGRESS)
-    return await _predicted(serving, slot, body)
-
-
 async def _predicted(serving: Serving, slot: Slot, body: bytes) -> bytes:
     backend = _backend(slot)
-    document, read = json_tensors.loads(body), json_tensors.reader(body)
-    call = predict_request.call_name(document, backend)
-    tensors = backend.calls[call].signature.inputs
-    if predict_request.is_row_format(document):
-        inputs = predict_request.rows(document, tensors, read=read)
-        outputs = await _run(serving, slot, call, inputs, tensors)
+    asked = predict_request.read(body, backend)
+    inputs, tensors = asked.inputs, backend.calls[asked.call].signature.inputs
+    has_vectors = column_vectors.are_given(inputs, tensors)
+    if has_vectors:
+        inputs = column_vectors.widened(inputs, tensors)
+    outcome = await serving.infer(slot, Asked(asked.call, inputs))
+    serving.metrics.tensorflow.ran(slot.pin, "Predict", outcome.times)
+    outputs: Arrays = outcome.outputs
+    if has_vectors:
+        outputs = column_vectors.narrowed(outputs)
+    if asked.is_rows:
         return json_tensors.dumps({"predictions": json_tensors.rows(outputs)}, *outputs.values())
-    inputs = predict_request.columns(document, tensors, read=read)
-    outputs = await _run(serving, slot, call, inputs, tensors)
     found = {name: json_tensors.values(name, column) for name, column in outputs.items()}
     value = found if len(found) > 1 else next(iter(found.values()))
     return json_tensors.dumps({"outputs": value}, *outputs.values())
 
 
-async def _run(
-    serving: Serving, slot: Slot, call: str, inputs: Arrays, tensors: Sequence[Tensor]
-) -> Arrays:
-    has_vectors = column_vectors.are_given(inputs, tensors)
-    if has_vectors:
-        inputs = column_vectors.widened(inputs, tensors)
-    outcome = await serving.infer(slot, Asked(call, inputs))
-    serving.metrics.tensorflow.ran(slot.pin, "Predict", outcome.times)
-    return column_vectors.narrowed(outcome.outputs) if has_vectors else outcome.outputs
+_METHODS: Mapping[str, Callable[[Serving, Slot, bytes], Coroutine[Any, Any, bytes]]] = {
+    "predict": _predicted,
+    "classify": partial(tensorflow_serving_examples.answered, task=Task.CLASSIFY),
+    "regress": partial(tensorflow_serving_examples.answered, task=Task.REGRESS),
+}
 
 
 def _found(
