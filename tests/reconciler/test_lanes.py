@@ -94,7 +94,7 @@ class Halfway(SimulatedEngine):
 def test_an_instance_that_lacks_replicas_is_not_healthy_because_one_of_them_answers() -> None:
     made = lanes.Lanes(lambda _name, _kind: Halfway("well"))
     made.follow({"well": declared("well")})
-    seen = made.look(timeout_s=30)["well"]
+    seen = made.look(timeout_s=60)["well"]
     made.close()
     assert isinstance(seen, HostState)
     [found] = seen.instances
@@ -128,8 +128,8 @@ def test_what_is_made_of_how_a_busy_host_was_before_is_not_done(fleet: lanes.Lan
     done.set()
     await_actions(fleet)
     fleet.act({"well": lambda: jobs.append("of before")}, patience_s=1)
-    fleet.look(timeout_s=30)
-    fleet.act({"well": lambda: jobs.append("of now")}, patience_s=30)
+    fleet.look(timeout_s=60)
+    fleet.act({"well": lambda: jobs.append("of now")}, patience_s=60)
     assert jobs == ["first", "of now"]
 
 
@@ -189,7 +189,7 @@ def test_a_defect_in_slow_work_is_not_swallowed(fleet: lanes.Lanes) -> None:
     started.set()
     await_actions(fleet)
     with pytest.raises(ZeroDivisionError):
-        fleet.look(timeout_s=30)
+        fleet.look(timeout_s=60)
 
 
 def test_a_host_whose_address_is_bad_is_unreachable_and_says_why(
@@ -228,21 +228,21 @@ def test_of_many_hosts_only_those_are_looked_at_again_on_which_something_happens
         made.watch(woken.release)
         made.follow({name: declared(name) for name in many})
         for _ in many:
-            assert woken.acquire(timeout=30)
-        before = made.look(timeout_s=30)
-        assert made.look(timeout_s=30) == before
+            assert woken.acquire(timeout=60)
+        before = made.look(timeout_s=60)
+        assert made.look(timeout_s=60) == before
         assert {engine.looked for engine in many.values()} == {1}
         many["h7"].kill(spec.name)
-        assert woken.acquire(timeout=30)
-        after = made.look(timeout_s=30)
+        assert woken.acquire(timeout=60)
+        after = made.look(timeout_s=60)
         assert after.pop("h7") != before.pop("h7")
         assert all(after[name] is before[name] for name in before)
         assert [name for name, engine in many.items() if engine.looked > 1] == ["h7"]
-        made.act({"h3": lambda: None}, patience_s=30)
-        made.look(timeout_s=30)
+        made.act({"h3": lambda: None}, patience_s=60)
+        made.look(timeout_s=60)
         assert many["h3"].looked == 2
         now[0] = 10.0
-        made.look(timeout_s=30)
+        made.look(timeout_s=60)
         assert min(engine.looked for engine in many.values()) == 2
     finally:
         made.close()

@@ -53,7 +53,7 @@ def _handler(service: Service) -> Callable[..., BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             told = {name.lower(): value for name, value in self.headers.items()}
             service.asked.append((self.command, self.path, body, told))
-            service.answering.wait(20)
+            service.answering.wait(60)
             status, page = service.answers.get(self.path.partition("?")[0], (404, b"nothing"))
             self.send_response(status)
             for name, value in {"content-length": str(len(page)), **service.headers}.items():
