@@ -8,6 +8,7 @@ import getpass
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,15 +27,22 @@ _OVER = frozenset({State.DONE, State.ABORTED})
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A wish for the deployment `environment/name`, and the file that has it."""
+    """A wish for the deployment `environment/name`, and the file that has it, with these bytes."""
 
     deployment: str
     wish: Wish
     path: Path
+    data: bytes
 
     def drop(self) -> None:
-        """It is remembered, or comes to nothing."""
-        self.path.unlink(missing_ok=True)
+        """It is remembered, or comes to nothing. One that took its place meanwhile stays."""
+        aside = self.path.with_name(f".{self.path.name}.over")
+        with suppress(FileNotFoundError):
+            self.path.replace(aside)
+            if aside.read_bytes() != self.data:
+                with suppress(FileExistsError):  # a newer one yet
+                    self.path.hardlink_to(aside)
+            aside.unlink()
 
 
 def leave(folder: Path, deployment: str, verb: Verb, reason: str) -> Progress:
@@ -123,11 +131,11 @@ def found(folder: Path) -> Iterator[Left]:
     for path in sorted((folder / FOLDER).glob("[!.]*")):
         environment, _, name = path.name.partition(".")
         try:
-            document = canonical.decode_object(path.read_bytes(), what="wish")
-            wish = progress.read_wish(document)
+            data = path.read_bytes()
+            wish = progress.read_wish(canonical.decode_object(data, what="wish"))
         except FileNotFoundError:
             continue
         except errors.InvalidInput:
             path.unlink(missing_ok=True)
             continue
-        yield Left(f"{environment}/{name}", wish, path)
+        yield Left(f"{environment}/{name}", wish, path, data)

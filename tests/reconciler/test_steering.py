@@ -124,6 +124,20 @@ def test_a_wish_counts_once_also_when_its_file_outlives_a_crash(tmp_path: Path) 
         assert not left.path.exists()
 
 
+def test_a_wish_that_comes_while_an_older_one_is_taken_in_is_not_lost(tmp_path: Path) -> None:
+    with closing(state.StateFolder(tmp_path)) as folder:
+        folder.save_rollouts(_under_way())
+        wishes.leave(tmp_path, KEY, Verb.PROMOTE, "numbers look good")
+        (older,) = wishes.found(tmp_path)
+        wishes.leave(tmp_path, KEY, Verb.ABORT, "support is flooded")
+        older.drop()
+        found = memory.Memory(folder).look({}, 2.0)[KEY].wish
+        assert found is not None
+        assert (found.verb, found.reason) == (Verb.ABORT, "support is flooded")
+        older.drop()
+        assert list((tmp_path / wishes.FOLDER).iterdir()) == []
+
+
 def test_nobody_can_promote_what_is_not_under_way(tmp_path: Path) -> None:
     with closing(state.StateFolder(tmp_path)) as folder:
         folder.save_rollouts(_under_way())
