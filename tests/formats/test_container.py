@@ -15,6 +15,7 @@ from registry.settings import Inspecting, Settings
 from registry.usecases import log, opening, publish
 from tests.formats import onnx_models, safetensors_models
 from tests.formats.inspecting import inspect, laid_out
+from tests.reconciler.measuring import real
 from tests.registry.publishing import ALICE, Publisher, onnx_model, store
 
 Build = Callable[[], dict[str, bytes]]
@@ -34,11 +35,31 @@ def containers(built: None, tmp_path: Path) -> Iterator[container.Containers]:
 
 
 def left_of(owner: Path) -> list[str]:
+    return running_of(owner, "--all")
+
+
+def running_of(owner: Path, *which: str) -> list[str]:
     label = f"label=dev.plimsoll.inspection={owner}"
     listed = subprocess.run(
-        ["docker", "ps", "-aq", "--filter", label], check=True, capture_output=True, text=True
-    )
+        ["docker", "ps", "--quiet", *which, "--filter", label],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
     return listed.stdout.split()
+
+
+class Withheld(list[int]):
+    """Files that come when the container has ended and not before: it cannot have been quick."""
+
+    def __init__(self, files: list[int], owner: Path) -> None:
+        super().__init__(files)
+        self._owner = owner
+        self._is_measured = False
+
+    def __iter__(self) -> Iterator[int]:
+        if self._is_measured:
+            real.until(lambda: running_of(self._owner) == [], what=lambda: "it runs on")
+        self._is_measured = True
+        return super().__iter__()
 
 
 def test_a_model_is_found_sound_and_the_walls_are_told(
@@ -80,7 +101,9 @@ def test_what_takes_too_long_is_ended_and_nothing_of_it_is_left(
     containers: container.Containers, tmp_path: Path
 ) -> None:
     bounds = Bounds(memory_bytes=256 << 20, cpu_seconds=20, wall_seconds=0.05)
-    outcome = containers.run(b"{}", files=(), bounds=bounds)
+    with Path("/dev/null").open("rb") as file:
+        files = Withheld([file.fileno()], tmp_path)
+        outcome = containers.run(b"{}", files=files, bounds=bounds)
     assert outcome == Stopped("took longer than 0.05 s")
     assert left_of(tmp_path) == []
 
