@@ -21,7 +21,7 @@ with atheris.instrument_imports(include=["runtime", "registry.core"]):
 # A parser must not take more than these for a body of at most 64 KiB.
 _MEGABYTES = 1024
 _LONGEST_INPUT = 65_536
-_LONGEST_SECONDS = 10
+_LONGEST_SECONDS = 30
 
 
 def main(name: str, seconds: str, folder: str) -> None:

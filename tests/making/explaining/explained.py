@@ -46,7 +46,7 @@ def digits(count: int = 300) -> tuple[Linear, Samples]:
 
 def explained(
     model: Linear, given: Samples, *, method: str = "permutation", seed: int = 0,
-    budget: float = 60.0,
+    budget: float = 600.0,
 ) -> Explanation:  # fmt: skip
     request = {
         "method": method, "seed": seed, "budget": budget, "picture": None, "names": [],
