@@ -27,9 +27,16 @@ _SMALLEST_BYTES = 512
 _KEPT_BYTES = 1 << 20
 # A list is looked at by itself, a number is not: in shorter ones they are no faster.
 _SHORTEST_ROW = 16
+_MOST_LISTS = 65_536
 # How the numbers of each type are copied.
 _COPIED: Mapping[str, _Kind] = {"float32": "d", "float64": "d", "int32": "i", "int64": "i"}
 _DATATYPES: Mapping[str, _Kind] = {"FP32": "d", "FP64": "d", "INT32": "i", "INT64": "i"}
+_NARROW = {dtype: np.dtype(NUMPY_TYPES[dtype]) for dtype in _COPIED}
+# The largest of each type; the smallest is as far below zero, or one further.
+_LARGEST: Mapping[str, float] = {
+    "float32": float(np.finfo(np.float32).max), "float64": float(np.finfo(np.float64).max),
+    "int32": 2**31 - 1, "int64": 2**63 - 1,
+}  # fmt: skip
 _REQUEST = {"inputs", "outputs", "id", "parameters"}
 # Of a parser: no JSON, another type, too deep, or in use by another thread.
 _OTHERWISE = (ValueError, TypeError, KeyError, RuntimeError)
@@ -101,16 +108,18 @@ def _shape(value: Any) -> tuple[list[int], int]:
     worth a look at each list."""
     shape: list[int] = []
     level, lists = [value], 0
-    while len(shape) < json_faults.DEEPEST and all(type(one) is List for one in level):
+    while len(shape) < json_faults.DEEPEST and type(level[0]) is List:
         lists += len(level)
-        sizes = {len(one) for one in level}
-        size = sizes.pop()
-        if sizes or not size:
+        size = len(level[0])
+        for one in level[1:]:
+            if type(one) is not List or len(one) != size:
+                return [], lists
+        if not size:
             return [], lists
         shape.append(size)
         if type(level[0][0]) is not List:
             return (shape if len(level) == 1 or size >= _SHORTEST_ROW else []), lists
-        if len(level) * size > _KEPT_BYTES // _SHORTEST_ROW:
+        if len(level) * size > _MOST_LISTS:
             return [], lists
         level = [inner for one in level for inner in one]
     return [], lists
@@ -150,12 +159,11 @@ def _copied(given: object, kind: _Kind) -> Array:
 
 def _narrowed(wide: Array, dtype: str, limit: float) -> Array | None:
     """As `dtype`; None where a number is not below `limit`, or does not fit."""
-    narrow = np.dtype(NUMPY_TYPES[dtype])
-    if narrow.kind == "i":
-        bounds = np.iinfo(narrow)
-        fits = narrow == wide.dtype or (
-            wide.size > 0 and bool(wide.min() >= bounds.min and wide.max() <= bounds.max)
-        )
+    largest = _LARGEST[dtype]
+    if wide.dtype.kind == "f":
+        fits = json_numbers.are_below(wide, min(limit, largest))
     else:
-        fits = json_numbers.are_below(wide, min(limit, float(np.finfo(narrow).max)))
-    return wide.astype(narrow, copy=False) if fits else None
+        fits = dtype == "int64" or bool(
+            wide.size and wide.max() <= largest and wide.min() >= -largest - 1
+        )
+    return wide.astype(_NARROW[dtype], copy=False) if fits else None

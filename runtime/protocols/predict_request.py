@@ -1,8 +1,7 @@
 """TensorFlow Serving's predict request: `instances` (rows) or `inputs` (columns), never both."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from registry.core.tensors import Tensor
 from registry.errors import InvalidInput
@@ -30,8 +29,8 @@ def call_name(document: dict[str, Any], backend: Offered) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+# A tuple, as in `http`.
+class Read(NamedTuple):
     """A whole request: the signature it calls, its inputs, and whether they came as rows."""
 
     call: str
