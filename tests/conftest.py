@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from httpx2._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import HealthCheck, settings
 
 _ROOT = Path(__file__).parent
@@ -19,6 +20,9 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 # How long an example takes, and to draw it, says more about the machine than about the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+# Nor does how long an answer takes: a client that says nothing of it gives up after 5 s.
+for _name in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _name, 60.0)
 _LATE = ("registry", "cli", "formats", "runtime", "reconciler/test_loop", "engines", "e2e")
 
 

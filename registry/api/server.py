@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from types import FrameType
 
 import uvicorn
 
@@ -40,8 +41,14 @@ class _Uvicorn(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping.begin()
         notify.stopping()
-        await asyncio.sleep(self._drain_seconds)
+        await self._drain()
         await super().shutdown(sockets)
+
+    async def _drain(self) -> None:
+        """A second Ctrl-C ends it, as it ends every other wait."""
+        end = time.monotonic() + self._drain_seconds
+        while not self.force_exit and (left := end - time.monotonic()) > 0:  # noqa: ASYNC110  a flag
+            await asyncio.sleep(min(left, 0.1))
 
 
 class Server:
@@ -80,8 +87,8 @@ class Server:
         Raises Unavailable where a part of the API cannot be loaded: then none is served for long.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
-            # uvicorn raises the signal again once it has stopped; this is who gets it.
-            signal.signal(number, lambda *_: None)
+            # Until uvicorn's own handler is there; it raises the signal again once it has stopped.
+            signal.signal(number, self._asked_to_stop)
         warming = threading.Thread(target=self._warm, name="warming", daemon=True)
         warming.start()
         self._server.run(sockets=self.sockets)
@@ -92,6 +99,9 @@ class Server:
                 f"a part of the registry cannot be loaded: {self._broken}",
                 fix="install it again, with all that it needs",
             ) from self._broken
+
+    def _asked_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._server.should_exit = True
 
     def _warm(self) -> None:
         """Once it listens: load what the first requests would wait for, one part after another."""

@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from registry.api.server import Server
 from registry.settings import Limits, Settings
-from registry.usecases import access, opening
+from registry.usecases import access, opening, readiness, workshop
 from registry.usecases.access import Caller, Role
 from registry.usecases.opening import Registry
 from tests.registry import postgres
@@ -21,6 +21,15 @@ from tests.registry.publishing import Publisher
 
 ROOT = Caller(Role.ADMIN, "root")
 _numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient() -> Iterator[None]:
+    """Where the registry waits for a moment only, a busy machine gets more than that."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(workshop, "_PATIENCE", 120.0)
+        patched.setattr(readiness, "_WAIT_S", 60.0)
+        yield
 
 
 @pytest.fixture(scope="session")

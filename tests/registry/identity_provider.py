@@ -10,10 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
+from unittest.mock import patch
 from urllib.parse import parse_qs
 
+import httpx2
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+
+from registry.trust import code_flow
+from registry.trust import provider as keys
 
 AUDIENCE = "plimsoll"
 
@@ -132,12 +137,21 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
+def _patience() -> Iterator[None]:
+    """On a busy machine it may be slower than one would let another's be."""
+    slow = httpx2.Timeout(60)
+    with patch.object(keys, "_TIMEOUT", slow), patch.object(code_flow, "_TIMEOUT", slow):
+        yield
+
+
+@contextmanager
 def running(algorithm: str = "ES256") -> Iterator[IdentityProvider]:
     provider = IdentityProvider(algorithm)
     thread = threading.Thread(target=provider.server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield provider
+        with _patience():
+            yield provider
     finally:
         provider.server.shutdown()
         provider.server.server_close()

@@ -35,7 +35,7 @@ class Mailbox:
 
     def next(self) -> EmailMessage:
         """What comes next, waiting for it."""
-        return self.arrived.get(timeout=30)
+        return self.arrived.get(timeout=60)
 
     def is_quiet(self) -> bool:
         return self.arrived.empty()

@@ -44,12 +44,12 @@ def cluster(*, is_durable: bool = False) -> Iterator[str]:
 
 def start(folder: str) -> None:
     """Start the cluster again that `stop` stopped."""
-    _run("pg_ctl", "-D", f"{folder}/data", "-l", f"{folder}/log", "-w", "start")
+    _run("pg_ctl", "-D", f"{folder}/data", "-l", f"{folder}/log", "-w", "-t", "300", "start")
 
 
 def stop(folder: str) -> None:
     """As a power cut would."""
-    _run("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "-w", "stop")
+    _run("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "-w", "-t", "300", "stop")
 
 
 def create_database(socket_folder: str, name: str) -> str:

@@ -39,9 +39,9 @@ class Program:
         return httpx2.Client(base_url=self.address, headers=headers, timeout=60)
 
     def log(self) -> list[dict[str, Any]]:
-        """The JSON lines so far."""
-        lines = self.stderr.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        """The JSON lines so far; of the last it may have written half."""
+        whole, _, _ = self.stderr.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 
     def stop(self) -> int:
         """Ask it to stop; returns its exit code."""
@@ -71,7 +71,7 @@ def serving(data: Path, **settings: object) -> Iterator[Program]:
 
 def _address(process: "subprocess.Popen[bytes]", stderr: Path) -> str:
     while process.poll() is None:
-        found = re.search(r"^registry +(http://\S+)$", stderr.read_text(), re.MULTILINE)
+        found = re.search(r"^registry +(http://\S+)\n", stderr.read_text(), re.MULTILINE)
         if found:
             return found[1]
         time.sleep(0.02)

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 
 from registry.api.server import Server
-from registry.settings import Limits, Settings
+from registry.settings import Limits, Running, Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +60,8 @@ if __name__ == "__main__":
         database_url=database,
         storage=storage,
         limits=limits,
+        # Whoever is slow is not cut off.
+        running=Running(grace_seconds=60),
     )
     server = Server(settings)
     print(server.addresses[0], flush=True)

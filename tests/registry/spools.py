@@ -49,7 +49,7 @@ class Replica:
         return b"".join([block async for block in self.blobs.read(digest, 0, size)])
 
 
-def replica(address: str, *, seconds: float = 30, keys: Path | None = None) -> Replica:
+def replica(address: str, *, seconds: float = 60, keys: Path | None = None) -> Replica:
     """With a file of keys the store is an encrypted one."""
     keyring = None if keys is None else keyrings.shared(address, keys)
     return Replica(*addresses.open_store(address, max_bytes=MOST, seconds=seconds, keyring=keyring))

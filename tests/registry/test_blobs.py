@@ -22,7 +22,7 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     address = str(tmp_path / "blobs") if is_folder else request.getfixturevalue("bucket")
     is_encrypted = "encrypted" in request.param
     keyring = keyrings.shared(address, tmp_path / "blobs.key") if is_encrypted else None
-    return addresses.open_store(address, max_bytes=MOST, seconds=10, keyring=keyring)[0]
+    return addresses.open_store(address, max_bytes=MOST, seconds=60, keyring=keyring)[0]
 
 
 def read(blobs: BlobStore, digest: str, start: int, stop: int) -> bytes:
@@ -83,7 +83,7 @@ def test_a_blob_can_be_read_from_a_local_file(blobs: BlobStore, tmp_path: Path) 
 
 
 def test_a_copy_that_broke_off_is_not_taken_for_the_blob(bucket: str, tmp_path: Path) -> None:
-    blobs = addresses.open_store(bucket, max_bytes=MOST, seconds=10)[0]
+    blobs = addresses.open_store(bucket, max_bytes=MOST, seconds=60)[0]
     digest = digest_of(LARGE)
     blobs.put(LARGE, digest)
     place = tmp_path / digest.removeprefix("sha256:")
@@ -137,7 +137,7 @@ def test_an_address_that_is_none_is_a_mistake_in_the_configuration(address: str)
 
 def test_only_an_object_store_gives_links(tmp_path: Path, bucket: str) -> None:
     for address, has_links in [(str(tmp_path), False), (bucket, True)]:
-        blobs = addresses.open_store(address, max_bytes=MOST, seconds=10)[0]
+        blobs = addresses.open_store(address, max_bytes=MOST, seconds=60)[0]
         link = blobs.link(digest_of(b"x"), timedelta(seconds=60))
         assert (link is not None) == has_links
 

@@ -117,7 +117,7 @@ def test_of_many_who_add_the_same_at_once_one_files_it_and_all_are_told_where(
     bundle, gate = approval(digits), threading.Barrier(6)
 
     def race(_: int) -> evidence.Added:
-        gate.wait(30)
+        gate.wait(60)
         return evidence.add(registry, "digits", 1, bundle, CAROL)
 
     with ThreadPoolExecutor(6) as pool:
@@ -134,7 +134,7 @@ def test_of_many_who_revoke_the_same_at_once_one_does_and_the_others_are_told(
 
     def race(number: int) -> str:
         bundle = revocation(digits, ["carol", "dave"][number % 2], of=target, reason=str(number))
-        gate.wait(30)
+        gate.wait(60)
         try:
             return str(add(registry, bundle).log_index)
         except errors.Conflict as error:

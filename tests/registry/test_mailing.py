@@ -180,7 +180,7 @@ def test_without_a_server_nobody_is_promised_mail(tmp_path: Path) -> None:
         create(registry)
 
 
-def sent(mail: Mail, seconds: float = 5) -> Outcome:
+def sent(mail: Mail, seconds: float = 60) -> Outcome:
     from datetime import UTC, datetime
 
     by = Envelope(mail.sender, "ops@example.org", "ops", "plimsoll.local/log", "")

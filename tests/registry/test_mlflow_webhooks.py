@@ -60,13 +60,13 @@ def test_the_stock_client_makes_changes_tries_and_removes_webhooks(
 
     tried = mlflow.test_webhook(made.webhook_id)
     assert (tried.success, tried.response_status) == (True, 204)
-    came = receiver.arrived.get(timeout=30)
+    came = receiver.arrived.get(timeout=60)
     require_signed(came, "hunter2")
     assert json.loads(came.body)["data"]["name"] == "example_model"
     receiver.answers.append(status(500))
     tried = mlflow.test_webhook(made.webhook_id, "model_version_alias.created")
     assert (tried.success, tried.response_status) == (False, 500)
-    assert json.loads(receiver.arrived.get(timeout=30).body)["data"]["alias"] == "example_alias"
+    assert json.loads(receiver.arrived.get(timeout=60).body)["data"]["alias"] == "example_alias"
 
     changed = mlflow.update_webhook(
         made.webhook_id, name="CD", status="DISABLED", events=["registered_model.created"]
@@ -86,7 +86,7 @@ def test_what_happens_reaches_an_mlflow_receiver_in_its_own_words(
     mlflow.create_webhook("ci", receiver.url, events, secret="hunter2")
     mlflow.create_registered_model("Fraud EU", tags={"team": "risk"}, description="scores")
     report(server.app.state.registry, "deployed", model="fraud-eu", version=1)
-    came = receiver.arrived.get(timeout=30)
+    came = receiver.arrived.get(timeout=60)
     require_signed(came, "hunter2")
     event = json.loads(came.body)
     assert event.pop("timestamp").endswith("Z")
@@ -101,7 +101,7 @@ def test_what_happens_reaches_an_mlflow_receiver_in_its_own_words(
 def test_without_a_secret_nothing_is_signed(mlflow: Any, receiver: Receiver) -> None:
     mlflow.create_webhook("ci", receiver.url, ["registered_model.created"])
     mlflow.create_registered_model("fraud")
-    assert "x-mlflow-signature" not in receiver.arrived.get(timeout=30).headers
+    assert "x-mlflow-signature" not in receiver.arrived.get(timeout=60).headers
 
 
 def test_what_was_not_made_through_mlflow_is_not_shown_there_and_all_is_shown_here(
@@ -148,10 +148,10 @@ def test_dead_letters_of_this_form_can_be_sent_again(
     receiver.answers.append(status(500))
     made = mlflow.create_webhook("ci", receiver.url, ["registered_model.created"])
     mlflow.create_registered_model("fraud")
-    first = receiver.arrived.get(timeout=30)
+    first = receiver.arrived.get(timeout=60)
     place = f"/v1/webhooks/{made.webhook_id}/dead-letters"
     while not (letters := admin.get(place).json()["deadLetters"]):
         pass
     again = admin.post(f"{place}/{letters[0]['index']}/redeliver").json()
     assert again == {"delivered": True, "reason": ""}
-    assert receiver.arrived.get(timeout=30).body == first.body
+    assert receiver.arrived.get(timeout=60).body == first.body

@@ -18,7 +18,6 @@ from registry.api.metrics import Metrics as RegistryMetrics
 from registry.usecases.opening import Registry
 from runtime.metrics import Metrics as RuntimeMetrics
 from runtime.table import Table
-from tests.ports import free_port
 from tests.reconciler.measuring import real
 
 ROOT = Path(__file__).parents[2]
@@ -98,13 +97,16 @@ def test_a_real_prometheus_takes_the_alerts_up(tmp_path: Path) -> None:
     words = {"sync": "Synced", "health": "Healthy", "trust": "Refused"}
     standing = {name: {"status": word} for name, word in words.items()}
     reconciling.Standings(counted).show("production/digits", standing)
-    server, thread = start_http_server(port := free_port(), "127.0.0.1", registry=counted)
+    server, thread = start_http_server(0, "127.0.0.1", registry=counted)
     with (
         closing_server(server, thread),
-        real.prometheus(tmp_path, scraping=port, rules=ALERTS) as found,
+        real.prometheus(tmp_path, scraping=server.server_port, rules=ALERTS) as found,
     ):
         answer = httpx2.get(
-            f"{found.url}/api/v1/rules", verify=real.believing(found.ca), trust_env=False
+            f"{found.url}/api/v1/rules",
+            verify=real.believing(found.ca),
+            trust_env=False,
+            timeout=60,
         )
         groups = answer.json()["data"]["groups"]
         rules = [rule for group in groups for rule in group["rules"]]

@@ -236,7 +236,7 @@ def test_of_many_pushes_of_one_tag_one_wins_whole(registry: Registry) -> None:
     gate = threading.Barrier(len(layers))
 
     def race(layer: bytes) -> None:
-        gate.wait(30)
+        gate.wait(60)
         for _ in range(3):
             found = oci_manifests.push(registry, sent("x", "tag", image(layer)), ALICE)
             made[found.digest] = layer
@@ -260,7 +260,7 @@ def test_of_many_pushes_of_the_same_manifest_one_is_logged(registry: Registry) -
 
     def race() -> None:
         try:
-            gate.wait(30)
+            gate.wait(60)
             oci_manifests.push(registry, sent("x", "tag", image()), ALICE)
         except errors.PlimsollError as error:
             failures.append(error)

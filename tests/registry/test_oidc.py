@@ -70,12 +70,12 @@ class World:
 
     def get(self, token: str, path: str = "/v1/whoami") -> httpx2.Response:
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx2.get(self.server.addresses[0] + path, headers=headers, timeout=30)
+        return httpx2.get(self.server.addresses[0] + path, headers=headers, timeout=60)
 
     def post(self, token: str, path: str, body: object) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {token}"}
         url = self.server.addresses[0] + path
-        return httpx2.post(url, headers=headers, json=body, timeout=30)
+        return httpx2.post(url, headers=headers, json=body, timeout=60)
 
     def leaves(self) -> bytes:
         with self.registry.database.reading() as session:
@@ -333,16 +333,17 @@ def test_keys_rotate_and_an_old_one_is_good_no_more(start: Start) -> None:
         assert world.get(before).status_code == 200
         provider.rotate("second")
         assert world.get(provider.token()).status_code == 200
-        time.sleep(2.1)  # what was recognised a moment ago is remembered for so long
-        require_refused(world, before, "signature")
+        # What was recognised a moment ago is remembered for a moment.
+        assert "signature" in _until_refused(world, before).json()["detail"]
 
 
 def test_invented_keys_make_no_traffic_to_the_provider(own: World) -> None:
+    own.registry.providers[own.provider.url]._between = 3600.0
     assert own.get(own.provider.token()).status_code == 200
     payload = json.dumps(own.provider.standard()).encode()
     for number in range(20):
         assert own.get(own.provider.signed(payload, kid=f"k{number}")).status_code == 401
-    assert own.provider.asked <= 2
+    assert own.provider.asked == 1
 
 
 def test_while_the_provider_is_away_its_keys_stay_good_for_a_time(own: World) -> None:
@@ -410,10 +411,8 @@ def test_a_broken_file_grants_nothing_and_says_where_it_is_broken(own: World) ->
 
 
 def _until_refused(world: World, token: str) -> httpx2.Response:
-    for _ in range(100):
-        answer = world.get(token)
-        if answer.status_code != 200:
-            break
+    end = time.monotonic() + 60
+    while (answer := world.get(token)).status_code == 200 and time.monotonic() < end:
         time.sleep(0.1)
     return answer
 

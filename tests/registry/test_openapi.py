@@ -49,7 +49,7 @@ def test_no_request_makes_the_registry_fail(running: tuple[str, dict[str, str]])
                 continue
             for case in cases_of(operation):
                 asked += 1
-                answer = case.call(headers=headers, timeout=30, session=session)
+                answer = case.call(headers=headers, timeout=60, session=session)
                 if answer.status_code >= 500:
                     failed.append((operation.label, answer.status_code, case.as_curl_command()))
     assert not failed, failed[:5]

@@ -1,7 +1,10 @@
 """The registry as a whole: several addresses, an object store behind it, two at once."""
 
+import gc
+import signal
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import httpx2
@@ -32,6 +35,35 @@ def test_it_listens_on_every_address(settings: Settings) -> None:
         running.stop()
     with pytest.raises(httpx2.TransportError):
         httpx2.get(f"{running.addresses[0]}/livez", timeout=60)
+
+
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """Who handled signals before does so again."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("own_signals")
+def test_a_stop_signal_that_comes_before_it_listens_is_not_lost(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = Server(settings)
+    serve = running._server.run
+
+    def signalled(sockets: list[socket.socket]) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        serve(sockets)
+
+    monkeypatch.setattr(running._server, "run", signalled)
+    rescue = threading.Timer(60, running.stop)
+    rescue.start()
+    running.run()
+    assert rescue.is_alive(), "it served on"
+    rescue.cancel()
 
 
 @pytest.mark.parametrize("address", ["8080", "localhost:", "127.0.0.1:99999", "127.0.0.1:http"])

@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from unittest.mock import patch
 
+import httpx2
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from registry.trust import key_vault
 
 TOKEN = "hvs.known-only-to-the-test"
 
@@ -124,7 +128,9 @@ def running() -> Iterator[Transit]:
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield transit
+        # On a busy machine it may be slower than a vault should be.
+        with patch.object(key_vault, "_TIMEOUT", httpx2.Timeout(60)):
+            yield transit
     finally:
         server.shutdown()
         server.server_close()
