@@ -4,6 +4,7 @@ import json
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -44,8 +45,21 @@ class Collector:
                     self.services.add(attribute.value.string_value)
             self.spans += [span for scope in resource.scope_spans for span in scope.spans]
 
+    def wait_for(self, name: str, trace: str = "") -> None:
+        """At its end a program waits for a moment only for spans to be taken."""
+        end = time.monotonic() + 60
+        while not any(trace in span.trace_id.hex() for span in self.named(name)):
+            assert time.monotonic() < end, self.spans
+            time.sleep(0.02)
+
     def named(self, name: str) -> list[Span]:
         return [span for span in self.spans if span.name == name]
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans are sent every 100 ms, not every five seconds."""
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
 
 
 @contextmanager
@@ -94,6 +108,7 @@ def test_each_request_is_one_line_of_json_and_a_trace_and_no_token_is_ever_told(
     ):
         headers = use(running)
         token = running.token
+        collector.wait_for("GET /v1/models", TRACE)
         assert running.stop() == 0
         lines = [line for line in running.log() if line["event"] == "request"]
         text = running.stderr.read_text()
@@ -136,6 +151,7 @@ def test_calls_to_the_store_are_spans_too(settings: Settings) -> None:
         running = Server(traced)
         running.start()
         httpx2.get(f"{running.addresses[0]}/readyz").raise_for_status()
+        collector.wait_for("blobs.check")
         running.stop()
     assert len(collector.named("blobs.check")) == 1
 
