@@ -12,6 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from registry.api.server import Server
+from registry.db import engine
 from registry.settings import Limits, Settings
 from registry.usecases import access, opening, readiness, workshop
 from registry.usecases.access import Caller, Role
@@ -29,6 +30,9 @@ def _patient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(workshop, "_PATIENCE", 120.0)
         patched.setattr(readiness, "_WAIT_S", 60.0)
+        patched.setattr(engine, "_PRAGMAS", (*engine._PRAGMAS, "PRAGMA busy_timeout=60000"))
+        longer = f"{engine._POSTGRES_OPTIONS}-c lock_timeout=60s -c statement_timeout=120s "
+        patched.setattr(engine, "_POSTGRES_OPTIONS", longer)
         yield
 
 

@@ -31,7 +31,7 @@ def cluster(*, is_durable: bool = False) -> Iterator[str]:
         _run("initdb", "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync")
         sync = "on" if is_durable else "off"
         with (data / "postgresql.auto.conf").open("a") as settings:
-            settings.write(f"listen_addresses = ''\nfsync = {sync}\nmax_connections = 50\n")
+            settings.write(f"listen_addresses = ''\nfsync = {sync}\nmax_connections = 200\n")
             settings.write(f"unix_socket_directories = '{folder}'\n")
         start(str(folder))
         try:
