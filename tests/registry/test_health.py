@@ -29,7 +29,7 @@ def asking(server: Server) -> Iterator[httpx2.Client]:
         yield client
 
 
-def until(client: httpx2.Client, path: str = "/readyz", /, **wanted: str) -> httpx2.Response:
+def require_soon(client: httpx2.Client, path: str = "/readyz", /, **wanted: str) -> httpx2.Response:
     """The answer once these checks alone fail, each in these words; all else may be slow first."""
     end = time.monotonic() + 60
     while True:
@@ -52,7 +52,7 @@ def number(client: httpx2.Client, name: str, **labels: str) -> float | None:
 
 def test_a_sound_registry_is_ready_in_every_respect(asking: httpx2.Client) -> None:
     for path in ("/readyz", "/healthz"):
-        answer = until(asking, path)
+        answer = require_soon(asking, path)
         assert answer.json()["status"] == "ok"
         assert answer.json()["checks"] == dict.fromkeys(CHECKS, "ok")
     assert asking.get("/livez").json() == {"status": "ok"}
@@ -61,24 +61,24 @@ def test_a_sound_registry_is_ready_in_every_respect(asking: httpx2.Client) -> No
 def test_a_store_that_is_gone_is_named(server: Server, asking: httpx2.Client) -> None:
     folder = Path(server.app.state.registry.settings.blobs)
     folder.rename(folder.with_name("elsewhere"))
-    until(asking, storage="does not answer", disk="cannot be written to")
+    require_soon(asking, storage="does not answer", disk="cannot be written to")
     assert asking.get("/livez").status_code == 200
     folder.with_name("elsewhere").rename(folder)
-    until(asking)
+    require_soon(asking)
 
 
 def test_a_head_that_somebody_else_signed_is_named(server: Server, asking: httpx2.Client) -> None:
     registry: Registry = server.app.state.registry
     with registry.database.migrating() as connection:
         connection.execute(text("UPDATE log_head SET checkpoint = replace(checkpoint, '— ', '- ')"))
-    until(asking, log="does not verify")
+    require_soon(asking, log="does not verify")
 
 
 def test_a_schema_that_is_behind_is_named(server: Server, asking: httpx2.Client) -> None:
     registry: Registry = server.app.state.registry
     with registry.database.migrating() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-    until(asking, database="its schema is at 0001")
+    require_soon(asking, database="its schema is at 0001")
 
 
 def test_a_schema_that_is_ahead_belongs_to_a_newer_release_and_will_do(
@@ -86,12 +86,12 @@ def test_a_schema_that_is_ahead_belongs_to_a_newer_release_and_will_do(
 ) -> None:
     with server.app.state.registry.database.migrating() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    until(asking)
+    require_soon(asking)
 
 
 def test_a_thread_that_ended_is_named(server: Server, asking: httpx2.Client) -> None:
     server.app.state.working.couriers.stop()
-    until(asking, workers="couriers ended")
+    require_soon(asking, workers="couriers ended")
 
 
 def test_a_disk_without_room_is_named(settings: Settings) -> None:
@@ -99,7 +99,7 @@ def test_a_disk_without_room_is_named(settings: Settings) -> None:
     running.start()
     try:
         with httpx2.Client(base_url=running.addresses[0], timeout=60) as client:
-            until(client, disk="1000000000 must be")
+            require_soon(client, disk="1000000000 must be")
     finally:
         running.stop()
 
@@ -110,14 +110,14 @@ def test_a_database_that_goes_away_and_comes_back_needs_no_restart(
     with postgres.cluster(is_durable=True) as folder:
         url = postgres.create_database(folder, "away")
         client = client_of_registry(replace(settings, database_url=url))
-        until(client)
+        require_soon(client)
         postgres.stop(folder)
-        until(client, database="does not answer", log="does not answer")
+        require_soon(client, database="does not answer", log="does not answer")
         assert client.get("/livez").status_code == 200
         assert client.get("/v1/models").status_code == 503
         until_number(client, "database_up", 0)
         postgres.start(folder)
-        until(client)
+        require_soon(client)
         assert client.get("/v1/models").status_code == 200
         until_number(client, "database_up", 1)
 
