@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,11 +62,14 @@ def create_database(socket_folder: str, name: str) -> str:
 
 
 def _run(program: str, *arguments: str) -> None:
-    command: Sequence[str] = [str(_PROGRAMS[0] / program), *arguments]
-    if os.geteuid() == 0:
-        command = ["runuser", "-u", "postgres", "--", *command]
+    command = [str(_PROGRAMS[0] / program), *arguments]
+    # Not by runuser, which stops, and stays so, once the program that it runs was stopped.
+    who = "postgres" if os.geteuid() == 0 else None
     # pg_ctl leaves the server running with our output: a pipe would never close.
     with tempfile.TemporaryFile() as output:
-        done = subprocess.run(command, stdout=output, stderr=output, cwd="/", check=False)
+        done = subprocess.run(
+            command, stdout=output, stderr=output, cwd="/", check=False,
+            user=who, group=who, extra_groups=None if who is None else [],
+        )  # fmt: skip
         output.seek(0)
         assert done.returncode == 0, output.read().decode()
