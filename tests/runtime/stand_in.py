@@ -39,6 +39,7 @@ class StandIn:
         self.events: dict[str, dict[str, object]] = {}
         self.requests: list[str] = []
         self.cut_after: int | None = None
+        self._cutting = threading.Lock()
         self.hold_after: int | None = None
         self.released = threading.Event()
         self.ignores_ranges = False
@@ -80,6 +81,15 @@ class StandIn:
         """Let go of the answers that `hold_after` stopped half way, and stop no more."""
         self.hold_after = None
         self.released.set()
+
+    def cut(self, size: int) -> int | None:
+        """Where an answer of `size` bytes ends too early: one does, however many go at once."""
+        with self._cutting:
+            found = self.cut_after
+            if found is None or found >= size:
+                return None
+            self.cut_after = None
+            return found
 
     def trust(self) -> bytes:
         return self.signed_trust or canonical.encode(self.root.document())
@@ -204,9 +214,8 @@ class _Handler(BaseHTTPRequestHandler):
             state.released.wait(60)
             self.close_connection = True
             return
-        cut = state.cut_after
-        if cut is not None and cut < len(body):
-            state.cut_after = None
+        cut = state.cut(len(body))
+        if cut is not None:
             self.wfile.write(body[:cut])
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_RDWR)

@@ -121,7 +121,8 @@ def test_a_pull_of_several_files_that_is_killed_is_finished_by_the_next_start(
     runtime: Runtime, registry: StandIn
 ) -> None:
     large = {name: name.encode() * 1_000_000 for name in ("a.txt", "b.txt", "c.txt")}
-    runtime.models = [pin(registry.publish(large | models.onnx_digits()))]
+    published = registry.publish(large | models.onnx_digits())
+    runtime.models = [pin(published)]
     registry.hold_after = 2_000_000
     runtime.write_config()
     runtime.start()
@@ -131,4 +132,6 @@ def test_a_pull_of_several_files_that_is_killed_is_finished_by_the_next_start(
     registry.release()
     with running(runtime):
         runtime.until_state("AVAILABLE")
-    assert len([asked for asked in blobs_asked(registry) if " from " in asked]) == 3
+    began = [file.digest for file in published.files if file.path in large]
+    resumed = [asked for asked in blobs_asked(registry) if " from " in asked]
+    assert all(len([asked for asked in resumed if one in asked]) == 1 for one in began)
