@@ -107,7 +107,7 @@ def test_with_an_expired_root_nothing_new_starts_and_what_serves_goes_on(
 def test_a_rollback_over_a_restart_keeps_the_reconciler_from_starting(here: Town) -> None:
     trusted = first(here)
     trust_file(here).write_bytes(file(trusted, replace(trusted, version=2)))
-    here.loop.tick()
+    here.rounds(2)
     folder = here.folder / "other"
     folder.mkdir()
     with closing(state.StateFolder(folder)) as kept:

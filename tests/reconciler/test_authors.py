@@ -68,7 +68,7 @@ class Shared:
 
     def look(self, mode: Mode = Mode.STRICT) -> desired.DesiredState:
         with closing(self.source(mode)) as found:
-            known = found.state(patience_s=30)
+            known = found.state(patience_s=60)
         assert known is not None, found.error
         return known
 
@@ -119,10 +119,10 @@ def test_a_change_by_another_teams_author_stays_out_over_restarts_until_somebody
     assert standing is not None
     assert [one.commit for one in standing.kept.values()] == [head]
     with closing(shared.source()) as living:
-        assert living.state(patience_s=30) == found
+        assert living.state(patience_s=60) == found
         state.leave_wish(shared.state.path, head, "Bob is on holiday")
         living.hint()
-        taken = living.state(patience_s=30)
+        taken = living.state(patience_s=60)
     assert taken is not None
     assert versions(taken) == {"production/a-one": 2, "production/b-one": 2}
     assert shared.look().kept == {}

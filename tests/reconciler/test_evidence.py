@@ -126,7 +126,7 @@ def spec_of(here: Town) -> InstanceSpec:
     here.settle()
     serving = here.serving()
     assert serving is not None
-    state_ = here.loop.source.state(patience_s=2.0)
+    state_ = here.loop.source.state(patience_s=60)
     assert state_ is not None
     return state_.deployments["production/digits"].spec_on("edge-1", state_.commit)
 

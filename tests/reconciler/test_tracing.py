@@ -104,7 +104,7 @@ def test_an_action_that_fails_is_an_error_and_a_restart_tells_of_no_commit_twice
         here.settle()
         here.loop.memory._folder.close()
         with reconciler(here.folder, here.hosts) as here.loop:
-            here.loop.tick()
+            here.rounds(2)
     failed = [
         span for span in collector.named("start") if span.status.code == Status.STATUS_CODE_ERROR
     ]

@@ -73,7 +73,7 @@ def begun(more: str = "successCondition: result <= stable, interval: 10s") -> an
 
 def measured(here: Town, engine: Metered, run: analysis.AnalysisRun) -> analysis.AnalysisRun:
     """The run after one action."""
-    state = here.loop.source.state(patience_s=10)
+    state = here.loop.source.state(patience_s=60)
     assert state is not None
     outcome = here.loop.effects.perform(asked(run), state, {"edge-1": engine})
     assert isinstance(outcome, outcomes.Measured), outcome
@@ -136,7 +136,7 @@ def test_an_experiment_by_labels_lets_them_go_to_both_variants_on_its_hosts(
     here: Town, service: Service
 ) -> None:
     engine, doors = host(service), here.loop.effects.analyst.doors
-    state = here.loop.source.state(patience_s=10)
+    state = here.loop.source.state(patience_s=60)
     assert state is not None
     shared = (acts.Shared(spec(2), spec(1).name),)
     for source in (
@@ -153,7 +153,7 @@ def test_an_experiment_by_labels_lets_them_go_to_both_variants_on_its_hosts(
 
 def test_a_metric_that_the_run_does_not_have_is_not_measured(here: Town, service: Service) -> None:
     run = analysis.begin([template(metric("other"))], {}, 1000.0)
-    state = here.loop.source.state(patience_s=10)
+    state = here.loop.source.state(patience_s=60)
     assert state is not None
     outcome = here.loop.effects.perform(asked(run), state, {"edge-1": host(service)})
     assert outcome == outcomes.Measured(())
@@ -164,7 +164,7 @@ def test_what_serves_and_is_gone_is_a_failure_of_the_action_and_no_measurement(
 ) -> None:
     engine = host(service)
     del engine.instances[spec(1).name]
-    state = here.loop.source.state(patience_s=10)
+    state = here.loop.source.state(patience_s=60)
     assert state is not None
     outcome = here.loop.effects.perform(asked(begun()), state, {"edge-1": engine})
     assert isinstance(outcome, outcomes.Failed)
@@ -176,7 +176,7 @@ def test_no_host_waits_for_a_measurement(here: Town, service: Service) -> None:
     engine = here.hosts["edge-1"] = host(service)
     stable = spec(1).name
     engine.instances[stable] = replace(engine.instances[stable], phase=Phase.EXITED)
-    assert here.loop.source.state(patience_s=20) is not None
+    assert here.loop.source.state(patience_s=60) is not None
     found = here.loop.gather()
     assert found is not None
     page(service, good=1, bad=0)
