@@ -91,7 +91,7 @@ def swarm(nodes: tuple[Host, Host]) -> Iterator[Swarm]:
     for kind in ("secret", "config"):
         assert wire.until(lambda kind=kind: _swept(manager, kind), timeout=90)
     # A service is gone before its tasks are, and the next test's may have the same name.
-    assert wire.until(lambda: not any(_tasks(one) for one in nodes), timeout=90), nodes
+    assert wire.until(lambda: not any(_tasks(one) for one in nodes), timeout=150), nodes
     api.close()
 
 
@@ -137,7 +137,8 @@ def test_a_rollout_on_a_swarm_moves_traffic_and_leaves_nothing_behind(swarm: Swa
     assert swarm.engine.observe() == before
     assert_saying_it_again_writes_nothing(swarm, two)
     assert len(swarm.nodes[0].docker("secret ls -q").split()) == 3
-    assert "serving digits 2" in swarm.engine.logs(two.name)
+    told = wire.until(lambda: "serving digits 2" in swarm.engine.logs(two.name), timeout=60)
+    assert told, swarm.engine.logs(two.name)
     has = swarm.engine.resources()
     assert (has.memory_bytes or 0) > 1 << 28
     assert has.used[two.name] == Usage(memory_limit=two.memory_bytes, cpu_limit=two.cpus)
@@ -191,11 +192,20 @@ def test_a_share_of_traffic_is_given_copied_and_taken_back(swarm: Swarm) -> None
 
 
 def assert_saying_it_again_writes_nothing(rig: Swarm, spec: InstanceSpec) -> None:
+    # Swarm writes into a service itself, when an update of it is through.
+    assert wire.until(lambda: not updating(rig), timeout=150), updating(rig)
     written = versions(rig)
     rig.engine.start(spec, rig.launch)
     rig.engine.route(route_to(spec))
     rig.engine.renew(spec, rig.launch)
     assert versions(rig) == written
+
+
+def updating(rig: Swarm) -> list[str]:
+    """The services of which an update is not through yet."""
+    found = rig.api.services()  # type: ignore[no-untyped-call]
+    states = {one["Spec"]["Name"]: (one.get("UpdateStatus") or {}).get("State") for one in found}
+    return [name for name, state in states.items() if state not in (None, "", "completed")]
 
 
 def versions(rig: Swarm) -> dict[str, int]:
@@ -252,7 +262,7 @@ def test_replicas_survive_drains_rotated_secrets_bad_updates_and_a_lost_node(swa
     assert secrets_of(swarm, spec) == second
     assert served(swarm) == 1
     worker.cut()
-    assert wire.until(lambda: running_on(swarm, spec) == [manager.name] * 2, timeout=90)
+    assert wire.until(lambda: running_on(swarm, spec) == [manager.name] * 2, timeout=150)
     # Connections to the lost task fail one by one, each after a few seconds.
     assert wire.until(lambda: rigs.answers(swarm, 1), timeout=90)
     worker.mend()
