@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from registry.api.server import Server, bind
 from registry.settings import Settings
 from registry.settings_access import Access, Issuer, SignIn
+from registry.trust import code_flow, provider
 from tests.pages import canaille
 from tests.pages.test_accessible import PHONE, WIDE, complaints
 
@@ -36,24 +37,33 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def patience() -> Iterator[None]:
+    """The provider is a process on the same busy machine: it may be slower than a real one."""
+    with pytest.MonkeyPatch.context() as patched:
+        for asking in (provider, code_flow):
+            patched.setattr(asking, "_TIMEOUT", httpx2.Timeout(60))
+        yield
+
+
+@pytest.fixture(scope="module")
+def house(patience: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder: Path = tmp_path_factory.mktemp("registry")
     listening = bind("127.0.0.1:0")
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     people = {"alice": "fleet", "mallory": "visitors"}
-    with canaille.running(f"{url}/login/callback", people) as provider:
-        (folder / "access.yaml").write_text(GRANTS.replace("ISSUER", provider.url))
+    with canaille.running(f"{url}/login/callback", people) as theirs:
+        (folder / "access.yaml").write_text(GRANTS.replace("ISSUER", theirs.url))
         secret = folder / "client.secret"
-        secret.write_text(provider.secret)
+        secret.write_text(theirs.secret)
         secret.chmod(0o600)
         client = SignIn(
             canaille.CLIENT, secret, ("openid", "profile", "email", "groups"), "Example Inc."
         )
-        issuer = Issuer(provider.url, "plimsoll", sign_in=client)
+        issuer = Issuer(theirs.url, "plimsoll", sign_in=client)
         access = Access(file=folder / "access.yaml", issuers=(issuer,))
         server = Server(Settings(data_dir=folder / "data", url=url, access=access), [listening])
         server.start()
-        yield House(url, provider)
+        yield House(url, theirs)
         server.stop()
 
 
