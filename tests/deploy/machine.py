@@ -71,7 +71,7 @@ class Machine:
         into += ["--pid", "--cgroup", "--root", "--wd", *([] if online else ["--net"])]
         kept = {name: os.environ[name] for name in os.environ if name.startswith(_KEPT)}
         done = subprocess.run(
-            [*into, "sh", "-ec", script], capture_output=True, text=True, check=False, timeout=300,
+            [*into, "sh", "-ec", script], capture_output=True, text=True, check=False, timeout=900,
             env={"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/root", **kept},
         )  # fmt: skip
         assert not check or done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"

@@ -145,7 +145,7 @@ NAMES = ("name", "version", "key", "value", "alias", "stage", "source", "tags", 
     max_examples=150,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     route=st.sampled_from(ROUTES),
