@@ -1,11 +1,16 @@
 """The images: built once for the same content, and with nothing in them that is not needed."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
 import docker
 import pytest
 
 from deploy import images
 from deploy.building import Builder
 from tests.engines import rigs
+from tests.reconciler.measuring import real
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +27,24 @@ def test_building_again_changes_nothing(name: str, api: docker.APIClient) -> Non
         return str(api.inspect_image(image)["Id"])
 
     assert build() == build()
+
+
+def test_builds_of_several_processes_take_turns() -> None:
+    """Or both would build the same, and the second take the name from what the first uses."""
+    asked = partial(images.build, ("ingress",), address=rigs.SOCKET, base=images.LOCAL, tag="test")
+    with ThreadPoolExecutor(1) as pool:
+        with images.alone():
+            other = pool.submit(asked)
+            turn = str((images.BUILD / "lock").stat().st_ino)
+            real.until(lambda: turn in waited_for(), what=lambda: f"{turn}: {waited_for()}")
+            assert not other.done()
+        assert other.result() == ["plimsoll-ingress:test"]
+
+
+def waited_for() -> list[str]:
+    """The locks, by inode, that somebody waits for (proc(5))."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return [line.split()[6].split(":")[2] for line in lines if "-> FLOCK" in line]
 
 
 @pytest.mark.parametrize("name", images.NAMES)
