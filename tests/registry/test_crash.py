@@ -48,7 +48,9 @@ def test_an_upload_goes_on_after_a_kill_in_its_middle(tmp_path: Path) -> None:
 
 def until_some_is_taken(client: httpx2.Client, location: str) -> int:
     """What was sent may lie anywhere; what counts is what the process has written."""
+    end = time.monotonic() + 60
     while not (taken := int(client.get(location).headers["upload-offset"])):
+        assert time.monotonic() < end
         time.sleep(0.01)
     return taken
 
@@ -142,9 +144,11 @@ def test_sigterm_ends_requests_in_flight_before_the_process(tmp_path: Path) -> N
 
 def until_closed(client: httpx2.Client) -> None:
     """The signal was taken: there is nobody any more to connect to."""
-    while True:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
         try:
             httpx2.get(client.base_url.join("/livez"))
         except httpx2.TransportError:
             return
         time.sleep(0.01)
+    raise AssertionError("it still answers")
