@@ -6,7 +6,7 @@ from urllib.parse import urldefrag, urlparse
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ViewportSize
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from tests.site.seen import Seen
 
@@ -105,12 +105,13 @@ def test_the_reader_chooses_a_theme_and_pictures_follow(chromium: Browser, built
         page.locator("img[src*='overview-dark']"),
         page.locator("img[src*='overview-light']"),
     )
-    assert light.is_visible()
-    assert not dark.is_visible()
+    expect(light).to_be_visible()
+    expect(dark).to_be_hidden()
     for _ in range(2):  # from the system's to light, to dark
         page.locator("form.md-header__option label:visible").click()
-    dark.wait_for(state="visible")
-    assert not light.is_visible()
+    expect(dark).to_be_visible()
+    expect(light).to_be_hidden()
+    assert page.locator("body").get_attribute("data-md-color-scheme") == "slate"
     context.close()
 
 
@@ -120,6 +121,6 @@ def test_search_finds_a_word_without_a_server(chromium: Browser, built: Path) ->
     page.goto((built / "index.html").as_uri())
     page.locator("input.md-search__input").fill("quarantine")
     found = page.locator(".md-search-result__item a").first
-    found.wait_for(state="visible")
+    expect(found).to_be_visible()
     assert "quarantine" in page.locator(".md-search-result__list").inner_text().lower()
     context.close()
