@@ -276,8 +276,8 @@ class Serving:
         """Keep trying. A cached copy that lied is a refusal, even while a new pull is awaited."""
         if discarded is not None:
             self._refuse(slot, discarded, occasion=occasion)
-            reason = f"{discarded.reason}; {reason}"
-        slot.reason = reason
+            slot.discarded = f"{discarded.reason}; "
+        slot.reason = slot.discarded + reason
         _log.warning("waiting", extra={**_named(slot.pin), "reason": slot.reason})
 
     def _refuse(self, slot: Slot, refused: Refused, *, occasion: str) -> None:

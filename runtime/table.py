@@ -29,7 +29,8 @@ class State(StrEnum):
 class Slot:
     """One version. `backend`, `scheduler` and `copy` are set while it is AVAILABLE or drains.
 
-    `check` and `code` say which check refused it, and with which error. `successor` is the same
+    `check` and `code` say which check refused it, and with which error; `discarded` begins each
+    `reason` to wait once a copy that was here was not what it should be. `successor` is the same
     version under other settings, on its way to this place.
     """
 
@@ -38,6 +39,7 @@ class Slot:
     reason: str = ""
     check: str = ""
     code: str = ""
+    discarded: str = ""
     backend: Offered | None = None
     scheduler: Runs | None = None
     copy: Copy | None = None

@@ -83,7 +83,9 @@ def test_a_corrupted_cache_entry_without_a_registry_is_refused(tmp_path: Path) -
             runtime.until_state("AVAILABLE")
     _spoil(cached(runtime, 0), "flipped byte")
     with running(runtime):
-        reason = runtime.until_state("REFUSED")["reason"]
+        runtime.until_state("REFUSED")
+        runtime.until(lambda: runtime.log.count('"waiting"') > 1)  # however often it is tried
+        reason = runtime.status()["reason"]
         assert "cached copy: file 'model.onnx' has the digest" in reason
         assert "did not answer" in reason
         assert runtime.post(DIGITS, BODY).status_code == 404
