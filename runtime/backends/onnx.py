@@ -7,6 +7,7 @@ import ctypes
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from registry.core.tensors import Signature, Tensor
 from registry.errors import InvalidInput, UnsafeModel
-from runtime.backends import protocol
+from runtime.backends import protocol, stopping
 from runtime.backends.bfloat16 import BFLOAT16
 from runtime.backends.protocol import (
     DEFAULT_CALL,
@@ -29,8 +30,10 @@ from runtime.backends.protocol import (
     Settings,
     objects,
 )
+from runtime.backends.stopping import Stop
 
 _ONNX_BFLOAT16 = 16
+_FATAL = 4
 _DTYPES = {
     "bool": "bool",
     "uint8": "uint8",
@@ -95,7 +98,7 @@ class OnnxBackend:
         del call
         feed = _texts(inputs) if self._takes_text else inputs
         try:
-            found = self._run(self._outputs, feed, None)
+            found = self._run(self._outputs, feed, _options(stopping.current()))
         except InvalidArgument as error:
             raise InvalidInput(str(error)) from error
         if self._gives_plain:
@@ -109,11 +112,11 @@ class OnnxBackend:
         """See `Backend.close`."""
         del self._session, self._run
 
-    def _run_bits(self, outputs: tuple[str, ...], feed: Arrays, options: None) -> list[Array]:
+    def _run_bits(self, outputs: tuple[str, ...], feed: Arrays, options: Any) -> list[Array]:
         """What `InferenceSession.run` does, which takes and gives no bfloat16."""
-        del options
         given = {name: _handed_in(value) for name, value in feed.items()}
-        return [_taken_out(value) for value in self._session.run_with_ort_values(outputs, given)]
+        found = self._session.run_with_ort_values(outputs, given, options)
+        return [_taken_out(value) for value in found]
 
     def _is_small(self, signature: Signature) -> bool:
         """Whether a row, whose size is known, is done before a second thread would be awake."""
@@ -157,6 +160,16 @@ def _session(path: Path, threads: int, weights: str) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise UnsafeModel(f"onnxruntime cannot load {path.name!r}: {error}") from error
+
+
+def _options(stop: Stop | None) -> Any:
+    """What is said of one run: from another thread, it can then be ended between two nodes."""
+    if stop is None:
+        return None
+    found = onnxruntime.RunOptions()
+    found.log_severity_level = _FATAL  # that it was ended is no error, and all others are raised
+    stop.heed_by(partial(setattr, found, "terminate", True))
+    return found
 
 
 def _size(files: Path) -> int:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from registry.errors import PlimsollError
+from registry.errors import PlimsollError, Unavailable
+from runtime.backends import stopping
 from runtime.backends.protocol import Array, Arrays, Backend
 from runtime.inference.asked import Asked, Outcome, Times
 from runtime.inference.form import chosen
@@ -41,6 +42,8 @@ def execute(backend: Backend, members: Sequence[Waiting], clock: Clock) -> Done:
         ended = clock()
         parts = _parts(outputs, [member.rows for member in members])
     except Exception:  # noqa: BLE001  whose fault it is shows when each runs alone
+        if stopping.is_told():
+            return Done([_unwanted() for _ in members], is_whole=True)
         return Done([alone(backend, member, clock) for member in members], is_whole=False)
     apart = clock() - ended
     rows = sum(member.rows for member in members)
@@ -72,8 +75,15 @@ def run(backend: Backend, asked: Asked) -> dict[str, Array]:
     except PlimsollError:
         raise
     except Exception as error:
+        if stopping.is_told():
+            raise _unwanted() from error
         _log.warning("inference failed", exc_info=error)
         raise PlimsollError(f"the engine failed: {error}") from error
+
+
+def _unwanted() -> Unavailable:
+    """For nobody: who asked has an answer, or has left."""
+    return Unavailable("stopped, as nobody waited for it any more")
 
 
 def _outcome(

@@ -11,16 +11,18 @@ from typing import TypeVar
 
 from registry import errors
 from registry.errors import PlimsollError
+from runtime.backends import stopping
 from runtime.backends.protocol import Backend
 from runtime.inference import batches, form, pace
 from runtime.inference.asked import Asked, Observer, Outcome, Times
 from runtime.inference.batches import Done
 from runtime.inference.company import Company
+from runtime.inference.flights import Flight, Flights
 from runtime.inference.form import Form
 from runtime.inference.means import Means
 from runtime.inference.pace import QUICK_NS, Worked
 from runtime.inference.statistics import Statistics
-from runtime.inference.waiting import Line, Waiting
+from runtime.inference.waiting import Line, Waiting, late
 from runtime.tuning import Tuning
 
 T = TypeVar("T")
@@ -43,7 +45,7 @@ class Scheduler:
             for name, call in backend.calls.items()
         }
         self._line = Line(tuning.batching)
-        self._flying: list[list[Waiting]] = []  # in an engine's thread
+        self._flying = Flights()
         self._loop = asyncio.get_running_loop()
         self._company = Company(self._loop)
         self._is_prompt = tuning.batching is None or not tuning.batching.delay_microseconds
@@ -171,9 +173,12 @@ class Scheduler:
                 self._withdraw(one)
 
     def _withdraw(self, one: Waiting) -> None:
-        """Nobody waits for it. In an engine it keeps its place until the engine is done."""
+        """Nobody waits for it. In an engine it keeps its place until the engine is done, which is
+        soon where it can be told to stop."""
         one.is_settled = True
-        if not one.is_running:
+        if one.is_running:
+            self._flying.give_up()
+        else:
             self._line.remove(one)
             self._means.places.taken -= 1
             self._rest()
@@ -204,8 +209,7 @@ class Scheduler:
                 if self._line.count:
                     self._wake()  # and let whatever else the loop has to do go first
                 return
-            self._flying.append(members)
-            self._means.engine.submit(self._work, members)
+            self._means.engine.submit(self._work, self._flying.begin(members))
 
     def _wake_in(self, nanoseconds: int) -> None:
         if nanoseconds < _SHORTEST_TIMER_NS:
@@ -213,15 +217,16 @@ class Scheduler:
         else:
             self._timer = self._loop.call_later(nanoseconds // 1_000_000 / 1000, self._turn)
 
-    def _work(self, members: list[Waiting]) -> None:
+    def _work(self, flight: Flight) -> None:
         """On an engine's thread."""
         worked = self._worked()
-        done = batches.execute(self._backend, members, self._clock)
-        self._loop.call_soon_threadsafe(self._landed, members, done, self._worked().since(worked))
+        with stopping.heeding(flight.stop):
+            done = batches.execute(self._backend, flight.members, self._clock)
+        self._loop.call_soon_threadsafe(self._landed, flight, done, self._worked().since(worked))
 
-    def _landed(self, members: list[Waiting], done: Done, worked: Worked) -> None:
-        self._flying.remove(members)
-        self._finish(members, done, worked)
+    def _landed(self, flight: Flight, done: Done, worked: Worked) -> None:
+        self._flying.land(flight)
+        self._finish(flight.members, done, worked)
         self._turn()
 
     def _finish(self, members: list[Waiting], done: Done, worked: Worked) -> None:
@@ -279,20 +284,13 @@ class Scheduler:
         for one in [one for one in self._line if one.leaves <= now]:
             self._line.remove(one)
             self._means.places.taken -= 1
-            self._fail(one, _late(one, one.leaves))
-        flying = [one for members in self._flying for one in members if not one.is_settled]
-        for one in flying:
+            self._fail(one, late(one, one.leaves))
+        for one in self._flying.waiting():
             if one.deadline <= now:
-                self._fail(one, _late(one, one.deadline))
+                self._fail(one, late(one, one.deadline))
+        self._flying.give_up()
         whens = [one.leaves for one in self._line]
-        whens += [one.deadline for one in flying if not one.is_settled]
+        whens += [one.deadline for one in self._flying.waiting()]
         if whens:
             self._watch(min(whens))
         self._rest()
-
-
-def _late(one: Waiting, when: int) -> errors.WaitTimedOut:
-    milliseconds = (when - one.arrived) // 1_000_000
-    if when < one.deadline:
-        return errors.WaitTimedOut(f"waited {milliseconds} ms in the queue, which is its limit")
-    return errors.WaitTimedOut(f"no answer within {milliseconds / 1000:g} seconds")

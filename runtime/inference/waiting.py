@@ -160,3 +160,11 @@ class Line:
 def _urgency(group: Group) -> tuple[int, int]:
     first = group.first()
     return first.level, first.arrived
+
+
+def late(one: Waiting, when: int) -> errors.WaitTimedOut:
+    """What it is told whose time was over at `when`."""
+    milliseconds = (when - one.arrived) // 1_000_000
+    if when < one.deadline:
+        return errors.WaitTimedOut(f"waited {milliseconds} ms in the queue, which is its limit")
+    return errors.WaitTimedOut(f"no answer within {milliseconds / 1000:g} seconds")

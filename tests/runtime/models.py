@@ -336,6 +336,39 @@ def onnx_slow(loops: int) -> dict[str, bytes]:
     )
 
 
+def onnx_endless() -> dict[str, bytes]:
+    """One step that cannot be left: for a row it is done at once, for many it takes minutes, as it
+    compares a thousand boxes a row with each other."""
+    one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
+    boxes = ["line", "line", "ends", "ends"]
+    return onnx_graph(
+        [
+            helper.make_node("Shape", ["x"], ["rows"], start=0, end=1),
+            helper.make_node("Mul", ["rows", "thousand"], ["counts"]),
+            helper.make_node("Squeeze", ["counts"], ["count"]),
+            helper.make_node("Range", ["zero", "count", "step"], ["starts"]),
+            helper.make_node("Cast", ["starts"], ["floats"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["floats", "behind"], ["line"]),
+            helper.make_node("Add", ["line", "half"], ["ends"]),
+            helper.make_node("Concat", boxes, ["flat"], axis=1),
+            helper.make_node("Unsqueeze", ["flat", "before"], ["boxes"]),
+            helper.make_node("Concat", ["ones", "counts"], ["places"], axis=0),
+            helper.make_node("ConstantOfShape", ["places"], ["scores"], value=one),
+            helper.make_node("NonMaxSuppression", ["boxes", "scores", "count", "half"], ["kept"]),
+            helper.make_node("Shape", ["kept"], ["found"], start=0, end=1),
+            helper.make_node("Cast", ["found"], ["number"], to=TensorProto.FLOAT),
+            helper.make_node("Add", ["x", "number"], ["y"]),
+        ],
+        inputs={"x": (TensorProto.FLOAT, ("n", 256))},
+        outputs={"y": (TensorProto.FLOAT, ("n", 256))},
+        constants={
+            "thousand": np.array([1000]), "zero": np.array(0), "step": np.array(1),
+            "behind": np.array([1]), "before": np.array([0]), "ones": np.array([1, 1]),
+            "half": np.array([0.5], dtype=np.float32),
+        },
+    )  # fmt: skip
+
+
 def onnx_greedy() -> dict[str, bytes]:
     """Fills as many numbers as a request says with ones, and counts them."""
     one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])

@@ -89,7 +89,7 @@ def test_a_pull_says_how_far_it_is(runtime: Runtime, registry: StandIn) -> None:
 def test_a_request_that_outlives_the_deadline_does_not_hold_up_the_swap(
     runtime: Runtime, registry: StandIn
 ) -> None:
-    runtime.models = [pin(registry.publish(models.onnx_slow(40_000))) | {"threads": 1}]
+    runtime.models = [pin(registry.publish(models.onnx_endless()))]
     second = registry.publish(models.onnx_slow(1), version=2)
     runtime.limits = {"deadlineSeconds": 1}
     with running(runtime):

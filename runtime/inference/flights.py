@@ -1,0 +1,44 @@
+"""Runs in the engine's threads, and who still waits for each."""
+
+from dataclasses import dataclass, field
+
+from runtime.backends.stopping import Stop
+from runtime.inference.waiting import Waiting
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flight:
+    """One run: its members, and the word to stop it."""
+
+    members: list[Waiting]
+    stop: Stop = field(default_factory=Stop)
+
+
+class Flights:
+    """Of one version. Used on the event loop."""
+
+    def __init__(self) -> None:
+        self._flights: list[Flight] = []
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def begin(self, members: list[Waiting]) -> Flight:
+        """They are on their way."""
+        found = Flight(members)
+        self._flights.append(found)
+        return found
+
+    def land(self, flight: Flight) -> None:
+        """Its engine is done."""
+        self._flights.remove(flight)
+
+    def waiting(self) -> list[Waiting]:
+        """The members of all that wait for their outcome."""
+        return [one for flight in self._flights for one in flight.members if not one.is_settled]
+
+    def give_up(self) -> None:
+        """Tell those to stop of which no member waits any more."""
+        for flight in self._flights:
+            if all(one.is_settled for one in flight.members):
+                flight.stop.tell()
