@@ -79,7 +79,7 @@ def document(data: bytes) -> dict[str, Any] | None:
     except _OTHERWISE:
         return None
     # Those of `inputs`, `outputs`, and of each input's shape and data: there is none within those.
-    lists = 1 + ("outputs" in found) + 2 * len(found["inputs"])
+    lists = 1 + isinstance(found.get("outputs"), list) + 2 * len(found["inputs"])
     return found if data.count(b"[") == lists else None
 
 

@@ -86,10 +86,12 @@ def test_rows_are_what_they_are_one_by_one_or_are_not_taken(text: bytes, dtype: 
 @given(
     st.sampled_from(_DTYPES), _VALUES, st.lists(st.integers(0, 4), max_size=3),
     st.sampled_from([{}, {"id": "["}, {"outputs": [{"name": "y"}]}, {"outputs": [[1]]},
-                     {"parameters": {"binary_data_output": True}}, {"more": [1]}]),
+                     {"outputs": None}, {"parameters": {"binary_data_output": True}},
+                     {"more": [1]}]),
 )  # fmt: skip
 @example("float32", [0.5] * 12, [3, 4], {})
 @example("int64", [1, 2, [3]], [3], {})
+@example("int64", [1, 2, [3]], [3], {"outputs": None})
 @example("int32", [], [0], {})
 def test_a_request_of_numbers_is_what_it_is_read_one_by_one_or_is_not_taken(
     dtype: str, data: object, shape: list[int], more: dict[str, object]
