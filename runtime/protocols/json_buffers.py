@@ -8,7 +8,7 @@ it. So which of the two has read a request shows in nothing but the time it took
 
 import math
 from codecs import BOM_UTF8
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -64,10 +64,11 @@ def rows(data: bytes, dtype: str, *, limit: float | None) -> Array | None:
     return found.reshape(shape) if found is not None and found.size == math.prod(shape) else None
 
 
-def document(data: bytes) -> dict[str, Any] | None:
+def document(data: bytes, datatypes: Iterable[str]) -> dict[str, Any] | None:
     """An inference request of the Open Inference Protocol, with a flat array in place of the `data`
-    of each input, of float64 or int64, for `tensor` to read."""
-    if len(data) < _SMALLEST_BYTES:
+    of each input, of float64 or int64, for `tensor` to read. The model's inputs are of these
+    `datatypes`: a request with any other would only be read twice."""
+    if len(data) < _SMALLEST_BYTES or not all(map(_DATATYPES.__contains__, datatypes)):
         return None
     try:
         parsed = _parsed(data)

@@ -58,7 +58,7 @@ def layout(plan: Plan, head: bytes) -> Layout:
 
 def _of_numbers(plan: Plan, head: bytes) -> Layout | None:
     """The layout of JSON whose inputs are plain numbers that fit; None for any other."""
-    document = json_buffers.document(head)
+    document = json_buffers.document(head, (part.datatype for part in plan.inputs.values()))
     try:
         return None if document is None else _layout(plan, document, _numbers)
     except InvalidInput:

@@ -124,6 +124,13 @@ def test_plain_numbers_are_taken(dtype: str) -> None:
     _require_same(layout.given["x"], numbers.astype(NUMPY_TYPES[dtype]))
 
 
+def test_a_model_that_takes_more_than_numbers_has_its_requests_read_once() -> None:
+    item = {"name": "x", "datatype": "FP32", "shape": [300], "data": [0.5] * 300}
+    head = json.dumps({"inputs": [item]}).encode()
+    assert json_buffers.document(head, ["FP32"]) is not None
+    assert json_buffers.document(head, ["FP32", "BYTES"]) is None
+
+
 def test_what_does_not_fit_is_said_in_the_words_of_the_careful_way() -> None:
     item = {"name": "x", "datatype": "INT32", "shape": [300], "data": [2**31] * 300}
     head = json.dumps({"inputs": [item]}).encode()
