@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import httpx2
 
@@ -94,7 +95,7 @@ class Fleet:
             connect = loop.lanes._connect
 
             def watched(host: str, kind: kinds.Host) -> Engine:
-                return record.watched(
+                found = record.Watched(
                     connect(host, kind),
                     host=host,
                     writer=name,
@@ -102,6 +103,7 @@ class Fleet:
                     holds=self.holds,
                     reading=leases._READING,
                 )
+                return cast("Engine", found)
 
             loop.lanes._connect = watched
             stop = threading.Event()

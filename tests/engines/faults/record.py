@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 from reconciler.core.observed import InstanceSpec, Route
 from reconciler.engines.protocol import Engine
@@ -51,8 +50,9 @@ class Hold:
         assert self.is_over.wait(300), f"{self.what} on {self.host} was held up for ever"
 
 
-class _Watched:
-    """An engine whose changes are written down, whether they succeed or not."""
+class Watched:
+    """An engine whose changes are written to `changes`, whether they succeed or not, and held up
+    by `holds`. What is asked under a name in `reading` changes nothing."""
 
     def __init__(
         self,
@@ -85,22 +85,6 @@ class _Watched:
                 self._changes.append(Change(self._writer, self._host, *what))
 
         return noted
-
-
-def watched(
-    engine: Engine,
-    *,
-    host: str,
-    writer: str,
-    changes: list[Change],
-    holds: Sequence[Hold],
-    reading: Collection[str],
-) -> Engine:
-    """`engine`, with all that changes something written to `changes`, and held up by `holds`."""
-    found = _Watched(
-        engine, host=host, writer=writer, changes=changes, holds=holds, reading=reading
-    )
-    return cast("Engine", found)
 
 
 def clashes(changes: Sequence[Change]) -> list[tuple[Change, Change]]:
