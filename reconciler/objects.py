@@ -75,9 +75,3 @@ def _asked(runner: git.Git, how: str, blobs: Iterable[str]) -> bytes:
         wanted.write("".join(f"{blob}\n" for blob in blobs).encode())
         wanted.seek(0)
         return bytes_of(runner, "cat-file", how, stdin=wanted)
-
-
-def is_broken_clone(stderr: str) -> bool:
-    """Whether Git says so that what it was asked about lies in a clone that is no good."""
-    signs = ("not a git repository", "bad object", "corrupt", "did not send all necessary")
-    return any(sign in stderr for sign in signs)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import git
 
-from reconciler import git_reasons, objects
+from reconciler import clone, git_reasons, objects
 from reconciler.core import gitobject
 from reconciler.core.proposed import Blob, Proposal
 from registry import errors
@@ -66,7 +66,7 @@ class Repository:
             try:
                 self._fetch(runner)
             except git.GitCommandError as error:
-                if not objects.is_broken_clone(str(error.stderr)):
+                if not clone.is_broken(str(error.stderr)):
                     raise
                 shutil.rmtree(self._folder)
                 self._prepare()
@@ -105,7 +105,7 @@ class Repository:
     def keep(self, commit: str) -> None:
         """Let Git never throw `commit` away, whatever happens to the branch."""
         with self._failures(f"keep {commit[:12]}"):
-            self._runner().update_ref(_IN_FORCE, commit)
+            clone.past_locks(self._folder, lambda: self._runner().update_ref(_IN_FORCE, commit))
 
     def list(self, commit: str, folders: Sequence[str]) -> list[Blob]:
         """Every file under `folders` at `commit`, by path; each tree is checked against its id."""
@@ -246,20 +246,20 @@ class Repository:
             return str(runner.commit_tree(tree, *parents, *signed, "-F", str(message)))
 
     def _prepare(self) -> None:
-        if not (self._folder / "HEAD").exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._runner().init("--bare", "--quiet", str(self._folder))
+        clone.make(self._folder, self._runner())
 
     def _fetch(self, runner: git.Git) -> None:
         is_shallow = (self._folder / "shallow").exists()
-        runner.fetch(
+        wanted = (
             "--quiet",
             *(["--unshallow"] if is_shallow else []),
             "--no-tags",
             "--force",
             self.url,
             f"refs/heads/{self.branch}:{_HEAD}",
-            kill_after_timeout=_TIME_LIMIT_S,
+        )
+        clone.past_locks(
+            self._folder, lambda: runner.fetch(*wanted, kill_after_timeout=_TIME_LIMIT_S)
         )
 
     def _runner(self) -> git.Git:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
+import structlog
+
 from reconciler import authors, gate, repo
 from reconciler.core import desired
 from reconciler.core.authorship import NOTHING_KEPT, Kept
@@ -20,6 +22,8 @@ _FILE_LIMIT = 8 << 20
 _JITTER = 0.2
 _TOO_LARGE = bytes(_FILE_LIMIT)
 _LINK = b"!a-symbolic-link-or-submodule-is-not-followed"
+
+log = structlog.get_logger()
 
 
 class Source:
@@ -88,6 +92,8 @@ class Source:
         try:
             self._state = fetched.result()
         except errors.PlimsollError as error:
+            if error.detail != self.error:
+                log.warning("the repository was not read", error=error.detail)
             self.error = error.detail
             if self._state is None:
                 self._state = self._known()

@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from reconciler import clone as reconciler_clone
 from reconciler import repo
 from registry import errors
 from tests.reconciler.origin import Origin
@@ -131,6 +134,106 @@ def test_a_broken_clone_is_made_again(origin: Origin, tmp_path: Path) -> None:
     here.fetch()
     shutil.rmtree(tmp_path / "clone" / "refs")
     shutil.rmtree(tmp_path / "clone" / "objects")
+    assert here.fetch() == commit
+
+
+@pytest.fixture(autouse=True)
+def locks_are_soon_known_to_be_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciler_clone, "STILL_S", 0.1)
+
+
+def killed_while_it_holds_a_lock(folder: Path) -> None:
+    """The next Git that changes a reference of this clone dies right before it does."""
+    hook = folder / "hooks" / "reference-transaction"
+    hook.write_text('#!/bin/sh\n[ "$1" = prepared ] && rm "$0" && kill -9 $PPID\n')
+    os.chmod(hook, 0o755)  # noqa: S103, PTH101  a hook must be executable
+
+
+def locks(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*.lock")}
+
+
+def test_what_a_killed_git_locked_does_not_stop_the_next_one(
+    origin: Origin, tmp_path: Path
+) -> None:
+    here, folder = clone(origin, tmp_path), tmp_path / "clone"
+    first = origin.commit({"models.d/a.yaml": "a: 1\n"})
+    here.fetch()
+    second = origin.commit({"models.d/a.yaml": "a: 2\n"})
+    killed_while_it_holds_a_lock(folder)
+    with pytest.raises(errors.GitUnavailable):
+        here.fetch()
+    assert locks(folder) == {"refs/plimsoll/head.lock"}
+    assert here.known() == first
+    assert clone(origin, tmp_path).fetch() == second
+    killed_while_it_holds_a_lock(folder)
+    with pytest.raises(errors.GitUnavailable):
+        here.keep(second)
+    assert locks(folder) == {"refs/plimsoll/in-force.lock"}
+    here.keep(second)
+    assert locks(folder) == set()
+
+
+def test_a_lock_that_somebody_lets_go_of_is_left_to_them(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler_clone, "STILL_S", 60)
+    here, lock = clone(origin, tmp_path), tmp_path / "clone" / "refs" / "plimsoll" / "head.lock"
+    origin.commit({"models.d/a.yaml": "a: 1\n"})
+    here.fetch()
+    commit = origin.commit({"models.d/a.yaml": "a: 2\n"})
+    lock.write_text("held")
+    held = lock.stat().st_ino
+    kept = tmp_path / "kept"
+    letting_go = threading.Timer(0.3, lambda: lock.rename(kept))
+    letting_go.start()
+    assert here.fetch() == commit
+    letting_go.join()
+    assert kept.stat().st_ino == held
+
+
+def test_a_lock_in_the_remote_is_not_ours_to_remove(origin: Origin, tmp_path: Path) -> None:
+    parent = origin.commit({"models.d/a.yaml": "1\n"})
+    here = clone(origin, tmp_path)
+    here.fetch()
+    lock = Path(origin.url) / "refs" / "heads" / "x.lock"
+    lock.touch()
+    with pytest.raises(errors.GitUnavailable, match="cannot push branch x"):
+        here.push(repo.Proposal("x", parent, "models.d/a.yaml", b"2\n", "m", 0.0))
+    assert lock.exists()
+
+
+@pytest.mark.parametrize("left", ["HEAD.lock", "config.lock"])
+def test_a_clone_whose_making_was_killed_is_made(origin: Origin, tmp_path: Path, left: str) -> None:
+    commit = origin.commit({"models.d/a.yaml": "a: 1\n"})
+    folder = tmp_path / "clone"
+    (folder / "refs").mkdir(parents=True)
+    (folder / left).touch()
+    assert clone(origin, tmp_path).fetch() == commit
+    assert locks(folder) == set()
+
+
+@pytest.mark.parametrize(("hours", "is_left"), [(25, False), (23, True)])
+def test_git_may_tidy_up_again_a_day_after_it_was_killed_at_that(
+    origin: Origin, tmp_path: Path, hours: float, *, is_left: bool
+) -> None:
+    origin.commit({"models.d/a.yaml": "a: 1\n"})
+    here = clone(origin, tmp_path)
+    here.fetch()
+    lock = tmp_path / "clone" / "objects" / "maintenance.lock"
+    lock.touch()
+    then = time.time() - hours * 3600
+    os.utime(lock, (then, then))
+    here.fetch()
+    assert lock.exists() == is_left
+
+
+def test_an_empty_reference_is_a_broken_clone(origin: Origin, tmp_path: Path) -> None:
+    """As a power cut may leave it."""
+    commit = origin.commit({"models.d/a.yaml": "a: 1\n"})
+    here = clone(origin, tmp_path)
+    here.fetch()
+    (tmp_path / "clone" / "refs" / "plimsoll" / "head").write_bytes(b"")
     assert here.fetch() == commit
 
 
