@@ -49,6 +49,12 @@ def routed(facts: HostRollout, spec: InstanceSpec, now: float) -> HostRollout:
     return replace(facts, candidate=replace(known, routed_at=now))
 
 
+def removing(facts: HostRollout, instance: str) -> HostRollout:
+    """Before it is gone: whoever dies over it must not take it for one that vanished by itself."""
+    is_candidate = facts.candidate is not None and facts.candidate.spec.name == instance
+    return replace(facts, candidate=None) if is_candidate else facts
+
+
 def given_up(facts: HostRollout, action: actions.GiveUp, now: float) -> HostRollout:
     mark = GaveUp(action.revision, action.reason.code, action.reason.text, now)
     return replace(facts, gave_up=mark)
@@ -84,10 +90,9 @@ def _succeeded(
             facts = _repaired(routed(facts, action.spec, now), action, now)
         case actions.Start():
             facts = _repaired(facts, action, now)
-        case actions.Remove():
-            facts = _removed(facts, action.instance)
         case (
-            actions.Restart()
+            actions.Remove()
+            | actions.Restart()
             | actions.Renew()
             | actions.Measure()
             | actions.Shift()
@@ -104,11 +109,6 @@ def _repaired(
     if action.reason.code not in pacing.REPAIRS:
         return facts
     return restarting(facts, actions.key(action), now)
-
-
-def _removed(facts: HostRollout, instance: str) -> HostRollout:
-    is_candidate = facts.candidate is not None and facts.candidate.spec.name == instance
-    return replace(facts, candidate=None) if is_candidate else facts
 
 
 def _preflighted(

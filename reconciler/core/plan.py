@@ -179,6 +179,7 @@ def _roll_out(
     views = [view for view in views if view.host not in stuck]
     moving = [view for view in views if stages.get(view.host) not in (None, Stage.SETTLED)]
     if not moving:
+        yield from pursuit.left(fleet, deployment)
         yield from _look_after(views, failed)
         return
     wave = waves.of(fleet, deployment, views, stages, brake)
@@ -237,7 +238,10 @@ def _move(
 def _advance(view: View, facts: pursuit.Facts, found: pursuit.Pursuit) -> Iterator[Step]:
     stages, wave = facts.stages, facts.wave
     stage = stages[view.host]
-    if stage in _WITHOUT_TRAFFIC and view.host not in wave.hosts:
+    has_begun = stage in _WITHOUT_TRAFFIC or (
+        stage is Stage.VERIFIED and view.seat.instance_of(view.wanted) is not None
+    )
+    if has_begun and view.host not in wave.hosts:
         return returning.withdraw(view, wave.reason)
     if stage is Stage.ACCEPTED:
         laggards = _laggards(wave.among(stages), stage)

@@ -43,12 +43,15 @@ def intend(  # noqa: C901, PLR0911  one arm an action
             return _called(rollouts, action, lambda runs: hookruns.begun(runs, action))
         case actions.RouteTo():
             return _edit(rollouts, action, lambda facts: hostmemory.routed(facts, action.spec, now))
+        case actions.Remove():
+            return _edit(
+                rollouts, action, lambda facts: hostmemory.removing(facts, action.instance)
+            )
         case (
             actions.Preflight()
             | actions.Accept()
             | actions.Measure()
             | actions.Unroute()
-            | actions.Remove()
             | actions.Shift()
             | actions.Proceed()
             | actions.Settle()

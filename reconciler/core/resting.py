@@ -12,9 +12,10 @@ from reconciler.core.seat import is_healthy
 
 def is_at_rest(fleet: Fleet, deployment: Deployment) -> bool:
     """Whether what Git asks for is settled and serves, alone, on each host that can be reached."""
-    if deployment.short:
+    known, wanted = fleet.rollout(deployment.key), deployment.anywhere
+    if deployment.short or known.progress is not None:
         return False
-    hosts, wanted = fleet.rollout(deployment.key).hosts, deployment.anywhere
+    hosts = known.hosts
     for host in filter(fleet.reaches, deployment.hosts):
         good = hosts[host].last_good if host in hosts else None
         if good is None or good.host != host or not wanted.is_like_but_for_host(good):

@@ -40,6 +40,9 @@ _NOT_ACCEPTED = frozenset(
 )
 
 
+_OTHER = "another version is asked for now"
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is seen of one rollout; `stages` lacks hosts that have failed."""
@@ -114,7 +117,7 @@ def pursue(fleet: Fleet, views: list[View], facts: Facts) -> Pursuit:
     known = fleet.rollout(deployment.key)
     trail = _Trail(deployment.key, views[0].wanted, known.progress)
     if trail.at is not None and trail.at.revision != deployment.revision:
-        trail.go(None, "another version is asked for now")
+        trail.go(None, _OTHER)
     is_late = trail.at is None and fleet.has_settled(deployment)
     if trail.at is None and not is_late:
         begun = _begun(program, deployment.revision, facts)
@@ -189,6 +192,16 @@ def suspended(fleet: Fleet, deployment: Deployment) -> Iterator[actions.Proceed]
         spec = deployment.spec_on(deployment.hosts[0], fleet.commit)
         why = Reason(Why.SUSPENDED, f"{Event.SUSPENDED}: {text}")
         yield actions.Proceed(deployment.key, progress, after, spec, why)
+
+
+def left(fleet: Fleet, deployment: Deployment) -> Iterator[actions.Proceed]:
+    """What is asked for is good everywhere, and so ends the rollout of something else midway. That
+    one begins anew where it is asked for again: no step, no approval of this time counts then."""
+    progress = fleet.rollout(deployment.key).progress
+    if progress is not None and progress.revision != deployment.revision:
+        spec = deployment.spec_on(deployment.hosts[0], fleet.commit)
+        why = Reason(Why.STEP, _OTHER)
+        yield actions.Proceed(deployment.key, progress, None, spec, why)
 
 
 def _own(known: Rollout, revision: str) -> Progress | None:

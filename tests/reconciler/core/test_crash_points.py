@@ -44,14 +44,14 @@ MEASURED = {
 class Watched(Paper):
     """Keeps a copy of itself at every point at which it could be killed."""
 
-    deaths: list[Paper] = field(default_factory=list)
+    deaths: list["Watched"] = field(default_factory=list)
 
     def _survive(self) -> None:
         self.deaths.append(_copied(self))
 
 
-def _copied(paper: Paper) -> Paper:
-    return Paper(
+def _copied(paper: Paper) -> "Watched":
+    return Watched(
         paper.wish,
         {name: _host(host) for name, host in paper.hosts.items()},
         rollouts=paper.rollouts,
@@ -82,11 +82,16 @@ def rolled_out(strategy: str, version: int, *, measured: float = 0.1, fleet: str
     paper.run()
     paper.deaths.clear()
     paper.done.clear()
-    text = deployment_file("digits", version, BOTH, strategy=strategy, fleet=fleet)
-    paper.wish = wish({"digits": text}, hosts=BOTH, commit="c2", policies=TEMPLATES)
-    assert not paper.wish.problems
+    ask(paper, version, strategy=strategy, fleet=fleet)
     play(paper)
     return paper
+
+
+def ask(paper: Paper, version: int, *, strategy: str, fleet: str = "") -> None:
+    """Let Git ask for `version`."""
+    text = deployment_file("digits", version, BOTH, strategy=strategy, fleet=fleet)
+    paper.wish = wish({"digits": text}, hosts=BOTH, commit=f"c{version}", policies=TEMPLATES)
+    assert not paper.wish.problems
 
 
 def play(paper: Paper) -> None:
@@ -150,3 +155,30 @@ def test_killed_at_each_point_of_a_canary_in_waves_the_next_one_goes_on(version:
     paper = rolled_out(PLAIN["canary"], version, fleet="maxParallel: 1")
     assert "shift" in {action.verb for action in paper.done}
     all_converge(paper, 2 if version == 2 else 1)
+
+
+@pytest.mark.parametrize("name", ["blueGreen", "inPlace", "rolling", "canary"])
+def test_killed_while_it_goes_back_it_does_not_hold_that_against_the_version(name: str) -> None:
+    """Git asks for 2, at any point of that for 1 again, and at any point of that for 2."""
+    for midway in rolled_out(PLAIN[name], 2).deaths[::5]:
+        ask(midway, 1, strategy=PLAIN[name])
+        play(midway)
+        assert wrong(midway, 1) == ""
+        for number, dead in enumerate(midway.deaths):
+            ask(dead, 2, strategy=PLAIN[name])
+            play(dead)
+            assert wrong(dead, 2) == "", f"killed at point {number} of {len(midway.deaths)}"
+            assert dead.quarantined == set()
+
+
+def test_a_version_that_was_taken_back_midway_goes_through_all_steps_when_asked_for_again() -> None:
+    for midway in rolled_out(PLAIN["canary"], 2).deaths:
+        ask(midway, 1, strategy=PLAIN["canary"])
+        play(midway)
+        midway.done.clear()
+        ask(midway, 2, strategy=PLAIN["canary"])
+        play(midway)
+        is_good = midway.rollouts[KEY].on("h1").last_good
+        assert is_good is not None
+        assert is_good.version == 2
+        assert "shift" in {action.verb for action in midway.done}
