@@ -219,6 +219,8 @@ class Paper:
         self.done.append(action)
         self._survive()
         self.rollouts = remembering.conclude(self.rollouts, action, outcome, self.now)
+        if isinstance(action, actions.Quarantine):
+            self.quarantined.add((action.deployment, action.revision))
 
     def _survive(self) -> None:
         if self.dies_in is not None:
@@ -243,8 +245,6 @@ class Paper:
                 self._up(action.host).routes.pop(action.model, None)
             case actions.Remove():
                 self._remove(action)
-            case actions.Quarantine():
-                self.quarantined.add((action.deployment, action.revision))
             case reverts.PushRevert():
                 return outcomes.Done("branch")
             case reverts.OpenRequest():
@@ -263,6 +263,8 @@ class Paper:
                 return self.looked(action)
             case actions.Proceed() | actions.Settle() | actions.Forget() | actions.GiveUp():
                 pass
+            case actions.Quarantine():
+                pass  # whoever dies before it is remembered finds out again
             case acts.Propose():
                 return outcomes.Done("https://forge/8")
             case Promote():

@@ -210,6 +210,24 @@ def _check_rest(past: History, name: str, file: Commit, host: str) -> None:
         assert fate_of(file.version) is Fate.SICKENS
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.lists(commits | ticks | ticks, min_size=1, max_size=14))
+def test_no_commit_and_no_death_of_the_reconciler_is_held_against_a_good_version(
+    history: list[Event],
+) -> None:
+    past = History()
+    for event in history:
+        past.play(event)
+    past.come_to_rest()
+    blamed = [
+        one.reason
+        for known in past.paper.rollouts.values()
+        for one in known.quarantined
+        if fate_of(one.spec.version) is Fate.GOOD
+    ]
+    assert blamed == []
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 80), st.sampled_from([1, 2, 4, 5, 6, 7, 8, 9]))
 @example(0, 2)
