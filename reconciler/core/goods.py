@@ -67,7 +67,11 @@ def _usable(
 def went_back(facts: HostRollout, good: InstanceSpec, bad: InstanceSpec) -> HostRollout:
     """`good` is the last known good again; what was newer is still known, but for `bad`."""
     others = [one for one in of(facts) if not same(one, good) and not same(one, bad)]
-    return replace(facts, last_good=good, earlier=tuple(others[:_KEPT]), failures=())
+    candidate = facts.candidate
+    if candidate is not None and same(candidate.spec, good):
+        candidate = None
+    before = tuple(others[:_KEPT])
+    return replace(facts, last_good=good, earlier=before, failures=(), candidate=candidate)
 
 
 def in_format(document: dict[str, Json], wanted: str) -> str:

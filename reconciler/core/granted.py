@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from reconciler.core import actions, changes, goods, outcomes
+from reconciler.core import actions, changes, goods, hookruns, outcomes
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.reasons import Why
 from reconciler.core.rollout import (
@@ -86,7 +86,8 @@ def _gone_back(
     if strange:
         text += f"; not on {', '.join(strange)}, where it never served: the registry is silent"
     answer = Answer(action.wish.id, refused=False, text=text)
-    return replace(known, hosts=hosts, quarantined=kept, progress=None, answer=answer)
+    told = hookruns.over(known.hooks)
+    return replace(known, hosts=hosts, quarantined=kept, progress=None, answer=answer, hooks=told)
 
 
 def _checked(
@@ -105,7 +106,8 @@ def _tried_again(known: Rollout, revision: str) -> Rollout:
         for host, facts in known.hosts.items()
     }
     kept = tuple(_lifted(known, revision))
-    return replace(known, hosts=hosts, quarantined=kept, progress=None)
+    told = hookruns.over(known.hooks)
+    return replace(known, hosts=hosts, quarantined=kept, progress=None, hooks=told)
 
 
 def _lifted(known: Rollout, revision: str) -> Iterator[Quarantined]:

@@ -6,6 +6,7 @@ predecessors still run. `syncFail` hooks are told, and whatever they answer chan
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from reconciler.core import returning
 from reconciler.core.actions import Action, Wait
@@ -31,7 +32,8 @@ def before(
     if not there or fleet.has_settled(deployment):
         return
     since = fleet.now - _YES_LASTS_S
-    runs = tuple(run for run in fleet.rollout(deployment.key).hooks if run.last_at >= since)
+    known = fleet.rollout(deployment.key).hooks
+    runs = tuple(run for run in known if run.has_begun or run.last_at >= since)
     for hook in deployment.manifest.spec.hooks.pre_sync:
         run = _known(runs, "preSync", hook, deployment.revision)
         if run is None or not run.is_done:
@@ -97,6 +99,7 @@ def _call(  # noqa: PLR0913  all that a call is made of
     now = fleet.now
     if run is None:
         run = HookRun(phase, hook.name, revision, spec.commit, said, now, now)
+        run = replace(run, has_begun=phase == "postSync")
     words = _words(phase, hook, run)
     if run.tries:
         until = run.last_at + min(2.0 ** min(run.tries - 1, 10), _LONGEST_BACKOFF_S)

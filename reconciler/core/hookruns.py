@@ -20,7 +20,8 @@ _KEPT = 50
 class HookRun:
     """One hook of one rollout, from its first call on: all its calls say the same.
 
-    `commit` and `reason` are those of the first call. Times are seconds since the epoch.
+    `commit` and `reason` are those of the first call. Times are seconds since the epoch. Once the
+    rollout `has_begun`, what was said of it is about that one alone.
     """
 
     phase: str
@@ -33,6 +34,7 @@ class HookRun:
     tries: int = 0
     is_done: bool = False
     detail: str = ""
+    has_begun: bool = False
 
     def is_same(self, other: "HookRun") -> bool:
         """Whether both are calls of one event."""
@@ -100,6 +102,14 @@ def ended(runs: tuple[HookRun, ...], call: Call, trouble: str, now: float) -> tu
     return tuple(_after(run, trouble, now) if run.is_same(call.run) else run for run in runs)
 
 
+def started(runs: tuple[HookRun, ...], revision: str) -> tuple[HookRun, ...]:
+    """Once a host has begun with the rollout of `revision`."""
+    return tuple(
+        replace(run, has_begun=True) if run.phase == "preSync" and run.revision == revision else run
+        for run in runs
+    )
+
+
 def over(runs: tuple[HookRun, ...]) -> tuple[HookRun, ...]:
     """Once a rollout has ended: what was said to it is not said to the next one."""
     return tuple(run for run in runs if run.phase == "syncFail")
@@ -128,6 +138,7 @@ def _read(source: dict[str, Json]) -> HookRun:
         last_at=_number(source.get("last_at")),
         tries=fields.integer(source, "tries", what=_WHAT),
         is_done=source.get("is_done") is True,
+        has_begun=source.get("has_begun") is True,
         **{name: fields.text(source, name, what=_WHAT) for name in texts},
     )
 

@@ -190,7 +190,7 @@ def _remove_all_but(seat: Seat, good: InstanceSpec, because: Reason | None) -> I
         if model != good.model:
             why = Reason(Why.MODEL_CHANGED, f"the deployment serves {good.model} now")
             yield actions.Unroute(seat.host, seat.deployment, model, because or why)
-    for name in sorted(seat.remains.instances):
+    for name in sorted(_known(seat)):
         if name != good.name and not seat.has_traffic(name):
             why = Reason(Why.SUPERSEDED, f"version {good.version} serves in its place")
             yield actions.Remove(seat.host, seat.deployment, name, because or why)
@@ -200,11 +200,18 @@ def remove_superseded(view: View) -> Iterator[Step]:
     """Candidates of earlier commits that never got traffic make room for the newest."""
     good = view.seat.facts.last_good
     kept = {view.wanted.name} if good is None else {view.wanted.name, good.name}
-    for name in sorted(view.seat.remains.instances.keys() - kept):
+    for name in sorted(_known(view.seat) - kept):
         if not view.seat.has_traffic(name):
             text = f"Git asks for version {view.wanted.version} now"
             why = Reason(Why.SUPERSEDED, text)
             yield actions.Remove(view.host, view.deployment.key, name, why)
+
+
+def _known(seat: Seat) -> set[str]:
+    """The instances that are there, and the candidate's, which may never have come to be: as long
+    as it is remembered, its time runs."""
+    candidate = seat.facts.candidate
+    return {*seat.remains.instances, *([] if candidate is None else [candidate.spec.name])}
 
 
 def _restart(seat: Seat, spec: InstanceSpec) -> Step:

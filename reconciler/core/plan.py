@@ -39,7 +39,7 @@ from reconciler.core.promotions import steps as promotions
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.rollout import Rollouts
 from reconciler.core.stage import Stage, View
-from reconciler.core.strategies import pursuit
+from reconciler.core.strategies import ends, pursuit
 from reconciler.core.strategies.progress import State
 
 _NOT_VERIFIED = frozenset({Stage.UNVERIFIED, Stage.REFUSED, Stage.BLOCKED})
@@ -135,12 +135,13 @@ def _deployment(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]
     yield from promotions.steps(fleet, deployment)
     yield from following.steps(fleet, deployment)
     if deployment.manifest.spec.suspend:
-        yield from pursuit.suspended(fleet, deployment)
+        yield from ends.suspended(fleet, deployment)
         yield Wait(key, None, Reason(Why.SUSPENDED, f"{deployment.path} says suspend: true"))
         return
     entry = fleet.rollout(key).quarantine_of(deployment.revision)
     if entry is not None:
         views = fleet.views(deployment)
+        yield from ends.left(fleet, deployment)
         yield from returning.go_back(views, entry.reason)
         yield from returning.revert(fleet, deployment, views, entry)
         yield from hooking.failed(fleet, deployment, entry)
@@ -156,7 +157,7 @@ def on_hosts(fleet: Fleet, deployment: Deployment) -> Iterator[Action | Wait]:
     lost = losses.of(fleet, deployment, views)
     if lost.first is not None:
         why = lost.failed[lost.first.host]
-        yield from pursuit.sickened(fleet, lost.first, why)
+        yield from ends.sickened(fleet, lost.first, why)
         yield from returning.give_up(views, lost.first, why)
         return
     yield from losses.alone(lost, views)
@@ -179,7 +180,7 @@ def _roll_out(
     views = [view for view in views if view.host not in stuck]
     moving = [view for view in views if stages.get(view.host) not in (None, Stage.SETTLED)]
     if not moving:
-        yield from pursuit.left(fleet, deployment)
+        yield from ends.left(fleet, deployment)
         yield from _look_after(views, failed)
         return
     wave = waves.of(fleet, deployment, views, stages, brake)

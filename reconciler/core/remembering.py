@@ -34,7 +34,7 @@ def intend(  # noqa: C901, PLR0911  one arm an action
     """What to remember before `action` is performed."""
     match action:
         case actions.Start():
-            return _edit(rollouts, action, lambda facts: hostmemory.starting(facts, action, now))
+            return _start(rollouts, action, now)
         case actions.Restart() | actions.Renew():
             return _edit(
                 rollouts, action, lambda facts: hostmemory.restarting(facts, action.instance, now)
@@ -151,6 +151,15 @@ def _done(
     return _edit(rollouts, action, lambda facts: hostmemory.after(facts, action, outcome, now))
 
 
+def _start(rollouts: Rollouts, action: actions.Start, now: float) -> Rollouts:
+    changed = _edit(rollouts, action, lambda facts: hostmemory.starting(facts, action, now))
+    known = changed[action.spec.deployment]
+    if not known.hooks:
+        return changed
+    hooks = hookruns.started(known.hooks, action.revision)
+    return {**changed, action.spec.deployment: replace(known, hooks=hooks)}
+
+
 def _quarantine(
     rollouts: Rollouts, action: actions.Quarantine, outcome: outcomes.Outcome, now: float
 ) -> Rollouts:
@@ -193,6 +202,7 @@ def _proceed(rollouts: Rollouts, action: actions.Proceed) -> Rollouts:
         progress=action.after,
         wish=None if is_granted else known.wish,
         granted=action.granted if is_granted else known.granted,
+        hooks=known.hooks if action.after is not None else hookruns.over(known.hooks),
     )
     return {**rollouts, action.deployment: changed}
 

@@ -7,7 +7,9 @@ clearly at rest is planned, and may still turn out to need nothing. Pure.
 from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
 from reconciler.core.observed import InstanceSpec
+from reconciler.core.rollout import NOTHING_KNOWN
 from reconciler.core.seat import is_healthy
+from reconciler.core.strategies import ends
 
 
 def is_at_rest(fleet: Fleet, deployment: Deployment) -> bool:
@@ -15,10 +17,15 @@ def is_at_rest(fleet: Fleet, deployment: Deployment) -> bool:
     known, wanted = fleet.rollout(deployment.key), deployment.anywhere
     if deployment.short or known.progress is not None:
         return False
+    if known.hooks and ends.is_left(known, deployment.revision):
+        return False
     hosts = known.hosts
     for host in filter(fleet.reaches, deployment.hosts):
-        good = hosts[host].last_good if host in hosts else None
-        if good is None or good.host != host or not wanted.is_like_but_for_host(good):
+        facts = hosts.get(host, NOTHING_KNOWN)
+        good = facts.last_good
+        if good is None or facts.candidate is not None or good.host != host:
+            return False
+        if not wanted.is_like_but_for_host(good):
             return False
         if not _serves_alone(fleet, good):
             return False

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from reconciler.core import outcomes
+from reconciler.core import hookruns, outcomes
 from reconciler.core.experiments import run as runs
 from reconciler.core.experiments.acts import Begin, Decide, Look, OfExperiment, Propose
 from reconciler.core.rollout import Rollout
@@ -26,7 +26,8 @@ def after(
         case Decide() if run is not None and run.id == action.run.id and run.decision is None:
             ended = replace(run, decision=action.decision)
             # It was the treatment's; what comes next begins at its own first step.
-            return replace(known, experiment=ended, progress=None)
+            told = hookruns.over(known.hooks)
+            return replace(known, experiment=ended, progress=None, hooks=told)
         case Look() | Decide():
             return known
 

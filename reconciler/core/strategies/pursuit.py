@@ -4,19 +4,17 @@ Nothing is done here: what the hosts should be asked for follows from the progre
 finds (`shifting`), and the progress is remembered (`Proceed`) before any of it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.core import actions
-from reconciler.core.desired import Deployment
 from reconciler.core.fleet import Fleet
 from reconciler.core.kinds import AnalysisTemplate
 from reconciler.core.observed import InstanceSpec, Share
 from reconciler.core.reasons import Reason, Why
-from reconciler.core.rollout import Rollout
 from reconciler.core.seat import is_healthy
 from reconciler.core.stage import Stage, View
-from reconciler.core.strategies import runs, table
+from reconciler.core.strategies import ends, runs, table
 from reconciler.core.strategies.program import (
     Pause,
     Program,
@@ -38,9 +36,6 @@ _NOT_ACCEPTED = frozenset(
         Stage.READY,
     }
 )
-
-
-_OTHER = "another version is asked for now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +110,10 @@ def pursue(fleet: Fleet, views: list[View], facts: Facts) -> Pursuit:
     deployment = views[0].deployment
     program = deployment.program
     known = fleet.rollout(deployment.key)
-    trail = _Trail(deployment.key, views[0].wanted, known.progress)
-    if trail.at is not None and trail.at.revision != deployment.revision:
-        trail.go(None, _OTHER)
+    wish, trail = known.wish, _Trail(deployment.key, views[0].wanted, known.progress)
+    if ends.is_left(known, deployment.revision):
+        trail.notes += ends.left(fleet, deployment)
+        trail.at = wish = None
     is_late = trail.at is None and fleet.has_settled(deployment)
     if trail.at is None and not is_late:
         begun = _begun(program, deployment.revision, facts)
@@ -126,8 +122,8 @@ def pursue(fleet: Fleet, views: list[View], facts: Facts) -> Pursuit:
         _take(trail, program, (Event.CHANGED, "the strategy was changed in Git"), facts)
     if trail.at is not None and trail.at.code == Event.SUSPENDED:
         _take(trail, program, (Event.RESUME, "Git no longer says suspend: true"), facts)
-    if known.wish is not None:
-        _grant(trail, program, known.wish, facts)
+    if wish is not None:
+        _grant(trail, program, wish, facts)
     _follow(trail, program, facts)
     return Pursuit(program, trail.at, tuple(trail.notes), is_late)
 
@@ -165,48 +161,6 @@ def _follow(trail: _Trail, program: Program, facts: Facts) -> None:
         _take(trail, program, event, facts)
         if trail.at == before:
             return
-
-
-def sickened(fleet: Fleet, view: View, reason: Reason) -> Iterator[actions.Proceed]:
-    """The candidate has failed on a host: where that happened in the strategy is remembered."""
-    deployment = view.deployment
-    progress = _own(fleet.rollout(deployment.key), deployment.revision)
-    if progress is None:
-        return
-    program = deployment.program
-    after = table.step(program, progress, Event.SICKENED, fleet.now, reason=reason.text)
-    if after != progress:
-        why = Reason(reason.code, f"{Event.SICKENED}: {reason.text}")
-        yield actions.Proceed(deployment.key, progress, after, view.wanted, why)
-
-
-def suspended(fleet: Fleet, deployment: Deployment) -> Iterator[actions.Proceed]:
-    """Git wants nothing touched: the share stays, and the step begins anew once that is over."""
-    progress = _own(fleet.rollout(deployment.key), deployment.revision)
-    program = deployment.program
-    if progress is None or progress.program != program.digest:
-        return
-    text = f"{deployment.path} says suspend: true"
-    after = table.step(program, progress, Event.SUSPENDED, fleet.now, reason=text)
-    if after != progress:
-        spec = deployment.spec_on(deployment.hosts[0], fleet.commit)
-        why = Reason(Why.SUSPENDED, f"{Event.SUSPENDED}: {text}")
-        yield actions.Proceed(deployment.key, progress, after, spec, why)
-
-
-def left(fleet: Fleet, deployment: Deployment) -> Iterator[actions.Proceed]:
-    """What is asked for is good everywhere, and so ends the rollout of something else midway. That
-    one begins anew where it is asked for again: no step, no approval of this time counts then."""
-    progress = fleet.rollout(deployment.key).progress
-    if progress is not None and progress.revision != deployment.revision:
-        spec = deployment.spec_on(deployment.hosts[0], fleet.commit)
-        why = Reason(Why.STEP, _OTHER)
-        yield actions.Proceed(deployment.key, progress, None, spec, why)
-
-
-def _own(known: Rollout, revision: str) -> Progress | None:
-    found = known.progress
-    return found if found is not None and found.revision == revision else None
 
 
 def _begun(program: Program, revision: str, facts: Facts) -> Progress | None:

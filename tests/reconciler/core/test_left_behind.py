@@ -1,0 +1,124 @@
+"""A rollout that Git left midway, or stands still over, is not remembered as if it had gone on."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from reconciler.core.strategies.progress import State, Verb, Wish
+from tests.reconciler.core import test_hooking as hooked
+from tests.reconciler.core.asking import BOTH, KEY
+from tests.reconciler.core.paper import Paper
+from tests.reconciler.core.test_crash_points import PLAIN, ask, play, rolled_out, wrong
+
+CANARY = "canary: {steps: [{setWeight: 10}, {pause: {}}]}"
+
+
+def until(paper: Paper, so: Callable[[], bool]) -> None:
+    for _ in range(100):
+        if so():
+            return
+        paper.tick()
+    raise AssertionError(paper.plan().render())
+
+
+def state(paper: Paper) -> State | None:
+    progress = paper.rollouts[KEY].progress
+    return None if progress is None else progress.state
+
+
+def test_a_candidate_that_never_came_to_be_does_not_run_out_of_time_once_git_has_left_it() -> None:
+    """Killed right before it was started; Git goes back for longer than its deadline."""
+    intended = 0
+    for dead in rolled_out(PLAIN["blueGreen"], 2).deaths:
+        there = {host: dead.rollouts[KEY].on(host).candidate for host in BOTH}
+        missing = [
+            host
+            for host, one in there.items()
+            if one is not None and one.spec.name not in dead.hosts[host].instances
+        ]
+        if not missing:
+            continue
+        intended += 1
+        ask(dead, 1, strategy=PLAIN["blueGreen"])
+        for _ in range(30):
+            dead.tick()
+        assert all(dead.rollouts[KEY].on(host).candidate is None for host in BOTH)
+        ask(dead, 2, strategy=PLAIN["blueGreen"])
+        play(dead)
+        assert wrong(dead, 2) == ""
+        assert dead.quarantined == set()
+    assert intended >= 2
+
+
+def test_a_rollout_left_for_a_version_that_is_quarantined_begins_anew() -> None:
+    paper = rolled_out(CANARY, 4)
+    assert len(paper.quarantined) == 1
+    ask(paper, 2, strategy=CANARY)
+    until(paper, lambda: state(paper) is State.PAUSED)
+    ask(paper, 4, strategy=CANARY)
+    paper.run()
+    assert state(paper) is None
+    paper.done.clear()
+    ask(paper, 2, strategy=CANARY)
+    paper.tick()
+    assert state(paper) is None
+    until(paper, lambda: state(paper) is State.PAUSED)
+
+
+def test_what_a_person_let_go_on_is_not_let_go_on_when_it_is_asked_for_again() -> None:
+    """The wish comes in while Git is on its way back."""
+    paper = rolled_out(CANARY, 4)
+    ask(paper, 2, strategy=CANARY)
+    until(paper, lambda: state(paper) is State.PAUSED)
+    wished = Wish("go", Verb.PROMOTE, "looks well")
+    paper.rollouts = {**paper.rollouts, KEY: replace(paper.rollouts[KEY], wish=wished)}
+    ask(paper, 1, strategy=CANARY)
+    paper.run()
+    assert (paper.rollouts[KEY].wish, paper.rollouts[KEY].granted) == (None, "go")
+    ask(paper, 2, strategy=CANARY)
+    paper.run()
+    assert state(paper) is State.PAUSED
+
+
+def test_a_yes_to_a_rollout_that_was_taken_back_is_none_to_the_next_one() -> None:
+    paper, hooks = hooked.asked(2)
+    until(paper, lambda: any(len(host.instances) == 2 for host in paper.hosts.values()))
+    hooked.ask(paper, 1)
+    paper.run()
+    hooked.ask(paper, 2)
+    paper.run()
+    assert hooks.names() == ["backup", "tell", "backup", "tell", "smoke"]
+    assert len({call for _, call, _ in hooks.events}) == 5
+
+
+def test_a_yes_to_a_rollout_that_a_person_sent_back_is_none_to_its_retry() -> None:
+    paper, hooks = hooked.asked(2)
+    until(paper, lambda: any(len(host.instances) == 2 for host in paper.hosts.values()))
+    for verb in (Verb.ROLLBACK, Verb.RETRY):
+        wished = Wish(verb, verb, "so", "alice")
+        paper.rollouts = {**paper.rollouts, KEY: replace(paper.rollouts[KEY], wish=wished)}
+        paper.run()
+    assert set(paper.serves().values()) == {2}
+    assert hooks.names() == ["backup", "tell", "page", "backup", "tell", "smoke"]
+
+
+def test_a_yes_before_a_rollout_that_did_not_begin_counts_for_ten_minutes() -> None:
+    paper, hooks = hooked.asked(2)
+    until(paper, lambda: "tell" in hooks.names())
+    hooked.ask(paper, 1)
+    paper.run()
+    hooked.ask(paper, 2)
+    paper.run()
+    assert hooks.names() == ["backup", "tell", "smoke"]
+
+
+def test_nobody_is_asked_again_while_the_host_that_began_is_out_of_sight() -> None:
+    paper, hooks = hooked.asked(2)
+    until(paper, lambda: 2 in paper.serves().values())
+    (first,) = [name for name, version in paper.serves().items() if version == 2]
+    paper.hosts[first].is_up = False
+    paper.now += 3600
+    paper.run()
+    paper.hosts[first].is_up = True
+    paper.run()
+    assert set(paper.serves().values()) == {2}
+    assert hooks.names() == ["backup", "tell", "smoke"]
