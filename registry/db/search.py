@@ -3,7 +3,7 @@
 Three ways lead to a page. Where one term's index gives its rows in the order that is asked for,
 that index is read from the place where the page begins, whatever the term's frequency. Where a
 term is rare, its rows are collected and sorted. Else the order's own index is read and each row
-tested. Rare is counted, no further than to `FEW`, so the choice needs no statistics.
+tested. What is rare is counted, and no further than to `MANY`, so the choice needs no statistics.
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,14 @@ from registry.db.search_shapes import MODELS, VERSIONS, Shape
 from registry.db.search_terms import NAME, Place, Source
 
 FEW = 2000
+# Of indexes that both give the order, the one with fewer rows is read; to count costs a tenth of
+# looking each of them up in the other.
+MANY = 4 * FEW
 
 # No index has this for an order.
 _NO_ORDER = Field("")
 
-__all__ = ["FEW", "MODELS", "VERSIONS", "Page", "Shape", "kinds", "page"]
+__all__ = ["FEW", "MANY", "MODELS", "VERSIONS", "Page", "Shape", "kinds", "page"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def _way(session: Session, shape: Shape, asked: Query, by: tuple[Sort, ...]) -> 
         rarest = min(counts, key=counts.__getitem__)
         if counts[rarest] <= FEW:
             streams = [rarest]
+        streams.sort(key=counts.__getitem__)
     if not streams:
         return _Way(None, asked.terms)
     chosen = streams[0]
@@ -96,13 +100,13 @@ def _way(session: Session, shape: Shape, asked: Query, by: tuple[Sort, ...]) -> 
 
 
 def _count(session: Session, sources: Mapping[Term, Source]) -> dict[Term, int]:
-    """How many rows each term has, as far as `FEW` and one more."""
+    """How many rows each term has, as far as `MANY` and one more."""
     counts = []
     for source in sources.values():
         found = source.counted
         if found is None:
             found = select(literal_column("1")).select_from(source.table).where(*source.conditions)
-        some = found.limit(_exactly(FEW + 1)).subquery()
+        some = found.limit(_exactly(MANY + 1)).subquery()
         counts.append(select(func.count()).select_from(some).scalar_subquery())
     return dict(zip(sources, session.execute(select(*counts)).one(), strict=True))
 

@@ -74,17 +74,19 @@ class Segment:
 
 
 def sorts(shape: Shape, asked: Query) -> tuple[Sort, ...]:
-    """What was asked for, and behind it the identity in the last direction, so no two are equal."""
-    found = [_sort(shape, one.field, is_descending=one.is_descending) for one in asked.order]
-    fields = {sort.field for sort in found}
+    """What was asked for, as far as rows can be equal on what comes before; then the identity in
+    the last direction, unless no two are equal by now."""
     is_of_one_model = any(
         term.field == NAME and term.operator is Operator.EQUAL for term in asked.terms
     )
-    is_unique = None in fields or (NUMBER in fields and (NAME in fields or is_of_one_model))
-    if not is_unique:
-        is_descending = found[-1].is_descending if found else shape.is_newest_first
-        found.append(_identity(shape, is_descending=is_descending))
-    return tuple(found)
+    found: list[Sort] = []
+    for one in asked.order:
+        found.append(_sort(shape, one.field, is_descending=one.is_descending))
+        fields = {sort.field for sort in found}
+        if None in fields or (NUMBER in fields and (NAME in fields or is_of_one_model)):
+            return tuple(found)
+    is_descending = found[-1].is_descending if found else shape.is_newest_first
+    return *found, _identity(shape, is_descending=is_descending)
 
 
 def segments(

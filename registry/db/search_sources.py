@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
-from registry.core import facts, like
-from registry.core.query import Field, Operator, Term, Value
+from registry.core import like
+from registry.core.query import Field, Operator, Term
 from registry.db.search_shapes import Group, Members, Shape
 from registry.db.search_terms import (
     DISPLAY_NAME,
@@ -17,6 +17,8 @@ from registry.db.search_terms import (
     Source,
     aliased,
     compare,
+    cut,
+    may_go_on,
 )
 
 _Order = frozenset[Field | None]
@@ -58,11 +60,11 @@ def of_term(shape: Shape, term: Term, *, is_sqlite: bool) -> Source | None:
 
 def _of_group(group: Group, term: Term, *, is_sqlite: bool) -> Source | None:
     entry = aliased(group.table, term.field.key)
-    found = _found(entry.c[group.start], _cut(term), is_sqlite=is_sqlite)
+    found = _found(entry.c[group.start], cut(term), is_sqlite=is_sqlite)
     if found is None:
         return None
     conditions = (entry.c.key == term.field.key, *found)
-    if term.operator is Operator.LIKE or any(_may_go_on(value) for value in term.values):
+    if term.operator is Operator.LIKE or any(may_go_on(value) for value in term.values):
         conditions += (compare(entry.c.value, term, is_sqlite=is_sqlite),)
     order = _BY_IDENTITY if term.operator is Operator.EQUAL else _UNORDERED
     return Source(entry, entry.c[group.owner], conditions, order, known={term.field: entry.c.value})
@@ -120,16 +122,3 @@ def _behind(beginning: str) -> str:
         return ""
     following = ord(kept[-1]) + 1
     return kept[:-1] + chr(0xE000 if following == 0xD800 else following)
-
-
-def _may_go_on(value: Value) -> bool:
-    """Whether the index cannot tell the value from longer ones that begin so."""
-    return isinstance(value, str) and facts.start(longer := value + " ") != longer
-
-
-def _cut(term: Term) -> Term:
-    """The term on the beginnings of values, of which an index holds so much and no more."""
-    values: tuple[Value, ...] = tuple(
-        facts.start(value) if isinstance(value, str) else value for value in term.values
-    )
-    return replace(term, values=values)

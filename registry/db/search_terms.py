@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.operators import custom_op
 
-from registry.core import like
-from registry.core.query import Field, Operator, Term
+from registry.core import facts, like
+from registry.core.query import Field, Operator, Term, Value
 from registry.db.search_shapes import Members, Shape
 from registry.db.tables import Model
 
@@ -104,6 +104,8 @@ class Place:
     def condition(self, term: Term) -> Condition:
         """That the term is true of the row; never null where a member is asked for."""
         members = None if term.field.key else self.shape.members.get(term.field.name)
+        if term.field.key and term.operator is Operator.EQUAL and not self._is_known(term.field):
+            return self._entry(term).is_not(None)
         if members is None:
             return compare(self._unindexed(term.field), term, is_sqlite=self.is_sqlite)
         negated = _NEGATIONS.get(term.operator)
@@ -115,6 +117,20 @@ class Place:
         """That the row is not one of those that only keep a place."""
         hidden = self.shape.hidden
         return (self.column(hidden).is_(None),) if hidden else ()
+
+    def _is_known(self, field: Field) -> bool:
+        return self.source.known is not None and field in self.source.known
+
+    def _entry(self, term: Term) -> Column:
+        """The key with exactly this value: an index has both, and the row need not be read."""
+        group = self.shape.groups[term.field.name]
+        entry = aliased(group.table, term.field.key)
+        fits = [entry.c.key == term.field.key, entry.c[group.owner] == self.source.identity]
+        (short,) = cut(term).values
+        fits.append(entry.c[group.start] == short)
+        if may_go_on(term.values[0]):
+            fits.append(entry.c.value == term.values[0])
+        return self._scalar(select(literal_column("1")).where(*fits))
 
     def _member(self, members: Members, term: Term) -> Column:
         row = aliased(members.table)
@@ -135,6 +151,19 @@ class Place:
 
     def _scalar(self, statement: Select[Any]) -> Column:
         return statement.correlate(self.source.table).scalar_subquery()
+
+
+def may_go_on(value: Value) -> bool:
+    """Whether the index cannot tell the value from longer ones that begin so."""
+    return isinstance(value, str) and facts.start(longer := value + " ") != longer
+
+
+def cut(term: Term) -> Term:
+    """The term on the beginnings of values, of which an index holds so much and no more."""
+    values: tuple[Value, ...] = tuple(
+        facts.start(value) if isinstance(value, str) else value for value in term.values
+    )
+    return replace(term, values=values)
 
 
 def compare(column: Column, term: Term, *, is_sqlite: bool) -> Condition:

@@ -236,3 +236,11 @@ def test_a_deleted_model_is_not_found(registry: Registry) -> None:
     for filters in ("", "tags.team LIKE '%'", "name != 'x'", "display_name = 'betas'"):
         found = search.models(registry, Asked(filters)).items
         assert "beta" not in [one.model.name for one in found]
+
+
+@pytest.mark.parametrize("order", ["name, version, metrics.f1", "version DESC, name, metrics.f1"])
+def test_what_no_two_rows_are_equal_for_needs_no_more_order(registry: Registry, order: str) -> None:
+    """Once the model and the number are in it, nothing behind them says anything."""
+    _, versions = catalogues.fill(registry, seed=5, count=20)
+    by = query_text.parse_order([order], query.VERSIONS)
+    require_same(registry, rows.VERSIONS, versions, Query((), by), 7)
