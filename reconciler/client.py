@@ -3,7 +3,7 @@
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,10 +50,11 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Agents:
-    """All of them; `now` is the registry's time."""
+    """All of them; `now` is the registry's time, `newest` what to ask with next."""
 
     agents: tuple[Agent, ...]
     now: datetime
+    newest: datetime | None
 
 
 class Registry:
@@ -119,10 +120,8 @@ class Registry:
 
     def withdraw(self, deployment: str) -> None:
         """Drop the status of a deployment that is no more."""
-        try:
+        with suppress(errors.NotFound):
             self._call("DELETE", f"/v1/deployments/{deployment}")
-        except errors.NotFound:
-            return
 
     def host_token(self, host: str) -> str:
         """Mint a token that lets `host` pull and report about itself, and nothing else."""
@@ -173,7 +172,8 @@ class Registry:
             )
             for one in fields.objects(answer, "agents", what=_CLAIM)
         ]
-        return Agents(tuple(found), _time(answer, "now", _CLAIM))
+        newest = _time(answer, "newest", _CLAIM) if answer.get("newest") else None
+        return Agents(tuple(found), _time(answer, "now", _CLAIM), newest)
 
     def rollouts(self) -> dict[str, Json]:
         """What reconcilers remember: by deployment `hosts`, and `fleet` where there is that."""

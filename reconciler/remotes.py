@@ -27,9 +27,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """`at` is the registry's time, None before its first answer."""
+    """`newest` is what to ask the registry with for what is new since."""
 
-    at: datetime | None = None
+    newest: datetime | None = None
     reports: Mapping[str, remote.Report] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -64,7 +64,7 @@ class Agents:
     def _look(self) -> None:
         before = self._heard
         try:
-            told = self._registry.agents(after=before.at)
+            told = self._registry.agents(after=before.newest)
         except errors.PlimsollError as error:
             if self._said != error.code:
                 self._said = error.code
@@ -75,7 +75,7 @@ class Agents:
         if claimed != self._claimed:
             self._folder.save_claims(claimed)
             self._claimed = claimed
-        self._heard = _Heard(told.now, _reports(told, before.reports))
+        self._heard = _Heard(told.newest, _reports(told, before.reports))
 
     def close(self) -> None:
         """Ask no more; a question under way is not waited for."""

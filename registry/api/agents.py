@@ -17,11 +17,12 @@ router = guarded("agents")
 def list_agents(
     registry: Opened, after: Annotated[datetime | None, Query()] = None
 ) -> wire.AgentList:
-    """With what each told last; with `after`, only with what was new after that time."""
+    """With what each told last; with `after`, the `newest` of an answer, only with what is new."""
     if after is not None and after.tzinfo is None:
         raise errors.InvalidInput("`after` does not say its time zone", fix="end it with Z")
-    found, now = agents.listed(registry, after=after)
-    return wire.AgentList(agents=[wire.agent_document(one) for one in found], now=now)
+    found = agents.listed(registry, after=after)
+    told = [wire.agent_document(one) for one in found.agents]
+    return wire.AgentList(agents=told, now=found.now, newest=found.newest)
 
 
 @router.put("/v1/agents/{host}", summary="Tell how the own host does")

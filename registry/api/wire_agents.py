@@ -38,10 +38,11 @@ class AgentDocument(Document):
 
 
 class AgentList(Document):
-    """`now` is the registry's time: the next `after`."""
+    """`now` is the registry's time; `newest`, where it is not null, the next `after`."""
 
     agents: list[AgentDocument]
     now: datetime
+    newest: datetime | None
 
 
 def claim_document(claim: agents.Claim) -> AgentClaim:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry.db.tables_agents import Agent
@@ -30,6 +30,11 @@ def all_of(session: Session) -> list[tuple[str, str, datetime, datetime]]:
     """Host, holder, claimed, seen; by host."""
     rows = session.execute(select(*_SHORT).order_by(Agent.host))
     return [(row.host, row.holder, row.claimed_at, row.seen_at) for row in rows]
+
+
+def newest(session: Session) -> datetime | None:
+    """When a document last changed, None before the first."""
+    return session.scalar(select(func.max(Agent.changed_at)))
 
 
 def documents(session: Session, *, after: datetime | None) -> dict[str, bytes]:

@@ -1,13 +1,17 @@
 """Deployments by how they stand: counted and listed from one narrow index, whatever their size."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from registry.db.tables_log import Deployment
+from registry.db.tables_log import Deployment, FleetChanges
+
+_INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_ONLY = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,23 @@ def counts(session: Session) -> list[Count]:
     return [Count(*row) for row in rows]
 
 
-def newest(session: Session) -> datetime | None:
-    """When a status was last reported; None before the first."""
-    return session.execute(select(func.max(Deployment.updated_at))).scalar_one_or_none()
+def changes(session: Session) -> int:
+    """How often `change` was committed."""
+    return session.scalar(select(FleetChanges.count)) or 0
+
+
+def change(session: Session) -> None:
+    """Count what is about to be committed: the last statement of its transaction.
+
+    Times would not do: clocks differ, and of two changes the earlier may be committed last. This
+    row is its writer's until the commit, so whoever reads a count has seen all up to it.
+    """
+    insert = _INSERTS[session.get_bind().dialect.name](FleetChanges).values(id=_ONLY, count=1)
+    session.execute(
+        insert.on_conflict_do_update(
+            index_elements=["id"], set_={"count": FleetChanges.count + 1}
+        ).execution_options(synchronize_session=False)
+    )
 
 
 def page(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry import errors
@@ -29,6 +29,13 @@ def open_ones(session: Session, *, limit: int) -> Sequence[Request]:
     return session.scalars(statement.order_by(Request.asked_at, Request.id).limit(limit)).all()
 
 
+def open_one(session: Session, environment: str, name: str) -> Request | None:
+    """That of the deployment which has no end, whenever it was asked."""
+    place = (Request.environment == environment, Request.name == name)
+    statement = select(Request).where(*place, Request.state.in_([*asking.OPEN]))
+    return session.scalars(statement.limit(1)).first()
+
+
 def due(session: Session, now: datetime) -> Sequence[Request]:
     """Open ones whose time is over."""
     is_open = Request.state.in_([*asking.OPEN])
@@ -40,8 +47,3 @@ def of(session: Session, environment: str, name: str, *, limit: int) -> Sequence
     place = (Request.environment == environment, Request.name == name)
     statement = select(Request).where(*place).order_by(Request.asked_at.desc(), Request.id)
     return session.scalars(statement.limit(limit)).all()
-
-
-def newest(session: Session) -> datetime | None:
-    """When one of them last changed."""
-    return session.scalar(select(func.max(Request.changed_at)))

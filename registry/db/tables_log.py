@@ -149,6 +149,15 @@ class Deployment(Table):
     promotion: Mapped[str] = mapped_column(String(128), server_default="", index=True)
 
 
+class FleetChanges(Table):
+    """The one row that counts what pages show of the fleet and no entry of the log tells."""
+
+    __tablename__ = "fleet_changes"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
 class DeploymentHost(Table):
     """One deployment on one host, as its status document says: what serves there, and how."""
 

@@ -7,7 +7,7 @@ agent that was let go behind its back finds that out when it tells of itself nex
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from registry import errors
 from registry.core import canonical, entries, names
@@ -47,6 +47,15 @@ class Standing:
     document: dict[str, Json] | None
 
 
+@dataclass(frozen=True, slots=True)
+class All:
+    """All agents by host; `now` is the time, `newest` what to ask with next for what is new."""
+
+    agents: Sequence[Standing]
+    now: datetime
+    newest: datetime | None
+
+
 def tell(
     registry: Registry,
     host: str,
@@ -77,7 +86,7 @@ def tell(
         if row is None or row.holder != holder:
             row = Agent(host=host, holder=holder, claimed_at=now, changed_at=now, document=b"")
             hosts.record(session, registry, by.actor, _claimed(host, holder))
-        changed_at = row.changed_at if row.document == told else now
+        changed_at = row.changed_at if row.document == told else _stamp(session, now)
         row.seen_at, row.changed_at, row.document = now, changed_at, told
         agents.put(session, row)
         claim = Claim(host, holder, lease.epoch, row.claimed_at, now)
@@ -85,12 +94,13 @@ def tell(
     return claim
 
 
-def listed(registry: Registry, *, after: datetime | None) -> tuple[Sequence[Standing], datetime]:
-    """All agents by host, and the time; with what they told where it was new after `after`."""
+def listed(registry: Registry, *, after: datetime | None) -> All:
+    """With what they told where it was new after `after`, the `newest` of an earlier answer."""
     with registry.database.reading() as session:
         now = datetime.now(UTC)
         rows = agents.all_of(session)
         told = agents.documents(session, after=after)
+        newest = agents.newest(session)
     found = [
         Standing(
             host,
@@ -101,7 +111,7 @@ def listed(registry: Registry, *, after: datetime | None) -> tuple[Sequence[Stan
         )
         for host, holder, claimed_at, seen_at in rows
     ]
-    return found, now
+    return All(found, now, newest)
 
 
 def release(registry: Registry, host: str, *, holder: str, reason: str, by: Caller) -> None:
@@ -127,6 +137,13 @@ def release(registry: Registry, host: str, *, holder: str, reason: str, by: Call
         told = hosts.Told(entries.Kind.HOST_RELEASED, host, reason, {"holder": row.holder})
         hosts.record(session, registry, by.actor, told)
         session.commit()
+
+
+def _stamp(session: Session, now: datetime) -> datetime:
+    """Later than all that is committed, whatever the clock says: who has seen those and asks for
+    what is new misses nothing. The caller holds the log's head, so nobody else stamps meanwhile."""
+    newest = agents.newest(session)
+    return now if newest is None else max(now, newest + timedelta(microseconds=1))
 
 
 def _let_go(session: Session, row: Agent) -> None:

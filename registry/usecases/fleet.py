@@ -9,7 +9,6 @@ from registry.core.scope import Scope
 from registry.core.standing import SUBJECTS
 from registry.db import fleet as rows
 from registry.db import log as log_rows
-from registry.db import requests
 from registry.db.fleet import Count, Wanted
 from registry.db.tables_log import Deployment
 from registry.usecases import scoping
@@ -65,12 +64,10 @@ def page(
 
 
 def mark(registry: Registry) -> str:
-    """Another one whenever an entry was logged, a status reported, or a request taken."""
+    """Another one whenever an entry was logged, a status told or dropped, or a request taken."""
     with registry.database.reading() as session:
         head = log_rows.head(session)
-        changes = [at for at in (rows.newest(session), requests.newest(session)) if at]
-    newest = max(changes, default=None)
-    return f"{head.size if head else 0}-{newest.isoformat() if newest else 'none'}"
+        return f"{head.size if head else 0}-{rows.changes(session)}"
 
 
 def _covered(registry: Registry, scope: Scope) -> list[Count]:

@@ -9,7 +9,7 @@ from registry import errors
 from registry.core import canonical, digest, entries, names, standing
 from registry.core.canonical import Json
 from registry.core.entries import Kind
-from registry.db import fleet_hosts, host_reports, reports, tables_log
+from registry.db import fleet, fleet_hosts, host_reports, reports, tables_log
 from registry.db import log as log_rows
 from registry.db.engine import Session
 from registry.usecases import log, steering
@@ -196,6 +196,7 @@ def set_status(
         found.experiment = standing.experiment(document)
         found.promotion = standing.promotion(document)
         fleet_hosts.place(session, environment, name, standing.on_hosts(document))
+        fleet.change(session)
         session.commit()
 
 
@@ -205,6 +206,7 @@ def drop_status(registry: Registry, *, environment: str, name: str) -> None:
         session.delete(reports.deployment(session, environment, name))
         fleet_hosts.forget(session, environment, name)
         host_reports.drop_deployment(session, environment, name)
+        fleet.change(session)
         session.commit()
 
 

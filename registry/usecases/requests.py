@@ -13,8 +13,8 @@ from registry.core import asking, entries, facts, names, reason
 from registry.core.asking import State, Verb
 from registry.core.canonical import Json
 from registry.core.identity import Caller, Role
+from registry.db import fleet, reports, requests
 from registry.db import log as log_rows
-from registry.db import reports, requests
 from registry.db.engine import Session
 from registry.db.tables_log import Deployment
 from registry.db.tables_requests import Request
@@ -51,11 +51,11 @@ def ask(registry: Registry, wanted: Wanted, by: Caller) -> Request:
     with registry.database.writing() as session:
         log_rows.locked_head(session)
         _expire(session, registry, now)
-        deployment = reports.deployment(session, wanted.environment, wanted.name)
         known = requests.find(session, wanted.id)
         if known is not None:
             session.commit()
             return _same(known, wanted, said, by)
+        deployment = reports.deployment(session, wanted.environment, wanted.name)
         _require_none(session, wanted)
         row = Request(
             id=wanted.id,
@@ -113,6 +113,7 @@ def take(registry: Registry, request_id: str, *, holder: str, by: Caller) -> Req
         if row.state == State.WAITING:
             row.state, row.taken_by, row.changed_at = State.TAKEN, taker, now
             row.expires_at = now + timedelta(seconds=asking.LASTING_S)
+            fleet.change(session)
         is_ours = row.state == State.TAKEN and row.taken_by == taker
         session.commit()
         if not is_ours:
@@ -160,12 +161,12 @@ def _require_version(wanted: Wanted) -> None:
 
 
 def _require_none(session: Session, wanted: Wanted) -> None:
-    for one in requests.of(session, wanted.environment, wanted.name, limit=_SHOWN):
-        if one.state in asking.OPEN:
-            raise errors.Conflict(
-                f"{one.asked_by} asked for a {one.verb} already, which is {one.state}",
-                fix="wait for its end",
-            )
+    one = requests.open_one(session, wanted.environment, wanted.name)
+    if one is not None:
+        raise errors.Conflict(
+            f"{one.asked_by} asked for a {one.verb} already, which is {one.state}",
+            fix="wait for its end",
+        )
 
 
 def _same(known: Request, wanted: Wanted, said: str, by: Caller) -> Request:

@@ -2,13 +2,19 @@
 
 import base64
 from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
+from typing import Self
 
 import httpx2
 import pytest
 
 from registry import errors
 from registry.core import entries
+from registry.core.canonical import Json
 from registry.core.entries import Kind
+from registry.db import agents as rows
+from registry.db.engine import Session
+from registry.db.tables_agents import Agent
 from registry.usecases import access, agents, reports, steering
 from registry.usecases.access import Caller, Role, Wish
 from registry.usecases.opening import Registry
@@ -48,9 +54,9 @@ def test_an_agent_gets_no_host_that_a_reconciler_has_a_lease_on(registry: Regist
 def test_an_agent_that_lets_go_is_no_agent_any_more(registry: Registry) -> None:
     claim(registry)
     agents.release(registry, "edge-1", holder=OTHER, reason="", by=EDGE)
-    assert [one.host for one in agents.listed(registry, after=None)[0]] == ["edge-1"]
+    assert [one.host for one in agents.listed(registry, after=None).agents] == ["edge-1"]
     agents.release(registry, "edge-1", holder=MINE, reason="", by=EDGE)
-    assert agents.listed(registry, after=None)[0] == []
+    assert agents.listed(registry, after=None).agents == []
     granted = steering.renew(registry, holder="central-1", hosts=["edge-1"], seconds=300)
     assert granted.held == {"edge-1": 2}
 
@@ -106,7 +112,7 @@ def test_what_was_told_is_sent_once_to_who_asks_again(
     told = edge.put("/v1/agents/edge-1", json=body).json()
     first = central.get("/v1/agents").json()
     assert [one["document"] for one in first["agents"]] == [{"commit": "one"}]
-    after = {"after": first["now"]}
+    after = {"after": first["newest"]}
     edge.put("/v1/agents/edge-1", json=body | {"epoch": told["epoch"]})
     assert central.get("/v1/agents", params=after).json()["agents"][0]["document"] is None
     edge.put(
@@ -117,6 +123,42 @@ def test_what_was_told_is_sent_once_to_who_asks_again(
     assert changed["document"] == {"commit": "two"}
     assert edge.delete("/v1/agents/edge-1", params={"holder": MINE}).status_code == 204
     assert central.get("/v1/agents").json()["agents"] == []
+
+
+class Behind(datetime):
+    """The clock of another replica, or this one's after it was set back."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) - timedelta(hours=1)
+
+
+def test_what_is_told_while_somebody_asks_or_by_a_clock_that_is_behind_is_not_missed(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epoch = claim(registry).epoch
+
+    def tell(commit: str) -> None:
+        agents.tell(registry, "edge-1", {"commit": commit}, holder=MINE, epoch=epoch, by=EDGE)
+
+    def heard(after: datetime | None) -> tuple[list[dict[str, Json] | None], datetime | None]:
+        found = agents.listed(registry, after=after)
+        return [one.document for one in found.agents], found.newest
+
+    put, between = rows.put, list[datetime | None]()
+
+    def asked_in_between(session: Session, row: Agent) -> None:
+        put(session, row)
+        if not between:  # it is stamped by now, and not committed
+            between.append(heard(None)[1])
+
+    monkeypatch.setattr(rows, "put", asked_in_between)
+    tell("two")
+    documents, newest = heard(between[0])
+    assert documents == [{"commit": "two"}]
+    monkeypatch.setattr(agents, "datetime", Behind)
+    tell("three")
+    assert heard(newest)[0] == [{"commit": "three"}]
 
 
 def test_claims_and_their_ends_are_in_the_log(

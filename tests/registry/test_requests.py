@@ -1,7 +1,9 @@
 """What people ask of deployments: kept with a reason, taken once, answered, or over in time."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Self
 
 import httpx2
 import pytest
@@ -54,6 +56,41 @@ def test_a_request_is_taken_done_and_told_in_the_log(registry: Registry) -> None
     assert (began.model, began.version, began.deployment) == ("digits", 2, "production/digits")
     assert (ended.kind, ended.actor) == (entries.Kind.REQUEST_ENDED, "reconciler:loop")
     assert ended.detail == {"request": ID, "asked": "rollback", "outcome": "done", "address": PULL}
+
+
+class Ahead(datetime):
+    """The clock before it was set right."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(hours=12)
+
+
+def test_one_is_open_at_a_time_also_where_the_clock_was_set_back(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report(registry)
+    with monkeypatch.context() as patched:
+        patched.setattr(requests, "datetime", Ahead)
+        for number in range(2, 8):
+            one = replace(WANTED, id=f"{number:032x}")
+            requests.ask(registry, one, OLGA)
+            requests.take(registry, one.id, holder="east", by=LOOP)
+            requests.answer(
+                registry, one.id, holder="east", ended=Ended(State.DONE, "went back"), by=LOOP
+            )
+    requests.ask(registry, WANTED, OLGA)
+    with pytest.raises(errors.Conflict, match="olga asked for a rollback already"):
+        requests.ask(registry, replace(WANTED, id=OTHER), OLGA)
+
+
+def test_asking_again_is_answered_the_same_when_the_deployment_has_gone(
+    registry: Registry,
+) -> None:
+    report(registry)
+    asked = requests.ask(registry, WANTED, OLGA)
+    reports.drop_status(registry, environment="production", name="digits")
+    assert requests.ask(registry, WANTED, OLGA).log_index == asked.log_index
 
 
 def test_asking_twice_is_asking_once_and_one_has_to_end_before_the_next(
