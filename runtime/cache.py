@@ -15,6 +15,7 @@ proves nothing: every start checks the stored envelope and hashes every file aga
 import dataclasses
 import fcntl
 import hashlib
+import math
 import os
 import secrets
 import shutil
@@ -33,10 +34,17 @@ from registry.core.oms import File
 from registry.core.trustroot import TrustRoot
 from runtime import durable
 from runtime.costs import Costs
+from runtime.locks import Locks
 from runtime.permits import Permits
 from runtime.shared_files import SharedFiles
 
 _ABANDONED_SECONDS = 24 * 3600
+# Where a version finds no room. A pull that still goes on has tried again since then.
+_ABANDONED_WHEN_SHORT_SECONDS = 600
+# So far ahead no clock was by being a little off: one that was wrong has been set back.
+_AHEAD_SECONDS = 60
+_REMOVED = ".removed."
+_TRUST_LOCK = "trust"
 # Files are hashed several at once: it is most of what a start from the cache takes.
 _HASHERS = 4
 
@@ -56,8 +64,9 @@ class Cache:
     def __init__(self, root: Path, *, keep: int) -> None:
         self._root = root
         self._keep = keep
-        for name in ("versions", "incoming", "locks"):
+        for name in ("versions", "incoming"):
             (root / name).mkdir(parents=True, exist_ok=True)
+        self._locks = Locks(root / "locks")
         self.permits = Permits(root / "permits")
         self.costs = Costs(root / "costs")
         self._shared = SharedFiles(root / "shared")
@@ -68,8 +77,7 @@ class Cache:
         Raises `TrustRootRefused` for a rollback and the like, `InvalidInput` for what is none.
         """
         kept = self._root / "trust.json"
-        with (self._root / "locks" / "trust").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._locks.take(_TRUST_LOCK, fcntl.LOCK_EX):
             held = kept.read_bytes() if kept.exists() else b""
             found = trustchain.read(offered, held)
             if found.root is not None and offered != held:
@@ -83,19 +91,28 @@ class Cache:
     @contextmanager
     def pulling(self, digest: str) -> Iterator[None]:
         """Only one runtime at a time checks, discards or pulls a version; the others wait."""
-        with self._lock(digest, "pull") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._locks.take(f"{_hex(digest)}.pull", fcntl.LOCK_EX):
             yield
 
     def incoming(self, digest: str, files: tuple[File, ...]) -> Path:
         """Where a pull writes `files`; of those, what an earlier pull left there is kept."""
-        folder = self._root / "incoming" / _hex(digest) / "files"
+        staged = self._root / "incoming" / _hex(digest)
+        folder = staged / "files"
         folder.mkdir(parents=True, exist_ok=True)
+        os.utime(staged)  # not abandoned, however long ago it was begun
         wanted = {folder / file.path for file in files}
         for path in _leaves(folder):
             if path.is_symlink() or path not in wanted:
                 path.unlink()
         return folder
+
+    def missing(self, digest: str, files: tuple[File, ...]) -> int:
+        """Bytes of `files` that a pull has still to write, after what is here of them."""
+        staged = self._root / "incoming" / _hex(digest)
+        unbegun = [file for file in files if not (staged / "files" / file.path).exists()]
+        here = sum(_size(path) for path in _leaves(staged))
+        here += sum(file.size for file in unbegun if self._shared.find(file))
+        return max(sum(file.size for file in files) - here, 0)
 
     def pieces(self, digest: str, file: File) -> Path:
         """Where a pull may keep what it has of one file before its turn."""
@@ -115,13 +132,18 @@ class Cache:
     def check(self, wanted: Wanted, trust: TrustRoot) -> Copy | Refused | None:
         """The stored copy if every check holds today; None where there is none."""
         folder = self._root / "versions" / _hex(wanted.digest)
-        if not folder.exists():
-            return None
-        found = look(folder, wanted, trust, what="cached")
-        if isinstance(found, Refused):
-            return found
-        os.utime(folder)
-        return Copy(found, folder / "files", self._lease(wanted.digest))
+        # Before it is looked at: whoever makes room meanwhile has to leave it.
+        lease = self._lease(wanted.digest)
+        try:
+            found = look(folder, wanted, trust, what="cached") if folder.exists() else None
+            if isinstance(found, Verified):
+                os.utime(folder)
+                return Copy(found, folder / "files", lease)
+        except BaseException:
+            lease.close()
+            raise
+        lease.close()
+        return found
 
     def admit(self, verified: Verified, document: bytes) -> Copy:
         """Make the files in `incoming`, synced and compared, a version of the cache."""
@@ -135,7 +157,7 @@ class Cache:
         durable.move(staged, target)
         for file in verified.files:
             self._shared.keep(file, target / "files" / file.path)
-        self._make_room()
+        self.make_room(is_short=False)
         return Copy(verified, target / "files", lease)
 
     def discard(self, digest: str) -> None:
@@ -143,40 +165,52 @@ class Cache:
         for place in ("versions", "incoming"):
             self._remove(self._root / place / _hex(digest))
 
-    def _lock(self, digest: str, kind: str) -> BinaryIO:
-        return (self._root / "locks" / f"{_hex(digest)}.{kind}").open("ab")
-
-    def _lease(self, digest: str) -> BinaryIO:
-        lock = self._lock(digest, "use")
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        return lock
-
-    def _make_room(self) -> None:
-        """Drop the least recently used versions that no runtime serves, and abandoned pulls."""
-        versions = sorted(
-            (self._root / "versions").iterdir(), key=lambda folder: -folder.stat().st_mtime
-        )
-        for folder in versions[self._keep :]:
+    def make_room(self, *, is_short: bool) -> None:
+        """Drop the least recently used versions that no runtime serves, and abandoned pulls;
+        sooner, if it `is_short`."""
+        now = time.time()
+        used = {folder: _age(folder, now) for folder in (self._root / "versions").iterdir()}
+        for folder in sorted(used, key=used.__getitem__)[self._keep :]:
             self._remove_unless_locked(folder, "use")
+        most = _ABANDONED_WHEN_SHORT_SECONDS if is_short else _ABANDONED_SECONDS
         for folder in (self._root / "incoming").iterdir():
-            if folder.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+            if _REMOVED in folder.name:  # whoever removed it has died over that
+                shutil.rmtree(folder, ignore_errors=True)
+            elif _age(folder, now) > most:
                 self._remove_unless_locked(folder, "pull")
         self._shared.forget_unused()
-        kept = {folder.name for folder in (self._root / "versions").iterdir()}
-        self.permits.forget_all_but(kept)
-        self.costs.forget_all_but(kept)
+        self._forget_what_is_gone()
+
+    def _forget_what_is_gone(self) -> None:
+        """But for what is on its way: its permit is here before any of its files."""
+        for digest in self.permits.digests() | self.costs.digests():
+            with suppress(BlockingIOError), self._unless_locked(f"{digest}.pull"):
+                if not self._is_here(digest):
+                    self.permits.forget(digest)
+                    self.costs.forget(digest)
+        self._locks.forget(
+            lambda name: name == _TRUST_LOCK or self._is_here(name.partition(".")[0])
+        )
+
+    def _is_here(self, name: str) -> bool:
+        return any((self._root / place / name).exists() for place in ("versions", "incoming"))
+
+    def _lease(self, digest: str) -> BinaryIO:
+        return self._locks.take(f"{_hex(digest)}.use", fcntl.LOCK_SH)
+
+    def _unless_locked(self, name: str) -> BinaryIO:
+        return self._locks.take(name, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _remove_unless_locked(self, folder: Path, kind: str) -> None:
-        with self._lock(folder.name, kind) as lock, suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(BlockingIOError), self._unless_locked(f"{folder.name}.{kind}"):
             self._remove(folder)
 
     def _remove(self, folder: Path) -> None:
         """Out of sight by one rename first: a crash in between leaves no half version in place."""
-        doomed = self._root / "incoming" / f"{folder.name}.removed.{secrets.token_hex(4)}"
+        doomed = self._root / "incoming" / f"{folder.name}{_REMOVED}{secrets.token_hex(4)}"
         with suppress(FileNotFoundError):
             folder.rename(doomed)
-            shutil.rmtree(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
 
 
 def look(folder: Path, wanted: Wanted, trust: TrustRoot, *, what: str) -> Verified | Refused:
@@ -224,6 +258,22 @@ def _wrong(folder: Path, file: File) -> str:
     if actual != file.digest:
         return f"file {file.path!r} has the digest {actual}, the manifest says {file.digest}"
     return ""
+
+
+def _age(folder: Path, now: float) -> float:
+    """Seconds since it was used. What a wrong clock dated ahead goes behind all that is known."""
+    try:
+        age = now - folder.stat().st_mtime
+    except FileNotFoundError:  # another runtime has removed it
+        return math.inf
+    return age if age > -_AHEAD_SECONDS else math.inf
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _leaves(folder: Path) -> list[Path]:

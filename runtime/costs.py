@@ -50,11 +50,13 @@ class Costs:
             except OSError:
                 return
 
-    def forget_all_but(self, digests: set[str]) -> None:
-        """Drop what is known of versions that are not in the cache any more."""
-        for path in self._folder.iterdir():
-            if path.name.partition(".")[0] not in digests:
-                path.unlink(missing_ok=True)
+    def digests(self) -> set[str]:
+        """Of whom something is known."""
+        return durable.stems(self._folder)
+
+    def forget(self, digest: str) -> None:
+        """Drop what is known of a version that is not in the cache any more."""
+        durable.forget(self._folder, digest)
 
     def _read(self, key: str) -> int | None:
         try:

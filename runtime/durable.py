@@ -38,6 +38,18 @@ def move(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def stems(folder: Path) -> set[str]:
+    """What the names in `folder` begin with, up to a dot; of unfinished files too."""
+    return {path.name.removeprefix(".").partition(".")[0] for path in folder.iterdir()}
+
+
+def forget(folder: Path, stem: str) -> None:
+    """Remove every file there whose name begins with `stem`, unfinished ones too."""
+    for pattern in (f"{stem}.*", f".{stem}.*"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the folder's list of names durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -157,8 +157,8 @@ def _pulled(pin: Pin, asking: _Asking, witness: Witness, progress: Progress) -> 
     with checking(Check.WITNESS):
         witness.observe(found.checkpoint, asking.trust.log)
     asking.require_permit(pin, found)
-    _require_room(found, asking.cache)
     folder = asking.cache.incoming(pin.digest, found.files)
+    _require_room(found, asking.cache)
     total = sum(file.size for file in found.files)
     progress.begin([folder / file.path for file in found.files], total)
     with checking(Check.FILES):
@@ -200,12 +200,14 @@ def _of_another(found: Verified, host: str) -> Refused:
 
 
 def _require_room(found: Verified, cache: Cache) -> None:
-    needed = sum(file.size for file in found.files) + _SPARE_BYTES
+    needed = cache.missing(found.wanted.digest, found.files) + _SPARE_BYTES
+    if cache.free_bytes() < needed:
+        cache.make_room(is_short=True)
     free = cache.free_bytes()
     if free < needed:
         raise errors.StorageFull(
             f"the cache has {free} bytes free, the version needs {needed}",
-            fix="free disk space on the host",
+            fix="free disk space on the host, or let the runtime keep fewer: limits.keepVersions",
         )
 
 

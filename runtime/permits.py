@@ -44,11 +44,13 @@ class Permits:
             return
         durable.replace(self._path(claim), handed.encode())
 
-    def forget_all_but(self, digests: set[str]) -> None:
-        """Drop the permits of versions that are not in the cache any more."""
-        for path in self._folder.iterdir():
-            if path.name.partition(".")[0] not in digests:
-                path.unlink(missing_ok=True)
+    def digests(self) -> set[str]:
+        """Of whom there are permits; what a crash left of one counts."""
+        return durable.stems(self._folder)
+
+    def forget(self, digest: str) -> None:
+        """Drop the permits of a version that is not in the cache any more."""
+        durable.forget(self._folder, digest)
 
     def _require(
         self,
