@@ -5,16 +5,16 @@ was asked for last. Without `controlTokenFile` none of these paths exist.
 """
 
 import asyncio
-import dataclasses
-import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 from registry import errors
 from registry.core import canonical, names
 from registry.core.canonical import Json
-from runtime import config, ensembles, manual, paths, policy, renewal, status
+from runtime import config, ensembles, manual, paths, pinned, policy, renewal, status
 from runtime.config import Config, Pin
+from runtime.control_token import ControlToken
 from runtime.policy import Policy
 from runtime.protocols import http
 from runtime.protocols.http import Answer, Request
@@ -25,6 +25,7 @@ from runtime.table import Slot, State
 _BODY_LIMIT = 64 * 1024
 # What a change leaves to be ended is ended while others may already change the next thing.
 Act = Callable[[], Awaitable[Answer | Slot]]
+T = TypeVar("T")
 
 
 class Control:
@@ -34,21 +35,32 @@ class Control:
         self._serving = serving
         self._config = loaded
         self._path = path
+        self._token = ControlToken(loaded.control_token_file)
         self._changing = asyncio.Lock()
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     async def answer(self, request: Request) -> Answer:
         """The answer to any request below /plimsoll/models/."""
         try:
-            await self._authenticate(request)
-            act = self._action(request)
-            async with self._changing:
-                done = await act()
+            await self._token.require(request)
+            return await self._whole(self._change(self._action(request)))
         except errors.PlimsollError as error:
             return http.problem(error)
+
+    async def _change(self, act: Act) -> Answer:
+        async with self._changing:
+            done = await act()
         if isinstance(done, Slot):
             await self._serving.end(done)
             return Answer(204, b"", ())
         return done
+
+    async def _whole(self, change: Coroutine[None, None, T]) -> T:
+        """To its end, though whoever asked may be gone: half of a change is what nobody wants."""
+        task = asyncio.ensure_future(change)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
 
     def _action(self, request: Request) -> Act:
         method, path = request.method, request.path
@@ -68,7 +80,7 @@ class Control:
             case "PUT", None:
                 return lambda: self._load(model, version, request)
             case "POST", "/activate":
-                return lambda: self._activate(model, version)
+                return lambda: self._switch(model, version, request)
             case "DELETE", None:
                 return lambda: self._unload(model, version)
         return None
@@ -97,22 +109,26 @@ class Control:
             {**document, "model": model, "version": version, "active": False}, what="body"
         )
         slot = self._serving.table.get(model, version)
-        if slot is None:
+        known = pinned.find(self._config.models, model, version)
+        if known is None:
             await self._pin((*self._config.models, pin))
             return self._described(202, self._serving.begin(pin))
-        if slot.pin.digest != pin.digest:
+        if known.digest != pin.digest:
             raise errors.Conflict(
-                f"{model}@{version} is here as {slot.pin.digest}",
+                f"{model}@{version} is here as {known.digest}",
                 fix="a version never changes its digest: pin the one that was published",
             )
-        known = next((one for one in self._config.models if one.wanted == pin.wanted), slot.pin)
-        if slot.state is State.REFUSED:
+        if slot is None:  # pinned, and not up
             wanted = renewal.settled(known, pin)
-            await self._pin(_with(self._config.models, wanted))
+            await self._pin(pinned.changed(self._config.models, wanted))
+            slot = self._serving.begin(wanted)
+        elif slot.state is State.REFUSED:
+            wanted = renewal.settled(known, pin)
+            await self._pin(pinned.changed(self._config.models, wanted))
             await self._serving.end(slot)
             slot = self._serving.begin(wanted)
         else:
-            await self._pin(_with(self._config.models, renewal.permitted(known, pin)))
+            await self._pin(pinned.changed(self._config.models, renewal.permitted(known, pin)))
             await self._renew(slot, renewal.settled(known, pin))
         return self._described(202, slot)
 
@@ -134,7 +150,7 @@ class Control:
             if not renewal.taking_over(slot, coming, table.get(pin.model, pin.version)):
                 return
             try:
-                await self._pin(_with(self._config.models, coming.pin))
+                await self._pin(pinned.changed(self._config.models, coming.pin))
             except errors.PlimsollError as error:
                 renewal.failed(coming, error)
                 await self._serving.end(coming)
@@ -142,19 +158,36 @@ class Control:
             table.replace(slot, coming)
         await self._serving.end(slot)
 
-    async def _activate(self, model: str, version: int) -> Answer:
+    async def _switch(self, model: str, version: int, request: Request) -> Answer:
+        """With the labels that are to move with the traffic, or to go; none is half a switch."""
+        document = {} if request.body in (b"", b"null") else _document(request)
+        labels = None
+        if "labels" in document:
+            labels = policy.parse({"labels": document["labels"]}, what="body").labels
+        return await self._activate(model, version, labels)
+
+    async def _activate(
+        self, model: str, version: int, labels: Mapping[str, int] | None = None
+    ) -> Answer:
         slot = self._serving.table.require(model, version)
         if slot.state is not State.AVAILABLE:
             raise errors.Conflict(
                 f"{model}@{version} is {slot.state}, not AVAILABLE. {slot.reason}".strip(),
                 fix="wait until GET /plimsoll/status says AVAILABLE",
             )
-        await self._pin(_with_active(self._config.models, model, version=version))
+        models = pinned.with_active(self._config.models, model, version=version)
+        wanted = config.with_models(self._config, models)
+        if labels is not None:
+            shown = self._config.policies.get(model, Policy()).versions
+            wanted = config.with_policy(wanted, model, Policy(shown, labels))
+        await self._persist(wanted)
         self._serving.table.activate(model, version)
+        if labels is not None:
+            await self._govern(model, wanted.policies.get(model, Policy()))
         return self._described(200, slot)
 
     async def _deactivate(self, model: str) -> Answer:
-        await self._pin(_with_active(self._config.models, model, version=None))
+        await self._pin(pinned.with_active(self._config.models, model, version=None))
         self._serving.table.deactivate(model)
         return Answer(204, b"", ())
 
@@ -186,9 +219,7 @@ class Control:
     async def _unload(self, model: str, version: int) -> Answer | Slot:
         """Answers once the version's requests are finished and its memory is given back."""
         self._require_unused(model, version)
-        others = [pin for pin in self._config.models
-                  if (pin.model, pin.version) != (model, version)]  # fmt: skip
-        await self._pin(tuple(others))
+        await self._pin(pinned.without(self._config.models, model, version))
         slot = self._serving.table.get(model, version)
         if slot is None:
             return Answer(204, b"", ())
@@ -218,7 +249,10 @@ class Control:
 
     async def load(self, request: Request, model: str) -> None:
         """See `runtime.manual`; whatever was active stays so."""
-        await self._authenticate(request)
+        await self._token.require(request)
+        await self._whole(self._load_pinned(model))
+
+    async def _load_pinned(self, model: str) -> None:
         async with self._changing:
             await manual.begin(self._serving, self._config.models, model)
         newest = await manual.ready(self._serving, model)
@@ -228,44 +262,19 @@ class Control:
 
     async def unload(self, request: Request, model: str) -> None:
         """See `runtime.manual`."""
-        await self._authenticate(request)
+        await self._token.require(request)
         for slot in self._serving.table.versions(model):
             self._require_unused(model, slot.pin.version)
+        await self._whole(self._end_pinned(model))
+
+    async def _end_pinned(self, model: str) -> None:
         async with self._changing:
             await self._deactivate(model)
         await manual.end(self._serving, model)
 
     async def may_preview(self, request: Request) -> bool:
-        """Whether the caller may reach versions that are not active: candidates under test.
-
-        In a container nothing but the ingress's second door leads here, so everybody may.
-        """
-        if self._config.control_token_file is None:
-            return True
-        if b"authorization" not in request.headers:
-            return False
-        try:
-            await self._authenticate(request)
-        except errors.PlimsollError:
-            return False
-        return True
-
-    async def _authenticate(self, request: Request) -> None:
-        token_file = self._config.control_token_file
-        if token_file is None:
-            raise errors.NotFound(f"there is no {request.path}")
-        try:
-            token = await asyncio.to_thread(token_file.read_bytes)
-        except OSError as error:
-            raise errors.Unavailable(f"{token_file}: cannot be read: {error.strerror}") from error
-        given = request.headers.get(b"authorization", b"")
-        wanted = b"Bearer " + token.strip()
-        # An empty token file opens nothing: it must not be matched by an empty token.
-        if not token.strip() or not hmac.compare_digest(given, wanted):
-            raise errors.Unauthenticated(
-                "the control token is missing or wrong",
-                fix=f"send 'Authorization: Bearer' with the content of {token_file}",
-            )
+        """See `ControlToken`."""
+        return await self._token.may_preview(request)
 
     def _described(self, code: int, slot: Slot) -> Answer:
         return http.json_answer(code, status.described(self._serving, slot))
@@ -275,20 +284,3 @@ def _document(request: Request) -> dict[str, Json]:
     if len(request.body) > _BODY_LIMIT:
         raise http.too_large(_BODY_LIMIT)
     return canonical.decode_object(request.body, what="body")
-
-
-def _with(models: tuple[Pin, ...], changed: Pin) -> tuple[Pin, ...]:
-    """`changed` where that version stands, as active as the file has it."""
-    return tuple(
-        dataclasses.replace(changed, active=pin.active)
-        if (pin.model, pin.version) == (changed.model, changed.version)
-        else pin
-        for pin in models
-    )
-
-
-def _with_active(models: tuple[Pin, ...], model: str, *, version: int | None) -> tuple[Pin, ...]:
-    return tuple(
-        dataclasses.replace(pin, active=pin.version == version) if pin.model == model else pin
-        for pin in models
-    )

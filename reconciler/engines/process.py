@@ -9,7 +9,6 @@ with the runtime's control token: to clients an inactive version does not exist.
 import dataclasses
 import importlib.util
 import json
-import secrets
 import shutil
 import threading
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 from reconciler.core import runtimefile
 from reconciler.core.observed import HostState, Instance, InstanceSpec, Phase, Route
 from reconciler.core.usage import Resources
-from reconciler.engines import deaths, loaded, records, resident, shares, supervised, wire
+from reconciler.engines import deaths, handed, loaded, records, resident, shares, supervised, wire
 from reconciler.engines.protocol import Changes, Endpoint, Launch, Trials
 from reconciler.engines.records import Records
 from registry import errors
@@ -35,13 +34,12 @@ class ProcessEngine:
     ) -> None:
         self._host = host
         self._state = state.resolve()
-        self._listen = f"{bind}:{port}"
+        self._handed = handed.Handed(self._state, host=host, listen=f"{bind}:{port}")
         self._url = f"http://127.0.0.1:{port}"
         self._timeout = timeout
-        self._config = self._state / "runtime.json"
         self._records = self._state / "instances.json"
         self._process = supervised.Supervised(
-            ["-m", "runtime", "--config", str(self._config)],
+            ["-m", "runtime", "--config", str(self._handed.config)],
             log=self._state / "runtime.log",
             environment=supervised.environment(),
         )
@@ -51,9 +49,11 @@ class ProcessEngine:
         with self._changing:
             known = records.read(self._records)
         versions = self._versions()
+        # Without its file a process that does not run would come back with nothing.
+        holds = {} if versions is None and not self._handed.config.exists() else versions
         return HostState(
             host=self._host,
-            instances=tuple(loaded.instance(name, known, versions) for name in sorted(known.specs)),
+            instances=tuple(loaded.instance(name, known, holds) for name in sorted(known.specs)),
             routes=loaded.routes(known, versions),
             ingress_ready=versions is not None,
         )
@@ -62,7 +62,7 @@ class ProcessEngine:
         return deaths.Deaths(self._process.pid)
 
     def preflight(self, spec: InstanceSpec) -> list[str]:
-        reasons = loaded.misplaced(spec, self._config)
+        reasons = loaded.misplaced(spec, self._handed.config)
         if importlib.util.find_spec("runtime") is None:
             reasons.append("the package `runtime` is not installed here")
         free = resident.free()
@@ -78,7 +78,7 @@ class ProcessEngine:
     def start(self, spec: InstanceSpec, launch: Launch) -> None:
         """Recorded first: after a crash the version is known, though nothing has loaded it."""
         with self._changing:
-            self._write_files(launch)
+            self._handed.write(launch, is_running=self._process.pid() is not None)
             self._run()
             known = records.read(self._records)
             if known.specs.get(spec.name) != spec:
@@ -88,11 +88,11 @@ class ProcessEngine:
 
     def restart(self, instance: str) -> None:
         with self._changing:
-            spec = self._known(instance)
+            self._known(instance)
             if self._process.pid() is None:
                 self._run()
-                self._load(spec, "")
-            elif self._seen(instance).phase is Phase.CREATED:
+            if self._seen(instance).phase is Phase.CREATED:
+                # Not loaded here: without the permit that comes with its launch it is refused.
                 raise errors.EngineRefused(
                     f"{instance} was recorded but never loaded", fix="start it again from its spec"
                 )
@@ -120,7 +120,9 @@ class ProcessEngine:
             spec = self._known(shares.whole(route).instance)
             if self._seen(route.instance).phase is not Phase.RUNNING:
                 raise errors.EngineRefused(f"{route.instance} is not running", fix="start it first")
-            self._ask("POST", f"{_path(spec)}/activate")
+            # Told together, or whoever dies in between leaves labels with a version that goes.
+            labels = {"labels": runtimefile.policy(spec)["labels"]}
+            self._ask("POST", f"{_path(spec)}/activate", json.dumps(labels).encode())
             self._label(spec)
             self._record_route(route.model, route)
 
@@ -134,7 +136,7 @@ class ProcessEngine:
     def preview(self, instance: str) -> Endpoint:
         """The control token shows versions that clients cannot reach yet."""
         self._known(instance)
-        return Endpoint(self._url, self._authorization())
+        return Endpoint(self._url, self._handed.authorization())
 
     def front(self) -> Endpoint:
         return Endpoint(self._url, {})
@@ -185,32 +187,6 @@ class ProcessEngine:
         except errors.EngineUnreachable:
             return False
 
-    def _write_files(self, launch: Launch) -> None:
-        """The runtime reads token and trust root when it needs them, its own file at its start."""
-        texts = {"token": launch.token, "trust.json": launch.trust}
-        if not (self._state / "control-token").exists():
-            texts["control-token"] = secrets.token_hex(32)
-        for name, text in texts.items():
-            path = self._state / name
-            if not path.exists() or path.read_text() != text:
-                records.replace(path, text.encode())
-        # While it runs the file is the runtime's to write.
-        if self._process.pid() is None:
-            records.replace(self._config, json.dumps(self._configuration(launch)).encode())
-
-    def _configuration(self, launch: Launch) -> dict[str, Any]:
-        """What is not ours to say stays as the file has it: limits, dialects, policies."""
-        known = json.loads(self._config.read_bytes()) if self._config.exists() else {"models": []}
-        return known | {
-            "listen": self._listen,
-            "cache": str(self._state / "cache"),
-            "registry": launch.registry_url,
-            "tokenFile": str(self._state / "token"),
-            "trustFile": str(self._state / "trust.json"),
-            "host": self._host,
-            "controlTokenFile": str(self._state / "control-token"),
-        }
-
     def _load(self, spec: InstanceSpec, permit: str) -> None:
         """Without a permit the one that the runtime has on file stands."""
         pin: dict[str, Any] = {"digest": spec.digest, "format": spec.format, **spec.pinned}
@@ -220,7 +196,10 @@ class ProcessEngine:
         self._ask("PUT", _path(spec), json.dumps(pin).encode())
 
     def _label(self, spec: InstanceSpec) -> None:
-        """Labels move with the traffic: to a version that was accepted, never to a candidate."""
+        """Labels move with the traffic: to a version that was accepted, never to a candidate.
+
+        A runtime of an earlier release, which outlived its reconciler, was not told of them yet.
+        """
         known, wanted = self._ask("GET", "/plimsoll/status"), runtimefile.policy(spec)
         if loaded.labels(known, spec.model) != wanted["labels"]:
             self._ask("PUT", f"/plimsoll/models/{spec.model}/policy", json.dumps(wanted).encode())
@@ -263,17 +242,13 @@ class ProcessEngine:
         with self._changing:
             return records.read(self._records)
 
-    def _authorization(self) -> dict[str, str]:
-        token = self._state / "control-token"
-        return {"authorization": f"Bearer {token.read_text()}"} if token.exists() else {}
-
     def _ask(
         self, method: str, path: str, body: bytes = b"", *, timeout: float | None = None
     ) -> bytes:
         answer = wire.ask(
             self._url + path,
             method=method,
-            headers=self._authorization(),
+            headers=self._handed.authorization(),
             body=body,
             timeout=timeout or self._timeout,
         )

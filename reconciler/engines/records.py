@@ -22,10 +22,16 @@ class Records:
 
 def read(path: Path) -> Records:
     """Nothing is recorded where there is no file; a damaged file raises `EngineRefused`."""
-    if not path.exists():
-        return Records({}, {})
     try:
-        document = json.loads(path.read_bytes())
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Records({}, {})
+    except OSError as error:
+        raise errors.EngineRefused(
+            f"{path} cannot be read: {error.strerror}", fix="let the reconciler read its own files"
+        ) from error
+    try:
+        document = json.loads(data)
         specs = [InstanceSpec(**fields) for fields in document["instances"]]
         routes = [Route(**fields) for fields in document["routes"]]
     except (ValueError, KeyError, TypeError) as error:
@@ -46,11 +52,30 @@ def write(path: Path, records: Records) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """After a crash there is the old file or the new one; only we may read it."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """After a crash there is the old file or the new one; only we may read it.
+
+    Raises `EngineRefused` where the disk does not take it.
+    """
     fresh = path.with_name(f"{path.name}.new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise errors.EngineRefused(
+            f"{path} cannot be written: {error.strerror}",
+            fix="make its folder writable and leave room on its disk",
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """A rename that a power cut undoes would forget what was started meanwhile."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

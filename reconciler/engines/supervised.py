@@ -33,12 +33,21 @@ class Supervised:
         return next((pid for pid in found if not _has_ended(pid)), None)
 
     def start(self) -> None:
-        """Start it unless it runs; returns at once."""
+        """Start it unless it runs; returns at once. Raises `EngineRefused`."""
         if self.pid() is not None:
             return
+        try:
+            self._spawn()
+        except OSError as error:
+            raise errors.EngineRefused(
+                f"a process with the log {self._log} cannot be started: {error.strerror}",
+                fix="see that memory, processes and room on that disk are left",
+            ) from error
+
+    def _spawn(self) -> None:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         is_long = self._log.exists() and self._log.stat().st_size > _LOG_LIMIT
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if is_long else os.O_APPEND)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if is_long else 0)
         os.posix_spawn(
             sys.executable,
             [sys.executable, *self._arguments],

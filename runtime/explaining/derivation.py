@@ -154,7 +154,7 @@ def _begun(origin: Origin) -> Future[Derived]:
         priority.stand_back()
         try:
             found.set_result(Derived(origin))
-        except (PlimsollError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  else all who ask would wait for it for ever
             found.set_exception(error)
 
     threading.Thread(target=begin, name="derivation", daemon=True).start()

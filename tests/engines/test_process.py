@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.observed import Phase
-from reconciler.engines import loaded, process, wire
+from reconciler.engines import loaded, process, records, wire
 from registry import errors
 from tests.engines import rigs
 from tests.engines.rigs import Process, route_to, seen, serve, served, start
@@ -57,6 +57,52 @@ def test_a_label_stays_with_what_serves_until_traffic_moves(rig: Process) -> Non
     assert loaded.labels(wire.ask(status, timeout=60).body, one.model) == {"stable": 2}
 
 
+def test_a_reconciler_killed_right_after_the_switch_leaves_no_label_behind(
+    rig: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(_: object) -> None:
+        raise KeyboardInterrupt
+
+    one, two = (
+        dataclasses.replace(rig.spec(version), settings='{"labels":["stable"]}')
+        for version in (1, 2)
+    )
+    serve(rig, one)
+    start(rig, two)
+    rig.await_answers(two)
+    monkeypatch.setattr(rig.engine, "_label", dies)
+    with pytest.raises(KeyboardInterrupt):
+        rig.engine.route(route_to(two))
+    successor = rig.connect()
+    assert successor.observe().routes == (route_to(two),)
+    successor.remove(one.name)
+    status = wire.ask(f"{successor.front().url}/plimsoll/status", timeout=60).body
+    assert loaded.labels(status, one.model) == {"stable": 2}
+    answer = wire.ask(f"{successor.front().url}/v1/models/digits/labels/stable", timeout=60)
+    assert answer.status == 200
+
+
+def test_what_was_recorded_and_never_loaded_waits_for_its_spec_and_its_permit(
+    rig: Process,
+) -> None:
+    """Its reconciler and then the runtime died; a runtime that lost its file is the same."""
+    one, two = rig.spec(1), rig.spec(2)
+    serve(rig, one)
+    records.write(rig.state / "instances.json", records.Records({two.name: two}, {}))
+    rig.lose_ingress()
+    with pytest.raises(errors.EngineRefused, match="never loaded"):
+        rig.engine.restart(two.name)
+    status = wire.ask(f"{rig.engine.front().url}/plimsoll/status", timeout=60).body
+    assert [version for _, version in loaded.versions(status)] == [1]
+    rig.lose_ingress()
+    (rig.state / "runtime.json").unlink()
+    found = seen(rig, two)
+    assert found is not None
+    assert found.phase is Phase.CREATED
+    serve(rig, two)
+    assert served(rig) == 2
+
+
 def test_halting_lets_the_process_end_and_forgets_nothing(rig: Process) -> None:
     serve(rig, rig.spec())
     rig.engine.halt()
@@ -90,6 +136,29 @@ def test_a_damaged_record_is_told_and_what_runs_runs_on(rig: Process) -> None:
     with pytest.raises(errors.EngineRefused, match=r"instances\.json cannot be read"):
         rig.engine.observe()
     assert served(rig) == 1
+
+
+def test_a_damaged_file_of_the_runtime_is_told_and_not_written_over(rig: Process) -> None:
+    rig.state.mkdir(parents=True, exist_ok=True)
+    (rig.state / "runtime.json").write_text('{"limits": {')
+    with pytest.raises(errors.EngineRefused, match=r"runtime\.json cannot be read") as raised:
+        rig.engine.start(rig.spec(), rig.launch)
+    assert "remove it" in raised.value.fix
+    assert (rig.state / "runtime.json").read_text() == '{"limits": {'
+
+
+@pytest.mark.parametrize("name", ["token", "runtime.json"])
+def test_a_disk_that_takes_nothing_is_told(rig: Process, name: str) -> None:
+    (rig.state / f"{name}.new").mkdir(parents=True)  # where it is written first
+    with pytest.raises(errors.EngineRefused, match=f"{name} cannot be written") as raised:
+        rig.engine.start(rig.spec(), rig.launch)
+    assert "room on its disk" in raised.value.fix
+
+
+def test_a_log_that_cannot_be_opened_is_told(rig: Process) -> None:
+    (rig.state / "runtime.log").mkdir(parents=True)
+    with pytest.raises(errors.EngineRefused, match="cannot be started"):
+        rig.engine.start(rig.spec(), rig.launch)
 
 
 def test_a_version_that_is_still_loading_gets_no_traffic(rig: Process) -> None:
