@@ -21,6 +21,14 @@ from registry.core.canonical import Json
 from registry.core.envelope import Wanted
 from registry.core.trustroot import TrustRoot
 
+# Who answers so may take it later.
+_NOT_NOW = (
+    errors.Unavailable,
+    errors.Unauthenticated,
+    errors.Forbidden,
+    errors.StorageFull,
+)
+
 log = structlog.get_logger()
 
 
@@ -66,9 +74,11 @@ class Attester:
             for name, kept in self._folder.statements():
                 try:
                     self._file(kept)
-                except (errors.Unavailable, errors.Unauthenticated, errors.Forbidden):
+                except _NOT_NOW:
                     return  # stays; the next one, or the next round, tries again
                 except errors.PlimsollError as error:
+                    if type(error) is errors.PlimsollError:
+                        return  # the word of something in between, and not of the registry
                     log.warning("a test result is not taken as evidence", error=error.detail)
                 self._folder.drop_statement(name)
 

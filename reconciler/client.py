@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import httpx2
 
+from reconciler import tokens
 from registry import errors, traceparent
 from registry.core import canonical, fields, problem, trustroot
 from registry.core.canonical import Json
@@ -58,10 +59,8 @@ class Agents:
 
 
 class Registry:
-    """One registry. The token is read at each call, so that a renewed one is used at once.
-
-    After a call that timed out the next ones fail at once for some seconds: healing hosts must
-    not wait for a registry that is gone.
+    """One registry. After a call that timed out the next ones fail at once for some seconds:
+    healing hosts must not wait for a registry that is gone.
     """
 
     def __init__(self, url: str, token_file: Path, authority: Path | None = None) -> None:
@@ -263,8 +262,8 @@ class Registry:
         return found.content
 
     def _headers(self) -> dict[str, str]:
-        token = self._token_file.read_text().strip()
-        return {"Authorization": f"Bearer {token}", **traceparent.headers()}
+        bearer = f"Bearer {tokens.read(self._token_file)}"
+        return {"Authorization": bearer, **traceparent.headers()}
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:

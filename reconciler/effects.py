@@ -181,9 +181,10 @@ class Effects:
             self.judge.tell_begun(spec, state)
         self._announce(Kind.STARTING, spec, action.reason.text)
         issued = self.permits.issue(spec, self._facts(spec).preflight)
-        engine.start(spec, self._launch(spec, state, issued.text))
-        detail: dict[str, Json] = {"permit": issued.serial}
-        self.journal.record(Kind.STARTED, journal.about(spec, action.reason.text, detail))
+        launch = self._launch(spec, state, issued.text)
+        fields = journal.about(spec, action.reason.text, {"permit": issued.serial})
+        with self.journal.outcome(Kind.STARTED, fields, instance=spec.name):
+            engine.start(spec, launch)
         return outcomes.Done()
 
     def _restart(self, action: actions.Restart, engine: Engine) -> outcomes.Outcome:
@@ -198,19 +199,19 @@ class Effects:
         """By the decision of then: what served here is brought back without asking anew."""
         issued = self.permits.issue(action.spec, self._facts(action.spec).preflight)
         engine.renew(action.spec, self._launch(action.spec, state, issued.text))
-        detail: dict[str, Json] = {"permit": issued.serial}
-        fields = journal.about(action.spec, action.reason.text, detail)
+        fields = journal.about(action.spec, action.reason.text, {"permit": issued.serial})
         self.journal.record(Kind.RESTARTED, fields)
         return outcomes.Done()
 
     def _route(self, action: actions.RouteTo, engine: Engine) -> outcomes.Outcome:
         self._announce(Kind.DEPLOYING, action.spec, action.reason.text)
-        engine.route(action.route)
         rolled_back = action.reason.code is reasons.Why.ROLLED_BACK
         kind = Kind.ROLLED_BACK if rolled_back else Kind.DEPLOYED
         # By its instance the log tells which removal ends this: another may have the same digest.
-        detail: dict[str, Json] = {"instance": action.spec.name}
-        self.journal.record(kind, journal.about(action.spec, action.reason.text, detail))
+        name = action.spec.name
+        fields = journal.about(action.spec, action.reason.text, {"instance": name})
+        with self.journal.outcome(kind, fields, instance=name, route=action.route):
+            engine.route(action.route)
         return outcomes.Done()
 
     def _shift(self, action: actions.Shift, engine: Engine) -> outcomes.Outcome:
@@ -222,8 +223,9 @@ class Effects:
             detail |= {"headers": [*sorted({header.name for header in share.headers})]}
             fields = journal.about(action.spec, action.reason.text, detail)
             self.journal.require(Kind.SHIFTING, fields)
-        engine.route(action.route)
-        self.journal.record(Kind.SHIFTED, journal.about(action.spec, action.reason.text, detail))
+        fields, route = journal.about(action.spec, action.reason.text, detail), action.route
+        with self.journal.outcome(Kind.SHIFTED, fields, instance=action.spec.name, route=route):
+            engine.route(route)
         return outcomes.Done()
 
     def _noted(
@@ -247,9 +249,9 @@ class Effects:
 
     def _remove(self, action: actions.Remove, engine: Engine) -> outcomes.Outcome:
         fields = _about_instance(action, engine)
-        engine.remove(action.instance)
-        self.permits.forget(action.instance)
-        self.journal.record(Kind.REMOVED, fields)
+        with self.journal.outcome(Kind.REMOVED, fields, instance=action.instance):
+            engine.remove(action.instance)
+            self.permits.forget(action.instance)
         return outcomes.Done()
 
     def _failed(self, action: actions.Quarantine | actions.GiveUp) -> outcomes.Outcome:

@@ -37,6 +37,7 @@ class Known:
     holder: str
     memory: memory.Memory
     metrics: metrics.Metrics
+    shared: sharing.Shared | None = None
 
 
 def known(
@@ -48,7 +49,8 @@ def known(
     """What is remembered is shared where the fleet is."""
     holder = folder.holder(settings.name) if settings.name else ""
     shared = sharing.Shared(registry, holder) if settings.lease is not None else None
-    return Known(settings, registry, folder, holder, memory.Memory(folder, shared), counted)
+    remembered = memory.Memory(folder, shared)
+    return Known(settings, registry, folder, holder, remembered, counted, shared)
 
 
 class End(Protocol):
@@ -132,10 +134,13 @@ def _shared(known: Known) -> leases.Sharing:
     lease = known.settings.lease
     if lease is None:
         return leases.Alone()
-    return leases.Leases(
+    found = leases.Leases(
         known.registry,
         holder=known.holder,
         seconds=lease.seconds,
         remembered=known.memory.rollouts,
         adopt=known.memory.adopt,
     )
+    if known.shared is not None:
+        known.shared.ours = found.held
+    return found

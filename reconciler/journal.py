@@ -3,19 +3,24 @@
 An intent to change something must be in the log before the change (`require`): when the log
 cannot be written, or is not the log seen before, the change does not happen. An outcome is put
 on disk first (`record`) and delivered as soon as the registry answers, once, whatever crashes
-in between. What is told once for a key has the same id for ever, so a restart tells nothing
-twice. After each delivery the witness remembers the log's new end.
+in between. Of what is done to a host the outcome is on disk before it is done (`outcome`), and is
+told once a look shows it (`settle`), should nobody have lived to tell. What is told once for a key
+has the same id for ever, so a restart tells nothing twice. After each delivery the witness
+remembers the log's new end.
 """
 
 import hashlib
 import threading
 import uuid
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import structlog
 
 from reconciler import client, state, witness
-from reconciler.core.observed import InstanceSpec
+from reconciler.core import pledged
+from reconciler.core.observed import HostState, InstanceSpec, Route
+from reconciler.engines import ingress
 from registry import errors
 from registry.core import canonical
 from registry.core.canonical import Json
@@ -64,6 +69,9 @@ class Journal:
         self._host = host
         self._lock = threading.Lock()
         self._told: set[tuple[str, ...]] = set()
+        self._said = ""
+        # What nobody has told the end of, by name.
+        self._left = {name: pledged.read(kept) for name, kept in folder.pledges()}
 
     def require(self, kind: Kind, fields: dict[str, Json]) -> None:
         """Append now; raises `Unavailable`, `LogForked` and the like when that fails."""
@@ -97,6 +105,54 @@ class Journal:
             self._told.add(key)
             return self._try_to_deliver()
 
+    @contextmanager
+    def outcome(
+        self, kind: Kind, fields: dict[str, Json], *, instance: str, route: Route | None = None
+    ) -> Iterator[None]:
+        """Record that it is so once what is in the block has done it: `instance` runs, has its part
+        of `route`, or is gone."""
+        mark = "" if route is None else ingress.mark(route)
+        pledge = pledged.Pledge(self._event(kind, fields), instance, mark)
+        with self._lock:
+            self._left.pop(pledge.name, None)
+            self._folder.pledge(pledge.name, pledged.document(pledge))
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._left[pledge.name] = pledge
+            raise
+        with self._lock:
+            self._tell(pledge)
+
+    def left(self) -> Collection[str]:
+        """The names of outcomes that are left open: of what failed, or whoever did it died."""
+        with self._lock:
+            return list(self._left)
+
+    def settle(self, left: Collection[str], seen: Mapping[str, HostState]) -> list[str]:
+        """Tell those of `left` that a look since then shows, and forget the others; names the
+        instances that are gone. What was not done the plan does anew."""
+        gone = []
+        with self._lock:
+            for name in left:
+                pledge = self._left.get(name)
+                if pledge is None or pledge.host not in seen:
+                    continue
+                state = seen[pledge.host]
+                if pledge.is_kept(state, _in_effect(state)):
+                    self._tell(pledge)
+                    gone += [pledge.instance] if pledge.kind is Kind.REMOVED else []
+                self._folder.drop_pledge(name)
+                del self._left[name]
+        return gone
+
+    def _tell(self, pledge: pledged.Pledge) -> None:
+        """Under its own id, so that a crash in here tells it once all the same."""
+        self._folder.post(pledge.event)
+        self._folder.drop_pledge(pledge.name)
+        self._try_to_deliver()
+
     def flush(self) -> None:
         """Deliver what is still in the outbox, if the registry answers."""
         with self._lock:
@@ -109,9 +165,14 @@ class Journal:
                 self._witness.refresh()
         except (errors.Unavailable, errors.Unauthenticated, errors.Forbidden):
             return None  # stays in the outbox; the next record, require or flush tries again
-        except errors.IntegrityError as error:
-            log.warning("the log is not the one seen before", error=error.detail, fix=error.fix)
+        except errors.PlimsollError as error:
+            # What was done is done, and hosts are healed all the same; who wants something new
+            # is told this very error by `require`.
+            if error.detail != self._said:
+                log.warning("the log takes nothing", error=error.detail, fix=error.fix)
+            self._said = error.detail
             return None
+        self._said = ""
         return index
 
     def _deliver(self) -> int | None:
@@ -135,6 +196,12 @@ class Journal:
         with suppress(errors.Conflict):
             return self._registry.append(event)
         return None
+
+
+def _in_effect(state: HostState) -> frozenset[str]:
+    """The marks of routes; none where the plan has to ask for them again."""
+    is_sound = state.ingress_ready and not state.ingress_drift
+    return frozenset(map(ingress.mark, state.routes if is_sound else ()))
 
 
 def _id(key: tuple[str, ...]) -> str:

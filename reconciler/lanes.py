@@ -179,6 +179,10 @@ class Lanes:
         """The hosts on which actions are still running."""
         return [name for name, lane in self._lanes.items() if lane.busy]
 
+    def open(self) -> set[str]:
+        """The hosts that were seen, last, as they are after all that was done there."""
+        return {name for name, lane in self._lanes.items() if lane.is_open}
+
     def act(self, work: Mapping[str, Callable[[], None]], *, patience_s: float) -> None:
         """Run `work` per host in parallel; slow ones are left running. Hosts that were busy when
         they were looked at are left out, since `work` was made from how they were before; and

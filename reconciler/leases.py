@@ -93,6 +93,7 @@ class Leases:
         self._remembered = remembered
         self._adopt = adopt
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._wanted: frozenset[str] = frozenset()
         self._held = _Held()
         self._groups: tuple[DesiredState, list[frozenset[str]]] | None = None
@@ -115,6 +116,10 @@ class Leases:
         if self._groups is None or self._groups[0] is not state:
             self._groups = state, shares.groups(state.hosts, shares.together(state))
         return self._groups[1]
+
+    def held(self) -> Collection[str]:
+        """The hosts that the registry has given us, and that are counted on now; asks nobody."""
+        return self._current()[0].keys()
 
     def known(self, rollouts: Rollouts, state: DesiredState) -> Rollouts:
         """What is remembered of the hosts of `state`."""
@@ -178,18 +183,21 @@ class Leases:
             self._renew()
 
     def _renew(self) -> None:
-        began = _now()
-        try:
-            answer = self._registry.lease_hosts(
-                self._holder, sorted(self._wanted), seconds=self._seconds
-            )
-        except errors.PlimsollError as error:
-            log.warning("leases not renewed", error=error.detail)
-            return
-        found = _Held(answer.held, answer.reconcilers, began + self._seconds - _CALL_S)
-        with self._lock:
-            if not self._ended.is_set() and found.until >= self._held.until:
-                self._held = found
+        """One question at a time: each lets go of what it does not name, so that an older one must
+        not come to the registry after a newer one, whose answer is believed."""
+        with self._asking:
+            began = _now()
+            try:
+                answer = self._registry.lease_hosts(
+                    self._holder, sorted(self._wanted), seconds=self._seconds
+                )
+            except errors.PlimsollError as error:
+                log.warning("leases not renewed", error=error.detail)
+                return
+            found = _Held(answer.held, answer.reconcilers, began + self._seconds - _CALL_S)
+            with self._lock:
+                if not self._ended.is_set() and found.until >= self._held.until:
+                    self._held = found
 
 
 _READING = frozenset(

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -31,6 +31,7 @@ from reconciler.core import (
     wording,
 )
 from reconciler.core.experiments import applied
+from reconciler.core.observed import HostState, Unreachable
 from reconciler.core.reasons import Why
 from reconciler.core.rollout import NO_ROLLOUT, Rollouts
 
@@ -139,10 +140,25 @@ class Loop:
         state = self.leases.share(state, [*self.lanes.busy(), *tested])
         state = self.follower.applied(state)
         self.lanes.follow(state.hosts)
+        left = self.journal.left()
         observed = self.lanes.look(timeout_s=_LOOK_TIMEOUT_S)
+        self._settle(left, observed)
         now = self.clock()
         rollouts = self.leases.known(self.memory.look(observed, now), state)
         return Gathered(state, applied.wanted(state, rollouts, now), observed, rollouts, now)
+
+    def _settle(
+        self, left: Collection[str], observed: Mapping[str, HostState | Unreachable]
+    ) -> None:
+        """What was under way when somebody died, or whose answer was lost, is told now."""
+        is_open = self.lanes.open() if left else set()
+        seen = {
+            name: look
+            for name, look in observed.items()
+            if name in is_open and isinstance(look, HostState)
+        }
+        for gone in self.journal.settle(left, seen):
+            self.effects.permits.forget(gone)
 
     def apply(self, wanted: planned.Plan, found: Gathered) -> None:
         """Every host's actions in order, hosts in parallel; slow ones go on by themselves."""

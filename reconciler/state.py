@@ -2,19 +2,18 @@
 
 `rollouts/` is the memory of the planner, a file for each deployment, `checkpoint` the last log
 checkpoint this witness saw, `trust.json` the last signed trust root. `outbox/` has the log events
-that the registry has not acknowledged yet, `statements/` the signed test results that it does not
-have yet. `tokens/` are the secrets of hosts, `permits/` what instances were handed last,
-`reconciler.pem` the key that signs those, `git.json` which commit is in force, `accept/` what an
-operator wants to be, `people.json` who stands behind which pseudonym, `holder` what tells this
-reconciler from others that share its fleet, `agents.json` which hosts are their agents' own,
-`claim.json` and `report.json` what an agent knows of its claim and told last, `sealed/` encrypted
-files of secrets that an instance may be brought back with. A lock on the folder keeps a second
-reconciler out.
+that the registry has not acknowledged yet, `pledges/` those of what is being done to hosts,
+`statements/` the signed test results that it does not have yet. `tokens/` are the secrets of hosts,
+`permits/` what instances were handed last, `reconciler.pem` the key that signs those, `git.json`
+which commit is in force, `accept/` what an operator wants to be, `people.json` who stands behind
+which pseudonym, `holder` what tells this reconciler from others that share its fleet, `agents.json`
+which hosts are their agents' own, `claim.json` and `report.json` what an agent knows of its claim
+and told last, `sealed/` encrypted files of secrets that an instance may be brought back with. A
+lock on the folder keeps a second reconciler out.
 """
 
 import fcntl
 import hashlib
-import os
 import re
 import secrets
 import threading
@@ -22,6 +21,7 @@ from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import quote
 
+from reconciler import durable
 from reconciler.core import rollout, rolloutjson
 from registry import errors
 from registry.core import canonical, fields
@@ -34,7 +34,7 @@ REPORT_FILE = "report.json"
 WISHES = "accept"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ROLLOUTS = "rollouts"
-_FOLDERS = ("outbox", "statements", "tokens", "permits", _ROLLOUTS, WISHES, "sealed")
+_FOLDERS = ("outbox", "pledges", "statements", "tokens", "permits", _ROLLOUTS, WISHES, "sealed")
 # All of the planner's memory in one file, as releases before wrote it.
 _OLD_ROLLOUTS = "rollouts.json"
 _LONGEST_NAME = 200
@@ -238,16 +238,25 @@ class StateFolder:
         """Drop an acknowledged event; a crash before this only sends it again."""
         (self._path / "outbox" / name).unlink(missing_ok=True)
 
+    def pledge(self, name: str, document: dict[str, Json]) -> None:
+        """Keep what is about to be done, before it is; on disk when this returns."""
+        self._write(f"pledges/{name}.json", canonical.encode(document))
+
+    def pledges(self) -> list[tuple[str, dict[str, Json]]]:
+        """What was about to be done, and nobody told the end of, each with its name."""
+        return self._documents("pledges")
+
+    def drop_pledge(self, name: str) -> None:
+        """Its end is told, or it was not done."""
+        (self._path / "pledges" / f"{name}.json").unlink(missing_ok=True)
+
     def keep_statement(self, name: str, statement: dict[str, Json]) -> None:
         """Keep a signed statement until the registry has it."""
         self._write(f"statements/{name}.json", canonical.encode(statement))
 
     def statements(self) -> list[tuple[str, dict[str, Json]]]:
         """Those that the registry does not have yet, each with its name."""
-        return [
-            (path.stem, canonical.decode_object(path.read_bytes(), what=str(path)))
-            for path in sorted((self._path / "statements").glob("*.json"))
-        ]
+        return self._documents("statements")
 
     def drop_statement(self, name: str) -> None:
         """The registry has it, or will never take it."""
@@ -261,6 +270,12 @@ class StateFolder:
         """Keep an encrypted file of secrets, under what it was asked for by."""
         self._write(f"sealed/{name}.yaml", data)
 
+    def _documents(self, folder: str) -> list[tuple[str, dict[str, Json]]]:
+        return [
+            (path.stem, canonical.decode_object(path.read_bytes(), what=str(path)))
+            for path in sorted((self._path / folder).glob("*.json"))
+        ]
+
     def _posted(self) -> list[Path]:
         return sorted((self._path / "outbox").glob("*.json"))
 
@@ -271,19 +286,7 @@ class StateFolder:
             return None
 
     def _write(self, name: str, data: bytes) -> None:
-        target = self._path / name
-        draft = target.with_name(f".{target.name}.new")
-        descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable.write(self._path / name, data)
 
 
 def _rollout_file(key: str) -> str:

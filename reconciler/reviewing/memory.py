@@ -3,7 +3,6 @@
 Nothing here is needed to be right: what is forgotten is looked up at the forge and told again.
 """
 
-import os
 import re
 import secrets
 from collections.abc import Collection, Mapping
@@ -11,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reconciler import durable
 from registry.core import canonical, fields
 from registry.core.canonical import Json
 from registry.errors import InvalidInput
@@ -87,7 +87,7 @@ class Memory:
 
     def save_plan(self, name: str, text: str) -> None:
         """Keep the whole plan."""
-        _write(self._folder / _PLANS / name, text.encode())
+        durable.write(self._folder / _PLANS / name, text.encode())
 
     def plan(self, name: str) -> bytes | None:
         """The whole plan with that name."""
@@ -119,7 +119,7 @@ class Memory:
                 "said": {**followed.said},
             },
         }
-        _write(self._folder / _FILE, canonical.encode(document))
+        durable.write(self._folder / _FILE, canonical.encode(document))
 
 
 def _told(document: Any) -> Told:
@@ -131,13 +131,3 @@ def _followed(document: Any) -> Followed | None:
         return None
     environments = {name: tuple(keys) for name, keys in document["environments"].items()}
     return Followed(str(document["commit"]), environments, dict(document["said"]))
-
-
-def _write(target: Path, data: bytes) -> None:
-    draft = target.with_name(f".{target.name}.new")
-    descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(target)

@@ -46,6 +46,8 @@ class SimulatedEngine:
     unreachable: str = ""
     faults: dict[str, Exception] = field(default_factory=dict)
     """Method name to the error it raises, once, before it does anything."""
+    losses: dict[str, Exception] = field(default_factory=dict)
+    """Method name to the error it raises, once, when it has done all of it."""
     crash_after_create: bool = False
     preview_url: str = ""
     """Who answers for its instances before they get traffic; nobody does by itself."""
@@ -112,6 +114,7 @@ class SimulatedEngine:
                 raise Crashed
             self.launches[spec.name] = launch
             self._run(spec.name)
+            self._lose("start")
 
     def restart(self, instance: str) -> None:
         with self._lock:
@@ -142,6 +145,7 @@ class SimulatedEngine:
                 self._write(f"remove {instance}")
                 for table in (self.instances, self._memory, self._looks, self.launches):
                     table.pop(instance, None)
+            self._lose("remove")
 
     def route(self, route: Route) -> None:
         with self._lock:
@@ -158,6 +162,7 @@ class SimulatedEngine:
             self.routes[route.model] = route
             if served and not self.serving(route.model):
                 self.outages.append(f"{route.model} was routed to {route.instance}, not healthy")
+            self._lose("route")
 
     def unroute(self, model: str) -> None:
         with self._lock:
@@ -254,6 +259,10 @@ class SimulatedEngine:
             raise errors.EngineUnreachable(f"{self.host}: {self.unreachable}", fix=fix)
         if fault := self.faults.pop(method, None):
             raise fault
+
+    def _lose(self, method: str) -> None:
+        if loss := self.losses.pop(method, None):
+            raise loss
 
     def _tell(self, words: str) -> None:
         for listener in self.listeners:

@@ -1,15 +1,18 @@
 """Two reconcilers, one fleet, one real registry: no host has two masters, and none has none."""
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 
-from reconciler import leases
+from reconciler import client, leases, sharing
 from reconciler.core.observed import Health
+from reconciler.core.rollout import NOTHING_KNOWN, Rollout
 from reconciler.leases import Leases
 from reconciler.loop import Loop
 from reconciler.remotes import Beside
@@ -184,3 +187,74 @@ def test_a_fenced_engine_lets_pass_only_what_is_known_to_change_nothing() -> Non
     for name in ("start", "restart", "renew", "remove", "route", "unroute", "settle"):
         with pytest.raises(errors.Conflict):
             getattr(fenced, name)()
+
+
+def test_what_another_looks_after_by_now_keeps_nothing_of_ours_from_being_shared(
+    here: Town,
+) -> None:
+    """A call was under way when the lease ran out, and how it ended is remembered afterwards."""
+    token = here.folder / "reconciler.token"
+    known = {
+        f"production/{name}": Rollout({f"edge-{at}": NOTHING_KNOWN})
+        for at, name in enumerate(("lost", "kept"), start=1)
+    }
+    changed = {key: replace(one, granted="late") for key, one in known.items()}
+    with closing(client.Registry(here.server.addresses[0], token)) as registry:
+        shared, held = sharing.Shared(registry, "blue-1"), {"edge-1", "edge-2"}
+        shared.ours = lambda: held
+        registry.lease_hosts("blue-1", sorted(held), seconds=SECONDS)
+        shared.send(known, known)
+        registry.lease_hosts("blue-1", ["edge-2"], seconds=SECONDS)
+        registry.lease_hosts("green-1", ["edge-1"], seconds=SECONDS)
+        held.remove("edge-1")
+        shared.send(changed, changed)
+        told = json.dumps(registry.rollouts()["production/kept"])
+        assert "late" in told
+        assert "late" not in json.dumps(registry.rollouts()["production/lost"])
+        registry.release_hosts("green-1")
+        registry.lease_hosts("blue-1", ["edge-1", "edge-2"], seconds=SECONDS)
+        held.add("edge-1")
+        shared.send(changed, ())
+        assert "late" in json.dumps(registry.rollouts()["production/lost"])
+
+
+class Slow(client.Registry):
+    """Hears the first wish for leases only after the second, if there is one meanwhile."""
+
+    def __init__(self) -> None:
+        self.heard: list[list[str]] = []
+        self.first, self.second = threading.Event(), threading.Event()
+
+    def lease_hosts(self, holder: str, hosts: Sequence[str], *, seconds: int) -> client.Leased:
+        assert seconds == SECONDS
+        if self.first.is_set():
+            self.second.set()
+        else:
+            self.first.set()
+            self.second.wait(1)
+        self.heard.append(list(hosts))
+        return client.Leased(dict.fromkeys(hosts, 1), (holder,))
+
+    def release_hosts(self, holder: str) -> None:
+        assert holder == "blue-1"
+
+
+def test_an_older_wish_for_leases_never_comes_after_a_newer_one(here: Town) -> None:
+    state = here.loop.source.state(patience_s=60)
+    assert state is not None
+    registry = Slow()
+    only = Leases(
+        registry,
+        holder="blue-1",
+        seconds=SECONDS,
+        remembered=dict,
+        adopt=lambda gained: None,
+    )
+    with closing(only):
+        renewing = threading.Thread(target=only._renew)
+        renewing.start()
+        assert registry.first.wait(60)
+        only.share(state, ())
+        renewing.join(60)
+        assert registry.heard[-1] == ["edge-1", "edge-2"]
+        assert set(only.held()) == {"edge-1", "edge-2"}

@@ -2,15 +2,19 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from reconciler.core.observed import Health
+from registry import errors
 from registry.core.entries import Kind
 from tests.reconciler.simulated import Crashed
 from tests.reconciler.town import DEPLOYMENT, Town, reconciler, town
 from tests.registry.publishing import Publisher
+
+OUTCOMES = frozenset({Kind.STARTED, Kind.DEPLOYED, Kind.REMOVED})
 
 
 @pytest.fixture
@@ -185,6 +189,45 @@ def test_a_crash_at_any_step_is_caught_up_by_the_next_reconciler(here: Town, ste
         assert serving.version == 2
         assert host.outages == []
         assert len(host.instances) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "loss"),
+    [
+        ("start", errors.EngineUnreachable("the answer was lost")),
+        ("route", Crashed()),
+        ("remove", Crashed()),
+    ],
+)
+def test_what_was_done_is_in_the_log_once_though_nobody_heard_that_it_was(
+    here: Town, step: str, loss: Exception
+) -> None:
+    """Its reconciler was killed right after the engine did it, or never got the answer."""
+    here.deploy(1)
+    here.settle()
+    here.hosts["edge-1"].losses[step] = loss
+    here.deploy(2)
+    if isinstance(loss, Crashed):
+        with pytest.raises(Crashed):
+            here.settle()
+        here.loop.lanes.close()
+        here.loop.source.close()
+        _release(here)
+    with ExitStack() as stack:
+        if isinstance(loss, Crashed):
+            here.loop = stack.enter_context(reconciler(here.folder, here.hosts))
+        here.settle()
+        told = [(entry.kind, entry.version) for entry in here.log() if entry.kind in OUTCOMES]
+        assert told == [
+            (Kind.STARTED, 1),
+            (Kind.DEPLOYED, 1),
+            (Kind.STARTED, 2),
+            (Kind.DEPLOYED, 2),
+            (Kind.REMOVED, 1),
+        ]
+        assert here.hosts["edge-1"].outages == []
+        assert [path.name for path in (here.folder / "reconciler/pledges").iterdir()] == []
+        assert len(list((here.folder / "reconciler/permits").iterdir())) == 1
 
 
 def _release(here: Town) -> None:
