@@ -85,7 +85,8 @@ class Bringer:
             return
         if self.proposals.forge.close(request, f"Needed no longer: {why}."):
             fields = journal.about(spec, why, {"number": request})
-            self.journal.record(Kind.FOLLOW_WITHDRAWN, fields)
+            key = ("follow-withdrawn", spec.deployment, str(request), why)
+            self.journal.record_once(key, Kind.FOLLOW_WITHDRAWN, fields)
 
 
 def _elsewhere(log: reading.Reading, spec: InstanceSpec, alias: str) -> str:

@@ -161,7 +161,8 @@ class Promoter:
             return
         if self.proposals.forge.close(request, f"Needed no longer: {why}."):
             fields = journal.about(spec, why, {"number": request})
-            self.journal.record(Kind.PROMOTION_WITHDRAWN, fields)
+            key = ("promotion-withdrawn", spec.deployment, str(request), why)
+            self.journal.record_once(key, Kind.PROMOTION_WITHDRAWN, fields)
 
 
 def approving(

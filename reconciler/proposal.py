@@ -57,7 +57,8 @@ class Proposals:
         commit = self.repository.push(wish)
         detail: dict[str, Json] = {"branch": wish.branch, "commit": commit}
         fields = journal.about(action.bad, action.reason.text, detail)
-        self.journal.record(Kind.REVERT_PUSHED, fields)
+        key = ("revert-pushed", action.deployment, wish.branch, commit)
+        self.journal.record_once(key, Kind.REVERT_PUSHED, fields)
         return outcomes.Done(wish.branch)
 
     def _content(self, action: reverts.PushRevert) -> bytes:
@@ -84,7 +85,8 @@ class Proposals:
         found = forges.opened(self._required(), action.branch, title, body)
         detail: dict[str, Json] = {"branch": action.branch, "request": found.url}
         fields = journal.about(action.revert.bad, action.reason.text, detail)
-        self.journal.record(Kind.REVERT_PROPOSED, fields)
+        key = ("revert-proposed", action.revert.deployment, action.branch, found.url)
+        self.journal.record_once(key, Kind.REVERT_PROPOSED, fields)
         return outcomes.Opened(found.number, found.url)
 
     def _close(self, action: reverts.CloseRequest) -> outcomes.Outcome:
@@ -93,7 +95,8 @@ class Proposals:
         if self._required().close(action.number, comment):
             detail: dict[str, Json] = {"number": action.number}
             fields = journal.about(action.bad, action.reason.text, detail)
-            self.journal.record(Kind.REVERT_WITHDRAWN, fields)
+            key = ("revert-withdrawn", action.bad.deployment, action.bad.commit, str(action.number))
+            self.journal.record_once(key, Kind.REVERT_WITHDRAWN, fields)
         return outcomes.Done()
 
     def propose(self, action: Propose) -> outcomes.Outcome:

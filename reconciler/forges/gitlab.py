@@ -8,7 +8,7 @@ from urllib.parse import quote
 from reconciler.config import Forge
 from reconciler.forges import wire
 from reconciler.forges.protocol import Asked, Comment, Opened, State, Status
-from reconciler.forges.pulls import author, commit
+from reconciler.forges.pulls import author, commit, says
 from registry import errors
 from registry.core.canonical import Json
 
@@ -57,9 +57,12 @@ class GitLab:
     def close(self, number: int, comment: str) -> bool:
         """A comment is a note here."""
         path = f"{self._path}/{number}"
-        if wire.text(self._wire.get(path), "state") != "opened":
-            return False
-        self.comment(number, comment)
+        state = wire.text(self._wire.get(path), "state")
+        is_said = says(self.comments(number), comment)
+        if state != "opened":
+            return is_said and state != "merged"
+        if not is_said:
+            self.comment(number, comment)
         self._wire.send("PUT", path, state_event="close")
         return True
 

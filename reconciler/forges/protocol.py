@@ -46,7 +46,8 @@ class Forge(Protocol):
         """Open one; `body` is Markdown."""
 
     def close(self, number: int, comment: str) -> bool:
-        """Say why and close it; False, and nothing is said, where it is not open any more."""
+        """Say why and close it; again, as where an answer was lost, is free and said once. False,
+        and nothing is said, where somebody else has closed or merged it."""
 
     def asked(self) -> list[Asked]:
         """All open requests into the followed branch."""

@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from reconciler.config import Forge
 from reconciler.forges import wire
@@ -34,9 +34,12 @@ class Pulls(ABC):
     def close(self, number: int, comment: str) -> bool:
         """A comment on a pull request is one on the issue of the same number."""
         path = f"{self._path}/pulls/{number}"
-        if wire.text(self._wire.get(path), "state") != "open":
-            return False
-        self.comment(number, comment)
+        found = self._wire.get(path)
+        is_said = says(self.comments(number), comment)
+        if wire.text(found, "state") != "open":
+            return is_said and not (isinstance(found, dict) and found.get("merged") is True)
+        if not is_said:
+            self.comment(number, comment)
         self._wire.send("PATCH", path, state="closed")
         return True
 
@@ -98,6 +101,11 @@ class Pulls(ABC):
 
 
 _ENDS = ("head", "base")
+
+
+def says(comments: Iterable[Comment], body: str) -> bool:
+    """Whether one of our comments says so already: its answer was lost, or who wrote it died."""
+    return any(one.body.rstrip() == body.rstrip() for one in comments)
 
 
 def author(item: Json, name: str, *, of: str = "user") -> str:

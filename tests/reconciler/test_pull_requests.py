@@ -107,9 +107,12 @@ def test_a_forge_that_is_down_delays_no_host_and_hears_of_it_later(
     here.loop.clock = lambda: clock() + 200
     here.settle()
     assert [pull.state for pull in forge.pulls] == ["open"]
+    forge.loses = 2  # of the comment, and of what closes it
     here.deploy(1)
-    here.settle()
+    for seconds in (300, 400, 500):
+        here.loop.clock = lambda late=seconds: clock() + late
+        here.settle()
     (pull,) = forge.pulls
     assert pull.state == "closed"
-    assert "Git asks for version 1" in pull.comments[0]
+    assert ["Git asks for version 1" in one for one in pull.comments] == [True]
     assert len(told(here, Kind.REVERT_WITHDRAWN)) == 1

@@ -52,7 +52,8 @@ class Pull:
 @dataclass
 class State:
     """What a forge has. `answers` are statuses to give next, before anything is looked at;
-    `loses` how many of the next answers to POST never arrive, though they were acted on;
+    `loses` how many of the next answers to what changes something never arrive, though that was
+    done;
     `statuses` what commits are marked with, oldest first; `wrong` what was against the contract."""
 
     kind: str = "github"
@@ -118,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
         except AssertionError as error:
             forge.wrong.append(str(error))
             status, answer = 422, {"message": str(error)}
-        if self.command == "POST" and forge.loses:
+        if self.command != "GET" and forge.loses:
             forge.loses -= 1
             self.close_connection = True
             return

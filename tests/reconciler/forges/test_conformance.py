@@ -65,11 +65,24 @@ def test_closing_says_why_once_and_leaves_a_merged_one_alone(
 ) -> None:
     made = forges.opened(forge, BRANCH, "Revert it", "because")
     assert forge.close(made.number, "not needed")
-    assert not forge.close(made.number, "not needed")
+    assert not forge.close(made.number, "something else")
     assert (there.pulls[0].state, there.pulls[0].comments) == ("closed", ["not needed"])
     there.pulls.append(servers.Pull(2, BRANCH, "main", "", "", state="merged"))
     assert not forge.close(2, "not needed")
     assert (there.pulls[1].state, there.pulls[1].comments) == ("merged", [])
+
+
+def test_closing_whose_answers_were_lost_is_gone_on_with_and_says_why_once(
+    forge: forges.Forge, there: servers.State
+) -> None:
+    """Of the comment first, then of what closes it; the same where who closed it died."""
+    made = forges.opened(forge, BRANCH, "Revert it", "because")
+    for _ in range(2):
+        there.loses = 1
+        with pytest.raises(errors.Unavailable):
+            forge.close(made.number, "not needed")
+    assert forge.close(made.number, "not needed")
+    assert (there.pulls[0].state, there.pulls[0].comments) == ("closed", ["not needed"])
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
