@@ -242,6 +242,8 @@ class DockerEngine:
             return f"the ingress {changed}"
         if routing is not None and not self._traffic.is_told(routing, _upstreams(runtimes)):
             return "the routes of the ingress are not as they were written"
+        if routing is not None and not self._traffic.is_taken_up(routing):
+            return "the ingress does not go by its routes yet"
         return ""
 
     def _routing(self, api: docker.APIClient) -> ingress.Routing:

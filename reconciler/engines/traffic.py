@@ -41,6 +41,7 @@ class Traffic:
         self._connection = connection
         self._timeout = timeout
         self._read = "", b""  # the routes as read last, and their stamp then
+        self._taken_up = b""
         self.front_url = f"http://{reach}:{spec.port}"
         self.preview_url = f"http://{reach}:{spec.preview_port}"
 
@@ -88,6 +89,17 @@ class Traffic:
     def is_told(self, routing: ingress.Routing, upstreams: Mapping[str, str]) -> bool:
         """Whether the ingress has exactly this on file, and nothing by another hand."""
         return self._has(self._rendered(routing, upstreams))
+
+    def is_taken_up(self, routing: ingress.Routing) -> bool:
+        """Whether clients get what was read last, `routing`: a proxy that has to be signalled was
+        not, where whoever wrote it died in between, or lost the engine. Asked until it is so."""
+        document = self._read[1]
+        if self._driver.SIGNAL and document != self._taken_up:
+            fronts = ((f"{self.front_url}/v1/models/{one.model}", one) for one in routing.routes)
+            if not all(_is_front(url, route) for url, route in fronts):
+                return False
+            self._taken_up = document
+        return True
 
     def _has(self, wanted: bytes) -> bool:
         with self._connection.speaking(f"read the routes of {self._spec.host}") as api:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler.core.observed import Health, InstanceSpec, Route, Share, Sticky, StickyBy
-from reconciler.engines import commands, haproxy, wire
+from reconciler.engines import archives, commands, haproxy, listing, wire
+from reconciler.engines.docker import DockerEngine
 from registry import errors
 from tests.engines import load, rigs
 from tests.engines.rigs import Docker, previewed, route_to, serve, served, start
@@ -72,6 +73,16 @@ def test_the_front_comes_back_with_its_routes_and_says_no_to_copies(rig: Docker)
     state = rig.engine.observe()
     assert (state.routes, state.ingress_ready, state.ingress_drift) == ((route_to(one),), True, "")
     assert served(rig) == 1
+    shared = _by_user(one, two, 60)
+    _write_and_die(rig, shared)
+    again = rig.reconnect()
+    state = again.observe()
+    assert (state.routes, state.ingress_drift) == (
+        (shared,),
+        "the ingress does not go by its routes yet",
+    )
+    again.route(shared)
+    assert again.observe().ingress_drift == ""
 
 
 def _version(rig: Docker, user: int) -> int:
@@ -79,6 +90,22 @@ def _version(rig: Docker, user: int) -> int:
     headers = {"x-user": f"user-{user}"}
     answer = wire.ask(url, method="POST", headers=headers, body=b'{"instances": []}', timeout=60)
     return int(answer.headers["plimsoll-version"])
+
+
+def _write_and_die(rig: Docker, route: Route) -> None:
+    """As one who is killed after it wrote the routes, and before it told the proxy of them."""
+    engine = rig.engine
+    assert isinstance(engine, DockerEngine)
+    known = engine._traffic.read()
+    assert known is not None
+    with engine._speaking("list runtimes") as api:
+        upstreams = {
+            listing.name(one): commands.upstream(listing.label(one, "spec"))
+            for one in engine._runtimes(api)
+        }
+        document = engine._traffic._rendered(known.with_route(route), upstreams)
+        packed = archives.pack_swapped(haproxy.FILE, document)
+        api.put_archive(f"plimsoll-ingress-{rig.host}", commands.ROUTES_FOLDER, packed)
 
 
 def _stamp(rig: Docker) -> object:
