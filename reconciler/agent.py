@@ -94,7 +94,11 @@ class Telling:
         claim = self._claim
         if document != self._told:
             self._folder.save_report(canonical.encode(document))
-        if document != self._told or now >= self._tell_at or not claim.is_held:
+        if (
+            document != self._told
+            or _is_over(self._tell_at, now, _TELL_EVERY_S)
+            or not claim.is_held
+        ):
             git = self._git
             is_fresh = not git.error and git.fetched_at > claim.lost_at
             claim.tell(document, git_at=git.fetched_at, may_claim=self._is_wanted() and is_fresh)
@@ -125,7 +129,7 @@ class Telling:
             is_held=self._claim.is_held,
             ahead_s=self._claim.clock.ahead_s,
         )
-        if is_late and now >= self._warn_at:
+        if is_late and _is_over(self._warn_at, now, _WARN_EVERY_S):
             self._warn_at = now + _WARN_EVERY_S
             log.warning(
                 "offline for too long: what serves goes on, nothing new comes",
@@ -142,6 +146,12 @@ def _deployments(
         if document := status.document(fleet, key, git, planner.steps):
             found[key] = document
     return found
+
+
+def _is_over(at: float, now: float, seconds: float) -> bool:
+    """Whether a pause of so many seconds until `at` is over: also where the clock was set back, as
+    a machine's that started ahead of time is once it hears what time it is."""
+    return not 0 < at - now <= seconds
 
 
 def _is_broken(state: DesiredState, host: str) -> bool:

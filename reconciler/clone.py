@@ -5,6 +5,7 @@ stops at them.
 """
 
 import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ _LOCKED = re.compile(
     r"Unable to create '(?P<lock>[^'\n]+\.lock)': File exists"
     r"|could not lock config file (?P<locked>[^\n]+): File exists"
 )
+# How folders begin in which a commit is made; one that is left there is of a process that died.
+SCRATCH = "scratch-"
 # Tidying goes by a lock of its own, which may be held for long, and gives up on it in silence.
 _TIDYING = Path("objects", "maintenance.lock")
 _DAY_S = 86_400.0
@@ -59,14 +62,19 @@ def past_locks(folder: Path, work: Callable[[], T]) -> T:
 
 
 def _tidy(folder: Path) -> None:
-    """Let Git tidy up again if it was killed while it did."""
+    """Let Git tidy up again if it was killed while it did, and remove what we left ourselves."""
     lock = folder / _TIDYING
-    try:
-        is_old = time.time() - lock.stat().st_mtime > _DAY_S
-    except FileNotFoundError:
-        return
-    if is_old:
+    if _is_old(lock):
         _remove(lock)
+    for scratch in filter(_is_old, folder.glob(f"{SCRATCH}*")):
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > _DAY_S
+    except FileNotFoundError:
+        return False
 
 
 def _released(folder: Path, stderr: str) -> bool:

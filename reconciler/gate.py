@@ -125,6 +125,9 @@ class Gate:
         if reason is not None:
             return self._accept(head, last, reason)
         if before is not None and before.commit == head:
+            # Granted by one who died before it dropped it. It counts once: were the branch to come
+            # back to this commit one day, nobody would have wished for that.
+            self._folder.drop_wish(head)
             return self._stand(Standing(head, self._known(before), None, before.kept))
         found = self._examiner.judge(head, last)
         match found:

@@ -32,6 +32,8 @@ class Goldens:
         self._folder = folder / FOLDER
         self._lock = threading.Lock()
         self._parsed: OrderedDict[bytes, golden.Golden] = OrderedDict()
+        for draft in self._folder.glob(".*"):  # of one that was killed: each may be large
+            draft.unlink(missing_ok=True)
 
     def read(self, spec: AcceptanceSpec, in_git: Mapping[str, bytes]) -> golden.Golden:
         """The data that `spec` asks for; raises `InvalidInput` where it is none.
@@ -81,7 +83,7 @@ class Goldens:
         return data
 
     def _keep(self, file: Path, data: bytes) -> None:
-        """Whole or not at all; a crash leaves a draft that the next one of it replaces."""
+        """Whole or not at all; a crash leaves a draft that the next start removes."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         draft = self._folder / f".{file.name}.{threading.get_ident()}"
         draft.write_bytes(data)

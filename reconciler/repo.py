@@ -30,8 +30,8 @@ _REGULAR = frozenset({"100644", "100755"})
 _BRANCHES = "refs/heads/"
 _HEAD = "refs/plimsoll/head"
 _IN_FORCE = "refs/plimsoll/in-force"
-# How Git and its servers say that a branch has moved meanwhile.
-_LOST_RACE = ("fetch first", "non-fast-forward", "cannot lock ref", "stale info")
+# How Git and its servers say that a branch has moved meanwhile; a lock that is in the way is none.
+_MOVED = ("fetch first", "non-fast-forward", "but expected", "already exists", "stale info")
 
 
 class Repository:
@@ -215,7 +215,7 @@ class Repository:
                     kill_after_timeout=_TIME_LIMIT_S,
                 )
             except git.GitCommandError as error:
-                if not any(sign in str(error.stderr) for sign in _LOST_RACE):
+                if not any(sign in str(error.stderr) for sign in _MOVED):
                     raise
                 raise errors.Conflict(f"somebody pushed to {proposal.branch} first") from error
         return commit
@@ -223,7 +223,7 @@ class Repository:
     def _commit(self, proposal: Proposal) -> str:
         name, address = self._author
         date = f"{int(proposal.at)} +0000"
-        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=clone.SCRATCH) as scratch:
             runner = self._runner()
             runner.update_environment(
                 GIT_INDEX_FILE=str(Path(scratch) / "index"),

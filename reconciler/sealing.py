@@ -118,17 +118,14 @@ def _configured(path: Path) -> Path:
 
 def _make_key(path: Path) -> None:
     from registry.core import age  # noqa: PLC0415  heavy
+    from registry.trust import keys as private  # noqa: PLC0415  heavy
 
     made = age.Identity(secrets.token_bytes(32))
     lines = [f"# created: {_now()}", f"# public key: {made.recipient}", made.text, ""]
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        private.write_new(path, "\n".join(lines).encode())
     except OSError as error:
         raise errors.InvalidConfig(f"{path} cannot be made: {error.strerror}") from error
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _identities(path: Path) -> "list[Identity]":

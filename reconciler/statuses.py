@@ -135,7 +135,7 @@ class Statuses:
     def _put(self, key: str, document: status.Document, now: float) -> None:
         digest = hashlib.sha256(canonical.encode(document)).digest()
         known = self._told.get(key)
-        if known is None or known.digest != digest or now >= known.at + self._every():
+        if known is None or known.digest != digest or self._is_due(known, now):
             self._registry.report(key, document)
             self._told.pop(key, None)
             self._told[key] = _Told(digest, now)
@@ -151,9 +151,13 @@ class Statuses:
     def _repeat(self, now: float) -> None:
         """Not all at once, and where they are many not so often: the registry is told."""
         for key, told in self._told.items():
-            if now < told.at + self._every():
+            if not self._is_due(told, now):
                 return
             self._later[key] = None
+
+    def _is_due(self, told: _Told, now: float) -> bool:
+        """Also where the clock was set back: nothing was told later than now."""
+        return not 0 <= now - told.at < self._every()
 
     def _every(self) -> float:
         return max(_REPEAT_S, len(self._told) / _REPEATS_A_SECOND)

@@ -52,6 +52,7 @@ class Memory:
         self._requests: dict[int, Told] = {}
         self._followed: Followed | None = None
         self._load()
+        self._tidy()
 
     def told(self, number: int) -> Told | None:
         """What was said of request `number`."""
@@ -106,6 +107,13 @@ class Memory:
             self._followed = _followed(document.get("followed"))
         except (OSError, InvalidInput, TypeError, ValueError):
             self._requests, self._followed = {}, None
+
+    def _tidy(self) -> None:
+        """Plans whose writer died before it remembered whose they are: nobody asks for them."""
+        kept = {told.plan for told in self._requests.values()}
+        for path in (self._folder / _PLANS).iterdir():
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
 
     def _save(self) -> None:
         followed = self._followed

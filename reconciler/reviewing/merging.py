@@ -4,6 +4,7 @@ What it says is the registry's word, so that it is right where several reconcile
 share a fleet. Only what the commit changed is asked for, and only until it is settled.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler import client, forges
@@ -11,6 +12,7 @@ from reconciler.core.review import changing, merged
 from reconciler.core.review.marks import DEPLOY, State, Status
 from reconciler.reviewing.heads import Heads, Sides
 from reconciler.reviewing.memory import Followed, Memory
+from registry import errors
 
 
 class Merging:
@@ -63,8 +65,7 @@ class Merging:
             for name in unsettled:
                 text = f"superseded by {commit[:12]} before it was settled"
                 self._forge.mark(before.commit, Status(f"{DEPLOY}{name}", State.ERROR, text))
-            one, other = self._side(before.commit), self._side(commit)
-            new = merged.environments(changing.changes(one.state, other.state))
+            new = self._changed(before.commit, commit)
             together = {
                 name: tuple(dict.fromkeys((*unsettled.get(name, ()), *new.get(name, ()))))
                 for name in sorted({*unsettled, *new})
@@ -72,6 +73,15 @@ class Merging:
             found = Followed(commit, together)
         self._memory.follow(found)
         return found
+
+    def _changed(self, before: str, commit: str) -> Mapping[str, tuple[str, ...]]:
+        """By environment; nothing where the clone was made anew since and lacks `before`, since
+        the branch was rewritten."""
+        try:
+            one = self._side(before)
+        except errors.GitUnavailable:
+            return {}
+        return merged.environments(changing.changes(one.state, self._side(commit).state))
 
     def _side(self, commit: str) -> changing.Side:
         return self._sides.at(self._heads.commit(commit).tree, commit)

@@ -114,6 +114,8 @@ class Rounds:
         if told is None or (told.head, told.base) != (asked.head, base):
             return True
         waited = self._clock() - told.at
+        if waited < 0:  # the clock was set back, and nothing was told later than now
+            return True
         if not told.is_sure:
             return waited >= _DOUBT_S
         return size is not None and size != told.log_size and waited >= _AGAIN_S

@@ -218,6 +218,21 @@ def test_an_operator_can_accept_what_was_refused_once_and_the_log_says_why(bench
     assert code(bench.admit(Mode.STRICT)) == "signature"
 
 
+def test_a_wish_that_was_granted_counts_no_second_time_though_who_granted_it_died(
+    bench: Bench,
+) -> None:
+    first = bench.signed("First")
+    assert bench.admit(Mode.STRICT).commit == first
+    state.leave_wish(bench.folder / "state", first, "Not dropped yet when the kill came")
+    assert bench.admit(Mode.STRICT).commit == first
+    assert bench.state.wish(first) is None
+    second = bench.signed("Second")
+    bench.admit(Mode.STRICT)
+    bench.origin.git("push", "--quiet", "--force", "origin", f"{first}:main")
+    standing = bench.admit(Mode.STRICT)
+    assert (standing.commit, code(standing)) == (second, "history_rewritten")
+
+
 def test_an_accepted_commit_that_nobody_signed_is_not_called_verified(bench: Bench) -> None:
     bench.signed()
     bench.admit(Mode.HEAD)

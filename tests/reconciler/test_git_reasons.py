@@ -26,10 +26,18 @@ REJECTED = """To /srv/models.git
  ! [rejected] x -> x
 error: failed to push some refs to '/srv/models.git'"""
 
+LOCKED_THERE = """stderr: 'remote: error: cannot lock ref 'refs/heads/x': Unable to create 'x.lock': File exists.        
+remote: 
+remote: Another git process seems to be running in this repository, e.g.        
+To /srv/models.git
+ ! [remote rejected] x -> x (failed to update ref)
+error: failed to push some refs to '/srv/models.git'"""  # noqa: E501, W291  as it writes it
+
 
 @pytest.mark.parametrize(
     ("said", "why"),
     [
+        (LOCKED_THERE, "cannot lock ref 'refs/heads/x': Unable to create 'x.lock': File exists."),
         (DUBIOUS, "detected dubious ownership in repository at '/srv/models.git"),
         (REFUSED, "git@git.example.org: Permission denied (publickey)."),
         (AWAY, "ssh: connect to host git.example.org port 22: Connection refused"),

@@ -199,7 +199,9 @@ def test_a_lock_in_the_remote_is_not_ours_to_remove(origin: Origin, tmp_path: Pa
     lock = Path(origin.url) / "refs" / "heads" / "x.lock"
     lock.touch()
     with pytest.raises(errors.GitUnavailable, match="cannot push branch x"):
-        here.push(repo.Proposal("x", parent, "models.d/a.yaml", b"2\n", "m", 0.0))
+        here.push(repo.Proposal("x", parent, "models.d/a.yaml", b"2\n", "m", 1e9))
+    with pytest.raises(errors.GitUnavailable, match=r"x\.lock"):  # nobody was quicker
+        here.extend(repo.Proposal("x", parent, "models.d/a.yaml", b"2\n", "m", 1e9))
     assert lock.exists()
 
 
@@ -223,9 +225,14 @@ def test_git_may_tidy_up_again_a_day_after_it_was_killed_at_that(
     lock = tmp_path / "clone" / "objects" / "maintenance.lock"
     lock.touch()
     then = time.time() - hours * 3600
-    os.utime(lock, (then, then))
+    scratch = tmp_path / "clone" / f"{reconciler_clone.SCRATCH}a"
+    scratch.mkdir()
+    (scratch / "index").touch()
+    for left in (lock, scratch):
+        os.utime(left, (then, then))
     here.fetch()
     assert lock.exists() == is_left
+    assert scratch.exists() == is_left
 
 
 def test_an_empty_reference_is_a_broken_clone(origin: Origin, tmp_path: Path) -> None:

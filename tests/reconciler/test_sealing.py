@@ -1,5 +1,8 @@
 """`plimsoll secrets`: what people do with files of secrets, and what they get to see."""
 
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,16 @@ def test_a_key_is_made_once_for_its_owner_alone_and_its_recipient_is_printed(
     run("encrypt", str(path), "--recipient", printed[0].strip())
     shown = sops_tool.run("decrypt", str(path), key=tmp_path / "age.key")
     assert f"{CANARY}-one" in shown
+
+
+def test_a_key_whose_making_was_cut_short_is_made_the_next_time(tmp_path: Path) -> None:
+    """The disk takes no byte, as where it is full, or as where who writes is killed just then."""
+    key = tmp_path / "age.key"
+    words = ["-m", "registry.cli", "secrets", "keys", "--identity", str(key)]
+    limited = f"ulimit -f 0; exec {shlex.quote(sys.executable)} {shlex.join(words)}"
+    assert subprocess.run(["sh", "-c", limited], check=False, capture_output=True).returncode
+    assert list(tmp_path.iterdir()) == []
+    assert run("keys", "--identity", str(key)).output.startswith("age1")
 
 
 def test_a_file_is_encrypted_in_place_and_nothing_of_it_is_printed(

@@ -1,11 +1,16 @@
 """What the registry is told of how deployments do: what changed, first and in bounded time."""
 
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from reconciler import client, metrics, statuses
+from reconciler import agent, client, metrics, owning, source, state, statuses
 from reconciler.core.observed import Health, Phase
 from registry import errors
 from tests.reconciler.core.test_planner import HOSTS, NOW, Town
@@ -89,6 +94,47 @@ def test_what_the_registry_did_not_take_is_told_again() -> None:
     assert not telling.statuses.is_behind
     telling.told.is_down = False
     assert len(telling.tell()) == 3
+
+
+def test_a_clock_that_is_set_back_keeps_no_status_from_being_repeated() -> None:
+    telling = Telling(3)
+    telling.tell(NOW + 86_400)
+    assert len(telling.tell(NOW)) == 3
+    assert telling.tell(NOW + 59) == []
+    assert len(telling.tell(NOW + 60)) == 3
+
+
+class Heard(client.Registry):
+    """It gives a host to its agent, and counts what it is told."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def tell(
+        self, host: str, document: Mapping[str, object], *, holder: str, epoch: int | None
+    ) -> client.Claim:
+        assert (host, holder, epoch) in {("h1", "h1-1", None), ("h1", "h1-1", 1)}
+        assert document["commit"] == "c1"
+        self.count += 1
+        return client.Claim(
+            1, datetime.fromtimestamp(NOW - 3600, UTC), datetime.fromtimestamp(NOW, UTC)
+        )
+
+
+def test_an_agent_whose_clock_is_set_back_is_not_taken_for_silent(tmp_path: Path) -> None:
+    town, registry = Town(1), Heard()
+    town.plan()
+    git = cast("source.Source", SimpleNamespace(error="", fetched_at=NOW))
+    with closing(state.StateFolder(tmp_path)) as folder:
+        claim = owning.Claim(registry, folder, host="h1", holder="h1-1")
+        telling = agent.Telling(
+            claim, folder, metrics.Metrics(), git=git, is_wanted=lambda: True, patience_s=0
+        )
+        told = []
+        for now in (NOW + 86_400, NOW + 86_401, NOW, NOW + 1, NOW + 20):
+            telling.report(town.planner, town.wish, now)
+            told.append(registry.count)
+    assert [count - told[1] for count in told[1:]] == [0, 1, 1, 2]
 
 
 def test_how_each_deployment_stands_is_one_series_until_it_is_gone() -> None:

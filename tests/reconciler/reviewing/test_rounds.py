@@ -16,6 +16,7 @@ from reconciler import client, config, engines, service, webhook
 from reconciler.core.observed import Health
 from reconciler.core.review import markdown
 from reconciler.forges import protocol
+from reconciler.reviewing.memory import Followed
 from reconciler.reviewing.rounds import Rounds
 from registry import errors
 from tests.ports import free_port
@@ -180,6 +181,7 @@ def test_killed_at_any_step_it_ends_with_one_comment_and_the_right_statuses(at: 
         assert "allowed: 1 deployment" in mine(pull), calls
         marks = at.forge.marks(pull.sha).values()
         assert [state for state, _ in marks] == ["success"] * 3, calls
+        assert len(list((at.settings.state / "plans").iterdir())) == 1, calls
 
 
 def test_a_registry_that_is_down_leaves_it_pending_and_is_asked_again(at: Desk) -> None:
@@ -190,7 +192,11 @@ def test_a_registry_that_is_down_leaves_it_pending_and_is_asked_again(at: Desk) 
     assert "no verdict yet" in mine(pull)
     assert at.forge.marks(pull.sha)[GATE][0] == "pending"
     later = at.rounds()
-    later._clock = lambda: at.here.loop.clock() + 11
+    said, asked = later.memory.told(1), later._telling.forge.asked()[0]
+    assert said is not None
+    for seconds in (5, -86_400, 11):  # too soon; the clock was set back; time to ask again
+        later._clock = lambda waited=seconds, since=said.at: since + waited  # type: ignore[misc]
+        assert later._is_due(said, asked, said.base, said.log_size) == (seconds != 5)
     later.round()
     assert "allowed: 1 deployment" in mine(pull)
     assert at.forge.marks(pull.sha)[GATE][0] == "success"
@@ -243,6 +249,19 @@ def test_a_merged_commit_says_how_its_deployments_are_doing(at: Desk) -> None:
     at.here.settle()
     rounds.round()
     assert at.forge.marks(merged)[name] == ("success", "1 deployment healthy")
+
+
+def test_a_commit_that_the_clone_lacks_since_it_was_made_anew_stops_no_status(at: Desk) -> None:
+    """The branch was rewritten meanwhile, and the clone with the former one was broken."""
+    at.here.settle()
+    rounds = at.rounds()
+    rounds.memory.follow(Followed("f" * 40, {"production": ("production/digits",)}))
+    rounds.round()
+    merged = at.merge(at.propose(asking(at.here, other(at.here))))
+    rounds.round()
+    assert at.forge.marks(merged)["plimsoll/deploy/production"][0] == "pending"
+    at.here.loop.hint()
+    at.here.settle()
 
 
 def test_a_merged_commit_that_fails_says_why(at: Desk) -> None:
