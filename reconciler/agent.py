@@ -100,7 +100,7 @@ class Telling:
             or not claim.is_held
         ):
             git = self._git
-            is_fresh = not git.error and git.fetched_at > claim.lost_at
+            is_fresh = not git.error and git.fetched_at != claim.lost_after
             claim.tell(document, git_at=git.fetched_at, may_claim=self._is_wanted() and is_fresh)
             self._told, self._tell_at = document, now + _TELL_EVERY_S
         self._warn(now)

@@ -111,7 +111,8 @@ class Claim:
         # Once for each trouble: the next try is seconds away.
         self._said = ""
         self.host = host
-        self.lost_at = 0.0
+        # Which look at Git the loss was noticed after; no time says so where clocks are set back.
+        self.lost_after = 0.0
         self.clock = Clock(self._known.registry_at)
 
     @property
@@ -143,7 +144,7 @@ class Claim:
                     self.host, document, holder=self._holder, epoch=known.epoch
                 )
             except errors.Conflict as error:
-                self._lose(error)
+                self._lose(error, git_at)
                 return
             except errors.PlimsollError as error:
                 if self._said != error.code:
@@ -177,13 +178,13 @@ class Claim:
             self._keep(replace(self._known, epoch=None))
             log.info("the host was let go of", host=self.host)
 
-    def _lose(self, error: errors.Conflict) -> None:
+    def _lose(self, error: errors.Conflict, git_at: float) -> None:
         if self._known.epoch is not None:
             log.error("this host is not ours any more", error=error.detail, fix=error.fix)
         elif self._said != error.detail:
             log.warning("this host is not ours", error=error.detail, fix=error.fix)
         self._said = error.detail
-        self.lost_at = self.clock()
+        self.lost_after = git_at
         self._keep(replace(self._known, epoch=None, settled=False))
 
     def _keep(self, known: Known) -> None:

@@ -109,6 +109,7 @@ class Heard(client.Registry):
 
     def __init__(self) -> None:
         self.count = 0
+        self.is_anothers = False
 
     def tell(
         self, host: str, document: Mapping[str, object], *, holder: str, epoch: int | None
@@ -116,6 +117,8 @@ class Heard(client.Registry):
         assert (host, holder, epoch) in {("h1", "h1-1", None), ("h1", "h1-1", 1)}
         assert document["commit"] == "c1"
         self.count += 1
+        if self.is_anothers:
+            raise errors.Conflict("it was given to another")
         return client.Claim(
             1, datetime.fromtimestamp(NOW - 3600, UTC), datetime.fromtimestamp(NOW, UTC)
         )
@@ -135,6 +138,34 @@ def test_an_agent_whose_clock_is_set_back_is_not_taken_for_silent(tmp_path: Path
             telling.report(town.planner, town.wish, now)
             told.append(registry.count)
     assert [count - told[1] for count in told[1:]] == [0, 1, 1, 2]
+
+
+def test_an_agent_that_lost_its_host_and_had_its_clock_set_back_claims_it_at_the_next_look_at_git(
+    tmp_path: Path,
+) -> None:
+    town, registry = Town(1), Heard()
+    town.plan()
+    seen = SimpleNamespace(error="", fetched_at=NOW + 86_400)
+    with closing(state.StateFolder(tmp_path)) as folder:
+        claim = owning.Claim(registry, folder, host="h1", holder="h1-1")
+        telling = agent.Telling(
+            claim,
+            folder,
+            metrics.Metrics(),
+            git=cast("source.Source", seen),
+            is_wanted=lambda: True,
+            patience_s=0,
+        )
+        held = []
+        for seen.fetched_at, registry.is_anothers in (
+            (NOW + 86_400, False),
+            (NOW + 86_400, True),
+            (NOW + 86_400, False),  # what Git said before it was lost counts no more
+            (NOW, False),
+        ):
+            telling.report(town.planner, town.wish, seen.fetched_at + 60 * len(held))
+            held.append(claim.known.epoch)
+    assert held == [1, None, None, 1]
 
 
 def test_how_each_deployment_stands_is_one_series_until_it_is_gone() -> None:
