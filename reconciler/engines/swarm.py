@@ -6,7 +6,7 @@ never does for us is go back: an update that fails stops, and we apply the forme
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from secrets import token_hex
 from typing import Any, TypeAlias
 
@@ -14,14 +14,13 @@ import docker.errors
 
 from reconciler.core.observed import HostState, InstanceSpec, Route
 from reconciler.core.usage import Resources
-from reconciler.engines import commands, ingress, swarm_listing, swarm_specs, wire
+from reconciler.engines import commands, ingress, swarm_listing, swarm_specs, swarm_updates
 from reconciler.engines.protocol import Changes, Endpoint, Launch, Trials
 from reconciler.engines.swarm_listing import Service
 from reconciler.engines.swarm_traffic import SwarmTraffic
 from reconciler.engines.transport import Connection, Listening
 from registry import errors
 
-_UPDATE_PATIENCE_S = 180.0
 _Api: TypeAlias = Any  # docker's own types know nothing of its calls for Swarms
 
 
@@ -64,11 +63,12 @@ class SwarmEngine:
         return [f"{wanted}, and the nodes of {self._host} have room for {places}"]
 
     def start(self, spec: InstanceSpec, launch: Launch) -> None:
-        """A crash before the last line leaves secrets that starting again finds."""
+        """A crash before the service is there leaves secrets that the next start removes."""
         with self._writing:
             self._traffic.prepare()
             with self._speaking(f"start {spec.name}") as api:
                 if self._find(api, spec.name) is None:
+                    self._sweep(api)
                     files = self._secrets(api, spec, launch)
                     api.create_service(**swarm_specs.runtime_service(spec, files))
             routing = self._traffic.read() or ingress.Routing(token_hex(16))
@@ -91,7 +91,8 @@ class SwarmEngine:
             files = self._secrets(api, spec, launch)
             if swarm_listing.secrets(service) != set(files):
                 self._update(api, service, _with_secrets(service, files))
-            self._remove_secrets(api, spec.name, kept=set(files))
+            known = self._own_secrets(api, spec.name)
+            _remove_secrets(api, (one for one in known if one["ID"] not in files))
 
     def remove(self, instance: str) -> None:
         with self._speaking(f"remove {instance}") as api:
@@ -105,7 +106,7 @@ class SwarmEngine:
                 self._await_absence(swarm_listing.label(service, "model"), routing)
                 with contextlib.suppress(docker.errors.NotFound):
                     api.remove_service(service["ID"])
-            self._remove_secrets(api, instance, kept=set())
+            self._sweep(api)
         if service is not None and routing is not None:
             with self._writing:
                 self._publish(self._traffic.read() or routing)
@@ -214,27 +215,28 @@ class SwarmEngine:
             found[known[file.name]] = file
         return found
 
-    def _own_secrets(self, api: _Api, instance: str) -> list[Mapping[str, Any]]:
+    def _own_secrets(self, api: _Api, instance: str = "") -> list[Mapping[str, Any]]:
+        """Of one instance, or of all."""
         labels = [f"{key}={value}" for key, value in self._secret_labels(instance).items()]
         return list(api.secrets(filters={"label": labels}))
 
     def _secret_labels(self, instance: str) -> dict[str, str]:
         owned = swarm_specs.owned(self._host, "launch")
-        return owned | {f"{commands.LABEL}.instance": instance}
+        return owned | {f"{commands.LABEL}.instance": instance} if instance else owned
 
-    def _remove_secrets(self, api: _Api, instance: str, *, kept: set[str]) -> None:
-        for one in self._own_secrets(api, instance):
-            if one["ID"] not in kept:
-                with contextlib.suppress(docker.errors.APIError):
-                    api.remove_secret(one["ID"])
+    def _sweep(self, api: _Api) -> None:
+        """No secrets but of services that there are: who starts one may be killed before it is."""
+        there = {swarm_listing.label(one, "instance") for one in self._services(api)}
+        known = self._own_secrets(api)
+        _remove_secrets(api, (e for e in known if swarm_listing.label(e, "instance") not in there))
 
     def _update(self, api: _Api, service: Service, wanted: dict[str, Any]) -> None:
         """Return once it is through; go back to what was where it is not."""
         former = service["Spec"]
-        _apply(api, service["ID"], wanted)
-        if (trouble := _outcome(api, service["ID"])) is None:
+        swarm_updates.apply(api, service["ID"], wanted)
+        if (trouble := swarm_updates.outcome(api, service["ID"])) is None:
             return
-        _apply(api, service["ID"], former)
+        swarm_updates.apply(api, service["ID"], former)
         raise errors.EngineRefused(
             f"{former['Name']} was updated and did not come up, so that its former spec is back: "
             f"{trouble}",
@@ -264,36 +266,14 @@ class _Changes:
         self._listening.close()
 
 
+def _remove_secrets(api: _Api, found: Iterable[Mapping[str, Any]]) -> None:
+    for one in found:
+        with contextlib.suppress(docker.errors.APIError):
+            api.remove_secret(one["ID"])
+
+
 def _with_secrets(service: Service, files: Mapping[str, swarm_specs.File]) -> dict[str, Any]:
     """What Swarm itself filled in stays as it is."""
     task = service["Spec"]["TaskTemplate"]
     container = task["ContainerSpec"] | {"Secrets": swarm_specs.references(files)}
     return dict(service["Spec"], TaskTemplate=task | {"ContainerSpec": container})
-
-
-def _apply(api: _Api, service: str, spec: Mapping[str, Any]) -> None:
-    """With the version of this moment: an update in progress has counted it up."""
-    version = api.inspect_service(service)["Version"]["Index"]
-    api.update_service(
-        service,
-        version,
-        task_template=spec["TaskTemplate"],
-        name=spec["Name"],
-        labels=spec["Labels"],
-        mode=spec["Mode"],
-        update_config=spec["UpdateConfig"],
-        endpoint_spec=spec["EndpointSpec"],
-    )
-
-
-def _outcome(api: _Api, service: str) -> str | None:
-    """None once the update is complete; else why it stopped."""
-    found: dict[str, Any] = {}
-
-    def is_over() -> bool:
-        found.update(api.inspect_service(service).get("UpdateStatus") or {})
-        return found.get("State") in ("completed", "paused")
-
-    if not wire.until(is_over, timeout=_UPDATE_PATIENCE_S, every=0.3):
-        return f"not through after {_UPDATE_PATIENCE_S:g} s"
-    return None if found["State"] == "completed" else str(found.get("Message", "paused"))

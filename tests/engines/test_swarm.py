@@ -12,6 +12,7 @@ from reconciler import engines
 from reconciler.core.observed import Health, InstanceSpec, Share, Sticky, StickyBy
 from reconciler.core.usage import Usage
 from reconciler.engines import swarm_listing, wire
+from reconciler.engines.swarm import SwarmEngine
 from registry import errors
 from tests.engines import docker_hosts, images, load, rigs
 from tests.engines.docker_hosts import Host
@@ -119,6 +120,7 @@ def test_a_rollout_on_a_swarm_moves_traffic_and_leaves_nothing_behind(swarm: Swa
     one, two = swarm.spec(1), swarm.spec(2)
     assert swarm.engine.observe().instances == ()
     assert swarm.engine.preflight(one) == []
+    _start_and_die(swarm, swarm.spec(9))
     start(swarm, one)
     assert (served(swarm), previewed(swarm, one)) == (None, 1)
     swarm.engine.route(route_to(one))
@@ -145,6 +147,14 @@ def test_a_rollout_on_a_swarm_moves_traffic_and_leaves_nothing_behind(swarm: Swa
     assert "does not say" in has.unknown
     swarm.engine.unroute("digits")
     assert served(swarm) is None
+
+
+def _start_and_die(rig: Swarm, spec: InstanceSpec) -> None:
+    """As one who is killed before there is a service; Git wants another version by then."""
+    engine = rig.engine
+    assert isinstance(engine, SwarmEngine)
+    with engine._speaking("start") as api:
+        engine._secrets(api, spec, rig.launch)
 
 
 def test_networks_that_the_manager_did_not_list_are_taken_as_they_are(
