@@ -10,6 +10,7 @@ from reconciler import acceptance, attesting, goldens, journal
 from reconciler.core import actions, desired, kinds, outcomes, reuse
 from reconciler.core.observed import InstanceSpec
 from reconciler.engines.protocol import Engine
+from reconciler.trials import beside
 from reconciler.trials import subject as subjects
 from registry import errors
 from registry.core.canonical import Json
@@ -33,6 +34,7 @@ class Accepting:
     ) -> outcomes.Outcome:
         """Every template of the deployment. Raises what is no verdict: nobody answered."""
         spec, templates = action.spec, state.deployments[action.spec.deployment].templates
+        beside.alone(engines[action.host], spec.name)
         subject = subjects.of(action, engines)
         known = self._known(spec, templates)
         fresh: dict[str, acceptance.Evidence] = {}

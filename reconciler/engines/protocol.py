@@ -80,6 +80,9 @@ class Trials(Protocol):
     def end(self, name: str) -> None:
         """Stop it, and remove all that belongs to it."""
 
+    def end_all_of(self, instance: str) -> None:
+        """End every test of `instance` that a reconciler left which died in the middle of it."""
+
 
 class Engine(Protocol):
     """One host. Calls block, are safe from several threads, and end within the engine's timeout."""

@@ -10,6 +10,7 @@ from reconciler.core.trials.container import Ended
 from reconciler.core.trials.finding import Finding
 from reconciler.engines.protocol import Engine, Trial, Trials
 from reconciler.trials.subject import Subject
+from registry import errors
 from registry.core import canonical
 from registry.core.canonical import Json
 
@@ -20,6 +21,16 @@ def obstacles(engine: Engine, templates: Iterable[AcceptanceTemplate]) -> list[s
     """Why tests in containers could not run on a host, which is told before anything starts."""
     images = [one.spec.container.image for one in templates if one.spec.container is not None]
     return [reason for image in images for reason in engine.trials().obstacles(image)]
+
+
+def alone(engine: Engine, instance: str) -> None:
+    """Have nobody but its tests ask a candidate: what a test makes it do that was left by who died
+    in the middle of it would be measured as the candidate's own."""
+    try:
+        trials = engine.trials()
+    except errors.EngineRefused:
+        return  # no test runs in a container there
+    trials.end_all_of(instance)
 
 
 def tried(subject: Subject, asked: Container, template: str) -> Finding:

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from reconciler import signing
 from reconciler.core.observed import Phase
+from reconciler.engines.protocol import Trials
 from registry.core.entries import Kind
 from tests.reconciler.town import DEPLOYMENT, Town, manifest, town
 from tests.reconciler.trials.answering import Answering, Version, answering
@@ -136,6 +137,38 @@ def test_what_failed_is_refused_in_the_words_of_its_test(here: Trial) -> None:
     [(said, measured)] = here.tests()
     assert said.startswith("golden: accuracy 0.")
     assert (measured["passed"], measured["samples"]) == (False, 40)
+
+
+class Left:
+    """A test in a container of a reconciler that was killed: it goes on asking the candidate."""
+
+    def __init__(self) -> None:
+        self.asks: set[str] = set()
+
+    def end_all_of(self, instance: str) -> None:
+        self.asks.discard(instance)
+
+
+def test_what_a_killed_reconciler_let_a_test_do_is_not_held_against_the_candidate(
+    here: Trial,
+) -> None:
+    left, edge = Left(), here.town.hosts["edge-1"]
+    edge.tests = cast("Trials", left)
+
+    def overwhelmed(row: Any) -> list[float]:
+        return by_half(row)[::-1] if left.asks else by_half(row)
+
+    here.runtime.versions["digits", 1].predict = overwhelmed
+    here.ask(1)
+    for _ in range(20):
+        if edge.instances:
+            break
+        here.town.rounds(1)
+    left.asks = set(edge.instances)
+    assert left.asks
+    here.town.settle()
+    assert here.tests()[0][0] == "all acceptance tests passed"
+    assert here.town.serving() is not None
 
 
 def test_golden_data_of_the_registry_is_pulled_once_and_kept_by_its_digest(here: Trial) -> None:
