@@ -2,23 +2,26 @@
 CONFIG DEATHS.
 
 Each life is a process of its own, that ends by SIGKILL before or after the first effect that none
-before it has died of; the file DEATHS says of which ones they did. Of a note, which changes nothing
-but memory, it dies only between the note and its being on disk.
+before it has died of; the file DEATHS says of which ones they did. Of what changes a host it dies
+within, once the engine has done it and before anybody knows. Of a note, which changes nothing but
+memory, it dies only between the note and its being on disk.
 """
 
 import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import cast
 
 from reconciler import config, effects, service
 from reconciler.core import actions, desired, outcomes
 from reconciler.engines.protocol import Engine
 
 DEATHS = threading.Lock()
+_CHANGES = frozenset({"start", "route", "unroute", "remove"})
 
 
 def die(of: str, deaths: Path) -> None:
@@ -30,6 +33,25 @@ def die(of: str, deaths: Path) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Dying:
+    """An engine: who has changed something by it dies before it hears that it has."""
+
+    def __init__(self, engine: Engine, end: Callable[[], None]) -> None:
+        self._engine = engine
+        self._end = end
+
+    def __getattr__(self, name: str) -> object:
+        asked = getattr(self._engine, name)
+        if name not in _CHANGES:
+            return asked
+
+        def last(*arguments: object) -> None:
+            asked(*arguments)
+            self._end()
+
+        return last
 
 
 class Mortal(effects.Effects):
@@ -47,7 +69,11 @@ class Mortal(effects.Effects):
         name = f"{action.verb} {_which(action)}".rstrip()
         if not isinstance(action, actions.Note):
             die(f"before {name}", self.deaths)
-        outcome = super().perform(action, state, engines)
+        dying = {
+            host: cast("Engine", Dying(one, lambda: die(f"within {name}", self.deaths)))
+            for host, one in engines.items()
+        }
+        outcome = super().perform(action, state, dying)
         die(f"after {name}", self.deaths)
         return outcome
 

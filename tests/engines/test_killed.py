@@ -42,7 +42,7 @@ def _died(here: Site, deaths: Path, version: int) -> set[str]:
     """Of what, until `version` serves alone and there is nothing left to die of."""
 
     def is_over() -> bool:
-        return here.has_settled(version) and "after remove" in deaths.read_text()
+        return here.has_settled(version) and "within remove" in deaths.read_text()
 
     assert wire.until(is_over, timeout=300), _tail(here)
     return set(deaths.read_text().splitlines())
@@ -59,14 +59,15 @@ def test_killed_at_each_effect_it_converges_and_no_request_fails(
         with load.running(url, clients=2, pause=0.02) as clients, mortal(here) as deaths:
             here.ask_for(BLUE_GREEN)
             died = _died(here, deaths, 2)
-            for effect in ("preflight", "start", "route", "remove"):
-                assert {f"before {effect}", f"after {effect}"} <= died
+            assert {"before preflight", "after preflight"} <= died
+            for effect in ("start", "route", "remove"):
+                assert {f"before {effect}", f"within {effect}"} <= died
             assert {"after proceed 0 promoting", "after proceed 1 baking", "after settle"} <= died
             clients.await_everybody()
             assert set(clients.answers) == {"1", "2"}
             here.ask_for(CANARY)
             died = _died(here, deaths, 3) - died
-            assert {"before shift 50", "after shift 50", "after proceed 1 waiting"} <= died
+            assert {"before shift 50", "within shift 50", "after proceed 1 waiting"} <= died
             clients.await_everybody()
             # What was done is told a moment later; nobody would be left to tell it.
             assert wire.until(lambda: (Kind.REMOVED, 2) in here.log(), timeout=60)
