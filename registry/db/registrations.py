@@ -89,6 +89,12 @@ def settled(session: Session) -> Sequence[int]:
     ).all()
 
 
+def let_go_settled(session: Session) -> None:
+    """As `let_go`, of all that are not pending any more."""
+    for version_id in settled(session):
+        let_go(session, version_id)
+
+
 def let_go(session: Session, version_id: int) -> None:
     """Refer no more to what the version was frozen as."""
     session.execute(delete(RegistrationFile).where(RegistrationFile.version_id == version_id))

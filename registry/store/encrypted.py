@@ -8,8 +8,9 @@ they are migrated. What is read is authentic, or it raises DecryptionFailed.
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +32,8 @@ class BlobKey:
     key: FileKey
     header: bytes
     wrapped_by: str
+    # Monotonic seconds.
+    made_at: float = field(default_factory=time.monotonic, compare=False)
 
     @property
     def name(self) -> str:

@@ -11,9 +11,10 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-# durable.write_private and key files: .NAME.8 hexadecimal digits; usecases.inspection: inspect-*.
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}|inspect-.+")
-_WHERE = ("*", ".*", "keys/.*", "blobs/sha256/??/.*")
+# durable.write_private and key files: .NAME.8 hexadecimal digits; usecases.inspection: inspect-*;
+# usecases.settling: sig-*; usecases.readiness: .ready-*.
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}|(inspect|sig)-.+|\.ready-\d+")
+_WHERE = ("*", ".*", "keys/.*", "blobs/.*", "blobs/sha256/??/.*")
 
 
 def stale(folder: Path, *, older_than: timedelta) -> Sequence[tuple[Path, int]]:

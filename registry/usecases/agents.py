@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from registry import errors
 from registry.core import canonical, entries, names
 from registry.core.canonical import Json
-from registry.db import agents, steering
+from registry.db import agents, clock, steering
 from registry.db import log as log_rows
 from registry.db.engine import Session
 from registry.db.tables_agents import Agent
@@ -74,7 +74,7 @@ def tell(
     told = canonical.encode(document)
     with registry.database.writing() as session:
         log_rows.locked_head(session)
-        now = datetime.now(UTC)
+        now = clock.now(session)
         lease = steering.locked(session, [names.host(host)], holder=holder, now=now)[host]
         row = agents.find(session, host)
         if epoch is None:
@@ -97,7 +97,7 @@ def tell(
 def listed(registry: Registry, *, after: datetime | None) -> All:
     """With what they told where it was new after `after`, the `newest` of an earlier answer."""
     with registry.database.reading() as session:
-        now = datetime.now(UTC)
+        now = clock.now(session)
         rows = agents.all_of(session)
         told = agents.documents(session, after=after)
         newest = agents.newest(session)
@@ -147,7 +147,7 @@ def _stamp(session: Session, now: datetime) -> datetime:
 
 
 def _let_go(session: Session, row: Agent) -> None:
-    now = datetime.now(UTC)
+    now = clock.now(session)
     lease = steering.locked(session, [row.host], holder=row.holder, now=now)[row.host]
     if lease.holder == row.holder:
         lease.expires_at = now

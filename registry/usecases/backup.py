@@ -16,7 +16,7 @@ from pathlib import Path
 from registry import errors
 from registry.core import canonical, entries
 from registry.core.canonical import Json
-from registry.db import dump, leases, migrate
+from registry.db import clock, dump, leases, migrate
 from registry.db import log as log_rows
 from registry.db import retention as rows
 from registry.db.engine import Session
@@ -215,16 +215,16 @@ def _leased(registry: Registry, *, with_keys: bool, by: Caller) -> Iterator[Call
 
 
 def _take_lease(registry: Registry, *, with_keys: bool, by: Caller) -> str:
-    now = datetime.now(UTC)
-    lease = Lease(
-        id=secrets.token_hex(16),
-        purpose="backup",
-        taken_by=by.actor,
-        taken_at=now,
-        expires_at=now + _LEASE,
-    )
     with registry.database.writing() as session:
         log_rows.locked_head(session)
+        now = clock.now(session)
+        lease = Lease(
+            id=secrets.token_hex(16),
+            purpose="backup",
+            taken_by=by.actor,
+            taken_at=now,
+            expires_at=now + _LEASE,
+        )
         leases.take(session, lease)
         entry = entries.Entry(
             time=log.stamp(now),
@@ -238,9 +238,9 @@ def _take_lease(registry: Registry, *, with_keys: bool, by: Caller) -> str:
 
 
 def _renew(registry: Registry, lease_id: str) -> bool:
-    now = datetime.now(UTC)
     with registry.database.writing() as session:
         log_rows.locked_head(session)
+        now = clock.now(session)
         is_ours = leases.renew(session, lease_id, now=now, until=now + _LEASE)
         session.commit()
         return is_ours

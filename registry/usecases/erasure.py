@@ -15,7 +15,7 @@ from registry.core import digest as hashes
 from registry.core import entries, manifest
 from registry.core.canonical import Json
 from registry.core.entries import Kind
-from registry.db import erasure, leases, tables, versions, watermarks
+from registry.db import clock, erasure, leases, tables, versions, watermarks
 from registry.db import keys as key_rows
 from registry.db import log as log_rows
 from registry.db import retention as rows
@@ -64,11 +64,11 @@ def erase(registry: Registry, *, model: str, version: int, reason: str, by: Call
             _require_removable(session, model, version)
             done, bytes_of = _bury(session, registry, found, said, by)
             session.commit()
+    # Also when it is erased already: the list may not have been written when that broke off.
+    destroyed.save(registry.settings, registry.database)
     if done.log_index is None:
         sweep.purge(registry)
         return done
-    if done.keys:
-        destroyed.save(registry.settings, registry.database)
     gone = sweep.remove(registry, bytes_of, before=sweep.AT_ONCE)
     return replace(done, removed_blobs=gone.count, removed_bytes=gone.size)
 
@@ -104,7 +104,7 @@ def erase_model(registry: Registry, *, model: str, reason: str, by: Caller) -> l
 
 
 def _require_no_lease(session: Session) -> None:
-    held = leases.active(session, datetime.now(UTC))
+    held = leases.active(session, clock.now(session))
     if held:
         raise errors.Busy(
             f"a {held[0].purpose} by {held[0].taken_by} is reading all bytes: none can go now",

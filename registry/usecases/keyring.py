@@ -8,6 +8,7 @@ there is asked each time.
 
 import secrets
 import threading
+import time
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
@@ -25,7 +26,9 @@ from registry.trust.wrapping import KeyProvider
 from registry.usecases.recent import Recent
 
 _OPENED = 5000
-_Waiting = list[tuple[Row, Future[None]]]
+# Whoever retires the provider's key waits for so long first: only about older keys it is asked.
+YOUNG_S = 0.5
+_Waiting = list[tuple[BlobKey, Row, Future[None]]]
 
 
 class DatabaseKeyring:
@@ -46,7 +49,7 @@ class DatabaseKeyring:
         kept: Future[None] = Future()
         with self._list:
             row = Row(key.name, digest, key.header, key.wrapped_by)
-            self._waiting.append((row, kept))
+            self._waiting.append((key, row, kept))
         with self._turn:
             if not kept.done():
                 with self._list:
@@ -79,19 +82,43 @@ class DatabaseKeyring:
         try:
             with self._database.writing() as session:
                 log_rows.locked_head(session)
-                unclaimed = blobs.missing(session, [row.digest for row, _ in batch])
-                kept = [row for row, _ in batch if row.digest not in unclaimed]
+                listed = [row for _, row, _ in batch]
+                unclaimed = blobs.missing(session, [row.digest for row in listed])
+                gone = [row for row in listed if row.digest in unclaimed]
+                refused = self._retired(batch) | {row.id: _unclaimed(row.digest) for row in gone}
+                kept = [row for row in listed if row.id not in refused]
                 rows.add(session, kept, now=datetime.now(UTC))
                 session.commit()
         except BaseException as failure:  # noqa: BLE001  each of them raises it
-            for _, future in batch:
+            for _, _, future in batch:
                 future.set_exception(failure)
             return
-        for row, future in batch:
-            if row.digest in unclaimed:
-                future.set_exception(_unclaimed(row.digest))
+        for _, row, future in batch:
+            if row.id in refused:
+                future.set_exception(refused[row.id])
             else:
                 future.set_result(None)
+
+    def _retired(self, batch: _Waiting) -> dict[str, errors.PlimsollError]:
+        """Keys, by name, that nobody could open: what wraps them went while the bytes came.
+
+        Whoever retires holds the log's head, as our caller does, and looks for keys that are kept.
+        """
+        then = time.monotonic() - YOUNG_S
+        old = [row for key, row, _ in batch if key.made_at < then]
+        current = self.provider.current() if old else ""
+        return {
+            row.id: _unwrappable(row.digest)
+            for row in old
+            if row.wrapped_by != current and not self._opens(row.header)
+        }
+
+    def _opens(self, header: bytes) -> bool:
+        try:
+            opened(self.provider, header)
+        except errors.DecryptionFailed:
+            return False
+        return True
 
 
 def new(provider: KeyProvider) -> BlobKey:
@@ -118,4 +145,10 @@ def parsed(header: bytes) -> Header:
 def _unclaimed(digest: str) -> errors.Conflict:
     return errors.Conflict(
         f"{digest} was removed or erased while it was being stored", fix="upload it again"
+    )
+
+
+def _unwrappable(digest: str) -> errors.Unavailable:
+    return errors.Unavailable(
+        f"what wraps the key of {digest} was retired while it came", fix="upload it again"
     )

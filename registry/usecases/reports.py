@@ -9,7 +9,7 @@ from registry import errors
 from registry.core import canonical, digest, entries, names, standing
 from registry.core.canonical import Json
 from registry.core.entries import Kind
-from registry.db import fleet, fleet_hosts, host_reports, reports, tables_log
+from registry.db import clock, fleet, fleet_hosts, host_reports, reports, tables_log
 from registry.db import log as log_rows
 from registry.db.engine import Session
 from registry.usecases import log, steering
@@ -139,9 +139,8 @@ def _fenced(session: Session, group: Sequence[Told]) -> errors.Conflict | None:
     for told in group:
         if told.holder:
             try:
-                steering.require_held(
-                    session, [told.host], holder=told.holder, now=datetime.now(UTC)
-                )
+                now = clock.now(session)
+                steering.require_held(session, [told.host], holder=told.holder, now=now)
             except errors.Conflict as error:
                 return error
     return None

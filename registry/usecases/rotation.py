@@ -5,6 +5,7 @@ time. The old version still opens what is not done yet, so a crash leaves a regi
 everything; doing it again goes on. Each new header was opened once before it replaces the old one.
 """
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -61,6 +62,8 @@ def retire(registry: Registry, by: Caller) -> str:
     Raises Conflict while they still wrap something. Backups from before open no more.
     """
     provider = _provider(registry)
+    # What an upload has under an older version is then old enough to be looked at once it is kept.
+    time.sleep(keyring.YOUNG_S)
     with registry.database.writing() as session:
         log_rows.locked_head(session)
         current = provider.current()

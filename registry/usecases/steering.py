@@ -1,18 +1,18 @@
 """Reconcilers that share their work: each host is one reconciler's at a time, by a lease.
 
-The registry's clock alone says whether a lease lasts. A lease that nobody renews can be taken by
+The database's clock alone says whether a lease lasts. A lease that nobody renews can be taken by
 another, under the next epoch; from then on its former holder can neither announce a change to
 that host nor change what is remembered of it, however late it wakes up.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from registry import errors
 from registry.core import canonical, fields, names
 from registry.core.canonical import Json
-from registry.db import steering
+from registry.db import clock, steering
 from registry.db.engine import Session
 from registry.db.tables_steering import HostLease
 from registry.usecases.access import Caller
@@ -38,7 +38,7 @@ def renew(registry: Registry, *, holder: str, hosts: Collection[str], seconds: i
     names.slug(holder, what="holder")
     wanted = {names.host(host) for host in hosts}
     with registry.database.writing() as session:
-        now = datetime.now(UTC)
+        now = clock.now(session)
         until = now + timedelta(seconds=seconds)
         present = steering.announce(session, holder, now=now, until=until)
         steering.expire(session, holder, but=wanted, now=now)
@@ -56,7 +56,7 @@ def renew(registry: Registry, *, holder: str, hosts: Collection[str], seconds: i
 def release(registry: Registry, *, holder: str) -> None:
     """Let go of everything: others need not wait for the leases to end."""
     with registry.database.writing() as session:
-        steering.expire(session, holder, but=(), now=datetime.now(UTC))
+        steering.expire(session, holder, but=(), now=clock.now(session))
         steering.leave(session, holder)
         session.commit()
 
@@ -105,7 +105,7 @@ def remember(
             documents[deployment, ""] = _encoded(change.fleet[0])
             spoken.update(change.fleet[1])
     with registry.database.writing() as session:
-        now = datetime.now(UTC)
+        now = clock.now(session)
         require_held(session, spoken, holder=holder, now=now)
         steering.remember(session, documents, by=by.actor, now=now)
         session.commit()

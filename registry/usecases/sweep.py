@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from registry.db import blobs, leases, oci
+from registry.db import blobs, clock, leases, oci, registrations
 from registry.db import log as log_rows
 from registry.db import retention as rows
 from registry.db.engine import Session
@@ -90,7 +90,7 @@ def look(registry: Registry, grace: Grace, progress: Progress = lambda *_: None)
     """What `sweep` would do now; changes nothing."""
     now, found = datetime.now(UTC), Swept()
     with registry.database.reading() as session:
-        found.leased = _leased(session, now)
+        found.leased = _leased(session)
     for page in _pages(registry, rows.condemned):
         with registry.database.reading() as session:
             due = rows.due(session, [blob.digest for blob in page], before=now - grace.condemned)
@@ -119,6 +119,8 @@ def sweep(registry: Registry, grace: Grace, progress: Progress = lambda *_: None
     registry.blobs.check()
     with registry.database.writing() as session:
         log_rows.locked_head(session)
+        # A checker that died right after it, or a deletion, left that to us.
+        registrations.let_go_settled(session)
         rows.pardon(session)
         session.commit()
     for page in _pages(registry, _unused_before(now - grace.unused)):
@@ -183,7 +185,7 @@ def _remove(
         batch = page[start : start + _TOGETHER]
         with registry.database.writing() as session:
             log_rows.locked_head(session)
-            found.leased = found.leased or _leased(session, datetime.now(UTC))
+            found.leased = found.leased or _leased(session)
             due = [] if found.leased else rows.due(
                 session, [blob.digest for blob in batch], before=before
             )  # fmt: skip
@@ -250,8 +252,8 @@ def _unused_before(moment: datetime) -> Callable[..., Sequence[Blob]]:
     return query
 
 
-def _leased(session: Session, now: datetime) -> str:
-    found = leases.active(session, now)
+def _leased(session: Session) -> str:
+    found = leases.active(session, clock.now(session))
     return f"{found[0].purpose} by {found[0].taken_by}" if found else ""
 
 

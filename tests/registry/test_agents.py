@@ -13,6 +13,7 @@ from registry.core import entries
 from registry.core.canonical import Json
 from registry.core.entries import Kind
 from registry.db import agents as rows
+from registry.db import clock
 from registry.db.engine import Session
 from registry.db.tables_agents import Agent
 from registry.usecases import access, agents, reports, steering
@@ -156,7 +157,7 @@ def test_what_is_told_while_somebody_asks_or_by_a_clock_that_is_behind_is_not_mi
     tell("two")
     documents, newest = heard(between[0])
     assert documents == [{"commit": "two"}]
-    monkeypatch.setattr(agents, "datetime", Behind)
+    monkeypatch.setattr(clock, "datetime", Behind)
     tell("three")
     assert heard(newest)[0] == [{"commit": "three"}]
 

@@ -72,6 +72,16 @@ def test_erasing_destroys_the_keys_of_what_nobody_else_refers_to(registry: Regis
     assert entry.detail["keys"] == [before[MODEL].id]
 
 
+def test_erasing_again_writes_the_list_that_a_crash_kept_from_being_written(
+    registry: Registry,
+) -> None:
+    erase(registry)
+    known = registry.settings.destroyed_file.read_bytes()
+    registry.settings.destroyed_file.unlink()
+    assert erase(registry).log_index is None
+    assert registry.settings.destroyed_file.read_bytes() == known
+
+
 def test_the_logs_proofs_hold_after_keys_are_destroyed(registry: Registry) -> None:
     erase(registry)
     assert verification.verify(registry, registry.trust_root()).flaws == []

@@ -27,9 +27,11 @@ from registry.usecases import (
     registration,
     reports,
     settling,
+    sweep,
 )
 from registry.usecases.opening import Registry
 from registry.usecases.registration import Wanted
+from registry.usecases.sweep import Grace
 from tests.registry.conftest import ROOT
 from tests.registry.publishing import ALICE, Publisher, digest_of, onnx_model, store
 
@@ -288,6 +290,40 @@ def test_a_defect_in_the_check_is_raised_and_in_the_end_fails_the_version(
             settling.settle_next(troubled(registry, broken), "tester")
     assert outcome(registry) == ("failed", "the check broke off 5 times; ask an admin")
     assert settling.settle_next(registry, "tester") is False
+
+
+def test_a_check_that_takes_its_process_with_it_each_time_is_given_up(
+    registry: Registry, source: str
+) -> None:
+    register(registry, source)
+    for _ in range(settling.BEGINNINGS):
+        _expire_leases(registry)
+        assert settling._take(registry, "killed") is not None  # and no more of it
+    assert outcome(registry) == ("pending", "")
+    _expire_leases(registry)
+    assert settling.settle_next(registry, "tester") is True
+    said = "its check was begun 10 times and never ended; ask an admin"
+    assert outcome(registry) == ("failed", said)
+
+
+@pytest.mark.parametrize("end", ["deleted", "killed"])
+def test_what_a_version_was_frozen_as_goes_with_a_sweep_where_no_checker_lets_go_of_it(
+    registry: Registry, source: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_: Registry) -> None:
+        raise KeyboardInterrupt
+
+    register(registry, source)
+    artifacts.remove(registry, "candidate")
+    if end == "killed":  # right after it has settled the version
+        monkeypatch.setattr(settling, "tidy", killed)
+        with pytest.raises(KeyboardInterrupt):
+            settle(registry)
+    deletion.delete_version(registry, "digits", 1, ALICE)
+    settle(registry)
+    for _ in range(2):
+        sweep.sweep(registry, Grace.of(0))
+    assert [registry.blobs.size(digest_of(content)) for content in FILES.values()] == [None, None]
 
 
 def test_a_version_deleted_while_it_is_pending_stays_deleted(

@@ -19,7 +19,7 @@ from registry.core.entries import Kind
 from registry.db.tables import Blob
 from registry.settings import Encryption, Settings
 from registry.store.encrypted import EncryptedStore
-from registry.usecases import catalogue, encrypting, opening, rotation, sweep, transfers
+from registry.usecases import catalogue, encrypting, keyring, opening, rotation, sweep, transfers
 from registry.usecases.opening import Registry
 from tests.registry.keeping import ROOT
 from tests.registry.publishing import digest_of
@@ -199,6 +199,32 @@ def test_the_old_key_reads_until_the_rotation_is_finished_and_not_after_it_is_re
     assert again.keyring is not None
     with pytest.raises(errors.DecryptionFailed):
         again.keyring.read(saved)
+    again.close()
+
+
+def test_nothing_is_acknowledged_whose_key_was_retired_while_it_came(
+    registry: Registry,
+) -> None:
+    large, store = blob(99), encrypted(registry)
+
+    def slowly(*, is_retired: bool) -> Iterator[bytes]:
+        yield large[:1000]
+        rotation.rotate(registry, ROOT)
+        if is_retired:
+            rotation.retire(registry, ROOT)
+        else:
+            time.sleep(2 * keyring.YOUNG_S)
+        yield large[1000:]
+
+    def put(pieces: Iterator[bytes]) -> None:
+        store.write(pieces, digest_of(large), most=len(large), claim=registry.claims.make)
+
+    with pytest.raises(errors.Unavailable, match="retired while it came"):
+        put(slowly(is_retired=True))
+    assert keys_of(registry) == {}
+    put(slowly(is_retired=False))
+    again = opening.open_registry(registry.settings)
+    assert content(again, digest_of(large)) == large
     again.close()
 
 

@@ -2,11 +2,14 @@
 
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
+from typing import Self
 
 import httpx2
 import pytest
 
 from registry import errors
+from registry.db import clock
 from registry.usecases import reports, steering
 from registry.usecases.access import Role
 from registry.usecases.opening import Registry
@@ -48,6 +51,25 @@ def test_its_holder_renews_it_under_the_same_epoch_even_late(registry: Registry)
     taken(registry, BLUE, "edge-1", seconds=0)
     assert taken(registry, BLUE, "edge-1") == {"edge-1": 1}
     assert taken(registry, BLUE, "edge-1") == {"edge-1": 1}
+
+
+class Ahead(datetime):
+    """The clock of another replica."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_lease_lasts_as_long_for_a_replica_whose_clock_is_ahead(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert taken(registry, BLUE, "edge-1") == {"edge-1": 1}
+    for module in (steering, reports, clock):
+        monkeypatch.setattr(module, "datetime", Ahead)
+    assert taken(registry, GREEN, "edge-1") == {}
+    assert reports.record(registry, starting("edge-1"), ROOT, holder=BLUE).is_new
 
 
 def test_what_is_not_asked_for_again_is_free(registry: Registry) -> None:

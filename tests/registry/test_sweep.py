@@ -180,17 +180,23 @@ def test_a_lease_keeps_all_bytes_where_they_are(littered: Registry) -> None:
 
 def test_what_a_killed_process_left_in_the_folder_goes_after_a_day(littered: Registry) -> None:
     folder = littered.settings.data_dir
-    (folder / "inspect-x1").mkdir()
-    left = [folder / "inspect-x1" / "model", folder / "keys" / ".log.pem.0123abcd"]
+    for name in ("inspect-x1", "sig-x1"):
+        (folder / name).mkdir()
+    left = [
+        folder / "inspect-x1" / "model",
+        folder / "sig-x1" / "model.sig",
+        folder / "keys" / ".log.pem.0123abcd",
+        folder / "blobs" / ".ready-1234",
+    ]
     mine = [folder / ".hidden", folder / "keys" / "log.pem"]
     for file in (*left, mine[0]):
         file.write_bytes(b"12345")
     assert sweep.sweep(littered, DAY).leftovers.count == 0
-    for file in (*left, *mine, folder / "inspect-x1"):
+    for file in (*left, *mine, folder / "inspect-x1", folder / "sig-x1"):
         os.utime(file, (time.time() - 90_000,) * 2)
     found = sweep.look(littered, DAY).leftovers
-    assert (found.count, found.size) == (2, 10)
-    assert sweep.sweep(littered, DAY).leftovers.count == 2
+    assert (found.count, found.size) == (4, 20)
+    assert sweep.sweep(littered, DAY).leftovers.count == 4
     assert not [file for file in left if file.exists()]
     assert all(file.exists() for file in mine)
 

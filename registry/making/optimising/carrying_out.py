@@ -31,6 +31,8 @@ from registry.usecases.opening import Registry
 from registry.usecases.pull import Asked
 
 ATTEMPTS = 3
+# One that takes its process with it each time, as for want of memory, is begun no more often.
+BEGINNINGS = 10
 KEPT_FOR = timedelta(days=30)
 FOLDER = "optimisations"
 _BLOCK = 1 << 20
@@ -68,6 +70,7 @@ def run_next(registry: Registry, worker: str, is_over: Callable[[], bool]) -> bo
     folder = registry.settings.data_dir / FOLDER / task.name
     with _held(registry, task) as is_ours:
         try:
+            _require_promising(task)
             _carry_out(registry, task, folder, lambda: is_ours() and not is_over())
         except LetGo:
             _put_back(registry, task)
@@ -82,6 +85,13 @@ def run_next(registry: Registry, worker: str, is_over: Callable[[], bool]) -> bo
             raise
     shutil.rmtree(folder, ignore_errors=True)
     return True
+
+
+def _require_promising(task: _Task) -> None:
+    if task.attempt > BEGINNINGS:
+        raise errors.InvalidInput(
+            f"it was begun {BEGINNINGS} times and never ended", fix="ask an admin for more memory"
+        )
 
 
 def tidy(registry: Registry) -> None:

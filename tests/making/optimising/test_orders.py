@@ -7,14 +7,17 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from registry import errors
 from registry.core.identity import Caller, Role
 from registry.core.scope import Scope
 from registry.db import versions
+from registry.db.tables_optimisations import Optimisation
 from registry.making.optimising import carrying_out, orders
 from registry.settings import Limits, Running, Settings
 from registry.usecases import erasure, opening, publish, sweep
@@ -121,6 +124,23 @@ def test_a_process_that_is_killed_costs_the_step_it_was_at(
         time.sleep(0.05)
     ended = orders.find(registry, left.row.id).row
     assert (ended.state, ended.attempts) == ("done", 2)
+
+
+def test_one_that_takes_its_process_with_it_each_time_is_given_up(
+    registry: Registry, recipe: str, given: dict[str, str]
+) -> None:
+    left, _ = orders.place(registry, recipe, given, ALICE)
+    for _ in range(carrying_out.BEGINNINGS + 1):
+        with registry.database.writing() as session:
+            session.execute(update(Optimisation).values(due_at=datetime(2020, 1, 1, tzinfo=UTC)))
+            session.commit()
+        if orders.find(registry, left.row.id).row.attempts < carrying_out.BEGINNINGS:
+            assert carrying_out._take(registry, "killed") is not None  # and no more of it
+    assert carrying_out.run_next(registry, "next", never)
+    ended = orders.find(registry, left.row.id).row
+    assert (ended.state, ended.reason.partition(";")[0]) == (
+        "failed", "it was begun 10 times and never ended",
+    )  # fmt: skip
 
 
 def finished(work: Path) -> set[str]:
