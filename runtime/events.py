@@ -79,8 +79,8 @@ class Events:
         """Whether the event is recorded, or never will be. An outage or a bad token may pass."""
         try:
             self._registry.post_event(event)
-        except (errors.Unavailable, errors.Unauthenticated) as error:
-            _log.info("event waits", extra={"event": event, "reason": error.detail})
+        except (errors.Unavailable, errors.Unauthenticated, OSError) as error:
+            _log.info("event waits", extra={"event": event, "reason": str(error)})
             return False
         except errors.PlimsollError as error:
             _log.warning("event refused", extra={"event": event, "reason": error.detail})

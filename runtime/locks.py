@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
 
 class Locks:
     """One folder, a file for each name."""
@@ -24,7 +26,7 @@ class Locks:
         somebody else's lock is a BlockingIOError."""
         path = self._folder / name
         while True:
-            lock = path.open("ab")
+            lock = os.fdopen(os.open(path, _APPENDING, 0o600), "ab")
             try:
                 fcntl.flock(lock, how)
                 if _is_at(lock, path):

@@ -5,10 +5,12 @@ asks for `context` each time: it enrols at the first, renews at half of the cert
 and goes on with the present one while the registry is away.
 """
 
+import fcntl
 import logging
 import ssl
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +24,10 @@ from registry import errors
 from registry.core import canonical, fields, problem
 from registry.core.canonical import Json
 from runtime import durable, tls
+from runtime.locks import Locks
 
-_KEY, _CERTIFICATE = "host.key", "host.pem"
+_KEY, _CERTIFICATE, _LOCK, _ROOM = "host.key", "host.pem", "lock", "room"
+_ROOM_BYTES = 16 * 1024
 _LOOK_EVERY_SECONDS = 60.0
 _TIMEOUT = httpx2.Timeout(30, connect=5)
 _WHAT = "answer to the enrolment"
@@ -51,19 +55,36 @@ class Membership:
         Raises EnrolmentUsed and what else the registry answers, Unavailable, InvalidConfig.
         """
         with self._lock:
-            found = self._present()
-            if found is None:
-                self._save(self._asked(self._trusting(), "/v1/enrol", self._token()))
-            elif _is_due(found, datetime.now(UTC)):
-                self._renew()
+            if not self._is_well():
+                # Other runtimes of this host, too: the token is good for one of them.
+                with Locks(self.folder).take(_LOCK, fcntl.LOCK_EX):
+                    self._refresh()
             return self._showing()
+
+    def _is_well(self) -> bool:
+        found = self._present()
+        return found is not None and not _is_due(found, datetime.now(UTC))
+
+    def _refresh(self) -> None:
+        if self._present() is None:
+            self._enrol()
+        elif not self._is_well():
+            self._renew()
+
+    def _enrol(self) -> None:
+        """With room for the answer on the disk before the token is used up."""
+        room = self.folder / _ROOM
+        durable.replace(room, bytes(_ROOM_BYTES))
+        pem = self._asked(self._trusting(), "/v1/enrol", self._token())
+        room.unlink()
+        self._save(pem)
 
     def _renew(self) -> None:
         try:
             path = f"/v1/hosts/{self.host}/certificate"
             self._save(self._asked(self._showing(), path, None))
-        except errors.Unavailable as error:
-            _log.warning("certificate not renewed yet", extra={"reason": error.detail})
+        except (errors.Unavailable, OSError) as error:
+            _log.warning("certificate not renewed yet", extra={"reason": str(error)})
 
     def _asked(self, context: ssl.SSLContext, path: str, token: str | None) -> str:
         """The certificate that the registry answers with, if it is for our key."""
@@ -114,7 +135,8 @@ class Membership:
         file = self.folder / _KEY
         if not file.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            durable.replace(file, _pem(ec.generate_private_key(ec.SECP256R1())))
+            with suppress(FileExistsError):  # another runtime of this host was first
+                durable.create(file, _pem(ec.generate_private_key(ec.SECP256R1())))
         try:
             found = serialization.load_pem_private_key(file.read_bytes(), password=None)
         except (OSError, ValueError, TypeError) as error:
@@ -162,6 +184,8 @@ def keep(member: Membership) -> None:
                 member.context()
             except errors.PlimsollError as error:
                 _log.warning("not a member", extra={"code": error.code, "reason": error.detail})
+            except OSError as error:  # a full disk may have room again
+                _log.warning("not a member", extra={"code": "", "reason": str(error)})
             time.sleep(_LOOK_EVERY_SECONDS)
 
     threading.Thread(target=look, name="membership", daemon=True).start()

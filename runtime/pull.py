@@ -125,8 +125,8 @@ class Registry:
     def _token(self) -> str:
         try:
             return "" if self.token_file is None else self.token_file.read_text().strip()
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise errors.Unauthenticated(
-                f"{self.token_file}: cannot be read: {error.strerror}",
+                f"{self.token_file}: cannot be read: {error}",
                 fix="write the host's registry token into this file",
             ) from error

@@ -175,7 +175,7 @@ async def _serve(loaded: Config, path: Path) -> None:
 
     async with _grpc(loaded, serving, application):
         await wire.serve(application, loaded.address, loaded.limits, stopping=stopping)
-    await asyncio.to_thread(serving.flush_events, seconds=_EVENTS_SECONDS)
+    await asyncio.to_thread(serving.events.flush, seconds=_EVENTS_SECONDS)
     await asyncio.to_thread(serving.observatory.close)
 
 

@@ -18,7 +18,7 @@ from registry.core.canonical import Json
 from registry.core.checks import Check
 from registry.core.entries import Kind
 from registry.core.envelope import Refused
-from runtime import costs, ensembles, identity, memory, obtain, priority
+from runtime import costs, ensembles, identity, memory, obtain, pauses, priority
 from runtime.backends import opening
 from runtime.backends.protocol import Backend
 from runtime.cache import Cache, Copy
@@ -39,7 +39,6 @@ from runtime.room import Room
 from runtime.table import Slot, State, Table
 from runtime.witness import Rounds, Witness
 
-_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.5, 30.0
 _LOADERS, _MEMORY_SECONDS = 4, 1.0
 _LONGEST_REASON = 2000  # an engine may print half a graph; the log's entries are bounded
 _log = logging.getLogger("plimsoll.runtime")
@@ -56,18 +55,16 @@ class Serving:
         self._witness = Witness(self._registry, config.cache)
         if config.image is None:
             Rounds(self._witness, lambda: obtain.trust_of(config.trust_file, self._cache))
-        self._events = Events(self._registry, host=config.host)
+        self.events = Events(self._registry, host=config.host)
         self._loop = asyncio.get_running_loop()
         # The threads that an engine starts while it is loaded take after the loader.
         self._loaders = ThreadPoolExecutor(_LOADERS, "load", priority.stand_back)
-        self._cores = cores
-        self._recorded = recorded
+        self._cores, self._recorded = cores, recorded
         self._places = Places(config.limits.queue)
         self._scales = costs.Scales(self._cache.costs)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.host, self.limits = config.host, config.limits
+        self.host, self.limits, self.has_kserve_v1 = config.host, config.limits, config.kserve_v1
         self.unpacked = Room(config.limits.room)
-        self.has_kserve_v1 = config.kserve_v1
         self.table = Table()
         for model, declared in config.policies.items():
             self.table.set_policy(model, declared)
@@ -135,10 +132,6 @@ class Serving:
         finally:
             slot.leave()
 
-    def flush_events(self, *, seconds: float) -> None:
-        """Blocks until what happened has been told, or for `seconds`."""
-        self._events.flush(seconds=seconds)
-
     def _retire(self, unused: list[Slot]) -> None:
         for slot in unused:
             if ensembles.users(self.table, slot.pin.model, slot.pin.version):
@@ -195,15 +188,23 @@ class Serving:
             await self._chain(slot, copy, occasion)
         else:
             with self._scales.weighing(cost), self.observatory.step("open"):
-                await self._open(slot, copy)
+                await self._open(slot, copy, occasion)
         self._enter_service(slot, occasion)
 
-    async def _open(self, slot: Slot, copy: Copy) -> None:
-        seconds = self.limits.deadline_seconds
-        settings = opening.settings(slot.pin.isolation, slot.pin.tuning, seconds=seconds)
-        backend = await self._loop.run_in_executor(
-            self._loaders, opening.opened, slot.pin.format, copy.files, settings
-        )
+    async def _open(self, slot: Slot, copy: Copy, occasion: str) -> None:
+        """Sooner or later: that a process was killed over it says nothing against the version."""
+        pin, seconds = slot.pin, self.limits.deadline_seconds
+        settings = opening.settings(pin.isolation, pin.tuning, seconds=seconds)
+        open_ = partial(opening.opened, pin.format, copy.files, settings)
+        for pause in pauses.growing():
+            try:
+                backend = await self._loop.run_in_executor(self._loaders, open_)
+                break
+            except (errors.Unavailable, OSError) as error:
+                self._postpone(slot, f"not opened: {error}", discarded=None, occasion=occasion)
+            await asyncio.sleep(pause)
+            if slot.state is State.END:
+                return
         # Set after the warm-up: an unload must not close an engine that is at work.
         scheduler = await self._warmed_up(slot.pin, backend, copy.files)
         slot.backend, slot.scheduler = backend, scheduler
@@ -233,13 +234,14 @@ class Serving:
 
     async def _obtained(self, slot: Slot, occasion: str) -> Copy | None:
         """Verified files, sooner or later; None where the version is refused, or gone meanwhile."""
-        delay = _FIRST_DELAY_SECONDS
-        while slot.state is not State.END:
+        for pause in pauses.growing():
+            if slot.state is State.END:
+                break
             attempt = partial(copy_context().run, self._attempt, slot)
             match await self._loop.run_in_executor(self._loaders, attempt):
                 case Copy() as copy:
                     self.metrics.verified(slot.pin.model, "verified")
-                    self._events.tell(Kind.VERIFIED, slot.pin, occasion=occasion)
+                    self.events.tell(Kind.VERIFIED, slot.pin, occasion=occasion)
                     return copy
                 case Refused() as refused:
                     said = f"{refused.code}: {refused.reason}"
@@ -247,8 +249,7 @@ class Serving:
                     return None
                 case NotNow(reason, discarded):
                     self._postpone(slot, reason, discarded=discarded, occasion=occasion)
-            await asyncio.sleep(delay * (0.75 + secrets.randbelow(50) / 100))
-            delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
+            await asyncio.sleep(pause)
         return None
 
     def _attempt(self, slot: Slot) -> Copy | Refused | NotNow:
@@ -266,7 +267,7 @@ class Serving:
             slot.scheduler = None
             return
         slot.state, slot.reason, slot.check, slot.code = State.AVAILABLE, "", "", ""
-        self._events.tell(Kind.LOADED, slot.pin, occasion=occasion)
+        self.events.tell(Kind.LOADED, slot.pin, occasion=occasion)
         _log.info("available", extra=_named(slot.pin))
         self._retire(self.table.settle(slot.pin.model))
 
@@ -291,7 +292,7 @@ class Serving:
         self.metrics.verified(slot.pin.model, "refused")
         self.metrics.refused(slot.pin.model, refused.check or "none", refused.code)
         failed: dict[str, Json] = {"check": refused.check, "code": refused.code}
-        self._events.tell(Kind.REFUSED, slot.pin, occasion=occasion, reason=reason, detail=failed)
+        self.events.tell(Kind.REFUSED, slot.pin, occasion=occasion, reason=reason, detail=failed)
         _log.error("refused", extra={**_named(slot.pin), **failed, "reason": reason})
 
 

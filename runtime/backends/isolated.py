@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from registry.errors import PlimsollError, Unavailable
+from registry.errors import Unavailable
 from runtime.backends.protocol import Array, Arrays, Call, Settings
 from runtime.backends.worker import Ended, Worker
 
@@ -23,7 +23,8 @@ _log = logging.getLogger("plimsoll.runtime")
 
 
 class IsolatedBackend:
-    """See `Backend`. The first process is started here; raises `UnsafeModel` where it cannot."""
+    """See `Backend`. The first process is started here; raises `UnsafeModel` where it cannot,
+    and `Unavailable` where it is killed over that."""
 
     calls: Mapping[str, Call]
 
@@ -76,7 +77,7 @@ class IsolatedBackend:
             self._delay = min(self._delay * 2, _LONGEST_DELAY_SECONDS)
             try:
                 worker = Worker(*self._arguments)
-            except (PlimsollError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  else it would never be started again
                 self.trouble = f"the model's own process cannot be started again: {error}"
                 _log.error("model's process not started", extra={"reason": str(error)})
                 continue

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from registry.core.steps import FILE
 from registry.core.tensors import Signature
 from registry.errors import InvalidInput, UnsafeModel
-from runtime.backends import isolated, protocol
+from runtime.backends import isolated, protocol, worker
 from runtime.backends.protocol import DEFAULT_SETTINGS, Backend, Settings
 from runtime.tuning import Tuning
 
@@ -46,7 +46,8 @@ def settings(isolation: str, tuning: Tuning, *, seconds: float) -> Settings:
 
 
 def opened(form: str, files: Path, settings: Settings = DEFAULT_SETTINGS) -> Backend:
-    """A loaded and warmed-up version; raises `UnsafeModel` where the files cannot be served."""
+    """A loaded and warmed-up version; raises `UnsafeModel` where the files cannot be served, and
+    `Unavailable` or `OSError` where a process for it could not be started, or was killed."""
     steps = _steps(files)
     if steps is not None and steps.is_exposed:
         settings = replace(settings, isolation="process")
@@ -122,6 +123,9 @@ def _warmed_up(backend: Backend) -> Backend:
         try:
             backend.run(name, protocol.zeros(call.signature))
         except Exception as error:
+            if worker.is_killed(error):
+                backend.close()
+                raise
             if isinstance(error, InvalidInput) or not _is_certain(call.signature):
                 continue  # what was made up for the warm-up is at fault, not the model
             backend.close()

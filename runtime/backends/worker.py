@@ -22,10 +22,22 @@ from runtime.backends.protocol import Array, Arrays, Call, Settings, as_stated
 _LOADING_SECONDS = 600.0
 _WAIT_SECONDS = 5.0
 _BACKLOG = 1 << 20
+# No program ends itself by one of these.
+_KILLERS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 class Ended(Exception):
-    """The process is gone; the text says how."""
+    """The process is gone; the text says how. `is_killed` where somebody else ended it, be it the
+    kernel for want of memory: that is no fault of what ran in it."""
+
+    def __init__(self, how: str, *, is_killed: bool = False) -> None:
+        super().__init__(how)
+        self.is_killed = is_killed
+
+
+def is_killed(error: Exception) -> bool:
+    """Whether `error` is there only because somebody killed a model's process."""
+    return isinstance(error.__cause__, Ended) and error.__cause__.is_killed
 
 
 class Failed(Exception):
@@ -105,8 +117,9 @@ class Worker:
             refused = head.get("error")
             calls = {} if refused else {name: _call(name, one) for name, one in _calls(head)}
         except (frames.Broken, TimeoutError, InvalidInput) as error:
-            said = f"the model's own process {self._ended()} while it loaded the model"
-            raise UnsafeModel(said) from error
+            ended = self._ended()
+            said = f"the model's own process {ended} while it loaded the model"
+            raise (Unavailable if ended.is_killed else UnsafeModel)(said) from error
         if refused:
             self.close()
             raise UnsafeModel(str(refused))
@@ -140,7 +153,7 @@ class Worker:
             return Ended(f"ended with exit code {code}")
         name = signal.Signals(-code).name
         hint = ", as when memory runs out" if -code == signal.SIGKILL else ""
-        return Ended(f"ended by {name}{hint}")
+        return Ended(f"ended by {name}{hint}", is_killed=-code in _KILLERS)
 
 
 def _command(descriptor: int, form: str, files: Path, settings: Settings) -> list[str]:

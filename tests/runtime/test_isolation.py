@@ -19,8 +19,9 @@ from registry.errors import InvalidInput, Unavailable, UnsafeModel
 from runtime.backends import frames, opening
 from runtime.backends.isolated import IsolatedBackend
 from runtime.backends.protocol import DEFAULT_CALL, Settings
+from runtime.explaining import derivation
 from tests.runtime import models
-from tests.runtime.process import Runtime, halt, kill, only_child, pin, running
+from tests.runtime.process import Runtime, children, halt, kill, only_child, pin, running
 from tests.runtime.stand_in import StandIn
 
 ONE = {"x": np.ones((1, 256), np.float32)}
@@ -102,6 +103,56 @@ def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
         backend.run(DEFAULT_CALL, ONE)
     until(lambda: not backend.trouble, "answer after it was ended")
     backend.close()
+
+
+@pytest.mark.parametrize(("number", "raised"), [
+    (signal.SIGKILL, Unavailable), (signal.SIGTERM, Unavailable), (signal.SIGSEGV, UnsafeModel),
+])  # fmt: skip
+def test_one_that_is_killed_while_it_loads_is_not_called_unsafe(
+    tmp_path: Path, number: int, raised: type[Exception]
+) -> None:
+    os.mkfifo(tmp_path / "model.onnx")  # whoever loads it stops here
+    before = set(children(os.getpid()))
+    with ThreadPoolExecutor(1) as threads:
+        opened = threads.submit(
+            opening.opened, "onnx", tmp_path, Settings(isolation="process", seconds=60)
+        )
+        until(lambda: bool(set(children(os.getpid())) - before), "process")
+        (process,) = set(children(os.getpid())) - before
+        os.kill(process, number)
+        with pytest.raises(raised, match=f"{signal.Signals(number).name}.* while it loaded"):
+            opened.result()
+
+
+def test_a_version_whose_process_is_killed_while_it_loads_is_tried_again(
+    runtime: Runtime, registry: StandIn
+) -> None:
+    """To a reconciler a refusal would be the version's own fault."""
+    runtime.models = [pin(registry.publish(models.onnx_digits())) | {"isolation": "process"}]
+    with running(runtime):
+        assert runtime.child is not None
+        own = runtime.child.pid
+        runtime.until(lambda: bool(children(own)))
+        os.kill(only_child(runtime), signal.SIGKILL)
+        runtime.until_state("AVAILABLE")
+        runtime.until(lambda: runtime.get("/readyz").status_code == 200)
+    assert '"refused"' not in runtime.log
+
+
+def test_it_is_started_again_after_whatever_kept_it_from_that(quick: IsolatedBackend) -> None:
+    arguments, quick._arguments = quick._arguments, ("onnx", Path(), None)  # type: ignore[assignment]
+    kill(process_of(quick))
+    with pytest.raises(Unavailable):
+        quick.run(DEFAULT_CALL, ONE)
+    until(lambda: "cannot be started again" in quick.trouble, "failure")
+    quick._arguments = arguments
+    until(lambda: not quick.trouble, "new process")
+    assert quick.run(DEFAULT_CALL, ONE)["y"].tolist() == ONE["x"].tolist()
+
+
+def test_whoever_waits_for_a_process_that_computes_gradients_is_told_of_any_failure() -> None:
+    with pytest.raises(AttributeError):
+        derivation._begun(None).result(60)  # type: ignore[arg-type]
 
 
 def test_large_tensors_come_through(quick: IsolatedBackend) -> None:

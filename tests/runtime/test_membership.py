@@ -1,7 +1,9 @@
 """A host that enrols itself, renews in time, and is told by name what is wrong where it is not."""
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,11 +14,14 @@ from cryptography import x509
 from registry import errors
 from registry.api.server import Server
 from registry.core import age
+from registry.core.entries import Kind
 from registry.core.envelope import Wanted
 from registry.settings import Settings
 from registry.settings_access import Access
 from registry.usecases import enrolment, hosts
 from registry.usecases.opening import Registry as Opened
+from runtime import events, membership
+from runtime.config import Pin
 from runtime.membership import Membership
 from runtime.pull import Registry
 from tests.registry.authorities import Ca, server_files
@@ -163,3 +168,63 @@ def test_without_token_and_certificate_the_host_says_what_to_do(world: World) ->
     (world.folder / "token").unlink()
     with pytest.raises(errors.Unauthenticated, match="enrolment token cannot be read"):
         world.member.context()
+
+
+def test_many_runtimes_of_one_host_enrol_once(world: World) -> None:
+    """Each has its own memory of the folder that they share."""
+    members = [replace(world.member, _lock=threading.Lock()) for _ in range(6)]
+    with ThreadPoolExecutor(len(members)) as runtimes:
+        for shown in [runtimes.submit(one.context) for one in members]:
+            assert shown.result() is not None
+    assert len(world.fingerprints()) == 1
+    assert {one.name for one in world.member.folder.iterdir()} == {"host.key", "host.pem", "lock"}
+
+
+def test_a_disk_that_is_full_uses_up_no_token_and_ends_no_looking(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "_LOOK_EVERY_SECONDS", 0.02)
+    said = threading.Event()
+    monkeypatch.setattr(membership._log, "warning", lambda *_, **__: said.set())
+    full = world.member.folder / ".room.new"  # where it is written first
+    full.mkdir(parents=True)
+    membership.keep(world.member)
+    assert said.wait(60)
+    full.rmdir()
+    end = time.monotonic() + 60
+    while not (world.member.folder / "host.pem").exists():
+        assert time.monotonic() < end, "nobody looks any more"
+        time.sleep(0.01)
+
+
+def test_a_disk_that_is_full_leaves_the_present_certificate(tmp_path: Path) -> None:
+    world = World(tmp_path, hours=PAST_HALF)
+    world.member.context()
+    kept = (world.member.folder / "host.pem").read_bytes()
+    (world.member.folder / ".host.pem.new").mkdir()
+    world.registry().post_event({**EVENT})
+    world.server.stop()
+    assert (world.member.folder / "host.pem").read_bytes() == kept
+
+
+def test_a_disk_that_is_full_holds_up_what_is_told_and_loses_none_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = threading.Event()
+    monkeypatch.setattr(events._log, "info", lambda *_, **__: waits.set())
+    full = world.member.folder / ".room.new"
+    full.mkdir(parents=True)
+    told = events.Events(world.registry(), host="edge-1")
+    known = Pin("digits", 1, NOTHING.digest, "onnx", active=True)
+    told.tell(Kind.LOADED, known, occasion="1")
+    assert waits.wait(60)
+    full.rmdir()
+    told.flush(seconds=60)
+    assert told._queue.unfinished_tasks == 0
+
+
+def test_a_token_file_that_holds_no_text_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    with pytest.raises(errors.Unauthenticated) as raised:
+        Registry("http://127.0.0.1:1", tmp_path / "token").envelope(NOTHING)
+    assert "registry token into this file" in raised.value.fix
