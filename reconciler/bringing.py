@@ -38,7 +38,8 @@ class Bringer:
 
     def withdraw(self, action: Withdraw) -> outcomes.Outcome:
         """Close its request; one that somebody has merged or closed is left as it is."""
-        self._close(action.run.request, action.spec, action.reason.text)
+        request = self.proposals.request(action.run.request, words.branch(action.deployment))
+        self._close(request, action.spec, action.reason.text)
         return outcomes.Done()
 
     def _trouble(self, action: Bump, spec: InstanceSpec, state: desired.DesiredState) -> str:

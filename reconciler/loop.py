@@ -144,7 +144,7 @@ class Loop:
         observed = self.lanes.look(timeout_s=_LOOK_TIMEOUT_S)
         self._settle(left, observed)
         now = self.clock()
-        rollouts = self.leases.known(self.memory.look(observed, now), state)
+        rollouts = self.leases.known(self.memory.look(observed, now, state), state)
         return Gathered(state, applied.wanted(state, rollouts, now), observed, rollouts, now)
 
     def _settle(

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from reconciler import sharing, state, wishes
-from reconciler.core import actions, outcomes, remembering, rollout, setback
+from reconciler.core import actions, desired, outcomes, patience, remembering, rollout, setback
 from reconciler.core.observed import HostState, Unreachable
 
 
@@ -21,7 +21,7 @@ class Memory:
         self._shared = shared
         self._lock = threading.Lock()
         self._rollouts = folder.rollouts()
-        self._counting = {key for key, one in self._rollouts.items() if remembering.counts(one)}
+        self._counting = {key for key, one in self._rollouts.items() if patience.counts(one)}
         self._looked_at = math.inf
 
     def rollouts(self) -> rollout.Rollouts:
@@ -29,9 +29,14 @@ class Memory:
         with self._lock:
             return self._rollouts
 
-    def look(self, observed: Mapping[str, HostState | Unreachable], now: float) -> rollout.Rollouts:
-        """Let deadlines run on, and take in what people want. Only that is saved by itself: a
-        crash gives candidates more time."""
+    def look(
+        self,
+        observed: Mapping[str, HostState | Unreachable],
+        now: float,
+        state: desired.DesiredState | None = None,
+    ) -> rollout.Rollouts:
+        """Let deadlines run on, but of what may not be touched as `state` says, and take in what
+        people want. Only that is saved by itself: a crash gives candidates more time."""
         with self._lock:
             for left in wishes.found(self._folder.path):
                 self._take(left)
@@ -39,8 +44,9 @@ class Memory:
                 self._keep(setback.not_ahead(self._rollouts, now), set(self._rollouts))
             self._looked_at = now
             if self._counting:
-                looked = remembering.look(self._rollouts, observed, now, among=self._counting)
-                self._rollouts = looked
+                self._rollouts = patience.look(
+                    self._rollouts, observed, now, among=self._counting, desired=state
+                )
             return self._rollouts
 
     def adopt(self, gained: Collection[str]) -> None:
@@ -90,7 +96,7 @@ class Memory:
             self._counting.discard(key)
             return
         self._folder.save_rollouts({key: known})
-        if remembering.counts(known):
+        if patience.counts(known):
             self._counting.add(key)
         else:
             self._counting.discard(key)

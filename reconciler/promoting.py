@@ -13,7 +13,7 @@ from reconciler import journal, judging, overtaking, proposal
 from reconciler.core import demands, desired, edit, outcomes
 from reconciler.core.kinds.promotion import Approvals, Conditions
 from reconciler.core.observed import InstanceSpec
-from reconciler.core.promotions import words
+from reconciler.core.promotions import recognising, words
 from reconciler.core.promotions.acts import Promote, PromoteByHand, Recall
 from reconciler.core.strategies.progress import Verb
 from registry import errors
@@ -67,7 +67,9 @@ class Promoter:
 
     def recall(self, action: Recall) -> outcomes.Outcome:
         """Close its request; one that somebody has merged or closed is left as it is."""
-        self._close(action.run.request, action.spec, action.reason.text)
+        branch = recognising.branch(action.deployment, action.run.id)
+        request = self.proposals.request(action.run.request, branch)
+        self._close(request, action.spec, action.reason.text)
         return outcomes.Done()
 
     def by_hand(

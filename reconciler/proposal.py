@@ -92,10 +92,11 @@ class Proposals:
     def _close(self, action: reverts.CloseRequest) -> outcomes.Outcome:
         """One that somebody has merged or closed already is left as it is."""
         comment = f"This revert is needed no longer: {action.reason.text}."
-        if self._required().close(action.number, comment):
-            detail: dict[str, Json] = {"number": action.number}
+        number = self.request(action.number, action.branch)
+        if number is not None and self._required().close(number, comment):
+            detail: dict[str, Json] = {"number": number}
             fields = journal.about(action.bad, action.reason.text, detail)
-            key = ("revert-withdrawn", action.bad.deployment, action.bad.commit, str(action.number))
+            key = ("revert-withdrawn", action.bad.deployment, action.bad.commit, str(number))
             self.journal.record_once(key, Kind.REVERT_WITHDRAWN, fields)
         return outcomes.Done()
 
@@ -136,6 +137,14 @@ class Proposals:
             at=self.repository.committed_at(parent),
         )
         return self._told(wish)
+
+    def request(self, number: int | None, branch: str) -> int | None:
+        """The request that is meant: where nobody knows its number, since the answer was lost when
+        it was opened, the open one of `branch`, if there is one."""
+        if number is not None or self.forge is None:
+            return number
+        found = self.forge.find(branch)
+        return None if found is None else found.number
 
     def _branch(self, action: Propose) -> str:
         is_direct = action.run.spec.promote == "commit"

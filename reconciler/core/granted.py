@@ -115,5 +115,5 @@ def _lifted(known: Rollout, revision: str) -> Iterator[Quarantined]:
     for entry in known.quarantined:
         if entry.revision != revision:
             yield entry
-        elif entry.request is not None and not entry.request.is_closed:
+        elif entry.may_be_open:
             yield replace(entry, lifted=True)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from reconciler.core import draining, hostplan, losses
-from reconciler.core.actions import Action, Wait
+from reconciler.core import draining, gone, hostplan, losses
+from reconciler.core.actions import Action, Forget, Wait
 from reconciler.core.fleet import Fleet
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.seat import is_healthy
@@ -12,7 +12,9 @@ from reconciler.core.stage import View
 
 def prunes(fleet: Fleet, key: str) -> Iterator[Action | Wait]:
     """Where `key` is and should not be."""
-    for host in sorted(fleet.leftovers(key)):
+    hosts = sorted(fleet.leftovers(key))
+    is_open = bool(hosts) and gone.is_open(fleet, key)
+    for host in hosts:
         if not fleet.reaches(host):
             yield fleet.absence(key, host)
             continue
@@ -21,7 +23,8 @@ def prunes(fleet: Fleet, key: str) -> Iterator[Action | Wait]:
             yield Wait(key, host, why)
             yield from hostplan.held_back(seat, hostplan.keep(seat))
         else:
-            yield from hostplan.held_back(seat, hostplan.prune(seat, _why(fleet, key, host)))
+            steps = hostplan.held_back(seat, hostplan.prune(seat, _why(fleet, key, host)))
+            yield from (step for step in steps if not (isinstance(step, Forget) and is_open))
 
 
 def _why_not(fleet: Fleet, key: str) -> Reason | None:

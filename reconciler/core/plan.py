@@ -14,6 +14,7 @@ from reconciler.core import (
     actions,
     askers,
     draining,
+    gone,
     granting,
     holding,
     hooking,
@@ -121,6 +122,7 @@ def steps(fleet: Fleet, key: str) -> Steps:
             found += [(Part.HELD, step) for step in _held(fleet, key)]
         found += [(Part.STRAY_WISH, step) for step in granting.stray(fleet, key)]
         found += [(Part.FOR_GIT, step) for step in returning.withdrawals(fleet, key)]
+        found += [(Part.FOR_GIT, step) for step in gone.steps(fleet, key)]
     return *found, *((Part.LEAVING, step) for step in leaving.prunes(fleet, key))
 
 

@@ -1,15 +1,16 @@
-"""How memory changes: before an effect, after it, and with each look. Pure, and safe to repeat.
+"""How memory changes: before an effect and after it. Pure, and safe to repeat.
 
 The loop saves the result of `intend` before it performs an action and that of `conclude`
 after it. A crash in between leaves the intent, and the next plan finds its way from there.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from reconciler.core import (
     actions,
     analysis,
+    gone,
     goods,
     granted,
     hookruns,
@@ -22,7 +23,6 @@ from reconciler.core.experiments import acts, tried
 from reconciler.core.following import tried as followed
 from reconciler.core.following.acts import Bump, Track, Withdraw
 from reconciler.core.hookruns import HookRun
-from reconciler.core.observed import HostState, Unreachable
 from reconciler.core.promotions import tried as promoted
 from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Recall, Soak
 from reconciler.core.rollout import NO_ROLLOUT, HostRollout, Quarantined, Rollout, Rollouts
@@ -36,17 +36,17 @@ def intend(  # noqa: C901, PLR0911  one arm an action
         case actions.Start():
             return _start(rollouts, action, now)
         case actions.Restart() | actions.Renew():
-            return _edit(
-                rollouts, action, lambda facts: hostmemory.restarting(facts, action.instance, now)
-            )
+            name = action.instance
+            return _edit(rollouts, action, lambda one: hostmemory.restarting(one, name, now))
         case hookruns.Call():
             return _called(rollouts, action, lambda runs: hookruns.begun(runs, action))
         case actions.RouteTo():
             return _edit(rollouts, action, lambda facts: hostmemory.routed(facts, action.spec, now))
         case actions.Remove():
-            return _edit(
-                rollouts, action, lambda facts: hostmemory.removing(facts, action.instance)
-            )
+            name = action.instance
+            return _edit(rollouts, action, lambda facts: hostmemory.removing(facts, name))
+        case reverts.OpenRequest() | Promote() | Bump():
+            return _ask(rollouts, action)
         case (
             actions.Preflight()
             | actions.Accept()
@@ -61,11 +61,11 @@ def intend(  # noqa: C901, PLR0911  one arm an action
             | actions.Grant()
         ):
             return rollouts
-        case reverts.PushRevert() | reverts.OpenRequest() | reverts.CloseRequest():
+        case reverts.PushRevert() | reverts.CloseRequest() | PromoteByHand() | Recall() | Assess():
             return rollouts
-        case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak() | Promote():
+        case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak():
             return rollouts
-        case Track() | Bump() | Withdraw() | PromoteByHand() | Recall() | Assess():
+        case Track() | Withdraw():
             return rollouts
 
 
@@ -88,7 +88,8 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
         case acts.Begin() | acts.Look() | acts.Decide() | acts.Propose() | Soak() | Promote():
             return {**rollouts, action.deployment: _after(known, action, outcome, now)}
         case Track() | Bump() | Withdraw() | actions.Grant() | PromoteByHand() | Assess():
-            return {**rollouts, action.deployment: _after(known, action, outcome, now)}
+            after = _after(known, action, outcome, now)
+            return _unless_empty(rollouts, action.deployment, after)
         case actions.Forget():
             return _forget(rollouts, action)
         case actions.Settle():
@@ -110,45 +111,22 @@ def conclude(  # noqa: C901, PLR0911  one arm an action
             return _done(rollouts, action, outcome, now)
 
 
-def counts(known: Rollout) -> bool:
-    """Whether the deadline of a candidate runs."""
-    return any(_counts(facts) for facts in known.hosts.values())
-
-
-def look(
-    rollouts: Rollouts,
-    observed: Mapping[str, HostState | Unreachable],
-    now: float,
-    *,
-    among: Iterable[str] | None = None,
-) -> Rollouts:
-    """Let the deadlines of candidates run on for as long as their hosts are seen.
-
-    Only deployments `among` these have any, where that is known.
-    """
-    changed = dict(rollouts)
-    for deployment in list(rollouts) if among is None else among:
-        known = rollouts.get(deployment, NO_ROLLOUT)
-        hosts = {
-            host: replace(
-                facts, candidate=hostmemory.seen(facts.candidate, observed.get(host), now)
-            )
-            for host, facts in known.hosts.items()
-            if facts.candidate is not None and _counts(facts)
-        }
-        if hosts:
-            changed[deployment] = replace(known, hosts={**known.hosts, **hosts})
-    return changed
-
-
-def _counts(facts: HostRollout) -> bool:
-    return facts.candidate is not None and facts.candidate.routed_at is None
-
-
 def _done(
     rollouts: Rollouts, action: actions.HostAction, outcome: outcomes.Outcome, now: float
 ) -> Rollouts:
     return _edit(rollouts, action, lambda facts: hostmemory.after(facts, action, outcome, now))
+
+
+def _ask(rollouts: Rollouts, action: reverts.OpenRequest | Promote | Bump) -> Rollouts:
+    known = rollouts.get(action.deployment, NO_ROLLOUT)
+    match action:
+        case reverts.OpenRequest():
+            known = reverted.asking(known, action)
+        case Promote():
+            known = promoted.asking(known, action)
+        case Bump():
+            known = followed.asking(known, action)
+    return {**rollouts, action.deployment: known}
 
 
 def _start(rollouts: Rollouts, action: actions.Start, now: float) -> Rollouts:
@@ -247,10 +225,16 @@ def _called(
 def _forget(rollouts: Rollouts, action: actions.Forget) -> Rollouts:
     known = rollouts.get(action.deployment, NO_ROLLOUT)
     hosts = {host: facts for host, facts in known.hosts.items() if host != action.host}
-    changed = {**rollouts, action.deployment: replace(known, hosts=hosts)}
-    if not hosts and not known.quarantined:
-        del changed[action.deployment]
-    return changed
+    if hosts:
+        return {**rollouts, action.deployment: replace(known, hosts=hosts)}
+    return _unless_empty(rollouts, action.deployment, gone.remains(known))
+
+
+def _unless_empty(rollouts: Rollouts, deployment: str, known: Rollout) -> Rollouts:
+    """Nothing is remembered of what nothing is known of."""
+    if known != NO_ROLLOUT:
+        return {**rollouts, deployment: known}
+    return {key: one for key, one in rollouts.items() if key != deployment}
 
 
 def _edit(

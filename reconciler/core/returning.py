@@ -10,7 +10,7 @@ from reconciler.core.fleet import Fleet
 from reconciler.core.hostplan import Step
 from reconciler.core.observed import InstanceSpec
 from reconciler.core.reasons import Reason, Why
-from reconciler.core.rollout import Quarantined
+from reconciler.core.rollout import Quarantined, Rollout
 from reconciler.core.stage import View
 
 
@@ -104,13 +104,27 @@ def withdrawals(fleet: Fleet, key: str) -> Iterator[Action | Wait]:
     """Pull requests that are needed no longer: Git asks for something else, or it is retried."""
     if not fleet.common.has_forge or fleet.held(key):
         return
-    for entry in fleet.rollout(key).quarantined:
-        request = entry.request
-        if request is None or request.is_closed:
+    known = fleet.rollout(key)
+    for entry in known.quarantined:
+        if not entry.may_be_open or _is_shared(known, entry):
             continue
         if (why := _why_withdraw(fleet, key, entry)) is not None:
-            step = reverts.CloseRequest(key, request.number, entry.spec, why)
+            number = None if entry.request is None else entry.request.number
+            step = reverts.CloseRequest(key, number, entry.reverted or "", entry.spec, why)
             yield _unless_failing(fleet, step, entry)
+
+
+def _is_shared(known: Rollout, entry: Quarantined) -> bool:
+    """Whether the same commit has failed again before its request could be closed: that one was
+    open, and so it is the one of now."""
+    return (
+        entry.lifted
+        and entry.request is not None
+        and any(
+            one.request is not None and one.request.number == entry.request.number
+            for one in known.in_force
+        )
+    )
 
 
 def _why_withdraw(fleet: Fleet, key: str, entry: Quarantined) -> Reason | None:

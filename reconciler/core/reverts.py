@@ -57,11 +57,13 @@ class OpenRequest:
 
 @dataclass(frozen=True, slots=True)
 class CloseRequest:
-    """Close the pull request `number`, unless somebody has: it is needed no longer."""
+    """Close the pull request `number`, unless somebody has: it is needed no longer. Without a
+    number it is the one of `branch`, if there is one."""
 
     verb: ClassVar[str] = "close-request"
     deployment: str
-    number: int
+    number: int | None
+    branch: str
     bad: InstanceSpec
     reason: Reason
 

@@ -124,7 +124,8 @@ class Quarantined:
     """A revision that failed on `host`, or on none where a person, `by`, sent it back.
 
     `reverted` names the branch once it is pushed, `entry` is its number in the log. One that is
-    `lifted` counts no longer, and is kept for its pull request.
+    `lifted` counts no longer, and is kept for its pull request. While a forge `is_asked` for one
+    nobody knows whether there is one.
     """
 
     revision: str
@@ -139,6 +140,12 @@ class Quarantined:
     entry: int | None = None
     request: Request | None = None
     lifted: bool = False
+    is_asked: bool = False
+
+    @property
+    def may_be_open(self) -> bool:
+        """Whether there may be a pull request that is open."""
+        return self.is_asked if self.request is None else not self.request.is_closed
 
     @property
     def digest(self) -> str:

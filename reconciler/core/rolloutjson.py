@@ -196,6 +196,7 @@ def _quarantined(source: dict[str, Json]) -> Quarantined:
         entry=_whole(source, "entry"),
         request=_request(_optional(source, "request")),
         lifted=source.get("lifted") is True,
+        is_asked=source.get("is_asked") is True,
     )
 
 

@@ -25,6 +25,8 @@ def _rollout(known: Rollout, now: float) -> Rollout:
         known,
         hosts={host: _facts(facts, now) for host, facts in known.hosts.items()},
         quarantined=tuple(_quarantined(entry, now) for entry in known.quarantined),
+        # When one was called first is part of its id.
+        hooks=tuple(replace(run, last_at=min(run.last_at, now)) for run in known.hooks),
         progress=None if known.progress is None else _progress(known.progress, now),
         experiment=None if known.experiment is None else _experiment(known.experiment, now),
         promotion=None if known.promotion is None else _promotion(known.promotion, now),
@@ -71,9 +73,8 @@ def _candidate(known: Candidate, now: float) -> Candidate:
 
 def _quarantined(entry: Quarantined, now: float) -> Quarantined:
     failed = entry.failure
-    return replace(
-        entry, failure=None if failed is None else replace(failed, at=min(failed.at, now))
-    )
+    failed = None if failed is None else replace(failed, at=min(failed.at, now))
+    return replace(entry, at=min(entry.at, now), failure=failed)
 
 
 def _progress(known: Progress, now: float) -> Progress:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.core import outcomes, reverts
 from reconciler.core.observed import Health
+from reconciler.core.reasons import Reason, Why
 from registry.core.entries import Kind
+from tests.reconciler.core.asking import KEY
 from tests.reconciler.forges import servers
 from tests.reconciler.test_rollback import told, versions
 from tests.reconciler.town import DEPLOYMENT, Town, town
@@ -115,4 +118,18 @@ def test_a_forge_that_is_down_delays_no_host_and_hears_of_it_later(
     (pull,) = forge.pulls
     assert pull.state == "closed"
     assert ["Git asks for version 1" in one for one in pull.comments] == [True]
+    assert len(told(here, Kind.REVERT_WITHDRAWN)) == 1
+
+
+def test_a_request_whose_number_nobody_knows_is_closed_by_its_branch_and_only_that_one(
+    here: Town, forge: servers.State
+) -> None:
+    commented(here)
+    (pull,) = forge.pulls
+    entry = here.loop.memory.rollouts()[KEY].quarantined[-1]
+    why = Reason(Why.NEW_SPEC, "Git asks for version 3")
+    for branch, state in (("plimsoll/revert/another", "open"), (pull.head, "closed")):
+        close = reverts.CloseRequest(KEY, None, branch, entry.spec, why)
+        assert here.loop.effects.proposals.perform(close) == outcomes.Done()
+        assert pull.state == state
     assert len(told(here, Kind.REVERT_WITHDRAWN)) == 1

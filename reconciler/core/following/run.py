@@ -16,7 +16,8 @@ class Run:
     """The registry has said `version` for `rule` since `since`, an alias with the move `moved`.
 
     `brought` is the last version that Git was told of, or asked for by itself, with the move of
-    then: no version is brought twice for one. `request` is the pull request with it.
+    then: no version is brought twice for one. `request` is the pull request with it; while Git
+    `is_asked` nobody knows whether there is one.
     """
 
     rule: str
@@ -28,6 +29,12 @@ class Run:
     brought_by: int = 0
     told: Told = NOT_TOLD
     request: int | None = None
+    is_asked: bool = False
+
+    @property
+    def may_be_open(self) -> bool:
+        """Whether there may be a pull request."""
+        return self.request is not None or self.is_asked
 
     def is_of(self, rule: str, found: Candidate, moved: int) -> bool:
         """Whether it is about this."""
@@ -58,4 +65,5 @@ def read(source: dict[str, Json]) -> Run:
             fields.finite(told.get("at")) or 0.0,
         ),
         request=None if number is None else fields.integer(source, "request", what=_WHAT),
+        is_asked=source.get("is_asked") is True,
     )

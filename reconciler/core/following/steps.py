@@ -49,7 +49,7 @@ def _over(fleet: Fleet, deployment: Deployment) -> Iterator[Action]:
     if run is None:
         return
     why = Reason(Why.FOLLOWING, f"{deployment.path} follows no {run.rule} any more")
-    if run.request is not None:
+    if run.may_be_open:
         yield Withdraw(deployment.key, run, deployment.spec_on("", fleet.commit), why)
     else:
         yield Track(deployment.key, None, why)
@@ -108,7 +108,8 @@ def _agreed(
     model, top = pinning.of_git(deployment).manifest.spec.model, found.candidates[0]
     said = f"{rule.rule} is version {model.version}, which Git asks for"
     why = Reason(Why.FOLLOWING, said)
-    if run is not None and run.request is not None and run.brought != model.version:
+    is_other = run is not None and (run.is_asked or run.brought != model.version)
+    if run is not None and run.may_be_open and is_other:
         yield Withdraw(deployment.key, run, deployment.spec_on("", fleet.commit), why)
         return
     brought = model.version, found.moved
@@ -164,6 +165,7 @@ def _seen(run: Run | None, rule: Follow, top: Candidate, found: Found, now: floa
         brought_by=run.brought_by,
         told=Told(where=run.told.where, at=now),
         request=run.request,
+        is_asked=run.is_asked,
     )
 
 

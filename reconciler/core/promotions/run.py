@@ -19,6 +19,7 @@ class Run:
     `authors` are the people of the commit with which that began: their approvals do not count.
     `analysis` is the one that it has to pass, once it has begun. `request` is the pull request that
     proposes it, and `overtaken` the run of an older version whose pull request may still be open.
+    While Git `is_asked` nobody knows whether there is one.
     """
 
     name: str
@@ -30,11 +31,12 @@ class Run:
     analysis: AnalysisRun | None = None
     request: int | None = None
     overtaken: "Run | None" = None
+    is_asked: bool = False
 
     @property
     def proposed(self) -> "Run | None":
         """Of this run and the one it overtook, the one whose pull request may still be open."""
-        return self.overtaken if self.request is None else self
+        return self.overtaken if self.request is None and not self.is_asked else self
 
     @property
     def id(self) -> str:
@@ -72,6 +74,7 @@ def read(source: dict[str, Json]) -> Run:
         analysis=analysis_memory.read(analysed) if isinstance(analysed, dict) else None,
         request=None if number is None else fields.integer(source, "request", what=_WHAT),
         overtaken=read(overtaken) if isinstance(overtaken, dict) else None,
+        is_asked=source.get("is_asked") is True,
     )
 
 

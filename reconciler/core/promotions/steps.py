@@ -54,20 +54,25 @@ def _stale(fleet: Fleet, deployment: Deployment, asked: Promotion | None) -> Rec
     promotion leads here. One that a person has merged is only looked at."""
     run = fleet.rollout(deployment.key).promotion
     proposed = None if run is None else run.proposed
-    if run is None or proposed is None or proposed.request is None:
+    if run is None or proposed is None:
         return None
     now = pinning.of_git(deployment).manifest.spec.model
     if asked is None or asked.metadata.name != proposed.name:
-        text, after = f"the promotion {proposed.name} leads to {deployment.key} no longer", None
+        text = f"the promotion {proposed.name} leads to {deployment.key} no longer"
+        after = run.overtaken if proposed is run else None
     elif now.version >= proposed.version:
         text = f"Git asks for version {now.version} on {deployment.key} by now"
-        over = replace(proposed, request=None)
+        over = replace(proposed, request=None, is_asked=False)
         after = over if proposed is run else replace(run, overtaken=None)
     else:
         return None
+    return _recall(fleet, deployment, proposed, after, text)
+
+
+def _recall(fleet: Fleet, deployment: Deployment, run: Run, after: Run | None, text: str) -> Recall:
     spec = pinning.of_git(deployment).spec_on("", fleet.commit)
-    about = edit.respecified(spec, proposed.version, proposed.digest)
-    return Recall(deployment.key, proposed, about, after, Reason(Why.PROMOTION, text))
+    about = edit.respecified(spec, run.version, run.digest)
+    return Recall(deployment.key, run, about, after, Reason(Why.PROMOTION, text))
 
 
 def _towards(
@@ -80,12 +85,16 @@ def _towards(
     if run is not None and is_same and run.told.where:
         yield _wait(deployment, asked, f"version {model.version} was proposed: {run.told.where}")
         return
+    trouble = _trouble(fleet, source)
+    if run is not None and run.is_asked and (trouble or not is_same):
+        text = trouble or f"{source.key} asks for version {model.version} by now"
+        yield _recall(fleet, deployment, run, run.overtaken, text)
+        return
     before = None if run is None else run.overtaken
     if run is not None and before is not None and before.digest == model.digest:
         text = f"{source.key} is back at version {before.version}, which was proposed"
         yield Soak(key, run, before, Reason(Why.PROMOTION, text))
         return
-    trouble = _trouble(fleet, source)
     if trouble:
         if run is not None and run.proposed is not run:
             yield Soak(key, run, run.proposed, Reason(Why.PROMOTION, trouble))

@@ -9,6 +9,14 @@ from reconciler.core.promotions.acts import Assess, Promote, PromoteByHand, Reca
 from reconciler.core.rollout import Answer, Rollout
 
 
+def asking(known: Rollout, action: Promote) -> Rollout:
+    """Before Git is told: whatever becomes of it, there may be a pull request from here on."""
+    run = known.promotion
+    if run is None or run.id != action.run.id or action.promotion.spec.by == "commit":
+        return known
+    return replace(known, promotion=replace(run, is_asked=True))
+
+
 def after(
     known: Rollout, action: Soak | Promote | Recall, outcome: outcomes.Outcome, now: float
 ) -> Rollout:
@@ -24,9 +32,10 @@ def after(
     match outcome:
         case outcomes.Brought(where=where, request=request):
             told = Told(where=where, at=now)
-            run = replace(run, request=request, overtaken=None)
+            run = replace(run, request=request, overtaken=None, is_asked=False)
         case outcomes.Failed(detail=trouble) | outcomes.Lacking(detail=trouble):
             told = Told(trouble=trouble[:500], tries=run.told.tries + 1, at=now)
+            run = replace(run, is_asked=run.is_asked and isinstance(outcome, outcomes.Failed))
         case _:
             return known
     return replace(known, promotion=replace(run, told=told))

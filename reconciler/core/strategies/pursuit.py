@@ -22,7 +22,7 @@ from reconciler.core.strategies.program import (
     place,
     share_at,
 )
-from reconciler.core.strategies.progress import Progress, State, Wish
+from reconciler.core.strategies.progress import Progress, State, Verb, Wish
 from reconciler.core.strategies.table import Event
 from reconciler.core.waves import Wave
 
@@ -36,6 +36,10 @@ _NOT_ACCEPTED = frozenset(
         Stage.READY,
     }
 )
+
+
+# What lets a rollout go on, and so is about a step of the strategy that a person has seen.
+_OF_A_STEP = frozenset({Verb.PROMOTE, Verb.PROMOTE_FULL, Verb.RESUME})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,9 @@ def pursue(fleet: Fleet, views: list[View], facts: Facts) -> Pursuit:
         trail.go(begun, _words(program, begun))
     if trail.at is not None and trail.at.program != program.digest:
         _take(trail, program, (Event.CHANGED, "the strategy was changed in Git"), facts)
+        if wish is not None and wish.verb in _OF_A_STEP:
+            trail.go(trail.at, f"{wish.verb} was about the strategy before", wish.id)
+            wish = None
     if trail.at is not None and trail.at.code == Event.SUSPENDED:
         _take(trail, program, (Event.RESUME, "Git no longer says suspend: true"), facts)
     if wish is not None:

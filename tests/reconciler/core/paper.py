@@ -16,6 +16,7 @@ from reconciler.core import (
     desired,
     hookruns,
     outcomes,
+    patience,
     reasons,
     remembering,
     resting,
@@ -147,7 +148,7 @@ class Paper:
     def plan(self) -> Plan:
         """What the planner makes of it now: one that knows the rounds before, and a new one."""
         observed = self.observed()
-        self.rollouts = remembering.look(self.rollouts, observed, self.now)
+        self.rollouts = patience.look(self.rollouts, observed, self.now, desired=self.wish)
         asked = applied.wanted(self.wish, self.rollouts, self.now)
         made = self.planner.plan(asked, observed, self.rollouts, self.now)
         afresh = plan(asked, observed, self.rollouts, self.now)

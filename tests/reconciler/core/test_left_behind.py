@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from reconciler.core import setback
+from reconciler.core.rollout import NO_ROLLOUT, Pin
 from reconciler.core.strategies.progress import State, Verb, Wish
 from tests.reconciler.core import test_hooking as hooked
 from tests.reconciler.core.asking import BOTH, KEY
 from tests.reconciler.core.paper import Paper
 from tests.reconciler.core.test_crash_points import PLAIN, ask, play, rolled_out, wrong
+from tests.reconciler.core.wishes import deployment_file, digest_of, wish
 
 CANARY = "canary: {steps: [{setWeight: 10}, {pause: {}}]}"
 
@@ -122,3 +125,75 @@ def test_nobody_is_asked_again_while_the_host_that_began_is_out_of_sight() -> No
     paper.run()
     assert set(paper.serves().values()) == {2}
     assert hooks.names() == ["backup", "tell", "smoke"]
+
+
+def test_the_time_of_a_candidate_does_not_run_while_git_wants_nothing_touched() -> None:
+    """Nor while its file is wrong: what takes long is the person who mends it."""
+    still = deployment_file("digits", 2, BOTH, suspend=True)
+    for text in (still, still.replace("version: 2", "version: two")):
+        paper = next(dead for dead in rolled_out(CANARY, 2).deaths if is_waiting(dead))
+        paper.wish = wish({"digits": text}, hosts=BOTH, commit="c3")
+        for _ in range(50):
+            paper.tick()
+        assert is_waiting(paper)
+        ask(paper, 2, strategy=CANARY)
+        play(paper)
+        assert wrong(paper, 2) == ""
+        assert paper.quarantined == set()
+
+
+def is_waiting(paper: Paper) -> bool:
+    """Whether a candidate is there on h1 that was not accepted yet."""
+    known = paper.rollouts[KEY].on("h1").candidate
+    is_there = known is not None and known.spec.name in paper.hosts["h1"].instances
+    return known is not None and is_there and known.acceptance is None
+
+
+def test_a_deployment_that_comes_again_is_new_but_for_what_is_quarantined() -> None:
+    paper = rolled_out(CANARY, 4)
+    ask(paper, 2, strategy=CANARY)
+    until(paper, lambda: state(paper) is State.PAUSED)
+    pin = Pin("p", 3, digest_of(3), "the audit", "alice", paper.now + 1e6)
+    paper.rollouts = {**paper.rollouts, KEY: replace(paper.rollouts[KEY], pin=pin)}
+    paper.wish = wish({}, hosts=BOTH, commit="c5", allow_empty=True)
+    paper.run()
+    (entry,) = paper.rollouts[KEY].quarantined
+    assert paper.rollouts == {KEY: replace(NO_ROLLOUT, quarantined=(entry,))}
+    ask(paper, 2, strategy=CANARY)
+    paper.run()
+    assert wrong(paper, 2) == ""
+
+
+def test_what_a_person_let_go_on_is_about_the_strategy_that_they_have_seen() -> None:
+    paper = rolled_out(PLAIN["blueGreen"], 1)
+    ask(paper, 2, strategy=CANARY)
+    until(paper, lambda: state(paper) is State.PAUSED)
+    wished = Wish("go", Verb.PROMOTE, "10 % look well")
+    paper.rollouts = {**paper.rollouts, KEY: replace(paper.rollouts[KEY], wish=wished)}
+    ask(paper, 2, strategy="canary: {steps: [{pause: {}}, {setWeight: 10}]}")
+    paper.run()
+    progress = paper.rollouts[KEY].progress
+    assert progress is not None
+    assert (progress.index, progress.state) == (0, State.PAUSED)
+    assert (paper.rollouts[KEY].wish, paper.rollouts[KEY].granted) == (None, "go")
+
+
+def test_who_is_told_of_a_failure_is_told_once_though_the_clock_is_set_back() -> None:
+    paper, hooks = hooked.asked(4)
+    until(paper, lambda: len(paper.rollouts[KEY].quarantined) == 1)
+    paper.now -= 3600
+    paper.rollouts = setback.not_ahead(paper.rollouts, paper.now)
+    for _ in range(40):
+        paper.tick()
+    assert hooks.names().count("page") == 1
+
+
+def test_a_no_does_not_wait_for_the_clock_to_catch_up() -> None:
+    paper, hooks = hooked.asked(2, "backup")
+    until(paper, lambda: "backup" in hooks.names())
+    hooks.no.clear()
+    paper.now -= 3600
+    paper.rollouts = setback.not_ahead(paper.rollouts, paper.now)
+    paper.run()
+    assert set(paper.serves().values()) == {2}
+    assert len({call for name, call, _ in hooks.events if name == "backup"}) == 1
