@@ -25,7 +25,7 @@ def back(
     fleet: Fleet, deployment: Deployment, views: Sequence[View], stages: Mapping[str, Stage]
 ) -> Iterator[Action | Wait]:
     """What comes before the rollout may begin; nothing where it may, or has begun already."""
-    if any(view.candidate for view in views):
+    if _has_begun(fleet, deployment):
         return
     why = [*_denials(fleet, deployment), *_others(fleet, deployment)]
     yield from (Wait(deployment.key, None, one) for one in why)
@@ -33,6 +33,19 @@ def back(
     yield from closed
     if not why and not closed:
         yield from hooking.before(fleet, deployment, views, stages)
+
+
+def _has_begun(fleet: Fleet, deployment: Deployment) -> bool:
+    """Also on a host out of sight. What Git changes beside the version ends nothing where clients
+    were sent to it already."""
+    known = fleet.rollout(deployment.key)
+    candidates = (known.on(host).candidate for host in deployment.hosts)
+    return any(
+        one is not None
+        and one.is_of(deployment.anywhere)
+        and (one.revision == deployment.revision or (one.revision and one.routed_at is not None))
+        for one in candidates
+    )
 
 
 def _denials(fleet: Fleet, deployment: Deployment) -> Iterator[Reason]:

@@ -22,14 +22,14 @@ from reconciler.core.stage import Stage, View
 _LONGEST_BACKOFF_S = 60.0
 # What was said of a rollout that did not begin then is not about the one that begins now.
 _YES_LASTS_S = 600.0
+_NOT_VERIFIED = frozenset({Stage.UNVERIFIED, Stage.REFUSED, Stage.BLOCKED})
 
 
 def before(
     fleet: Fleet, deployment: Deployment, views: Sequence[View], stages: Mapping[str, Stage]
 ) -> Iterator[Action | Wait]:
     """The gate, once the version is verified on every host; nothing when it is open."""
-    there = {Stage.VERIFIED, Stage.SETTLED}.issuperset(stages.values())
-    if not there or fleet.has_settled(deployment):
+    if not _NOT_VERIFIED.isdisjoint(stages.values()) or fleet.has_settled(deployment):
         return
     since = fleet.now - _YES_LASTS_S
     known = fleet.rollout(deployment.key).hooks

@@ -110,6 +110,11 @@ def started(runs: tuple[HookRun, ...], revision: str) -> tuple[HookRun, ...]:
     )
 
 
+def left(runs: tuple[HookRun, ...]) -> tuple[HookRun, ...]:
+    """Once Git asks for something else: what was said of a rollout that did not begin may count."""
+    return tuple(run for run in runs if not run.has_begun)
+
+
 def over(runs: tuple[HookRun, ...]) -> tuple[HookRun, ...]:
     """Once a rollout has ended: what was said to it is not said to the next one."""
     return tuple(run for run in runs if run.phase == "syncFail")

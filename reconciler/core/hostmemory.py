@@ -55,6 +55,14 @@ def removing(facts: HostRollout, instance: str) -> HostRollout:
     return replace(facts, candidate=None) if is_candidate else facts
 
 
+def left(facts: HostRollout, wanted: InstanceSpec) -> HostRollout:
+    """Once Git asks for `wanted`: a candidate of something else is of no rollout any more."""
+    known = facts.candidate
+    if known is None or known.is_of(wanted):
+        return facts
+    return replace(facts, candidate=replace(known, revision=""))
+
+
 def given_up(facts: HostRollout, action: actions.GiveUp, now: float) -> HostRollout:
     mark = GaveUp(action.revision, action.reason.code, action.reason.text, now)
     return replace(facts, gave_up=mark)

@@ -174,13 +174,15 @@ def _proceed(rollouts: Rollouts, action: actions.Proceed) -> Rollouts:
     known = rollouts.get(action.deployment, NO_ROLLOUT)
     if known.progress != action.before:
         return rollouts
+    if action.after is None:
+        hosts = {host: hostmemory.left(one, action.spec) for host, one in known.hosts.items()}
+        known = replace(known, hosts=hosts, hooks=hookruns.left(known.hooks))
     is_granted = known.wish is not None and known.wish.id == action.granted
     changed = replace(
         known,
         progress=action.after,
         wish=None if is_granted else known.wish,
         granted=action.granted if is_granted else known.granted,
-        hooks=known.hooks if action.after is not None else hookruns.over(known.hooks),
     )
     return {**rollouts, action.deployment: changed}
 

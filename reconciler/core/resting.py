@@ -17,7 +17,7 @@ def is_at_rest(fleet: Fleet, deployment: Deployment) -> bool:
     known, wanted = fleet.rollout(deployment.key), deployment.anywhere
     if deployment.short or known.progress is not None:
         return False
-    if known.hooks and ends.is_left(known, deployment.revision):
+    if ends.is_left(known, deployment):
         return False
     hosts = known.hosts
     for host in filter(fleet.reaches, deployment.hosts):

@@ -50,7 +50,8 @@ class Candidate:
     """A spec on its way to serving. Times are seconds since the epoch.
 
     `waited` counts only seconds during which the host was seen: neither an unreachable host nor
-    a stopped reconciler uses up the deadline.
+    a stopped reconciler uses up the deadline. Without a `revision` it is of a rollout that Git has
+    left: what is there of it may still have to go.
     """
 
     spec: InstanceSpec
@@ -60,6 +61,10 @@ class Candidate:
     waited: float = 0.0
     acceptance: Acceptance | None = None
     routed_at: float | None = None
+
+    def is_of(self, wanted: InstanceSpec) -> bool:
+        """Whether it is what `wanted` asks for, on whichever host."""
+        return wanted.is_like_but_for_host(self.spec)
 
 
 @dataclass(frozen=True, slots=True)

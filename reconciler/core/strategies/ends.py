@@ -48,17 +48,22 @@ def left(fleet: Fleet, deployment: Deployment) -> Iterator[actions.Proceed]:
     begins anew where it is asked for again: no step, no approval and no hook's word of this time
     counts then."""
     known = fleet.rollout(deployment.key)
-    if is_left(known, deployment.revision):
+    if is_left(known, deployment):
         granted = "" if known.wish is None else known.wish.id
         spec = deployment.spec_on(deployment.hosts[0], fleet.commit)
         why = Reason(Why.STEP, "another version is asked for now")
         yield actions.Proceed(deployment.key, known.progress, None, spec, why, granted)
 
 
-def is_left(known: Rollout, revision: str) -> bool:
-    """Whether what is remembered of a rollout is of another one than that of `revision`."""
-    is_other = known.progress is not None and known.progress.revision != revision
-    return is_other or any(run.has_begun and run.revision != revision for run in known.hooks)
+def is_left(known: Rollout, deployment: Deployment) -> bool:
+    """Whether what is remembered of a rollout is of another one than that of `deployment`."""
+    revision = deployment.revision
+    if known.progress is not None and known.progress.revision != revision:
+        return True
+    if any(run.has_begun and run.revision != revision for run in known.hooks):
+        return True
+    candidates = (facts.candidate for facts in known.hosts.values() if facts.candidate is not None)
+    return any(one.revision and not one.is_of(deployment.anywhere) for one in candidates)
 
 
 def _own(known: Rollout, revision: str) -> Progress | None:

@@ -115,7 +115,7 @@ def pursue(fleet: Fleet, views: list[View], facts: Facts) -> Pursuit:
     program = deployment.program
     known = fleet.rollout(deployment.key)
     wish, trail = known.wish, _Trail(deployment.key, views[0].wanted, known.progress)
-    if ends.is_left(known, deployment.revision):
+    if ends.is_left(known, deployment):
         trail.notes += ends.left(fleet, deployment)
         trail.at = wish = None
     is_late = trail.at is None and fleet.has_settled(deployment)

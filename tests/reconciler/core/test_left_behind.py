@@ -12,6 +12,12 @@ from tests.reconciler.core.paper import Paper
 from tests.reconciler.core.test_crash_points import PLAIN, ask, play, rolled_out, wrong
 from tests.reconciler.core.wishes import deployment_file, digest_of, wish
 
+NONE_BEGINS = """\
+apiVersion: plimsoll.dev/v1
+kind: Policy
+metadata: {name: freeze}
+spec: {mode: enforce, validations: [{expression: 'false', message: 'a freeze'}]}
+"""
 CANARY = "canary: {steps: [{setWeight: 10}, {pause: {}}]}"
 
 
@@ -197,3 +203,37 @@ def test_a_no_does_not_wait_for_the_clock_to_catch_up() -> None:
     paper.run()
     assert set(paper.serves().values()) == {2}
     assert len({call for name, call, _ in hooks.events if name == "backup"}) == 1
+
+
+def test_a_host_that_comes_back_with_what_was_taken_back_opens_no_gate() -> None:
+    """It was out of sight while Git went back; now the hook says no."""
+    paper, hooks = hooked.asked(2)
+    until(paper, lambda: any(len(host.instances) == 2 for host in paper.hosts.values()))
+    (away,) = [host for host in paper.hosts.values() if len(host.instances) == 2]
+    away.is_up = False
+    hooked.ask(paper, 1)
+    paper.run()
+    hooks.no = {"backup"}
+    hooked.ask(paper, 2)
+    paper.tick()
+    away.is_up = True
+    for _ in range(30):
+        paper.tick()
+    assert set(paper.serves().values()) == {1}
+    assert "smoke" not in hooks.names()
+    hooks.no.clear()
+    paper.run()
+    assert set(paper.serves().values()) == {2}
+
+
+def test_a_policy_that_holds_beginnings_back_lets_go_on_what_began_on_a_host_out_of_sight() -> None:
+    canary = "canary: {steps: [{setWeight: 10}]}"
+    paper = rolled_out(canary, 2, fleet="maxParallel: 1").deaths[0]
+    ask(paper, 2, strategy=canary, fleet="maxParallel: 1")
+    until(paper, lambda: paper.rollouts[KEY].on("h1").candidate is not None)
+    paper.hosts["h1"].is_up = False
+    text = deployment_file("digits", 2, BOTH, strategy=canary, fleet="maxParallel: 1")
+    files = {"policies/plan/freeze.yaml": NONE_BEGINS}
+    paper.wish = wish({"digits": text}, hosts=BOTH, commit="c3", policies=files)
+    assert not paper.wish.problems
+    until(paper, lambda: paper.serves().get("h2") == 2)
