@@ -33,7 +33,7 @@ spec:
   grants:
     - role: ROLE
       models: ["*"]
-      to: {issuer: ISSUER, claims: {groups: fleet}}
+      to: {issuer: ISSUER, claims: {groups: harbour-pilots}}
 """
 CLIENT = "plimsoll-pages"
 ROOT = Caller(Role.ADMIN, "root")
@@ -69,7 +69,7 @@ class World:
         `claims`."""
         code = secrets.token_urlsafe(8)
         self.provider.codes[code] = asked["code_challenge"]
-        as_should_be = {"aud": CLIENT, "nonce": asked["nonce"], "groups": ["fleet"]}
+        as_should_be = {"aud": CLIENT, "nonce": asked["nonce"], "groups": ["harbour-pilots"]}
         self.provider.claims = as_should_be | claims
         return {"code": code, "state": asked["state"]}
 
@@ -314,7 +314,7 @@ def test_what_the_access_file_no_longer_grants_ends_the_session(world: World) ->
         try:
             world.grant("viewer")
             _until(lambda: browser.get("/v1/whoami").json()["grants"][0]["role"] == "viewer")
-            world.file.write_text(world.file.read_text().replace("fleet", "nobody"))
+            world.file.write_text(world.file.read_text().replace("harbour-pilots", "nobody"))
             _until(lambda: browser.get("/v1/whoami").status_code == 403)
         finally:
             world.grant("operator")
@@ -360,7 +360,7 @@ def test_what_is_kept_of_a_session_names_nobody(world: World) -> None:
         if file.is_file():
             content = file.read_bytes()
             assert secret.encode() not in content
-            assert b"fleet" not in content
+            assert b"harbour-pilots" not in content
 
 
 @pytest.mark.parametrize(
