@@ -6,6 +6,7 @@ from pathlib import Path
 from reconciler.core import desired
 from reconciler.core.observed import InstanceSpec
 from reconciler.engines import commands
+from reconciler.engines.handed import Handed
 from reconciler.engines.process import ProcessEngine
 from reconciler.engines.protocol import Launch
 from runtime import config
@@ -48,10 +49,11 @@ def test_a_host_with_one_process_for_all_says_where_to_write_it(tmp_path: Path) 
 
 
 def test_what_the_host_writes_into_its_file_survives_a_start_of_the_process(tmp_path: Path) -> None:
-    engine = ProcessEngine("h1", state=tmp_path, port=1, timeout=1.0)
     launch = Launch("http://registry:8080", "plm_secret", "{}")
-    (tmp_path / "runtime.json").write_text('{"models": [], "kserveV1": false, "host": "other"}')
-    told = engine._configuration(launch)
+    file = tmp_path / "runtime.json"
+    file.write_text('{"models": [], "kserveV1": false, "host": "other"}')
+    Handed(tmp_path, host="h1", listen="127.0.0.1:1").write(launch, is_running=False)
+    told = json.loads(file.read_bytes())
     assert (told["kserveV1"], told["host"]) == (False, "h1")
 
 
