@@ -36,6 +36,8 @@ class Control:
         self._config = loaded
         self._path = path
         self._token = ControlToken(loaded.control_token_file)
+        # Asked for each request: not through one more coroutine.
+        self.may_preview = self._token.may_preview
         self._changing = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()
 
@@ -271,10 +273,6 @@ class Control:
         async with self._changing:
             await self._deactivate(model)
         await manual.end(self._serving, model)
-
-    async def may_preview(self, request: Request) -> bool:
-        """See `ControlToken`."""
-        return await self._token.may_preview(request)
 
     def _described(self, code: int, slot: Slot) -> Answer:
         return http.json_answer(code, status.described(self._serving, slot))

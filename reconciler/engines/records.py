@@ -2,12 +2,12 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reconciler import durable
 from reconciler.core.observed import InstanceSpec, Route
 from registry import errors
 
@@ -56,26 +56,11 @@ def replace(path: Path, content: bytes) -> None:
 
     Raises `EngineRefused` where the disk does not take it.
     """
-    fresh = path.with_name(f"{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        _sync_folder(path.parent)
+        durable.write(path, content)
     except OSError as error:
         raise errors.EngineRefused(
             f"{path} cannot be written: {error.strerror}",
             fix="make its folder writable and leave room on its disk",
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """A rename that a power cut undoes would forget what was started meanwhile."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

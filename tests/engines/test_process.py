@@ -149,7 +149,7 @@ def test_a_damaged_file_of_the_runtime_is_told_and_not_written_over(rig: Process
 
 @pytest.mark.parametrize("name", ["token", "runtime.json"])
 def test_a_disk_that_takes_nothing_is_told(rig: Process, name: str) -> None:
-    (rig.state / f"{name}.new").mkdir(parents=True)  # where it is written first
+    (rig.state / f".{name}.new").mkdir(parents=True)  # where it is written first
     with pytest.raises(errors.EngineRefused, match=f"{name} cannot be written") as raised:
         rig.engine.start(rig.spec(), rig.launch)
     assert "room on its disk" in raised.value.fix
