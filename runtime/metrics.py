@@ -2,7 +2,7 @@
 
 from runtime.config import Pin
 from runtime.table import Table
-from runtime.tallies import Counts, Histograms
+from runtime.tallies import Counts, Histograms, Together
 from runtime.tensorflow_metrics import TensorflowMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -14,6 +14,7 @@ class Metrics:
 
     def __init__(self, table: Table) -> None:
         self.tensorflow = TensorflowMetrics(table)
+        self._answers = Together(self._count)
         self._table = table
         self._requests = Counts(
             "plimsoll_requests",
@@ -59,9 +60,7 @@ class Metrics:
 
     def answered(self, pin: Pin, *, status: int, seconds: float) -> None:
         """One request for an inference was answered, in whatever protocol."""
-        version = str(pin.version)
-        self._requests.add(pin.model, version, str(status))
-        self._seconds.add(seconds, pin.model, version)
+        self._answers.add((pin, status, seconds))
 
     def labelled(self, model: str, version: str, result: str) -> None:
         """A label for an answer of this version came."""
@@ -79,5 +78,12 @@ class Metrics:
         """The page at /metrics."""
         from runtime import exposition  # noqa: PLC0415  heavy, and none of a start's business
 
+        self._answers.settle()
         tallies = (self._requests, self._seconds, self._labels, self._verified, self._refused)
         return exposition.own(self._table, tallies)
+
+    def _count(self, answer: tuple[Pin, int, float]) -> None:
+        pin, status, seconds = answer
+        version = str(pin.version)
+        self._requests.add(pin.model, version, str(status))
+        self._seconds.add(seconds, pin.model, version)

@@ -92,7 +92,10 @@ class Application:
             preview = await self._control.may_preview(request)
             return await tensorflow_serving.answer(self._serving, request, preview=preview)
         if path[:4] == "/v2/" or path == "/v2":
-            return await self._open(request)
+            if b"authorization" in request.headers and path.startswith(_CHANGES):
+                return await self._change(request)
+            preview = await self._control.may_preview(request)
+            return await self._open_inference.answer(request, preview=preview)
         if path.startswith("/plimsoll/models/"):
             await asyncio.sleep(0)  # changes wait with timeouts, which are for tasks alone
             return await self._control.answer(request)
@@ -107,18 +110,12 @@ class Application:
             return http.problem(_NO_TOKEN)
         return observed.answer(self._serving, request)
 
-    async def _open(self, request: Request) -> Answer:
-        try:
-            if b"authorization" in request.headers and request.path.startswith(_CHANGES):
-                return await self._change(request)
-        except errors.PlimsollError as error:
-            return open_inference.refused(error)
-        preview = await self._control.may_preview(request)
-        return await self._open_inference.answer(request, preview=preview)
-
     async def _change(self, request: Request) -> Answer:
         """Triton's load and unload, for those who show process mode's token."""
-        await self._changed(request, *open_inference_repository.change(request))
+        try:
+            await self._changed(request, *open_inference_repository.change(request))
+        except errors.PlimsollError as error:
+            return open_inference.refused(error)
         return http.json_answer(200, {})
 
     async def _changed(self, request: Request, act: str, model: str) -> None:

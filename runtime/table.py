@@ -25,6 +25,9 @@ class State(StrEnum):
     END = "END"
 
 
+_AVAILABLE = State.AVAILABLE  # to look it up there costs as much as a call
+
+
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Slot:
     """One version. `backend`, `scheduler` and `copy` are set while it is AVAILABLE or drains.
@@ -146,15 +149,13 @@ class Table:
             else self.active(model) if version is None
             else self.get(model, version)
         )  # fmt: skip
-        is_hidden = version is not None and slot is not None and not self.is_visible(slot)
-        if slot is None or (is_hidden and not preview):
-            raise errors.NotFound(f"{_named(model, version)} is not served here")
-        if slot.state is State.LOADING:
+        is_shown = version is None or preview or (slot is not None and self.is_visible(slot))
+        if slot is not None and slot.state is _AVAILABLE and slot.backend is not None and is_shown:
+            return slot
+        if slot is not None and slot.state is State.LOADING and is_shown:
             said = f"{model}@{slot.pin.version} is loading. {slot.reason}"
             raise errors.Unavailable(said.strip())
-        if slot.backend is None or slot.state is not State.AVAILABLE:
-            raise errors.NotFound(f"{_named(model, version)} is not served here")
-        return slot
+        raise errors.NotFound(f"{_named(model, version)} is not served here")
 
     def policy(self, model: str) -> Policy:
         return self._policies.get(model, Policy())

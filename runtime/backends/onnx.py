@@ -98,7 +98,8 @@ class OnnxBackend:
         del call
         feed = _texts(inputs) if self._takes_text else inputs
         try:
-            found = self._run(self._outputs, feed, _options(stopping.current()))
+            stop = stopping.current()
+            found = self._run(self._outputs, feed, None if stop is None else _options(stop))
         except InvalidArgument as error:
             raise InvalidInput(str(error)) from error
         if self._gives_plain:
@@ -162,10 +163,8 @@ def _session(path: Path, threads: int, weights: str) -> Any:
         raise UnsafeModel(f"onnxruntime cannot load {path.name!r}: {error}") from error
 
 
-def _options(stop: Stop | None) -> Any:
+def _options(stop: Stop) -> Any:
     """What is said of one run: from another thread, it can then be ended between two nodes."""
-    if stop is None:
-        return None
     found = onnxruntime.RunOptions()
     found.log_severity_level = _FATAL  # that it was ended is no error, and all others are raised
     stop.heed_by(partial(setattr, found, "terminate", True))

@@ -71,7 +71,8 @@ def run(backend: Backend, asked: Asked) -> dict[str, Array]:
     """The outputs that were asked for; raises `InvalidInput`, and `PlimsollError` itself for
     whatever else an engine may come up with."""
     try:
-        return chosen(backend.run(asked.call, asked.inputs), asked.outputs)
+        found = backend.run(asked.call, asked.inputs)
+        return chosen(found, asked.outputs) if asked.outputs else found
     except PlimsollError:
         raise
     except Exception as error:

@@ -15,23 +15,23 @@ class Flight:
 
 
 class Flights:
-    """Of one version. Used on the event loop."""
+    """Of one version, `count` of them. Used on the event loop."""
 
     def __init__(self) -> None:
         self._flights: list[Flight] = []
-
-    def __len__(self) -> int:
-        return len(self._flights)
+        self.count = 0
 
     def begin(self, members: list[Waiting]) -> Flight:
         """They are on their way."""
         found = Flight(members)
         self._flights.append(found)
+        self.count += 1
         return found
 
     def land(self, flight: Flight) -> None:
         """Its engine is done."""
         self._flights.remove(flight)
+        self.count -= 1
 
     def waiting(self) -> list[Waiting]:
         """The members of all that wait for their outcome."""

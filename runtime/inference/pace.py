@@ -17,6 +17,7 @@ _BARRED_AT_NS = 20_000_000
 _NO_ACCIDENT_NS = 100_000_000
 _BARRED_RUNS, _BARRED_LONG_RUNS = 20, 1000
 _SOON_RUNS = 1000
+_TINY_NS = 100_000
 _WEIGHT = 8  # of the mean so far, against one new run
 _CLIP = 4  # a run that was preempted counts as no more than so many usual ones
 _TRUSTED = 4  # until so many runs the shortest counts: the first ones of a shape allocate
@@ -34,8 +35,9 @@ class Pace:
         self._barred = 0
         self._since = _SOON_RUNS  # runs since the last that was too long
 
-    def took(self, size: int, nanoseconds: int) -> None:
-        """An input of `size` bytes ran for so long."""
+    def took(self, size: int, nanoseconds: int, *, is_known: bool = True) -> None:
+        """An input of `size` bytes ran for so long; unless that `is_known`, others may have had the
+        core for the most of it."""
         at = size.bit_length()
         mean, seen = self._ns[at], self._seen[at]
         if seen < _TRUSTED:
@@ -47,7 +49,8 @@ class Pace:
         self._quick[at] = mean < (SLOW_NS if self._quick[at] else QUICK_NS)
         if nanoseconds > _BARRED_AT_NS and seen:
             is_none = nanoseconds > _NO_ACCIDENT_NS or self._since < _SOON_RUNS
-            self._barred = _BARRED_LONG_RUNS if is_none else _BARRED_RUNS
+            if is_known:
+                self._barred = _BARRED_LONG_RUNS if is_none else _BARRED_RUNS
             self._since = 0
             return
         self._since += 1
@@ -60,6 +63,13 @@ class Pace:
         if self._barred:
             return False
         return self._quick[at] if self._seen[at] else self._estimated(at)
+
+    def is_tiny(self, size: int) -> bool:
+        """Whether inputs of `size` bytes take so little that what one took by itself need not be
+        known. One that is too long all the same is let pass, and the next are looked at again."""
+        at = size.bit_length()
+        is_usual = self._seen[at] >= _TRUSTED and self._since >= _BARRED_RUNS
+        return is_usual and self._ns[at] < _TINY_NS
 
     def _estimated(self, at: int) -> bool:
         """From the next smaller size that was seen, as if time grew with size."""

@@ -39,6 +39,7 @@ class Scheduler:
         self._backend = backend
         self._means = means
         self._clock, self._worked = means.clock, means.worked
+        self._others = tuple(observers)
         self._observers: tuple[Observer, ...] = (self.statistics, *observers)
         self._forms = {
             name: Form(call, means.pace(), is_batched=tuning.batching is not None)
@@ -70,8 +71,10 @@ class Scheduler:
             size = form.size(asked.inputs)
             if self._is_free_for(found, size):
                 outcome = self._at_once(asked, found, arrived, size)
+                observers = self._others  # the statistics have it
             else:
                 outcome = await self._in_turn(asked, found, arrived, size)
+                observers = self._observers
         except PlimsollError as error:
             for observer in self._observers:
                 observer.failed(asked, error)
@@ -80,7 +83,7 @@ class Scheduler:
             for observer in self._observers:
                 observer.abandoned(asked)
             raise
-        for observer in self._observers:
+        for observer in observers:
             observer.inferred(asked, outcome)
         return outcome
 
@@ -90,7 +93,7 @@ class Scheduler:
 
     async def drained(self) -> None:
         """Returns once nothing waits and no engine runs."""
-        while self._line.count or self._flying:
+        while self._line.count or self._flying.count:
             if self._idle is None:
                 self._idle = self._loop.create_future()
             await asyncio.shield(self._idle)
@@ -132,24 +135,25 @@ class Scheduler:
         """Whether it may run here and now: with no batch to join, and nobody to overtake."""
         return (
             not self._line.count
-            and len(self._flying) < self._means.instances
+            and self._flying.count < self._means.instances
             and found.pace.is_quick(size)
             and (not found.batches or (self._is_prompt and self._company.may_run()))
         )
 
     def _at_once(self, asked: Asked, found: Form, arrived: int, size: int) -> Outcome:
-        worked = self._worked()
+        # To ask how long it worked costs as much as all else here.
+        worked = None if found.pace.is_tiny(size) else self._worked()
         outputs = batches.run(self._backend, asked)
         spent = self._clock() - arrived
-        if spent < QUICK_NS:  # to ask how long it worked costs as much as all else here
-            found.pace.took(size, spent)
-        else:
-            found.pace.took(size, pace.own(spent, self._worked().since(worked)))
+        own = spent
+        if worked is not None and spent >= QUICK_NS:
+            own = pace.own(spent, self._worked().since(worked))
+        found.pace.took(size, own, is_known=worked is not None)
         if found.batches:
             self._company.ran_alone()
-        outcome = Outcome(outputs, Times(0, 0, spent, 0), found.rows(asked.inputs) or 1)
-        self.statistics.executed(outcome.batch, outcome.times)
-        return outcome
+        rows, times = found.rows(asked.inputs) or 1, Times(0, 0, spent, 0)
+        self.statistics.alone(rows, times)
+        return Outcome(outputs, times, rows)
 
     async def _in_turn(self, asked: Asked, found: Form, arrived: int, size: int) -> Outcome:
         rows = found.rows(asked.inputs)
@@ -194,7 +198,7 @@ class Scheduler:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._line.count and len(self._flying) < self._means.instances:
+        while self._line.count and self._flying.count < self._means.instances:
             now = self._clock()
             members = self._line.next(now)
             if isinstance(members, int):
@@ -264,7 +268,7 @@ class Scheduler:
             one.future.set_exception(error)
 
     def _rest(self) -> None:
-        if self._idle is not None and not self._line.count and not self._flying:
+        if self._idle is not None and not self._line.count and not self._flying.count:
             self._idle.set_result(None)
             self._idle = None
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from registry import errors
 from registry.errors import PlimsollError
 from runtime.inference.asked import Asked, Outcome, Times
+from runtime.tallies import Together
 
 _BITS = 64
 
@@ -63,11 +64,12 @@ class Statistics:
     """The observer that every version has. `failures` are by Triton's reasons."""
 
     __slots__ = (
-        "_batches", "_compute", "_fail", "_failures", "_hit", "_last", "_miss", "_queue", "_rows",
-        "_runs", "_spent", "_success",
+        "_alone", "_batches", "_compute", "_fail", "_failures", "_hit", "_last", "_miss", "_queue",
+        "_rows", "_runs", "_spent", "_success",
     )  # fmt: skip
 
     def __init__(self) -> None:
+        self._alone = Together(self._ran_alone)
         self._last = 0.0
         self._rows = 0
         self._runs = 0
@@ -84,11 +86,13 @@ class Statistics:
     @property
     def requests(self) -> int:
         """How many were answered or failed."""
+        self._alone.settle()
         return self._success[0] + self._fail[0]
 
     @property
     def mean_run_ns(self) -> float:
         """How long the engine's runs for requests took, on average; 0 before any."""
+        self._alone.settle()
         return self._spent[3] / max(self._spent[0], 1)
 
     def executed(self, rows: int, times: Times) -> None:
@@ -107,14 +111,30 @@ class Statistics:
     def inferred(self, asked: Asked, outcome: Outcome) -> None:
         """See `Observer.inferred`."""
         del asked
-        times, success = outcome.times, self._success
-        self._last = time.time()
-        success[0] += 1
-        success[1] += times.queue + times.input + times.compute + times.output
+        times = outcome.times
+        self._answered(times, time.time())
         if outcome.batch == 0:
             self._hit[0] += 1
             self._hit[1] += times.compute
             return
+        self._add(times)
+
+    def alone(self, rows: int, times: Times) -> None:
+        """`executed` and `inferred` of a request for which the engine ran as it came."""
+        self._alone.add((rows, times, time.time()))
+
+    def _ran_alone(self, run: tuple[int, Times, float]) -> None:
+        rows, times, now = run
+        self.executed(rows, times)
+        self._answered(times, now)
+        self._add(times)
+
+    def _answered(self, times: Times, now: float) -> None:
+        self._last = max(self._last, now)
+        self._success[0] += 1
+        self._success[1] += times.queue + times.input + times.compute + times.output
+
+    def _add(self, times: Times) -> None:
         spent = self._spent
         spent[0] += 1
         spent[1] += times.queue
@@ -142,6 +162,7 @@ class Statistics:
 
     def snapshot(self) -> Snapshot:
         """All of it as it is now."""
+        self._alone.settle()
         requests, queue, given, compute, output = self._spent
         rows = [0] * _BITS
         for size, (runs, *_) in self._batches.items():

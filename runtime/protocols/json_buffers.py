@@ -64,6 +64,21 @@ def rows(data: bytes, dtype: str, *, limit: float | None) -> Array | None:
     return found.reshape(shape) if found is not None and found.size == math.prod(shape) else None
 
 
+def numbers(data: bytes, dtype: str, *, limit: float | None = None) -> Array | None:
+    """The tensor of `[1, 2, ...]`, one list of numbers and nothing else, with one dimension; floats
+    as for `rows`."""
+    kind = _COPIED.get(dtype)
+    # The copy would take what is nested for flat.
+    if kind is None or data.rfind(b"[") != 0:
+        return None
+    try:
+        parser = _kept if len(data) <= _KEPT_BYTES else Parser()
+        found = _copied(parser.parse(data), kind)
+    except _OTHERWISE:
+        return None
+    return _narrowed(found, dtype, math.inf if limit is None else limit) if found.size else None
+
+
 def document(data: bytes, datatypes: Iterable[str]) -> dict[str, Any] | None:
     """An inference request of the Open Inference Protocol, with a flat array in place of the `data`
     of each input, of float64 or int64, for `tensor` to read. The model's inputs are of these

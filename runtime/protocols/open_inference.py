@@ -77,7 +77,10 @@ class OpenInference:
         started = time.perf_counter()
         plan = self._plans.of(slot)
         try:
-            answer = await self._run(slot, plan, request)
+            if b"content-encoding" not in request.headers:
+                answer = await self._answered(slot, plan, request.headers, request.body)
+            else:
+                answer = await self._unpacked(slot, plan, request)
         except errors.PlimsollError as error:
             said = refused(error)
             answer = Answer(said.status, said.body, (*said.headers, *plan.headers))
@@ -85,9 +88,7 @@ class OpenInference:
         self._serving.metrics.answered(slot.pin, status=answer.status, seconds=seconds)
         return answer
 
-    async def _run(self, slot: Slot, plan: Plan, request: Request) -> Answer:
-        if b"content-encoding" not in request.headers:
-            return await self._answered(slot, plan, request.headers, request.body)
+    async def _unpacked(self, slot: Slot, plan: Plan, request: Request) -> Answer:
         limit, room = self._serving.limits.body_bytes, self._serving.unpacked
         async with encoding.unpacked(request, limit=limit, room=room) as body:
             return await self._answered(slot, plan, request.headers, body)

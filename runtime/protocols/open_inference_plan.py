@@ -1,11 +1,13 @@
 """What is known of one version before any request: its tensors in the protocol's terms.
 
 A plan also keeps the layouts of requests: a client's JSON is most often the same, byte for byte,
-in one request and the next, and then nothing in it is read or checked twice.
+in one request and the next, and then nothing in it is read or checked twice; or the same but for
+the numbers, and then they alone are.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,12 +17,16 @@ from registry.errors import InvalidInput, Unavailable
 from runtime.backends.protocol import DEFAULT_CALL, NUMPY_TYPES, Array
 from runtime.protocols import datatypes
 from runtime.protocols.http import JSON, Header
+from runtime.protocols.json_forms import Forms
 from runtime.table import Slot
 
 _LAYOUTS = 64
+_HEADS = 64
 LARGEST_HEAD = 4096
 
 Shape = tuple[int, ...]
+# Shape and bytes of each output.
+Sizes = tuple[tuple[Shape, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,8 @@ class Wanted:
     classes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+# A tuple, as in `http`.
+class Layout(NamedTuple):
     """A request's JSON, checked against the model; `given` holds the tensors that are in it.
 
     `size` bytes follow the JSON. `outputs` is empty where all are wanted.
@@ -81,6 +87,23 @@ class Layout:
         return self.id is None and not self.given
 
 
+class Head(NamedTuple):
+    """All of an answer but its tensors, where `wanted` are all binary and their sizes known."""
+
+    wanted: tuple[Wanted, ...]
+    json: bytes
+    headers: tuple[Header, ...]
+
+
+class Template(NamedTuple):
+    """The layout of all requests that differ in the numbers of their one input alone."""
+
+    layout: Layout
+    part: Part
+    shape: Shape
+    values: int
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One version's call and its tensors by name; `headers` go with every answer.
@@ -98,6 +121,8 @@ class Plan:
     headers: tuple[Header, ...]
     json_headers: tuple[Header, ...]
     layouts: dict[bytes, Layout] = field(default_factory=dict)
+    forms: Forms[Template] = field(default_factory=Forms)
+    heads: dict[Sizes, Head] = field(default_factory=dict)
 
     def remember(self, head: bytes, layout: Layout) -> None:
         """Bounded, and simply emptied when full: what is used comes back."""
@@ -105,6 +130,12 @@ class Plan:
             if len(self.layouts) >= _LAYOUTS:
                 self.layouts.clear()
             self.layouts[head] = layout
+
+    def remember_head(self, sizes: Sizes, head: Head) -> None:
+        """Bounded in the same way."""
+        if len(self.heads) >= _HEADS:
+            self.heads.clear()
+        self.heads[sizes] = head
 
     def output(self, name: str) -> Part:
         """Raises `InvalidInput`."""

@@ -15,7 +15,14 @@ import orjson
 from registry.errors import InvalidInput
 from runtime.backends.protocol import Array
 from runtime.inference.asked import Asked
-from runtime.protocols import datatypes, json_buffers, json_tensors, open_inference_json
+from runtime.protocols import (
+    datatypes,
+    json_buffers,
+    json_tensors,
+    open_inference_forms,
+    open_inference_json,
+)
+from runtime.protocols import open_inference_fields as fields
 from runtime.protocols.open_inference_json import Reader
 from runtime.protocols.open_inference_plan import (
     LARGEST_HEAD,
@@ -48,11 +55,18 @@ def layout(plan: Plan, head: bytes) -> Layout:
     """The layout of the JSON in `head`; raises `InvalidInput`."""
     # To look a large body up would be to hash all of it, for nothing.
     found = plan.layouts.get(head) if len(head) <= LARGEST_HEAD else None
+    if found is not None:
+        return found
+    cut = open_inference_forms.cut(head)
+    found = None if cut is None else open_inference_forms.layout(plan, cut)
+    if found is not None:
+        return found
+    found = _of_numbers(plan, head)
     if found is None:
-        found = _of_numbers(plan, head)
-        if found is None:
-            found = _layout(plan, _document(head), open_inference_json.reader(head))
-        plan.remember(head, found)
+        found = _layout(plan, _document(head), open_inference_json.reader(head))
+    plan.remember(head, found)
+    if cut is not None:
+        open_inference_forms.learn(plan, cut, found)
     return found
 
 
@@ -131,12 +145,12 @@ def _with_nan(head: bytes, error: orjson.JSONDecodeError) -> object:
 
 
 def _layout(plan: Plan, document: dict[str, Any], read: Reader) -> Layout:
-    parameters = _parameters(document, "the request")
+    parameters = fields.parameters(document, "the request")
     pieces: list[Piece] = []
     given: dict[str, Array] = {}
     seen: set[str] = set()
     end = 0
-    for item in _objects(document, "inputs"):
+    for item in fields.objects(document, "inputs"):
         part, shape = _input(plan, item, seen)
         size = _binary_size(item, part)
         if size is None:
@@ -150,12 +164,13 @@ def _layout(plan: Plan, document: dict[str, Any], read: Reader) -> Layout:
             f"expected {len(plan.inputs)} inputs but got {len(seen)} inputs for model "
             f"'{plan.model}': input '{missing}' is missing"
         )
-    wanted = _wanted(plan, document, is_binary=_flag(parameters, "binary_data_output"))
+    wanted = _wanted(plan, document, is_binary=fields.flag(parameters, "binary_data_output"))
     outputs = tuple(one.part.tensor.name for one in wanted) if document.get("outputs") else ()
-    timeout = _whole(parameters, "timeout")
+    timeout = fields.whole(parameters, "timeout")
     return Layout(
-        tuple(pieces), given, end, wanted, outputs, _id(document), _whole(parameters, "priority"),
-        timeout / 1e6 if timeout else None, any(one.classes for one in wanted),
+        tuple(pieces), given, end, wanted, outputs, fields.identifier(document),
+        fields.whole(parameters, "priority"), timeout / 1e6 if timeout else None,
+        any(one.classes for one in wanted),
     )  # fmt: skip
 
 
@@ -188,7 +203,7 @@ def _shape(plan: Plan, part: Part, given: object) -> Shape:
 def _binary_size(item: dict[str, Any], part: Part) -> int | None:
     """How many bytes the input has behind the JSON; None where its data is in there."""
     name = part.tensor.name
-    parameters = _parameters(item, f"input '{name}'") if "parameters" in item else {}
+    parameters = fields.parameters(item, f"input '{name}'") if "parameters" in item else {}
     if "shared_memory_region" in parameters:
         raise InvalidInput(f"input '{name}' is in shared memory, which is not offered here")
     size = parameters.get("binary_data_size")
@@ -215,18 +230,20 @@ def _wanted(plan: Plan, document: dict[str, Any], *, is_binary: bool) -> tuple[W
     if not document.get("outputs"):
         return plan.binary if is_binary else plan.plain
     found: dict[str, Wanted] = {}
-    for item in _objects(document, "outputs"):
+    for item in fields.objects(document, "outputs"):
         name = item.get("name")
         if not isinstance(name, str):
             raise InvalidInput("an output has no 'name'")
         if name in found:
             raise InvalidInput(f"output '{name[:200]}' already requested")
         what = f"output '{name[:200]}'"
-        parameters = _parameters(item, what) if "parameters" in item else {}
+        parameters = fields.parameters(item, what) if "parameters" in item else {}
         if "shared_memory_region" in parameters:
             raise InvalidInput(f"{what} is to go to shared memory, which is not offered here")
-        chosen = _flag(parameters, "binary_data") if "binary_data" in parameters else is_binary
-        found[name] = Wanted(plan.output(name), chosen, _whole(parameters, "classification"))
+        chosen = (
+            fields.flag(parameters, "binary_data") if "binary_data" in parameters else is_binary
+        )
+        found[name] = Wanted(plan.output(name), chosen, fields.whole(parameters, "classification"))
     return tuple(found.values())
 
 
@@ -248,43 +265,6 @@ def _raw_shape(part: Part, size: int) -> Shape:
             f"and type {part.datatype}"
         )
     return shape
-
-
-def _objects(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    found = document.get(name)
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise InvalidInput(f"the request has no '{name}' that is a list of objects")
-    return found
-
-
-def _parameters(item: dict[str, Any], what: str) -> dict[str, Any]:
-    found = item.get("parameters")
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise InvalidInput(f"the 'parameters' of {what} are not an object")
-    return found
-
-
-def _flag(parameters: dict[str, Any], name: str) -> bool:
-    found = parameters.get(name, False)
-    if not isinstance(found, bool):
-        raise InvalidInput(f"the parameter '{name}' is neither true nor false")
-    return found
-
-
-def _whole(parameters: dict[str, Any], name: str) -> int:
-    found = parameters.get(name, 0)
-    if type(found) is not int or not 0 <= found < 2**64:
-        raise InvalidInput(f"the parameter '{name}' is not a whole number from 0 to 2^64 - 1")
-    return found
-
-
-def _id(document: dict[str, Any]) -> str | None:
-    found = document.get("id")
-    if found is not None and not isinstance(found, str):
-        raise InvalidInput("the request's 'id' is not a string")
-    return found
 
 
 def _short(value: object) -> str:

@@ -1,13 +1,25 @@
 """TensorFlow Serving's predict request: `instances` (rows) or `inputs` (columns), never both."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from registry.core.tensors import Tensor
 from registry.errors import InvalidInput
 from runtime.backends.protocol import DEFAULT_CALL, Array, Offered
-from runtime.protocols import json_buffers, json_faults, json_strings, json_tensors
+from runtime.protocols import (
+    json_buffers,
+    json_faults,
+    json_forms,
+    json_strings,
+    json_tensors,
+)
+from runtime.protocols.json_forms import Cut, Forms
 from runtime.protocols.json_tensors import Reader
+
+# So soon a request begins with its numbers, if there is nothing in it but them.
+_BEGINNING = 64
+_single_rows = Forms[int]()
 
 
 def signature_name(document: dict[str, Any]) -> str:
@@ -59,8 +71,25 @@ def _numbers(body: bytes, backend: Offered) -> dict[str, Array] | None:
         return None
     (tensor,) = call.signature.inputs
     exact = json_tensors.EXACT_INTEGERS.get(tensor.dtype)
+    cut = json_forms.cut(body, body.rfind(b"[", 0, _BEGINNING))
+    depth = None if cut is None else _single_rows.find(cut)
+    if cut is not None and depth is not None:
+        found = json_buffers.numbers(cut.numbers, tensor.dtype, limit=exact)
+        if found is not None:
+            return {tensor.name: found.reshape((1,) * depth + found.shape)}
     found = json_buffers.rows(body, tensor.dtype, limit=exact)
-    return None if found is None else {tensor.name: found}
+    if found is None:
+        return None
+    if cut is not None:
+        _single_rows.learn(cut, partial(_depth, cut))
+    return {tensor.name: found}
+
+
+def _depth(cut: Cut) -> int | None:
+    """In how many lists the numbers are that `instances` has; None where it has more than them."""
+    document = json_forms.probed(cut)
+    is_rows = isinstance(document, dict) and list(document) == ["instances"]
+    return json_forms.probe_depth(document["instances"]) if is_rows else None
 
 
 def is_row_format(document: dict[str, Any]) -> bool:

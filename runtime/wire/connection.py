@@ -21,6 +21,7 @@ from runtime.wire.opened import Opened
 from runtime.wire.reading import Fault, Reader
 
 _LINGERING_SECONDS = 1.0
+_OK = 200
 
 
 class Application(Protocol):
@@ -102,7 +103,8 @@ class Connection(asyncio.Protocol):
         if fault is not None and not reader.is_last:
             self._waiting.append(fault)
         self._next()
-        self._go_on()
+        if reader.continues:
+            self._go_on()
         if self._waiting:
             # One answer is owed: until then no more than what has come already is kept.
             self._transport.pause_reading()
@@ -190,7 +192,9 @@ class Connection(asyncio.Protocol):
             return
         self._reader.answered()
         last = not self._waiting and (
-            self._reader.is_last or self._all.is_draining or _closes(answer)
+            self._reader.is_last
+            or self._all.is_draining
+            or (answer.status != _OK and _closes(answer))
         )
         self._write(answer, last=last, without_body=is_head)
         if last:
@@ -198,12 +202,12 @@ class Connection(asyncio.Protocol):
         elif self._waiting:
             # Whoever sends many requests at once does not keep others from theirs.
             self._loop.call_soon(self._next)
-        else:
+        elif self._reader.continues:
             self._go_on()
 
     def _go_on(self) -> None:
         """Tell a client that waits for it to send its body, once it is owed no answer before."""
-        if self._reader.continues and self._request is None and not self._is_deaf:
+        if self._request is None and not self._is_deaf:
             self._reader.continues = False
             self._transport.write(written.CONTINUE)
 

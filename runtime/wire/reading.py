@@ -16,11 +16,15 @@ from runtime import refusals
 from runtime.protocols import http
 from runtime.protocols.http import Request
 from runtime.room import Room
+from runtime.wire import repeated
+from runtime.wire.repeated import Head
 
 _HEAD_BYTES = 64 * 1024
 _HEADERS = 128
 # Smaller ones are bounded by the number of connections, and most are.
 _UNCOUNTED_BYTES = 64 * 1024
+# So many heads are remembered in vain before a client is known for one that never repeats itself.
+_CHANCES = 16
 # So many bytes of sizes and line ends may come with each byte of a body in the smallest chunks.
 _FRAMING = 8
 # A path that is as long is hardly asked for again.
@@ -45,15 +49,18 @@ class Reader:
     that it may send its body. Large bodies take of `room` until `answered` or `closed`."""
 
     __slots__ = (
-        "_arriving", "_body", "_body_limit", "_error", "_fed", "_fields", "_head_bytes", "_headers",
-        "_held", "_is_past_head", "_parser", "_room", "_target", "continues", "is_amid", "is_last",
-        "requests",
+        "_arriving", "_body", "_body_limit", "_chances", "_error", "_fed", "_fields", "_head",
+        "_head_bytes", "_headers", "_held", "_is_past_head", "_most", "_parser", "_room", "_target",
+        "continues", "is_amid", "is_last", "requests",
     )  # fmt: skip
 
     def __init__(self, *, body_limit: int, room: Room) -> None:
         self._parser = httptools.HttpRequestParser(self)
         self._body_limit = body_limit
         self._room = room
+        self._head: Head | None = None
+        self._chances = _CHANCES
+        self._most = min(body_limit, _UNCOUNTED_BYTES)
         self._arriving = 0
         self._held: deque[int] = deque()
         self._error: errors.PlimsollError | None = None
@@ -73,6 +80,22 @@ class Reader:
 
     def feed(self, data: bytes) -> Fault | None:
         """Read `data`; after a fault, or once `is_last`, nothing more is to be fed."""
+        was_amid = self.is_amid
+        if self._head is not None and not was_amid:
+            found = self._head.request(data)
+            if found is not None:
+                self._chances = _CHANCES
+                self._held.append(0)
+                self.requests.append(found)
+                return None
+        fault = self._parsed(data)
+        is_whole = not was_amid and not self.is_amid and len(self.requests) == 1
+        if is_whole and fault is None and not self.is_last and self._chances:
+            self._chances -= 1
+            self._head = repeated.head(data, self.requests[0], self._most)
+        return fault
+
+    def _parsed(self, data: bytes) -> Fault | None:
         headers = self._headers if self.is_amid else None
         try:
             self._parser.feed_data(data)

@@ -7,6 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from runtime import exposition
 from runtime.config import Pin
 from runtime.execution_metrics import Executions
+from runtime.inference.asked import Times
+from runtime.inference.statistics import Statistics
+from runtime.metrics import Metrics
 from runtime.table import Slot, Table
 from runtime.tallies import Counts, Histograms
 from runtime.tuning import Batching, Tuning
@@ -52,3 +55,22 @@ def test_tallies_read_like_the_client_librarys_own() -> None:
                 if "_created" not in line]  # fmt: skip
     page = exposition.page(exposition.Told(counts), exposition.Told(sizes))
     assert page.decode().splitlines() == expected
+
+
+def test_what_is_counted_together_is_there_for_whoever_reads_it() -> None:
+    pin = Pin("m", 3, "sha256:" + "0" * 64, "onnx", active=True)
+    statistics, metrics = Statistics(), Metrics(Table())
+    for number in range(1, 40):
+        statistics.alone(2, Times(0, 0, 1000, 0))
+        metrics.predicted(pin, status=200, code="OK", seconds=0.001)
+        metrics.tensorflow.ran(pin, "Predict", Times(0, 0, 1000, 0))
+        assert statistics.requests == number
+        assert statistics.mean_run_ns == 1000
+        seen = statistics.snapshot()
+        assert (seen.inference_count, seen.execution_count) == (2 * number, number)
+        assert seen.success.count == seen.compute_infer.count == number
+        labels = 'model="m",status="200",version="3"'
+        assert f"plimsoll_requests_total{{{labels}}} {number}.0" in metrics.own().decode()
+        page = metrics.tensorflow.page().decode()
+        assert f':tensorflow:serving:request_count{{model_name="m",status="OK"}} {number}' in page
+        assert f'API="Predict",model_name="m",runtime="onnx"}} {number}' in page

@@ -227,6 +227,45 @@ def test_the_best_classes_are_written_as_tritons_clients_read_them() -> None:
     }]  # fmt: skip
 
 
+def test_an_answer_like_one_before_is_written_as_if_it_were_the_first() -> None:
+    kept, _ = plan_of(tensor("float32"))
+    both = {"parameters": {"binary_data_output": True}}
+    asks = [
+        {**binary("FP32", [2, 2], 16), **both},
+        {**binary("FP32", [2, 2], 16), **both},
+        {**binary("FP32", [2, 2], 16), **both, "id": "7"},
+        {**binary("FP32", [4, 1], 16), **both},
+        {**binary("FP32", [1, 1], 4), **both},
+        binary("FP32", [2, 2], 16),
+        {**binary("FP32", [2, 2], 16), "outputs": [{"name": "x_out"}]},
+        {**binary("FP32", [2, 2], 16),
+         "outputs": [{"name": "x_out", "parameters": {"classification": 1}}]},
+        {**binary("FP32", [2, 2], 16),
+         "outputs": [{"name": "x_out", "parameters": {"binary_data": True}}]},
+        {**binary("FP32", [2, 2], 16), **both},
+    ]  # fmt: skip
+    for number, document in enumerate(asks * 2):
+        head = orjson.dumps(document)
+        shape = document["inputs"][0]["shape"]
+        outputs = {"x_out": np.full(shape, number, np.float32).T.reshape(shape)}
+        answers = []
+        for plan in (kept, plan_of(tensor("float32"))[0]):
+            layout = open_inference_request.layout(plan, head)
+            answers.append(open_inference_answer.written(plan, layout, outputs, ()))
+        assert answers[0] == answers[1]
+    assert kept.heads
+
+
+def test_no_client_can_fill_the_memory_with_heads_of_answers() -> None:
+    plan, _ = plan_of(tensor("float32"))
+    document = {**binary("FP32", [1, 1], 4), "parameters": {"binary_data_output": True}}
+    layout = open_inference_request.layout(plan, orjson.dumps(document))
+    for rows in range(1, 300):
+        outputs = {"x_out": np.zeros((rows, 1), np.float32)}
+        open_inference_answer.written(plan, layout, outputs, ())
+    assert 0 < len(plan.heads) <= 64
+
+
 def test_bytes_that_are_no_text_are_not_put_into_json() -> None:
     plan, _ = plan_of(tensor("string"))
     layout = open_inference_request.layout(plan, orjson.dumps(request("BYTES", [1, 1], data=["a"])))

@@ -225,6 +225,39 @@ def test_a_request_given_up_keeps_its_place_until_the_engine_is_done() -> None:
     simulate(main())
 
 
+def test_of_a_tiny_model_nobody_asks_what_it_worked_until_one_run_is_too_long() -> None:
+    async def main() -> None:
+        looks: list[int] = []
+        now = [0]
+        takes = [50_000]
+
+        def clock() -> int:
+            now[0] += takes[0]
+            return now[0]
+
+        def worked() -> Worked:
+            looks.append(1)
+            return Worked(now[0], 0)
+
+        rig = Rig(Tuning(), pace=Pace, clock=clock, worked=worked)
+        for _ in range(4):
+            rig.scheduler.prime("double", 8, 50_000)
+        for _ in range(10):
+            await rig.ask(1.0)
+        assert not looks
+        takes[0] = 30_000_000  # nobody knows whose time that was
+        await rig.ask(1.0)
+        assert not looks
+        assert rig.engines.most == 0
+        await rig.ask(1.0)  # here it is the model's own: the next ones are kept from the loop
+        assert looks
+        takes[0] = 50_000
+        await rig.ask(1.0)
+        assert rig.engines.most == 1
+
+    simulate(main())
+
+
 def test_rows_that_do_not_stack_turn_batching_off() -> None:
     async def main() -> None:
         rig = Rig(MOST)
