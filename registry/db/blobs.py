@@ -11,7 +11,7 @@ from enum import Enum
 from sqlalchemy import Connection, exists, select, update
 from sqlalchemy.orm import Session
 
-from registry.db.prepared import Listed
+from registry.db.prepared import Asked, Listed
 from registry.db.tables import Blob
 from registry.db.tables_log import LogHead
 from registry.db.tables_watermark import WatermarkSource
@@ -67,11 +67,14 @@ def claims_at(
     return {digest: since for digest, since, _ in rows}, size
 
 
-def claims_and_originals(
-    session: Session, digests: Iterable[str]
-) -> tuple[dict[str, datetime], list[str]]:
+def ask_for_originals(session: Session, digests: Iterable[str]) -> Asked:
+    """Asks what `claims_and_originals` tells."""
+    return _PRESENT_OR_ORIGINAL.ask(session, list(set(digests)))
+
+
+def claims_and_originals(asked: Asked) -> tuple[dict[str, datetime], list[str]]:
     """As `claims`, and those among them that a marked version was made from."""
-    rows = _PRESENT_OR_ORIGINAL.rows(session, list(set(digests)))
+    rows = asked()
     found = {digest: since for digest, since, _ in rows}
     return found, [digest for digest, _, is_original in rows if is_original]
 

@@ -40,7 +40,12 @@ _POSTGRES_OPTIONS = (
 # by keys are planned once: to plan one takes longer than to run it.
 _OWN_PLANS = "-c plan_cache_mode=force_custom_plan"
 # As many as the server has threads: no request waits for a connection, only for the database.
-_POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "pool_timeout": 10}
+_POOL: dict[str, Any] = {
+    "pool_size": 20,
+    "max_overflow": 20,
+    "pool_timeout": 10,
+    "pool_use_lifo": True,
+}
 # Questions by key keep as many open; searches and pages are fewer. A thread has one of either.
 _FEWER_KEPT: dict[str, Any] = {"pool_size": 8, "max_overflow": 32}
 _WRITE = "BEGIN IMMEDIATE"

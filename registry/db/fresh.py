@@ -29,7 +29,7 @@ class Tag(NamedTuple):
 
 @dataclass(slots=True)
 class Variant:
-    """One form of it, as in the table of that name; it gets its ids as it is inserted."""
+    """One form of it, as in the table of that name; without an id it gets one as it is inserted."""
 
     name: str
     format: str
@@ -97,6 +97,7 @@ _VERSION, _VARIANT = (
 )
 _ADD_VERSION = Prepared(insert(_VERSION).returning(_VERSION.c.id))
 _ADD_VARIANT = Prepared(insert(_VARIANT).returning(_VARIANT.c.id))
+_PUT_VERSION, _PUT_VARIANT = Prepared(insert(_VERSION)), Prepared(insert(_VARIANT))
 _OF_VERSION = [one.name for one in fields(Version) if one.name in _VERSION.c and one.name != "id"]
 _OF_VARIANT = [one.name for one in fields(Variant) if one.name in _VARIANT.c and one.name != "id"]
 _ADD: Mapping[str, Prepared] = {
@@ -114,7 +115,8 @@ _ADD: Mapping[str, Prepared] = {
 
 def add(session: Session, new: Version) -> None:
     """Insert a version with its variants and all that is said of it."""
-    ((new.id,),) = _ADD_VERSION.rows(session, {name: getattr(new, name) for name in _OF_VERSION})
+    values = {name: getattr(new, name) for name in _OF_VERSION}
+    new.id = _insert(session, values, new.id, put=_PUT_VERSION, add=_ADD_VERSION)
     for variant in new.variants:
         variant.version_id = new.id
         add_variant(session, variant)
@@ -127,7 +129,8 @@ def add(session: Session, new: Version) -> None:
 
 def add_variant(session: Session, new: Variant) -> None:
     """Insert a variant of `version_id`, with its files and the names of its evidence."""
-    ((new.id,),) = _ADD_VARIANT.rows(session, {name: getattr(new, name) for name in _OF_VARIANT})
+    values = {name: getattr(new, name) for name in _OF_VARIANT}
+    new.id = _insert(session, values, new.id, put=_PUT_VARIANT, add=_ADD_VARIANT)
     _ADD["files"].write(
         session,
         [
@@ -140,6 +143,17 @@ def add_variant(session: Session, new: Variant) -> None:
         oci_documents.REGISTRY: new.registry_bundle,
     }
     oci_models.name_evidence(session, new.id, new.manifest, signed)
+
+
+def _insert(
+    session: Session, values: dict[str, Any], given: int, *, put: Prepared, add: Prepared
+) -> int:
+    """Its id: `given`, where that is one."""
+    if given:
+        put.write(session, [values | {"id": given}])
+        return given
+    ((made,),) = add.rows(session, values)
+    return int(made)
 
 
 def describe(session: Session, version_id: int, said: Described) -> None:

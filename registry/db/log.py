@@ -5,17 +5,18 @@ what makes writers take turns, as BEGIN IMMEDIATE does on SQLite.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from registry import errors
 from registry.core.merkle import Subtrees
+from registry.db import trips
 from registry.db.engine import APPENDED
-from registry.db.prepared import Prepared
+from registry.db.prepared import Asked, Prepared
 from registry.db.tables_log import LogEntry, LogHash, LogHead
 
 _ONLY = 1
@@ -35,7 +36,7 @@ _MOVE_HEAD = Prepared(
     update(_HEADS)
     .where(_HEADS.c.id == _ONLY, _HEADS.c.size == bindparam("old_size"))
     .values(size=bindparam("new_size"), checkpoint=bindparam("signed"))
-    .returning(*_HEAD)
+    .returning(_HEADS.c.size)
 )
 _ADD_ENTRY, _ADD_HASHES = Prepared(insert(_ENTRIES)), Prepared(insert(_HASHES))
 _READ_HASH = Prepared(
@@ -75,7 +76,16 @@ def locked_head(session: Session) -> Head:
     transaction, held = session.info.get(_HELD, (None, None))
     if isinstance(held, Head) and transaction is session.get_transaction():
         return held
-    (row,) = _LOCK_HEAD.rows(session)
+    return _hold(session, _LOCK_HEAD.ask(session))
+
+
+def lock_head(session: Session) -> None:
+    """Lock the head with what else is asked together; `locked_head` gives it afterwards."""
+    trips.afterwards(session, partial(_hold, session, _LOCK_HEAD.ask(session)))
+
+
+def _hold(session: Session, asked: Asked) -> Head:
+    (row,) = asked()
     locked = Head(*row)
     session.info[_HELD] = (session.get_transaction(), locked)
     return locked
@@ -88,12 +98,18 @@ def create_head(session: Session, *, origin: str, checkpoint: str) -> None:
 
 def move_head(session: Session, *, old_size: int, new_size: int, checkpoint: str) -> None:
     """Compare-and-swap from `old_size`; raises Conflict where another writer moved it."""
-    moved = _MOVE_HEAD.row(
+    held = locked_head(session)
+    asked = _MOVE_HEAD.ask(
         session, {"old_size": old_size, "new_size": new_size, "signed": checkpoint}
     )
-    if moved is None:
+    moved = replace(held, size=new_size, checkpoint=checkpoint)
+    session.info[_HELD] = (session.get_transaction(), moved)
+    trips.afterwards(session, partial(_require_moved, asked))
+
+
+def _require_moved(asked: Asked) -> None:
+    if not asked():
         raise errors.Conflict("another writer appended to the log first", fix="try again")
-    session.info[_HELD] = (session.get_transaction(), Head(*moved))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ transaction. Where somebody listens, as traces do, they go its way, and nothing 
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -18,10 +18,13 @@ from sqlalchemy import (
     Delete,
     Insert,
     Select,
+    String,
+    Text,
     Update,
     any_,
     bindparam,
     func,
+    insert,
     select,
 )
 from sqlalchemy.engine import Compiled, Dialect
@@ -30,9 +33,13 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
+from registry.db.as_one import GATHERED
+
 Statement: TypeAlias = "Select[Any] | Insert | Update | Delete"
 Values: TypeAlias = Mapping[str, Any]
 Rows: TypeAlias = list[tuple[Any, ...]]
+# What was asked and is perhaps still on its way: to call it is to wait for it.
+Asked: TypeAlias = Callable[[], Rows]
 _NOTHING: Values = {}
 _KEPT = "connection"
 
@@ -42,15 +49,27 @@ class Prepared:
 
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
-        self._written: dict[tuple[str, tuple[str, ...]], _Written] = {}
+        self._written: dict[tuple[str, tuple[str, ...], bool], _Written] = {}
 
     def rows(self, on: Session | Connection, values: Values = _NOTHING) -> Rows:
         """What it finds, or returns of what it writes."""
-        connection = _connection(on)
+        connection = connection_of(on)
         if connection.dispatch.before_cursor_execute:
             return [tuple(row) for row in connection.execute(self.statement, dict(values))]
+        return self._for(connection.dialect, values).ask(connection, values)()
+
+    def ask(self, on: Session | Connection, values: Values = _NOTHING) -> Asked:
+        """As `rows`, which a block of `trips.together` need not wait for."""
+        connection = connection_of(on)
+        if connection.dispatch.before_cursor_execute or connection.dialect.name == "sqlite":
+            found = self.rows(connection, values)
+            return lambda: found
         written = self._for(connection.dialect, values)
-        return written.run(connection, values)
+        gathered = on.info.get(GATHERED)
+        if gathered is None:
+            return written.ask(connection, values)
+        gathered.ask(written.text, written.bound(values))
+        return lambda: written.fetched(connection, gathered.cursor)
 
     def row(self, on: Session | Connection, values: Values = _NOTHING) -> tuple[Any, ...] | None:
         """The one row that it finds, or None."""
@@ -59,25 +78,47 @@ class Prepared:
 
     def write(self, session: Session, rows: Sequence[Values]) -> None:
         """Once with each of these, which have the same names."""
-        connection = _connection(session)
+        connection = connection_of(session)
         if connection.dispatch.before_cursor_execute:
             connection.execute(self.statement, [dict(values) for values in rows])
             return
-        written = self._for(connection.dialect, rows[0])
         if len(rows) == 1:
-            written.run(connection, rows[0])
+            written, values = self._for(connection.dialect, rows[0]), rows[0]
+        elif connection.dialect.name == "sqlite":
+            self._for(connection.dialect, rows[0]).run_all(connection, rows)
+            return
         else:
-            written.run_all(connection, rows)
+            values = {name: [row[name] for row in rows] for name in rows[0]}
+            written = self._for(connection.dialect, values, is_of_lists=True)
+        gathered = session.info.get(GATHERED)
+        if gathered is None:
+            written.ask(connection, values)
+        else:
+            gathered.write(written.text, written.bound(values))
 
-    def _for(self, dialect: Dialect, values: Values) -> "_Written":
+    def _for(self, dialect: Dialect, values: Values, *, is_of_lists: bool = False) -> "_Written":
         # An insert has the columns that it is given; elsewhere the names are always the same.
         names = tuple(values) if isinstance(self.statement, Insert) else ()
-        found = self._written.get((dialect.name, names))
+        key = dialect.name, names, is_of_lists
+        found = self._written.get(key)
         if found is None:
-            keys = list(names) or None
-            compiled = self.statement.compile(dialect=dialect, column_keys=keys)
-            found = self._written[dialect.name, names] = _Written(self.statement, compiled)
+            statement = _of_lists(self.statement, names) if is_of_lists else self.statement
+            compiled = statement.compile(dialect=dialect, column_keys=list(names) or None)
+            found = self._written[key] = _Written(statement, compiled)
         return found
+
+
+def _of_lists(statement: Statement, names: Sequence[str]) -> Insert:
+    """The insert with a list for each column: one text, however many rows, on PostgreSQL."""
+    assert isinstance(statement, Insert)  # noqa: S101  what is written in many rows
+    columns = [statement.table.c[name] for name in names]
+    # A text is sent as long as it is: a list of VARCHAR(n) would be cut, and nobody told.
+    kinds = (Text() if isinstance(one.type, String) else one.type for one in columns)
+    lists = (
+        func.unnest(bindparam(one.name, type_=ARRAY(kind)))
+        for one, kind in zip(columns, kinds, strict=True)
+    )
+    return insert(statement.table).from_select(columns, select(*lists), include_defaults=False)
 
 
 def straight(connection: Connection, text: str) -> None:
@@ -88,32 +129,7 @@ def straight(connection: Connection, text: str) -> None:
     try:
         connection.connection.cursor().execute(text)
     except Exception as failure:
-        raise _named(connection, text, failure) from failure
-
-
-@contextmanager
-def together(session: Session) -> Iterator[None]:
-    """What these statements write meanwhile waits for no answer of its own, on PostgreSQL.
-
-    The block's end waits for all, and a statement with rows for those before it: what failed is
-    raised there. SQLAlchemy's own ways cannot be gone meanwhile. SQLite has nothing to wait for.
-    """
-    connection = _connection(session)
-    driver: Any = connection.connection.dbapi_connection
-    if not hasattr(driver, "pipeline") or connection.dispatch.before_cursor_execute:
-        yield
-        return
-    pipeline = driver.pipeline()
-    pipeline.__enter__()
-    try:
-        yield
-    except BaseException as failure:
-        pipeline.__exit__(type(failure), failure, failure.__traceback__)
-        raise
-    try:
-        pipeline.__exit__(None, None, None)
-    except Exception as failure:
-        raise _named(connection, "", failure) from failure
+        raise named(connection, text, failure) from failure
 
 
 class Listed:
@@ -127,10 +143,14 @@ class Listed:
 
     def rows(self, on: Session | Connection, listed: Sequence[str] | Sequence[int]) -> Rows:
         """Those that are there."""
-        connection = _connection(on)
+        return self.ask(on, listed)()
+
+    def ask(self, on: Session | Connection, listed: Sequence[str] | Sequence[int]) -> Asked:
+        """As `rows`, which a block of `trips.together` need not wait for."""
+        connection = connection_of(on)
         if connection.dialect.name == "sqlite":
-            return self._in_json.rows(connection, {"listed": json.dumps(listed)})
-        return self._in_array.rows(connection, {"listed": list(listed)})
+            return self._in_json.ask(connection, {"listed": json.dumps(listed)})
+        return self._in_array.ask(connection, {"listed": list(listed)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,23 +181,29 @@ class _Written:
         # What the driver's values are read by depends on how it names their types.
         self._readers: Sequence[Any] | None = None
 
-    def run(self, connection: Connection, values: Values) -> Rows:
+    def ask(self, connection: Connection, values: Values) -> Asked:
         cursor = connection.connection.cursor()
         try:
-            cursor.execute(self.text, self._bound(values))
-            rows: Any = cursor.fetchall() if self._columns else []
+            cursor.execute(self.text, self.bound(values))
         except Exception as failure:
-            raise _named(connection, self.text, failure) from failure
+            raise named(connection, self.text, failure) from failure
+        return partial(self.fetched, connection, cursor) if self._columns else list
+
+    def fetched(self, connection: Connection, cursor: Any) -> Rows:
+        try:
+            rows: Any = cursor.fetchall()
+        except Exception as failure:
+            raise named(connection, self.text, failure) from failure
         return self._read(connection.dialect, cursor.description, rows) if rows else []
 
     def run_all(self, connection: Connection, many: Sequence[Values]) -> None:
-        bound = [self._bound(values) for values in many]
+        bound = [self.bound(values) for values in many]
         try:
             connection.connection.cursor().executemany(self.text, bound)
         except Exception as failure:
-            raise _named(connection, self.text, failure) from failure
+            raise named(connection, self.text, failure) from failure
 
-    def _bound(self, values: Values) -> Any:
+    def bound(self, values: Values) -> Any:
         """The values as the driver takes them."""
         sent = [
             (bind.name, bind.processor(value) if bind.processor else value)
@@ -204,7 +230,7 @@ class _Written:
         ]
 
 
-def _connection(on: Session | Connection) -> Connection:
+def connection_of(on: Session | Connection) -> Connection:
     """A session looks for its own anew each time: it is kept for as long as the transaction."""
     if isinstance(on, Connection):
         return on
@@ -220,7 +246,7 @@ def _impl(of: ColumnElement[Any], dialect: Dialect) -> TypeEngine[Any]:
     return of.type.dialect_impl(dialect)
 
 
-def _named(connection: Connection, text: str, failure: Exception) -> BaseException:
+def named(connection: Connection, text: str, failure: Exception) -> BaseException:
     """As SQLAlchemy would raise it; a connection that broke is given up, as it would do."""
     dialect = connection.dialect
     kind: type[Exception] = dialect.loaded_dbapi.Error

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session, defer, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from registry import errors
-from registry.db.prepared import Prepared
+from registry.db.ids import NextId
+from registry.db.prepared import Asked, Prepared
 from registry.db.tables import (
     File,
     Model,
@@ -26,6 +27,9 @@ _HEAVY = (
 )
 _VERSIONS = Version.metadata.tables[Version.__tablename__]
 _MODELS = Model.metadata.tables[Model.__tablename__]
+_VARIANTS = Model.metadata.tables[Variant.__tablename__]
+# Of the version and of its first variant; given once, and lost where nothing comes of it.
+_IDS = (NextId(_VERSIONS), NextId(_VARIANTS))
 _FOLLOWING = Prepared(
     select(_MODELS.c.next_version).where(
         _MODELS.c.name == bindparam("model"), _MODELS.c.deleted_at.is_(None)
@@ -35,13 +39,13 @@ _TAKE_NUMBER = Prepared(
     update(_MODELS)
     .where(_MODELS.c.name == bindparam("model"), _MODELS.c.next_version == bindparam("expected"))
     .values(next_version=bindparam("following"), updated_at=bindparam("now"))
-    .returning(_MODELS.c.name)
+    .returning(_MODELS.c.next_version, *_IDS)
 )
 _TAKE_NEXT = Prepared(
     update(_MODELS)
     .where(_MODELS.c.name == bindparam("model"), _MODELS.c.deleted_at.is_(None))
     .values(next_version=_MODELS.c.next_version + 1, updated_at=bindparam("now"))
-    .returning(_MODELS.c.next_version)
+    .returning(_MODELS.c.next_version, *_IDS)
 )
 _IDENTITY = Prepared(
     select(*(_VERSIONS.c[name] for name in ("id", "status", "digest", "updated_at"))).where(
@@ -117,18 +121,33 @@ def next_number(session: Session, name: str, *, now: datetime) -> int:
     return found
 
 
-def take_next(session: Session, name: str, *, now: datetime) -> int:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A number that was given out, with the ids for its version and first variant: 0 on SQLite."""
+
+    number: int
+    version_id: int
+    variant_id: int
+
+
+def ask_for_next(session: Session, name: str, *, now: datetime) -> Asked:
+    """Asks for the number that `take_next` gives."""
+    return _TAKE_NEXT.ask(session, {"model": name, "now": now})
+
+
+def take_next(session: Session, name: str, asked: Asked, *, now: datetime) -> Taken:
     """Give out the model's next number; the model is made where it is not there."""
-    row = _TAKE_NEXT.row(session, {"model": name, "now": now})
-    if row is None:
+    rows = asked()
+    if not rows:
         ensure_model(session, name, now=now)
-        row = _TAKE_NEXT.row(session, {"model": name, "now": now})
-    if row is None:
+        rows = ask_for_next(session, name, now=now)()
+    if not rows:
         raise errors.Conflict(f"model {name!r} was deleted meanwhile", fix="try again")
-    return int(row[0]) - 1
+    following, version_id, variant_id = rows[0]
+    return Taken(following - 1, version_id, variant_id)
 
 
-def take_number(session: Session, name: str, *, expected: int, number: int, now: datetime) -> None:
+def take_number(session: Session, name: str, *, expected: int, number: int, now: datetime) -> Taken:
     """Give out `number`; raises Conflict where `next_version` is no longer `expected`."""
     following = max(expected, number + 1)
     taken = _TAKE_NUMBER.row(
@@ -136,6 +155,8 @@ def take_number(session: Session, name: str, *, expected: int, number: int, now:
     )
     if taken is None:
         raise errors.Conflict(f"another publisher took version {number} first", fix="try again")
+    _, version_id, variant_id = taken
+    return Taken(number, version_id, variant_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from registry.core.watermark.records import Derivation
 from registry.core.watermark.scheme import OWNER
 from registry.db import blobs, fresh, oci_models, watermarks
 from registry.db.engine import Session
+from registry.db.prepared import Asked
 from registry.db.tables_watermark import Watermark
 from registry.trust import sign
 from registry.usecases import checking, log, policing, withholding
@@ -35,7 +36,10 @@ from registry.usecases.opening import Registry
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """A checked draft that got its number, and with that its identity."""
+    """A checked draft that got its number, and with that its identity.
+
+    `claims` is what `ask_for_claims` asked for under the writer's lock.
+    """
 
     checked: Checked
     number: int
@@ -43,6 +47,7 @@ class Issue:
     by: Caller
     now: datetime
     desk: policing.Desk
+    claims: Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,22 @@ class _Signed:
     signature: dict[str, Json]
 
 
-def prove(session: Session, registry: Registry, issue: Issue) -> Proven:
-    """The variant with its statement, now that its log entry is written; raises InvalidInput."""
+def ask_for_claims(session: Session, checked: Checked) -> Asked:
+    """Asks for the claims on the bytes of all files, the original's among them."""
+    return blobs.ask_for_originals(session, [file.digest for file in _files(checked)])
+
+
+def require_allowed(session: Session, issue: Issue) -> None:
+    """Raises InvalidInput where bytes are gone, and PolicyDenied where a policy minds."""
     _require_claims(session, issue)
     issue.desk.require_publication(session, _subject(issue))
+
+
+def prove(session: Session, registry: Registry, issue: Issue) -> Proven:
+    """The variant with its statement, now that its log entry is written.
+
+    It is for what was allowed, and can be told together with what is written next.
+    """
     signed = _derivation(registry, issue)
     marked_at = None if signed is None else log.leaf_of(_marking(issue, signed), now=issue.now)
     published = log.leaf_of(_publication(issue, signed), now=issue.now)
@@ -97,16 +114,19 @@ def prove(session: Session, registry: Registry, issue: Issue) -> Proven:
 
 
 def _require_claims(session: Session, issue: Issue) -> None:
-    """The bytes of all files, the original's among them, are still those that were checked."""
+    """The bytes of all files are still those that were checked."""
     checked = issue.checked
-    files = checked.draft.files + (checked.mark.source if checked.mark else ())
-    claims, originals = blobs.claims_and_originals(session, [file.digest for file in files])
-    for file in files:
+    claims, originals = blobs.claims_and_originals(issue.claims)
+    for file in _files(checked):
         since = claims.get(file.digest)
         if since is None or since != checked.claims.get(file.digest):
             raise checking.not_stored(file)
     if originals and checked.mark is None:
         withholding.require_publishable(session, originals, issue.by)
+
+
+def _files(checked: Checked) -> tuple[oms.File, ...]:
+    return checked.draft.files + (checked.mark.source if checked.mark else ())
 
 
 def _subject(issue: Issue) -> policing.Subject:

@@ -12,7 +12,7 @@ from functools import partial
 from registry import errors
 from registry.core import entries, merkle, tlog_proof
 from registry.db import log as rows
-from registry.db import prepared
+from registry.db import trips
 from registry.db.engine import Session
 from registry.trust import sign
 from registry.usecases.opening import Registry
@@ -82,7 +82,7 @@ def append_all(session: Session, registry: Registry, leaves: Sequence[Leaf]) -> 
     kept = {place: known[place] for place in rows.frontier_places(size)}
     registry.frontiers.put(checkpoint, kept)
     added = [_row(index, leaf) for index, leaf in enumerate(leaves, head.size)]
-    with prepared.together(session):
+    with trips.as_one(session):
         rows.add(session, added, hashes)
         rows.move_head(session, old_size=head.size, new_size=size, checkpoint=checkpoint)
     return head.size

@@ -5,16 +5,19 @@ statement and its log entry are there together. Publishing the very same again r
 same number with other files is a conflict.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from registry import errors
 from registry.core import facts
 from registry.core.oms import File
 from registry.core.watermark import records
-from registry.db import derivations, fresh, prepared, tables, versions
+from registry.db import derivations, fresh, tables, trips, versions
 from registry.db import log as log_rows
 from registry.db.engine import Session
+from registry.db.prepared import Asked
 from registry.usecases import checking, documents, issuing, policing, watermarking
 from registry.usecases.access import Caller
 from registry.usecases.checking import Checked, Draft
@@ -45,15 +48,21 @@ def publish(registry: Registry, draft: Draft, by: Caller) -> Published:
     checked = watermarking.marked(registry, checking.check_sound(registry, sound))
     now = datetime.now(UTC)
     with policing.desk(registry, by) as desk, registry.database.writing() as session:
-        log_rows.locked_head(session)  # from here on no other writer can be first
-        number = _taken(session, sound, now)
-        if number is None:
+        with trips.together(session):
+            log_rows.lock_head(session)  # from here on no other writer can be first
+            claims = issuing.ask_for_claims(session, checked)
+            taking = _taking(session, sound, now)
+        taken = taking()
+        if taken is None:
             return _unchanged(session, sound.model, sound.version or 0)
-        built = checking.build(checked.draft, number)
-        issue = Issue(checked, number, built, by, now, desk)
-        proven = issuing.prove(session, registry, issue)
-        version = _new_version(session, issue, proven.variant)
-        with prepared.together(session):
+        built = checking.build(checked.draft, taken.number)
+        issue = Issue(checked, taken.number, built, by, now, desk, claims)
+        issuing.require_allowed(session, issue)
+        described = derivations.described(session, checked.draft.facts)
+        with trips.as_one(session):
+            proven = issuing.prove(session, registry, issue)
+            version = _new_version(issue, proven.variant, described)
+            version.id, proven.variant.id = taken.version_id, taken.variant_id
             fresh.add(session, version)
             document = documents.keep(session, version)
         proven.file_mark(session)
@@ -79,8 +88,8 @@ def add_variant(registry: Registry, draft: Draft, by: Caller) -> Published:
     checked = watermarking.marked(registry, checking.check(registry, sound))
     built = checking.build(checked.draft, number)
     with policing.desk(registry, by) as desk, registry.database.writing() as session:
-        issue = Issue(checked, number, built, by, datetime.now(UTC), desk)
-        log_rows.locked_head(session)
+        claims = _locked(session, checked)
+        issue = Issue(checked, number, built, by, datetime.now(UTC), desk, claims)
         version = versions.version(session, draft.model, number)
         if _has_variant(session, version, issue):
             return _unchanged(session, draft.model, number)
@@ -96,8 +105,8 @@ def complete(registry: Registry, checked: Checked, by: Caller) -> tables.Version
     number = draft.version or 0
     built = checking.build(draft, number)
     with policing.desk(registry, by) as desk, registry.database.writing() as session:
-        issue = Issue(checked, number, built, by, datetime.now(UTC), desk)
-        log_rows.locked_head(session)
+        claims = _locked(session, checked)
+        issue = Issue(checked, number, built, by, datetime.now(UTC), desk, claims)
         version = versions.version(session, draft.model, number)
         if version.status != tables.PENDING:
             raise errors.Conflict(f"{draft.model} version {number} is {version.status}")
@@ -107,16 +116,28 @@ def complete(registry: Registry, checked: Checked, by: Caller) -> tables.Version
         return versions.whole(session, draft.model, number)
 
 
-def _taken(session: Session, draft: Draft, now: datetime) -> int | None:
+def _locked(session: Session, checked: Checked) -> Asked:
+    """Locks the log's head, and with it asks for the claims on the files."""
+    with trips.together(session):
+        log_rows.lock_head(session)
+        return issuing.ask_for_claims(session, checked)
+
+
+def _taking(session: Session, draft: Draft, now: datetime) -> Callable[[], versions.Taken | None]:
     """The number that is given out for `draft`; None where the very same is there under its own."""
-    if draft.version is None:
-        return versions.take_next(session, draft.model, now=now)
+    if draft.version is not None:
+        return partial(_taken, session, draft, draft.version, now)
+    asked = versions.ask_for_next(session, draft.model, now=now)
+    return partial(versions.take_next, session, draft.model, asked, now=now)
+
+
+def _taken(session: Session, draft: Draft, number: int, now: datetime) -> versions.Taken | None:
     following = versions.next_number(session, draft.model, now=now)
     # From `following` on no number was ever given out.
-    if draft.version < following and _is_there(session, draft, draft.version):
+    if number < following and _is_there(session, draft, number):
         return None
-    versions.take_number(session, draft.model, expected=following, number=draft.version, now=now)
-    return draft.version
+    model = draft.model
+    return versions.take_number(session, model, expected=following, number=number, now=now)
 
 
 def _is_there(session: Session, draft: Draft, number: int) -> bool:
@@ -196,10 +217,9 @@ def _unchanged(session: Session, model: str, number: int) -> Published:
     return Published(found, False, documents.text(found))
 
 
-def _new_version(session: Session, issue: Issue, first: fresh.Variant) -> fresh.Version:
+def _new_version(issue: Issue, first: fresh.Variant, described: fresh.Described) -> fresh.Version:
     draft = issue.checked.draft
     said = draft.facts
-    described = derivations.described(session, said)
     return fresh.Version(
         model=draft.model,
         version=issue.number,
@@ -238,9 +258,11 @@ def _describe(session: Session, version: tables.Version, issue: Issue) -> None:
 
 def _attach(session: Session, registry: Registry, version: tables.Version, issue: Issue) -> None:
     """Add the variant to a version that is there; it is ready from here on."""
-    proven = issuing.prove(session, registry, issue)
-    proven.variant.version_id = version.id
-    fresh.add_variant(session, proven.variant)
+    issuing.require_allowed(session, issue)
+    with trips.together(session):
+        proven = issuing.prove(session, registry, issue)
+        proven.variant.version_id = version.id
+        fresh.add_variant(session, proven.variant)
     proven.file_mark(session)
     version.status, version.status_message = tables.READY, ""
     version.digest = version.digest or issue.built.digest

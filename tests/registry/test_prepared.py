@@ -9,7 +9,7 @@ from sqlalchemy import event, insert, select
 
 from registry import errors
 from registry.core.facts import Dataset, Facts
-from registry.db import documents, prepared, tables, versions, whole
+from registry.db import documents, tables, trips, versions, whole
 from registry.db.engine import Session
 from registry.db.prepared import Prepared
 from registry.usecases import catalogue, publish
@@ -55,7 +55,7 @@ def model_row(name: str) -> dict[str, object]:
 
 
 def add_all(session: Session, add: Prepared, *several: str) -> None:
-    with prepared.together(session):
+    with trips.together(session):
         for name in several:
             add.write(session, [model_row(name)])
 
@@ -102,7 +102,7 @@ def test_what_is_written_together_is_all_there_or_raises_what_failed(registry: R
     names = Prepared(select(tables.Model.metadata.tables["models"].c.name))
 
     def written(session: Session, *several: str) -> None:
-        with prepared.together(session):
+        with trips.together(session):
             for name in several:
                 add.write(session, [model_row(name)])
             assert {name for (name,) in names.rows(session)} >= set(several)
@@ -117,6 +117,58 @@ def test_what_is_written_together_is_all_there_or_raises_what_failed(registry: R
         add_all(session, add, "four", "one")
     with registry.database.reading() as session:
         assert sorted(names.rows(session)) == [("one",), ("two",), ("two-last",)]
+
+
+def test_what_is_written_as_one_is_all_there_or_raises_what_failed(registry: Registry) -> None:
+    add = Prepared(insert(tables.Model.metadata.tables["models"]))
+    names = Prepared(select(tables.Model.metadata.tables["models"].c.name))
+    kept = tables.Model.metadata.tables["models"].c.name
+    ask = Prepared(insert(tables.Model.metadata.tables["models"]).returning(kept))
+
+    def written(session: Session, *several: str) -> None:
+        with trips.as_one(session):
+            add.write(session, [model_row(name) for name in several[1:]])
+            asked = ask.ask(session, model_row(several[0]))
+            add.write(session, [model_row(f"{several[0]}-last")])
+        assert asked() == [(several[0],)]
+
+    with registry.database.writing() as session:
+        written(session, "one", "two", "three")
+        session.commit()
+    for several in (("four", "two"), ("two", "four"), ("four", "five", "three")):
+        with pytest.raises(errors.Conflict), registry.database.writing() as session:
+            written(session, *several)
+    with registry.database.reading() as session:
+        assert sorted(names.rows(session)) == [("one",), ("one-last",), ("three",), ("two",)]
+
+
+def test_a_text_in_one_of_many_rows_is_whole_or_refused(registry: Registry) -> None:
+    models = tables.Model.metadata.tables["models"]
+    add, names = Prepared(insert(models)), Prepared(select(models.c.name))
+    long = "n" * 200
+    is_sqlite = registry.database.engine.dialect.name == "sqlite"
+    with registry.database.writing() as session:
+        if is_sqlite:
+            add.write(session, [model_row("one"), model_row(long)])
+            assert sorted(names.rows(session)) == [(long,), ("one",)]
+        else:
+            with pytest.raises(errors.InvalidInput), registry.database.writing() as other:
+                add.write(other, [model_row("one"), model_row(long)])
+
+
+def test_two_that_ask_at_once_are_both_answered_whatever_else_is_written(
+    registry: Registry,
+) -> None:
+    names = Prepared(select(tables.Model.metadata.tables["models"].c.name))
+    add = Prepared(insert(tables.Model.metadata.tables["models"]))
+    seen: list[str] = []
+    with registry.database.writing() as session:
+        with trips.together(session):
+            before = names.ask(session)
+            add.write(session, [model_row("one"), model_row("two")])
+            after = names.ask(session)
+            trips.afterwards(session, lambda: seen.append("afterwards"))
+        assert (before(), sorted(after()), seen) == ([], [("one",), ("two",)], ["afterwards"])
 
 
 def test_a_publication_takes_only_so_many_statements(registry: Registry, alice: Publisher) -> None:
