@@ -1,6 +1,7 @@
 """How one registry is set up: where it keeps things, where it listens, what it will not take."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from registry.core.protection import Rule as Protection
@@ -113,6 +114,17 @@ class Watermark:
     copies: str = "off"
 
 
+# A publication asks for all of these, and to put a path together takes longer than to read it.
+@lru_cache(maxsize=64)
+def _within(folder: Path, name: str) -> Path:
+    return folder / name
+
+
+@lru_cache(maxsize=64)
+def _beside(file: Path, name: str) -> Path:
+    return file.with_name(name)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`data_dir` holds everything unless `database_url` or `storage` say otherwise.
@@ -163,7 +175,7 @@ class Settings:
     @property
     def publishers_file(self) -> Path:
         """Whose models may be published."""
-        return self.publishers or self.data_dir / "publishers.json"
+        return self.publishers or _within(self.data_dir, "publishers.json")
 
     @property
     def reconcilers_file(self) -> Path:
@@ -171,27 +183,27 @@ class Settings:
 
         Without the file hosts load whatever else is in order, without a permit.
         """
-        return self.publishers_file.with_name("reconcilers.json")
+        return _beside(self.publishers_file, "reconcilers.json")
 
     @property
     def agents_file(self) -> Path:
         """Whose permits count on one host: {"agents": [{"name": HOST, "publicKey"}]}."""
-        return self.publishers_file.with_name("agents.json")
+        return _beside(self.publishers_file, "agents.json")
 
     @property
     def witnesses_file(self) -> Path:
         """Whose cosignatures on the log's checkpoints count, and how many hosts demand."""
-        return self.publishers_file.with_name("witnesses.json")
+        return _beside(self.publishers_file, "witnesses.json")
 
     @property
     def approvers_file(self) -> Path:
         """Whose approvals count: {"approvers": [{"name", "publicKey"}]}, read at each use."""
-        return self.publishers_file.with_name("approvers.json")
+        return _beside(self.publishers_file, "approvers.json")
 
     @property
     def testers_file(self) -> Path:
         """Whose test results count: {"testers": [{"name", "publicKey"}]}, read at each use."""
-        return self.publishers_file.with_name("testers.json")
+        return _beside(self.publishers_file, "testers.json")
 
     @property
     def signers_files(self) -> dict[str, Path]:

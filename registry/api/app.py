@@ -16,6 +16,7 @@ from registry.api.metrics import Metrics
 from registry.api.observing import Observing
 from registry.api.parts import Part, Parted
 from registry.api.straight import Straight
+from registry.api.threads import Threads
 from registry.settings import Settings
 from registry.usecases import access, opening
 
@@ -81,6 +82,7 @@ def create_app(settings: Settings) -> Parted:
     )
     app.state.registry = registry
     app.state.metrics = Metrics(registry)
+    app.state.threads = Threads()
     working.Working(app, exporter)
     problems.install(app)
     app.add_api_route("/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
@@ -108,6 +110,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tidying.cancel()
     with suppress(asyncio.CancelledError):
         await tidying
+    app.state.threads.close()
     app.state.registry.close()
 
 

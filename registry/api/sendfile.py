@@ -22,6 +22,8 @@ from registry.store.folder import is_cached
 EXTENSION = "http.response.zerocopysend"
 TLS, PEER = "tls", "plimsoll.peer"
 _AT_ONCE = 256 * 1024
+# What is larger would be copied for longer than a second write takes.
+_SMALL = 64 * 1024
 _TURN = 2 * 1024 * 1024
 _WINDOW = 8 * 1024 * 1024
 
@@ -58,12 +60,62 @@ def _certificates(transport: asyncio.Transport) -> list[str]:
     return [ssl.DER_cert_to_PEM_cert(der)] if der else []
 
 
+class _HeadWithBody:
+    """A connection's transport that keeps a head back until its body comes: one segment for both.
+
+    A receiver of two small ones is woken twice, and may wait for the second.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._head = b""
+        self.is_head = False
+
+    def write(self, data: bytes) -> None:
+        if self.is_head:
+            self._head += data
+        elif self._head and len(data) <= _SMALL:
+            whole, self._head = self._head + data, b""
+            self._transport.write(whole)
+        else:
+            self.release()
+            self._transport.write(data)
+
+    def release(self) -> None:
+        """Write what is kept back, if anything is."""
+        self.is_head = False
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+    def close(self) -> None:
+        self.release()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _has_body_at_once(message: Message) -> bool:
+    """A stream's first part may take long, and who waits for it wants to know that it has begun."""
+    return message["type"] == "http.response.start" and any(
+        name.lower() == b"content-length" for name, _ in message["headers"]
+    )
+
+
 def _sending_files(cycle: RequestResponseCycle, app: ASGIApp) -> Any:
     async def sending(scope: Scope, receive: Receive, send: Send) -> None:
+        transport = _HeadWithBody(cycle.transport)
+        cycle.transport = transport  # type: ignore[assignment]
+
         async def send_any(message: Message) -> None:
             if message["type"] != EXTENSION:
+                transport.is_head = _has_body_at_once(message)
                 await send(message)
+                if not transport.is_head:
+                    transport.release()
                 return
+            transport.release()
             await _send_file(cycle, message["file"], message["offset"], message["count"])
             cycle.expected_content_length -= message["count"]
             if not message.get("more_body", False):

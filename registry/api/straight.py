@@ -15,11 +15,11 @@ from fastapi.dependencies.utils import request_body_to_args, request_params_to_a
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic_core import PydanticUndefined
-from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from registry.api import access
+from registry.api.threads import Threads
 
 ROUTES = frozenset(
     {
@@ -66,7 +66,8 @@ class Plain:
             values[name] = await access.registry_of(request)
         for name in self._caller:
             values[name] = await access.caller_of(caller)
-        return await run_in_threadpool(self._function, **values)
+        threads: Threads = request.app.state.threads
+        return await threads.run(self._function, values)
 
 
 class _HasPlain(Protocol):
