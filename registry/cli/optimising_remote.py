@@ -66,8 +66,7 @@ def _left(client: "Client", read: "OptimisationRecipe", recipe: Path) -> dict[st
                 f"{path}: {place} is not there", fix="a path begins at the recipe's folder"
             )
     with progress.of_bytes("samples", 2 * sum(one.stat().st_size for one in places.values())) as on:
-        files = uploading.hash_files(places, on)
-        uploading.upload(client, files, places, on)
+        files = uploading.bring(client, places, on).files
     digests: dict[str, Json] = {file.path: file.digest for file in files}
     wanted: dict[str, Json] = {"recipe": recipe.read_text(encoding="utf-8"), "files": digests}
     answer = client.call("POST", _PATH, canonical.encode(wanted))

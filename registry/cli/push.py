@@ -172,15 +172,14 @@ def publish_files(
     places = uploading.collect(path, signed.signature)
     total = sum(place.stat().st_size for place in places.values())
     found, _ = detect.head(places, wanted.format)
-    with progress.of_bytes("hashing", total) as advance:
-        files = uploading.hash_files(places, advance)
-    draft = Draft(wanted, found, files, said)
     with options.connect(access.server, access.token_file) as client:
-        published = _published_before(client, draft)
+        with progress.of_bytes("hashing, uploading", 2 * total) as advance:
+            brought = uploading.bring(client, places, advance)
+        draft = Draft(wanted, found, brought.files, said)
+        # Of bytes that were not there no version can be: there may be many to look through.
+        published = None if brought.is_new else _published_before(client, draft)
         if published is None:
-            with progress.of_bytes("uploading", total) as advance:
-                uploading.upload(client, files, places, advance)
-            published = _publish(client, draft, bundle_of(files))
+            published = _publish(client, draft, bundle_of(brought.files))
     if signed.explain is None:
         return published
     name = None if wanted.variant_of is None else wanted.variant or draft.format

@@ -1,4 +1,4 @@
-"""Brings a folder's files to the registry: hashed first, several at once, resumed where broken.
+"""Brings a folder's files to the registry: hashed, sent several at once, resumed where broken.
 
 Which upload belongs to which bytes is remembered in a small file per server and digest, so
 that a push that was killed goes on where it stopped. The registry checks every digest itself.
@@ -9,8 +9,9 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from registry import errors
@@ -21,6 +22,8 @@ from registry.core import names
 from registry.core.oms import File
 
 WORKERS = 4
+_PART_BYTES = 32 * 1024 * 1024
+_PART_FILES = 1000
 _BLOCK = 1024 * 1024
 _BYTES = {"Content-Type": "application/octet-stream"}
 
@@ -59,29 +62,92 @@ def hash_files(places: dict[str, Path], progress: Advance) -> tuple[File, ...]:
         return tuple(one.result() for one in waiting)
 
 
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """Files that the registry holds now; `is_new` where it did not hold all of them before."""
+
+    files: tuple[File, ...]
+    is_new: bool
+
+
+def bring(client: Client, places: dict[str, Path], progress: Advance) -> Brought:
+    """Hash every file, and send those that the registry does not hold while the next are hashed.
+
+    `progress` is told of each byte twice. Bytes that the registry has already are not sent again.
+    """
+    files: list[File] = []
+    is_new = False
+    with ThreadPoolExecutor(WORKERS) as hashing, ThreadPoolExecutor(WORKERS) as sending:
+        sent: list[Future[None]] = []
+        try:
+            parts = [
+                [hashing.submit(_hash, path, places[path], progress) for path in part]
+                for part in _parts(places)
+            ]
+            for part in parts:
+                hashed = [one.result() for one in part]
+                begun = _begin(sending, client, hashed, places, progress)
+                files += hashed
+                sent += begun
+                is_new = is_new or bool(begun)
+                _raise_any([one for one in sent if one.done()])
+            _raise_any(sent)
+        finally:
+            hashing.shutdown(cancel_futures=True)
+            sending.shutdown(cancel_futures=True)
+    return Brought(tuple(files), is_new)
+
+
 def upload(
     client: Client, files: Sequence[File], places: dict[str, Path], progress: Advance
 ) -> None:
-    """After this the registry holds every file. Bytes that it has already are not sent again."""
+    """After this the registry holds every file, as after `bring`."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        try:
+            _raise_any(_begin(pool, client, files, places, progress))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _parts(places: dict[str, Path]) -> Iterator[list[str]]:
+    """As many files as make it worth to ask for them; in order."""
+    part: list[str] = []
+    size = 0
+    for path, local in places.items():
+        part.append(path)
+        size += local.stat().st_size
+        if size >= _PART_BYTES or len(part) == _PART_FILES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _begin(
+    pool: ThreadPoolExecutor,
+    client: Client,
+    files: Sequence[File],
+    places: dict[str, Path],
+    progress: Advance,
+) -> list[Future[None]]:
+    """Those uploads that are needed."""
     by_digest = {file.digest: file for file in files}
     missing = client.missing_blobs(list(by_digest))
     wanted = [file for digest, file in by_digest.items() if digest in missing]
     progress(sum(file.size for file in files) - sum(file.size for file in wanted))
-    with ThreadPoolExecutor(WORKERS) as pool:
-        waiting = [
-            pool.submit(_upload_large, client, file, places[file.path], progress)
-            for file in wanted
-            if file.size > batches.SMALL
-        ]
-        waiting += [
-            pool.submit(_upload_small, client, batch, places, progress)
-            for batch in batches.of(wanted)
-        ]
-        try:
-            for one in waiting:
-                one.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    begun = [
+        pool.submit(_upload_large, client, file, places[file.path], progress)
+        for file in wanted
+        if file.size > batches.SMALL
+    ]
+    return begun + [
+        pool.submit(_upload_small, client, batch, places, progress) for batch in batches.of(wanted)
+    ]
+
+
+def _raise_any(uploads: Sequence[Future[None]]) -> None:
+    for one in uploads:
+        one.result()
 
 
 def _require_plain(local: Path) -> None:

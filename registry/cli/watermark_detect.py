@@ -154,12 +154,10 @@ def _asked(suspect: Path, asked: dict[str, Json], access: options.Access) -> dic
 
     places = uploading.collect(suspect)
     total = sum(place.stat().st_size for place in places.values())
-    with progress.of_bytes("hashing", total) as advance:
-        files = uploading.hash_files(places, advance)
-    listed: list[Json] = [{"path": f.path, "digest": f.digest, "size": f.size} for f in files]
     with options.connect(access.server, access.token_file) as client:
-        with progress.of_bytes("uploading", total) as advance:
-            uploading.upload(client, files, places, advance)
+        with progress.of_bytes("hashing, uploading", 2 * total) as advance:
+            files = uploading.bring(client, places, advance).files
+        listed: list[Json] = [{"path": f.path, "digest": f.digest, "size": f.size} for f in files]
         client.wire.patience_s = watermark_saying.PATIENCE_S
         found = client.document(
             "POST", "/v1/watermark/detections", canonical.encode(asked | {"files": listed})

@@ -87,6 +87,28 @@ def test_a_repeated_push_makes_no_second_version(plimsoll: Run, model: Path):
     assert numbered.out == first.out
 
 
+def test_files_that_are_partly_there_are_published_with_those_that_are_not(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(uploading, "_PART_FILES", 2)
+    places = {}
+    for number in range(7):
+        places[f"{number}.bin"] = tmp_path / f"{number}.bin"
+        places[f"{number}.bin"].write_bytes(b"the same" if number in {1, 4} else b"%d" % number)
+    held = uploading.bring(client, dict(list(places.items())[:3]), lambda _: None)
+    assert held.is_new
+    told: list[int] = []
+    brought = uploading.bring(client, places, told.append)
+    assert brought.is_new
+    assert [file.path for file in brought.files] == list(places)
+    assert sum(told) == 2 * sum(place.stat().st_size for place in places.values())
+    for file in brought.files:
+        content = places[file.path].read_bytes()
+        assert file.digest == "sha256:" + hashlib.sha256(content).hexdigest()
+        assert client.call("GET", f"/v1/blobs/{file.digest}").content == content
+    assert not uploading.bring(client, places, lambda _: None).is_new
+
+
 def test_a_version_never_changes(plimsoll: Run, model: Path):
     plimsoll("push", "digits", model, "--version", 1)
     (model / "weights.bin").write_bytes(b"\x01" * 48)
