@@ -90,6 +90,6 @@ def _checked(answer: HTTPResponse, file: File, buffer: memoryview) -> Iterator[m
 def _other(file: File, came: str) -> errors.DigestMismatch:
     return errors.DigestMismatch(
         f"file {file.path!r}: {came}, signed are {file.size} bytes with digest {file.digest}",
-        fix="see what else was changed in the registry with `plimsoll admin verify`, and restore it "
-        "from a backup",
+        fix="the stored bytes were changed: see which with `plimsoll admin verify`, and restore "
+        "them from a backup",
     )
