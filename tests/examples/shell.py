@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Iterator
-from enum import Enum
 from typing import Any
 
 from typer.exceptions import TyperException
@@ -73,11 +72,11 @@ def _parsed(command: Any, called: str, rest: list[str], *, whole: bool) -> str:
         return f"{called} takes no {left[0]!r}"
     for one in command.params:
         value = given.get(one.name)
-        kind = one.type_descriptor.annotation
-        if isinstance(kind, type) and issubclass(kind, Enum) and isinstance(value, str):
-            choices = [choice.value for choice in kind]
-            if value not in choices:
-                return f"{called}: {value!r} is not one of {choices}"
+        choices = getattr(one.type, "choices", None)
+        if choices is not None and isinstance(value, str):
+            named = [getattr(choice, "value", choice) for choice in choices]
+            if value not in named:
+                return f"{called}: {value!r} is not one of {named}"
         if whole and one.required and "--help" not in rest and value in (None, (), []):
             return f"{called} needs {one.name}"
     return ""
