@@ -65,7 +65,8 @@ def _left(client: "Client", read: "OptimisationRecipe", recipe: Path) -> dict[st
             raise errors.InvalidInput(
                 f"{path}: {place} is not there", fix="a path begins at the recipe's folder"
             )
-    with progress.of_bytes("samples", 2 * sum(one.stat().st_size for one in places.values())) as on:
+    total = sum(one.stat().st_size for one in places.values())
+    with progress.of_bytes("samples", total, passes=2) as on:
         files = uploading.bring(client, places, on).files
     digests: dict[str, Json] = {file.path: file.digest for file in files}
     wanted: dict[str, Json] = {"recipe": recipe.read_text(encoding="utf-8"), "files": digests}

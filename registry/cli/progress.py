@@ -8,8 +8,9 @@ Advance = Callable[[int], None]
 
 
 @contextmanager
-def of_bytes(title: str, total: int) -> Iterator[Advance]:
-    """A bar with speed and rest; call what it gives with the bytes just done."""
+def of_bytes(title: str, total: int, *, passes: int = 1) -> Iterator[Advance]:
+    """A bar with speed and rest; call what it gives with the bytes just done, in each of so many
+    passes over them."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -25,7 +26,7 @@ def of_bytes(title: str, total: int) -> Iterator[Advance]:
     )
     with bar:
         task = bar.add_task(title, total=total)
-        yield lambda count: bar.advance(task, count)
+        yield lambda count: bar.advance(task, count / passes)
 
 
 @contextmanager

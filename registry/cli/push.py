@@ -173,7 +173,7 @@ def publish_files(
     total = sum(place.stat().st_size for place in places.values())
     found, _ = detect.head(places, wanted.format)
     with options.connect(access.server, access.token_file) as client:
-        with progress.of_bytes("hashing, uploading", 2 * total) as advance:
+        with progress.of_bytes("hashing, uploading", total, passes=2) as advance:
             brought = uploading.bring(client, places, advance)
         draft = Draft(wanted, found, brought.files, said)
         # Of bytes that were not there no version can be: there may be many to look through.

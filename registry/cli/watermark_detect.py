@@ -155,7 +155,7 @@ def _asked(suspect: Path, asked: dict[str, Json], access: options.Access) -> dic
     places = uploading.collect(suspect)
     total = sum(place.stat().st_size for place in places.values())
     with options.connect(access.server, access.token_file) as client:
-        with progress.of_bytes("hashing, uploading", 2 * total) as advance:
+        with progress.of_bytes("hashing, uploading", total, passes=2) as advance:
             files = uploading.bring(client, places, advance).files
         listed: list[Json] = [{"path": f.path, "digest": f.digest, "size": f.size} for f in files]
         client.wire.patience_s = watermark_saying.PATIENCE_S
