@@ -2,6 +2,7 @@
 
 import asyncio
 
+from runtime.inference.company import LOOKED_AT
 from runtime.inference.pace import Pace
 from runtime.tuning import Batching, Tuning
 from tests.runtime.simulated import Rig, simulate
@@ -22,9 +23,13 @@ def test_who_comes_alone_waits_for_nobody_and_two_together_are_gathered_again() 
         for _ in range(100):
             await turns_of(rig)
         assert await turns_of(rig) < gathered
-        for _ in range(2):
+        before = len(rig.backend.runs)
+        for _ in range(5):
             await asyncio.wait([rig.ask(float(number)) for number in range(4)])
-        assert rig.backend.runs[-3:] == [1, 3, 4]
+        crowd = rig.backend.runs[before:]
+        assert sum(crowd) == 20
+        assert crowd.count(1) <= LOOKED_AT, "found within as many requests as are let pass"
+        assert crowd[-2:] == [4, 4]
         assert await turns_of(rig) == gathered
 
     simulate(main())
