@@ -4,9 +4,11 @@ One small file for each, beside the cache and shared like it. A number here is a
 proof: what cannot be read is not known, and a file that is removed is measured again.
 """
 
+import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,10 @@ class Costs:
         if known is None:
             return Needed(files * _ESTIMATE_PERCENT // 100, "by the size of its files")
         return Needed(known, "as at an earlier load")
+
+    def shortage(self, key: str, *, files: int, limit: int = 0) -> str:
+        """Why it would not fit now, see `memory.shortage`; reads a dozen small files."""
+        return memory.shortage(self.needed(key, files=files), limit=limit)
 
     def remember(self, key: str, size: int) -> None:
         """The most that was seen stands: memory that was given back lately makes a load look
@@ -75,45 +81,50 @@ class Weight:
 
 
 class Scales:
-    """Weighs what this process and its children load on other threads; used on one."""
+    """Weighs what this process and its children load on other threads. Used on the event loop,
+    which it keeps from nothing: what may block runs on the threads of an `engine`."""
 
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
         self._begun = 0
         self._under_way = 0
 
-    @contextmanager
-    def weighing(self, key: str) -> Iterator[Weight]:
+    @asynccontextmanager
+    async def weighing(self, key: str, engine: Executor) -> AsyncIterator[Weight]:
         """The weight is known and remembered at the end of the block, if that ends well."""
         self._begun += 1
         self._under_way += 1
         number, is_alone = self._begun, self._under_way == 1
+        found, loop = Weight(), asyncio.get_running_loop()
         watching = _Watching()
-        found = Weight()
         try:
+            await loop.run_in_executor(engine, watching.begin)
             yield found
         finally:
             self._under_way -= 1
-            most = watching.finish()
+            most = await loop.run_in_executor(engine, watching.finish)
         if is_alone and self._begun == number:
             found.size = most
-            self._costs.remember(key, most)
+            await loop.run_in_executor(engine, self._costs.remember, key, most)
 
 
 class _Watching:
     """The most that is taken more than at the start, looked at every moment."""
 
     def __init__(self) -> None:
-        self._start = memory.anonymous()
-        self._most = 0
+        self._start, self._most = 0, 0
         self._enough = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="weigh", daemon=True)
+
+    def begin(self) -> None:
+        self._start = memory.anonymous()
         self._thread.start()
 
     def finish(self) -> int:
         self._enough.set()
-        self._thread.join()
-        self._look()
+        if self._thread.ident is not None:  # begun
+            self._thread.join()
+            self._look()
         return self._most
 
     def _watch(self) -> None:

@@ -19,6 +19,7 @@ from runtime.config import Pin
 from runtime.pull import Registry
 
 _WAITING = 256
+_CALM_SECONDS = 0.2
 _LONGEST_DELAY_SECONDS = 30.0
 _log = logging.getLogger("plimsoll.runtime")
 
@@ -30,6 +31,7 @@ class Events:
         self._registry = registry
         self._host = host
         self._queue: queue.Queue[dict[str, Json]] = queue.Queue(_WAITING)
+        self._hurry = threading.Event()
         threading.Thread(target=self._post_forever, name="events", daemon=True).start()
 
     def tell(
@@ -62,6 +64,7 @@ class Events:
 
     def flush(self, *, seconds: float) -> None:
         """Give what is queued a last chance; returns when it is out, or the time is over."""
+        self._hurry.set()
         end = time.monotonic() + seconds
         while self._queue.unfinished_tasks and time.monotonic() < end:
             time.sleep(0.01)
@@ -69,6 +72,8 @@ class Events:
     def _post_forever(self) -> None:
         while True:
             event = self._queue.get()
+            if self._queue.empty():  # the last for now
+                self._hurry.wait(_CALM_SECONDS)
             delay = 0.5
             while not self._is_settled(event):
                 time.sleep(delay)

@@ -18,7 +18,7 @@ from registry.core.canonical import Json
 from registry.core.checks import Check
 from registry.core.entries import Kind
 from registry.core.envelope import Refused
-from runtime import costs, ensembles, identity, memory, obtain, pauses, priority
+from runtime import costs, ensembles, identity, obtain, pauses, priority
 from runtime.backends import opening
 from runtime.backends.protocol import Backend
 from runtime.cache import Cache, Copy
@@ -178,18 +178,23 @@ class Serving:
         slot.progress.finish(size)
         # What serves already is never pushed out for it.
         cost = costs.key(slot.pin.digest, slot.pin.isolation, slot.pin.tuning.weights)
-        needed = self._cache.costs.needed(cost, files=size)
+        look = partial(self._cache.costs.shortage, cost, files=size, limit=self.limits.memory_bytes)
         while slot.state is not State.END and (
-            short := memory.shortage(needed, limit=self.limits.memory_bytes)
+            short := await self._loop.run_in_executor(self._loaders, look)
         ):
             self._postpone(slot, short, discarded=None, occasion=occasion)
             await asyncio.sleep(_MEMORY_SECONDS)
         if slot.pin.format == ensembles.FORMAT:
             await self._chain(slot, copy, occasion)
         else:
-            with self._scales.weighing(cost), self.observatory.step("open"):
-                await self._open(slot, copy, occasion)
-        self._enter_service(slot, occasion)
+            async with self._scales.weighing(cost, self._loaders):
+                with self.observatory.step("open"):
+                    await self._open(slot, copy, occasion)
+        if slot.state is State.END:  # unloaded while it was loading
+            slot.scheduler = None
+            await self._loop.run_in_executor(self._loaders, slot.give_back)
+        else:
+            self._enter_service(slot, occasion)
 
     async def _open(self, slot: Slot, copy: Copy, occasion: str) -> None:
         """Sooner or later: that a process was killed over it says nothing against the version."""
@@ -206,8 +211,7 @@ class Serving:
             if slot.state is State.END:
                 return
         # Set after the warm-up: an unload must not close an engine that is at work.
-        scheduler = await self._warmed_up(slot.pin, backend, copy.files)
-        slot.backend, slot.scheduler = backend, scheduler
+        slot.backend, slot.scheduler = backend, await self._warmed_up(pin, backend, copy.files)
 
     async def _chain(self, slot: Slot, copy: Copy, occasion: str) -> None:
         observers = [self.observatory.of(slot.pin)]
@@ -262,10 +266,6 @@ class Serving:
         )  # fmt: skip
 
     def _enter_service(self, slot: Slot, occasion: str) -> None:
-        if slot.state is State.END:
-            slot.give_back()  # unloaded while it was loading
-            slot.scheduler = None
-            return
         slot.state, slot.reason, slot.check, slot.code = State.AVAILABLE, "", "", ""
         self.events.tell(Kind.LOADED, slot.pin, occasion=occasion)
         _log.info("available", extra=_named(slot.pin))

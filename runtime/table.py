@@ -74,13 +74,14 @@ class Slot:
             self.idle.set()
 
     def give_back(self) -> None:
-        """Free the memory, and let the cache evict the files; may block."""
-        if self.backend is not None:
-            self.backend.close()
-            self.backend = None
-        if self.copy is not None:
-            self.copy.lease.close()
-            self.copy = None
+        """Free the memory, and let the cache evict the files; may block. What is loaded while it
+        is unloaded may come here twice."""
+        backend, self.backend = self.backend, None
+        if backend is not None:
+            backend.close()
+        copy, self.copy = self.copy, None
+        if copy is not None:
+            copy.lease.close()
 
     async def drained(self) -> None:
         """Returns once no request uses an ended slot any more."""

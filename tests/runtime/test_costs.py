@@ -1,7 +1,11 @@
 """What a version takes of memory: estimated once, measured from then on."""
 
+import asyncio
 import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import onnx
@@ -46,17 +50,59 @@ def test_a_load_is_weighed_at_its_most_and_only_where_it_was_alone(tmp_path: Pat
     known = Costs(tmp_path)
     scales = Scales(known)
     gc.collect()  # what other tests left, given back meanwhile, is taken off the weight
-    with scales.weighing(KEY) as alone:
-        np.ones(144 * MIB, dtype=np.uint8)
-        kept = np.ones(64 * MIB, dtype=np.uint8)
-    assert kept.size
-    assert alone.size is not None
-    assert 32 * MIB <= alone.size < 400 * MIB
-    assert known.needed(KEY, files=1).size == alone.size
-    with scales.weighing("a") as first, scales.weighing("b") as second:
-        pass
-    assert (first.size, second.size) == (None, None)
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as engine:
+            async with scales.weighing(KEY, engine) as alone:
+                np.ones(144 * MIB, dtype=np.uint8)
+                kept = np.ones(64 * MIB, dtype=np.uint8)
+            assert kept.size
+            assert alone.size is not None
+            assert 32 * MIB <= alone.size < 400 * MIB
+            assert known.needed(KEY, files=1).size == alone.size
+            async with (
+                scales.weighing("a", engine) as first,
+                scales.weighing("b", engine) as second,
+            ):
+                pass
+            assert (first.size, second.size) == (None, None)
+
+    asyncio.run(main())
     assert [path.name for path in tmp_path.iterdir()] == [KEY]
+
+
+def test_what_may_block_is_not_done_on_the_event_loop(tmp_path: Path) -> None:
+    class Told(Costs):
+        threads: ClassVar[list[str]] = []
+
+        def remember(self, key: str, size: int) -> None:
+            self.threads.append(threading.current_thread().name)
+            super().remember(key, size)
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1, "load") as engine:
+            async with Scales(Told(tmp_path)).weighing(KEY, engine):
+                pass
+
+    asyncio.run(main())
+    assert Told.threads == ["load_0"]
+
+
+def test_a_load_that_fails_is_not_remembered_and_watched_no_longer(tmp_path: Path) -> None:
+    known = Costs(tmp_path)
+    scales = Scales(known)
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as engine:
+            with pytest.raises(ZeroDivisionError):
+                async with scales.weighing(KEY, engine):
+                    raise ZeroDivisionError
+            async with scales.weighing(KEY, engine) as next_one:
+                pass
+        assert next_one.size is not None, "the one that failed is under way no longer"
+
+    asyncio.run(main())
+    assert not [one for one in threading.enumerate() if one.name == "weigh"]
 
 
 @pytest.mark.parametrize(
