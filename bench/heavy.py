@@ -3,7 +3,9 @@ and what a small model's clients notice of a heavy one beside it."""
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench import load, networks, questions, turns
@@ -18,16 +20,37 @@ _ENGINE, _ALONE = "onnxruntime in-process", "alone"
 _ROUNDS, _SECONDS, _LONGER = 5, 1.5, 2.0
 
 
-def rows(port: int, *, transformer: Path, convolutional: Path) -> Iterator[Row]:
-    """`port` is of a runtime that serves these folders as `transformer` and `convolutional`, and
-    the perceptron as `net`."""
-    yield _over_http(port, "transformer", transformer, questions.tokens(), ratio_at_most(1.05))
-    yield _over_http(port, "convolutional", convolutional, questions.image(), None)
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One that is measured: how it is made, and what it is asked."""
+
+    write: Callable[[Path], Path]
+    given: Rows
+    bar: Bar | None = None
+
+
+NETWORKS: Mapping[str, Network] = {
+    "transformer": Network(networks.transformer, questions.tokens(), ratio_at_most(1.05)),
+    "sentences": Network(
+        partial(networks.transformer, encoder=networks.SENTENCE_ENCODER),
+        questions.tokens(networks.SENTENCE_ENCODER),
+        ratio_at_most(1.05),
+    ),
+    "convolutional": Network(networks.convolutional, questions.image()),
+}
+
+
+def rows(port: int, made: Mapping[str, Path]) -> Iterator[Row]:
+    """`port` is of a runtime that serves `NETWORKS` from these folders, and the perceptron as
+    `net`."""
+    for name, network in NETWORKS.items():
+        yield _over_http(port, name, made[name], network)
     yield _beside(port)
 
 
-def _over_http(port: int, name: str, model: Path, given: Rows, bar: Bar | None) -> Row:
+def _over_http(port: int, name: str, model: Path, network: Network) -> Row:
     """The engine in this process is set up as it comes, spinning threads and all."""
+    given = network.given
     asked = questions.as_binary(port, name, given)
     session = onnxruntime.InferenceSession(model / "model.onnx", providers=["CPUExecutionProvider"])
     contenders = {
@@ -36,7 +59,7 @@ def _over_http(port: int, name: str, model: Path, given: Rows, bar: Bar | None) 
     }
     turns.taken(contenders, rounds=1)
     found = turns.taken(contenders, rounds=_ROUNDS)
-    return next(found.p50(f"{name}, binary, 1 client", {_ENGINE: bar}))
+    return next(found.p50(f"{name}, binary, 1 client", {_ENGINE: network.bar}))
 
 
 def _run(session: onnxruntime.InferenceSession, given: Rows) -> Load:

@@ -4,6 +4,7 @@ Their weights are drawn, not trained: an engine takes as long for either.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,25 @@ from onnx import TensorProto, helper, numpy_helper
 INPUT, OUTPUT = "x", "y"
 PIXELS = 784
 IMAGE = (3, 64, 64)
-TOKENS, WORDS = 64, 1000
+WORDS = 1000
 FEATURES = 64
 _CLASSES = 10
 _WIDE = 2048
-_WIDTH, _HEADS, _LAYERS = 256, 4, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A transformer's measures: how many tokens of a row, how wide each, in how many heads."""
+
+    tokens: int
+    width: int
+    heads: int
+    layers: int
+
+
+SMALL_ENCODER = Encoder(tokens=64, width=256, heads=4, layers=4)
+# What the smaller ones that people search sentences with have.
+SENTENCE_ENCODER = Encoder(tokens=128, width=384, heads=12, layers=6)
 
 
 class _Graph:
@@ -97,33 +112,36 @@ def convolutional(target: Path) -> Path:
     return graph.written(target, graph.dense(pooled, 64, _CLASSES), TensorProto.FLOAT, IMAGE)
 
 
-def transformer(target: Path) -> Path:
-    """Four layers of encoder, 256 wide, over 64 tokens."""
-    graph = _Graph(1)
-    value = graph.add("Gather", graph.weights(WORDS, _WIDTH), INPUT)
-    for _ in range(_LAYERS):
-        value = _normalised(graph, graph.add("Add", value, _attention(graph, value)))
-        inner = graph.add("Relu", graph.dense(value, _WIDTH, 4 * _WIDTH))
-        outer = graph.dense(inner, 4 * _WIDTH, _WIDTH)
-        value = _normalised(graph, graph.add("Add", value, outer))
+def transformer(target: Path, encoder: Encoder = SMALL_ENCODER) -> Path:
+    """Layers of attention and two dense ones, each normalised; the tokens' mean is classified."""
+    graph, width = _Graph(1), encoder.width
+    value = graph.add("Gather", graph.weights(WORDS, width), INPUT)
+    for _ in range(encoder.layers):
+        attended = graph.add("Add", value, _attention(graph, value, encoder))
+        value = _normalised(graph, attended, width)
+        inner = graph.add("Relu", graph.dense(value, width, 4 * width))
+        outer = graph.dense(inner, 4 * width, width)
+        value = _normalised(graph, graph.add("Add", value, outer), width)
     pooled = graph.add("ReduceMean", value, graph.constant(np.array([1])), keepdims=0)
-    return graph.written(target, graph.dense(pooled, _WIDTH, _CLASSES), TensorProto.INT64, [TOKENS])
+    last = graph.dense(pooled, width, _CLASSES)
+    return graph.written(target, last, TensorProto.INT64, [encoder.tokens])
 
 
-def _attention(graph: _Graph, value: str) -> str:
-    split = graph.constant(np.array([0, TOKENS, _HEADS, _WIDTH // _HEADS]))
-    join = graph.constant(np.array([0, TOKENS, _WIDTH]))
+def _attention(graph: _Graph, value: str, encoder: Encoder) -> str:
+    tokens, width, heads = encoder.tokens, encoder.width, encoder.heads
+    split = graph.constant(np.array([0, tokens, heads, width // heads]))
+    join = graph.constant(np.array([0, tokens, width]))
     query, key, content = (
-        graph.add("Transpose", graph.add("Reshape", graph.dense(value, _WIDTH, _WIDTH), split),
+        graph.add("Transpose", graph.add("Reshape", graph.dense(value, width, width), split),
                   perm=perm)
         for perm in ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
     )  # fmt: skip
-    scale = graph.constant(np.array((_WIDTH // _HEADS) ** -0.5, np.float32))
+    scale = graph.constant(np.array((width // heads) ** -0.5, np.float32))
     scores = graph.add("Softmax", graph.add("Mul", graph.add("MatMul", query, key), scale))
     mixed = graph.add("Transpose", graph.add("MatMul", scores, content), perm=[0, 2, 1, 3])
-    return graph.dense(graph.add("Reshape", mixed, join), _WIDTH, _WIDTH)
+    return graph.dense(graph.add("Reshape", mixed, join), width, width)
 
 
-def _normalised(graph: _Graph, value: str) -> str:
-    scale = graph.constant(np.ones(_WIDTH, np.float32))
+def _normalised(graph: _Graph, value: str, width: int) -> str:
+    scale = graph.constant(np.ones(width, np.float32))
     return graph.add("LayerNormalization", value, scale)

@@ -26,9 +26,9 @@ def image() -> Rows:
     return np.random.default_rng(7).random((1, *networks.IMAGE), np.float32)
 
 
-def tokens() -> Rows:
-    """One row for the transformer."""
-    return np.random.default_rng(7).integers(0, networks.WORDS, (1, networks.TOKENS))
+def tokens(encoder: networks.Encoder = networks.SMALL_ENCODER) -> Rows:
+    """One row for a transformer."""
+    return np.random.default_rng(7).integers(0, networks.WORDS, (1, encoder.tokens))
 
 
 def as_rows(port: int, model: str, rows: Rows) -> Asked:

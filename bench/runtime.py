@@ -31,31 +31,23 @@ def rows(
     registry: registries.Running, folder: Path, *, saved_model: Path, scratch: Path
 ) -> Iterator[Row]:
     """Starts and idle memory, then the networks under load, then swaps."""
-    made = {
-        "net": networks.perceptron(folder / "perceptron"),
-        "transformer": networks.transformer(folder / "transformer"),
-        "convolutional": networks.convolutional(folder / "convolutional"),
-    }
-    net, transformer, convolutional = (published(registry, made[name], model=name) for name in made)
+    perceptron = networks.perceptron(folder / "perceptron")
+    net = published(registry, perceptron, model="net")
     saved = published(registry, saved_model, model="saved", form="saved_model")
-    with inferring.others(made["net"] / "model.onnx", folder, scratch=scratch) as others:
+    with inferring.others(perceptron / "model.onnx", folder, scratch=scratch) as others:
         yield from started(registry, net, folder=folder, beside=others.triton)
         yield from started(registry, saved, folder=folder)
         batched = replace(
-            published(registry, made["net"], model=inferring.BATCHED), batching=inferring.ROWS
+            published(registry, perceptron, model=inferring.BATCHED), batching=inferring.ROWS
         )
         grpc = addresses.free_port()
         place = folder / "small"
         with runtimes.running(registry, net, batched, folder=place, grpc=grpc) as runtime:
             yield from inferring.rows(runtime.port, grpc, others)
-    with runtimes.running(
-        registry, net, transformer, convolutional, folder=folder / "heavy"
-    ) as runtime:
-        yield from heavy.rows(
-            runtime.port,
-            transformer=made["transformer"],
-            convolutional=made["convolutional"],
-        )
+    made = {name: network.write(folder / name) for name, network in heavy.NETWORKS.items()}
+    slow = [published(registry, made[name], model=name) for name in made]
+    with runtimes.running(registry, net, *slow, folder=folder / "heavy") as runtime:
+        yield from heavy.rows(runtime.port, made)
     other = networks.perceptron(folder / "other", seed=2)
     second = published(registry, other, model="net", version=2)
     with runtimes.running(registry, net, folder=folder / "swapped") as runtime:
