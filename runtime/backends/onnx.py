@@ -150,9 +150,10 @@ def _weights(files: Path, path: Path, settings: Settings) -> str:
 def _session(path: Path, threads: int, weights: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Spinning would make a heavy model a twentieth faster, and a small one beside it wait four
-    # times as long (bench/heavy.py): a thread that spins has its core, needed or not.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Within a run threads spin between nodes: to wake one takes as long as many a node does, which
+    # cost a transformer of 25 ms a fifth (bench/heavy.py). After it they sleep: one that spins has
+    # its core, needed or not.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     if weights == "mapped":
         # What the engine packs for itself is a private copy of every weight.
         options.add_session_config_entry("session.disable_prepacking", "1")
