@@ -1,4 +1,4 @@
-"""Three networks as ONNX files: a perceptron, a convolutional one, a transformer encoder.
+"""Networks as ONNX files: perceptrons, a convolutional one, transformer encoders.
 
 Their weights are drawn, not trained: an engine takes as long for either.
 """

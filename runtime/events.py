@@ -3,6 +3,10 @@
 A thread posts one event after the other and keeps trying while the registry is away. When more
 wait than fit, the new ones are dropped and logged: the log in Git's name is the registry's, this
 is the host's own account. An event's id is a hash of what it says, so a repeat changes nothing.
+
+Nobody waits for an event, and what it tells of is seldom over when it is told: a version that was
+verified is loaded next, under the requests of the one before it. So the last one that is queued
+waits a moment.
 """
 
 import hashlib
@@ -72,7 +76,7 @@ class Events:
     def _post_forever(self) -> None:
         while True:
             event = self._queue.get()
-            if self._queue.empty():  # the last for now
+            if self._queue.empty():
                 self._hurry.wait(_CALM_SECONDS)
             delay = 0.5
             while not self._is_settled(event):
