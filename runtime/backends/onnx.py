@@ -151,7 +151,7 @@ def _session(path: Path, threads: int, weights: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Within a run threads spin between nodes: to wake one takes as long as many a node does, which
-    # cost a transformer of 25 ms a fifth (bench/heavy.py). After it they sleep: one that spins has
+    # cost a transformer of 18 ms a fifth (bench/heavy.py). After it they sleep: one that spins has
     # its core, needed or not.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if weights == "mapped":
